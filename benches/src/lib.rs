@@ -1,0 +1,1 @@
+//! mcm-benches

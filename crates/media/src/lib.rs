@@ -1,0 +1,1 @@
+//! Formats, frame sizes, rates, TAI time and connection configuration.

@@ -1,0 +1,1 @@
+//! Protocol messages of the mesh.

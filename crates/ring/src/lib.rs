@@ -1,0 +1,1 @@
+//! Zero-copy exchange of frames between processes on one host.

@@ -1,0 +1,2 @@
+//! media_proxy
+fn main() {}

@@ -1,0 +1,9 @@
+//! The client behind the C ABI, in safe Rust.
+
+mod buffer;
+mod connection;
+mod session;
+
+pub use buffer::{Buffer, BufferInfo};
+pub use connection::{Connection, ConnectionStats, Timeout};
+pub use session::{Client, Direction};
