@@ -1,1 +1,37 @@
-//! Protocol messages of the mesh.
+//! Protocol messages of the mesh: the generated code, what a message must look like to be believed, and how
+//! messages with file descriptors travel over a unix socket.
+
+pub mod datagram;
+mod error;
+pub mod socket;
+
+pub use error::ProtoError;
+
+/// `sdk.SDKAPI`: what an SDK says to the proxy's SDK port, and the connection configuration on the wire.
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+pub mod sdk {
+    include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
+}
+
+/// The packages `mcm.*`, nested as the generated code expects them.
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+mod mcm {
+    pub(crate) mod exchange {
+        pub mod v1 {
+            include!(concat!(env!("OUT_DIR"), "/mcm.exchange.v1.rs"));
+        }
+    }
+    pub(crate) mod control {
+        pub mod v1 {
+            include!(concat!(env!("OUT_DIR"), "/mcm.control.v1.rs"));
+        }
+    }
+}
+
+#[doc(inline)]
+pub use mcm::control::v1 as control;
+#[doc(inline)]
+pub use mcm::exchange::v1 as exchange;
+
+/// All `.proto` files in compiled form, as gRPC reflection serves them.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mcm.fds"));

@@ -1,0 +1,15 @@
+//! Generates the messages and services from the `.proto` files, in Rust alone: no `protoc` is needed.
+
+use prost::Message;
+use std::path::PathBuf;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let files = ["sdk.proto", "exchange.proto", "control.proto"];
+    println!("cargo:rerun-if-changed=proto");
+    let descriptors = protox::compile(files, ["proto"])?;
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(out.join("mcm.fds"), descriptors.encode_to_vec())?;
+    // Without `build_transport` the clients take a channel of the caller's making, and this crate needs no TCP of its own.
+    tonic_prost_build::configure().build_transport(false).compile_fds(descriptors)?;
+    Ok(())
+}
