@@ -1,0 +1,77 @@
+//! Clients.
+use super::{boundary, logger, pointer};
+use crate::client::{Client, Direction};
+use crate::error::Error;
+use std::ffi::{c_char, c_int};
+use std::sync::Arc;
+
+/// A program's session with the media proxy; the holder of connections.
+#[derive(Debug)]
+pub struct MeshClient {
+    client: Arc<Client>,
+}
+
+impl MeshClient {
+    /// Creates a connection for the functions of the connection file.
+    pub(super) fn connect(
+        &self,
+        direction: Direction,
+        config: &str,
+    ) -> Result<Arc<crate::client::Connection>, Error> {
+        self.client.connect(direction, config)
+    }
+}
+
+/// The client behind a pointer.
+///
+/// # Safety
+/// `mc` is null or points to a live client of this library.
+pub(super) unsafe fn client<'a>(mc: *mut MeshClient) -> Result<&'a MeshClient, Error> {
+    // SAFETY: by this function's contract; clients are shared, never borrowed mutably.
+    unsafe { mc.as_ref() }.ok_or(Error::BadClient)
+}
+
+/// Creates a client.
+///
+/// The media proxy is first spoken to when a connection is created; it need not run yet. Where it is comes
+/// from `apiConnectionString` in the configuration (`Unix=PATH`, or `Server=IP; Port=NUMBER`), else from
+/// its socket in the run directory, else from the environment (`MCM_MEDIA_PROXY_IP`,
+/// `MCM_MEDIA_PROXY_PORT`), else it is 127.0.0.1:8002.
+///
+/// @param mc   Receives the client, or NULL on failure. Delete it with `mesh_delete_client()`.
+/// @param cfg  Client configuration, JSON text; `"{}"` stands for all defaults.
+///
+/// @return 0, or one of -MESH_ERR_BAD_CLIENT_PTR, -MESH_ERR_BAD_CONFIG_PTR, -MESH_ERR_CLIENT_CONFIG_INVAL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mesh_create_client(mc: *mut *mut MeshClient, cfg: *const c_char) -> c_int {
+    logger::start();
+    boundary::guard("mesh_create_client", || {
+        // SAFETY: null, or the caller's own variable.
+        let out = unsafe { mc.as_mut() }.ok_or(Error::BadClient)?;
+        *out = std::ptr::null_mut();
+        // SAFETY: null, or the caller's text.
+        let config = unsafe { pointer::config(cfg) }?;
+        *out = Box::into_raw(Box::new(MeshClient { client: Client::new(config)? }));
+        Ok(())
+    })
+}
+
+/// Deletes a client and sets the pointer to NULL.
+///
+/// It is refused while connections of the client exist; then nothing changes.
+///
+/// @return 0, or one of -MESH_ERR_BAD_CLIENT_PTR, -MESH_ERR_FOUND_ALLOCATED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mesh_delete_client(mc: *mut *mut MeshClient) -> c_int {
+    boundary::guard("mesh_delete_client", || {
+        // SAFETY: null, or the caller's own variable.
+        let variable = unsafe { mc.as_mut() }.ok_or(Error::BadClient)?;
+        // SAFETY: null, or a live client of this library.
+        unsafe { client(*variable) }?.client.close()?;
+        let client = std::mem::replace(variable, std::ptr::null_mut());
+        // SAFETY: it came from `Box::into_raw` in `mesh_create_client`, and the caller's variable, now
+        // null, was the one reference: connections hold the client behind it, not this box.
+        drop(unsafe { Box::from_raw(client) });
+        Ok(())
+    })
+}

@@ -1,0 +1,127 @@
+//! The error numbers of the C ABI and their texts.
+use super::boundary;
+use std::ffi::{CStr, c_char, c_int};
+
+/// A client pointer is NULL.
+pub const MESH_ERR_BAD_CLIENT_PTR: c_int = 1000;
+/// A connection pointer is NULL.
+pub const MESH_ERR_BAD_CONN_PTR: c_int = 1001;
+/// A configuration pointer is NULL, or the configuration is no UTF-8 text.
+pub const MESH_ERR_BAD_CONFIG_PTR: c_int = 1002;
+/// A buffer pointer or another output argument is NULL, or a size argument is too small.
+pub const MESH_ERR_BAD_BUF_PTR: c_int = 1003;
+/// A length is larger than its partition of the buffer.
+pub const MESH_ERR_BAD_BUF_LEN: c_int = 1004;
+/// The client configuration is malformed, or a value in it is out of range.
+pub const MESH_ERR_CLIENT_CONFIG_INVAL: c_int = 1005;
+/// The client has `maxMediaConnections` connections.
+pub const MESH_ERR_MAX_CONN: c_int = 1006;
+/// The client still has connections.
+pub const MESH_ERR_FOUND_ALLOCATED: c_int = 1007;
+/// The media proxy cannot be reached, or the connection could not be set up.
+pub const MESH_ERR_CONN_FAILED: c_int = 1008;
+/// The connection configuration is malformed, or a value in it is unknown or out of range.
+pub const MESH_ERR_CONN_CONFIG_INVAL: c_int = 1009;
+/// Values of the connection configuration do not fit together, or not to the multipoint group.
+pub const MESH_ERR_CONN_CONFIG_INCOMPAT: c_int = 1010;
+/// The connection is shut down, or its stream has ended.
+pub const MESH_ERR_CONN_CLOSED: c_int = 1011;
+/// No frame came, or no buffer became free, in time.
+pub const MESH_ERR_TIMEOUT: c_int = 1012;
+/// The feature is part of the configuration language, but not of this version.
+pub const MESH_ERR_NOT_IMPLEMENTED: c_int = 1013;
+/// The call was ended by `mesh_cancel_connection()`.
+pub const MESH_ERR_CANCELLED: c_int = 1014;
+/// The client belongs to the parent process: a forked child has to create its own.
+pub const MESH_ERR_FORKED: c_int = 1015;
+/// The library failed within itself, which is a bug of the library.
+pub const MESH_ERR_INTERNAL: c_int = 1016;
+
+/// Short text for an error number, positive or negative.
+///
+/// `mesh_get_last_error()` says more: which field or argument, what was found, what is accepted.
+///
+/// @return a static text, never NULL; "Unknown error code" for a number that is no error.
+#[unsafe(no_mangle)]
+pub extern "C" fn mesh_err2str(err: c_int) -> *const c_char {
+    text(err.checked_abs().unwrap_or(0)).as_ptr()
+}
+
+/// Full text of the last failed call of the calling thread: the field or argument, the value found, what
+/// would be accepted.
+///
+/// @return a text that is valid until the thread's next call of this library, never NULL; an empty text
+/// if no call of the thread has failed yet. A successful call does not clear it.
+#[unsafe(no_mangle)]
+pub extern "C" fn mesh_get_last_error() -> *const c_char {
+    // The text lives in the thread's storage and changes only when the same thread asks again.
+    boundary::with_last_error(CStr::as_ptr).unwrap_or(c"".as_ptr())
+}
+
+fn text(number: c_int) -> &'static CStr {
+    match number {
+        MESH_ERR_BAD_CLIENT_PTR => c"Bad client pointer",
+        MESH_ERR_BAD_CONN_PTR => c"Bad connection pointer",
+        MESH_ERR_BAD_CONFIG_PTR => c"Bad configuration pointer",
+        MESH_ERR_BAD_BUF_PTR => c"Bad buffer pointer",
+        MESH_ERR_BAD_BUF_LEN => c"Bad buffer length",
+        MESH_ERR_CLIENT_CONFIG_INVAL => c"Invalid parameters in client configuration",
+        MESH_ERR_MAX_CONN => c"Reached max number of connections",
+        MESH_ERR_FOUND_ALLOCATED => c"Found allocated resources",
+        MESH_ERR_CONN_FAILED => c"Connection creation failed",
+        MESH_ERR_CONN_CONFIG_INVAL => c"Invalid parameters in connection configuration",
+        MESH_ERR_CONN_CONFIG_INCOMPAT => c"Incompatible parameters in connection configuration",
+        MESH_ERR_CONN_CLOSED => c"Connection is closed",
+        MESH_ERR_TIMEOUT => c"Timeout occurred",
+        MESH_ERR_NOT_IMPLEMENTED => c"Feature not implemented yet",
+        MESH_ERR_CANCELLED => c"Call was cancelled",
+        MESH_ERR_FORKED => c"Client belongs to the parent process",
+        MESH_ERR_INTERNAL => c"Internal error",
+        _ => c"Unknown error code",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use std::time::Duration;
+
+    #[test]
+    fn each_error_has_its_number_and_text() {
+        let table = [
+            (Error::BadClient, MESH_ERR_BAD_CLIENT_PTR),
+            (Error::BadConnection, MESH_ERR_BAD_CONN_PTR),
+            (Error::BadConfig(String::new()), MESH_ERR_BAD_CONFIG_PTR),
+            (Error::BadBuffer(String::new()), MESH_ERR_BAD_BUF_PTR),
+            (Error::BadLength { partition: "payload", len: 2, max: 1 }, MESH_ERR_BAD_BUF_LEN),
+            (Error::ClientConfig(String::new()), MESH_ERR_CLIENT_CONFIG_INVAL),
+            (Error::MaxConnections(1), MESH_ERR_MAX_CONN),
+            (Error::FoundAllocated(1), MESH_ERR_FOUND_ALLOCATED),
+            (Error::ConnectionFailed(String::new()), MESH_ERR_CONN_FAILED),
+            (Error::ConnectionConfig(String::new()), MESH_ERR_CONN_CONFIG_INVAL),
+            (Error::Incompatible(String::new()), MESH_ERR_CONN_CONFIG_INCOMPAT),
+            (Error::Closed(String::new()), MESH_ERR_CONN_CLOSED),
+            (Error::Timeout(Duration::ZERO, "frame"), MESH_ERR_TIMEOUT),
+            (Error::NotImplemented(String::new()), MESH_ERR_NOT_IMPLEMENTED),
+            (Error::Cancelled, MESH_ERR_CANCELLED),
+            (Error::Forked, MESH_ERR_FORKED),
+            (Error::Internal(String::new()), MESH_ERR_INTERNAL),
+        ];
+        let unknown = text(0);
+        for (error, number) in &table {
+            assert_eq!(error.code(), *number, "{error}");
+            assert_ne!(text(*number), unknown, "{number}");
+        }
+        let texts: std::collections::BTreeSet<_> = table.iter().map(|(_, n)| text(*n)).collect();
+        assert_eq!(texts.len(), table.len(), "two numbers share a text");
+    }
+
+    #[test]
+    fn any_sign_and_any_number_gives_a_text() {
+        assert_eq!(mesh_err2str(1012), mesh_err2str(-1012));
+        for number in [0, 1, 999, 1017, c_int::MAX, c_int::MIN] {
+            assert_eq!(mesh_err2str(number), text(0).as_ptr());
+        }
+    }
+}
