@@ -1,1 +1,38 @@
 //! Formats, frame sizes, rates, TAI time and connection configuration.
+//!
+//! Everything here is plain data and arithmetic, the same on both sides of a connection: the library in a program and the
+//! media proxy of its node use it to say what a connection carries and whether two connections may share a group. Nothing
+//! opens a socket; the environment and the clock are read in [`run_dir`], [`tai`] and nowhere else.
+//!
+//! * [`PixelFormat`], [`Video`], [`Audio`], [`Payload`]: what is carried, and how many bytes it takes.
+//! * [`FrameRate`]: exact rational rates.
+//! * [`ConnectionConfig`], [`ClientConfig`]: the JSON configuration, with every default and rule.
+//! * [`Tai`]: time stamps.
+
+mod audio;
+mod client;
+mod compatibility;
+mod connection;
+mod connection_json;
+mod endpoint;
+mod error;
+mod json;
+mod names;
+mod options;
+mod payload;
+mod pixel;
+mod rate;
+pub mod run_dir;
+pub mod tai;
+mod validation;
+
+pub use audio::{Audio, AudioFormat, PacketTime, SampleRate};
+pub use client::{ClientConfig, DEFAULT_PROXY_HOST, DEFAULT_PROXY_PORT, ProxyAddress};
+pub use connection::{ConnectionConfig, MAX_METADATA_SIZE, MAX_PAYLOAD_SIZE};
+pub use endpoint::{Endpoint, Pacing, Rdma, RdmaMode, St2110, Transport};
+pub use error::{ConfigError, ConfigErrorKind};
+pub use options::{Delivery, EndOfStream, Options, RdmaOptions, RdmaProvider};
+pub use payload::{Payload, Video};
+pub use pixel::PixelFormat;
+pub use rate::FrameRate;
+pub use tai::Tai;

@@ -1,0 +1,191 @@
+//! From JSON to the configuration of a connection: keys, types and defaults. The rules stand in `validation`.
+
+use std::time::Duration;
+
+use crate::audio::{Audio, MAX_CHANNELS, SampleRate};
+use crate::connection::ConnectionConfig;
+use crate::endpoint::{Endpoint, Rdma, St2110};
+use crate::error::ConfigError;
+use crate::json::{Members, Node, read_document};
+use crate::names::Word;
+use crate::options::{Options, RdmaOptions};
+use crate::payload::{Payload, Video};
+use crate::pixel::MAX_DIMENSION;
+use crate::rate::FrameRate;
+use crate::validation as rules;
+
+type Result<T> = std::result::Result<T, ConfigError>;
+
+/// The configuration that `text` says, not yet validated as a whole.
+pub(crate) fn read(text: &str) -> Result<ConnectionConfig> {
+    read_document(text, |root| {
+        let capacity = ConnectionConfig::DEFAULT_QUEUE_CAPACITY;
+        let delay = "connCreationDelayMilliseconds";
+        Ok(ConnectionConfig {
+            queue_capacity: root
+                .get_or("bufferQueueCapacity", capacity, |n| n.integer(rules::QUEUE_CAPACITY))?,
+            max_payload_size: root
+                .get_or("maxPayloadSize", 0, |n| n.integer(rules::PAYLOAD_SIZE))?,
+            max_metadata_size: root
+                .get_or("maxMetadataSize", 0, |n| n.integer(rules::METADATA_SIZE))?,
+            creation_delay: root
+                .get_or(delay, Duration::ZERO, |n| milliseconds(n, rules::CREATION_DELAY_MS))?,
+            endpoint: root
+                .require("connection", "an object with multipointGroup, st2110 or rdma")?
+                .object(read_endpoint)?,
+            payload: root.get_or("payload", Payload::Blob, |n| n.object(read_payload))?,
+            options: root.get_or("options", Options::default(), |n| n.object(read_options))?,
+        })
+    })
+}
+
+fn milliseconds(node: &Node<'_, '_>, range: std::ops::RangeInclusive<u32>) -> Result<Duration> {
+    Ok(Duration::from_millis(u64::from(node.integer(range)?)))
+}
+
+fn optional_word<W: Word>(members: &mut Members<'_, '_>, key: &'static str) -> Result<Option<W>> {
+    members.get(key).map(|node| node.word()).transpose()
+}
+
+/// The one member among `keys` that is there; more than one is an error.
+fn only_one<'a, 'text>(
+    members: &mut Members<'a, 'text>,
+    keys: &[&'static str],
+) -> Result<Option<(&'static str, Node<'a, 'text>)>> {
+    let mut found: Option<(&'static str, Node<'a, 'text>)> = None;
+    for key in keys {
+        let Some(node) = members.get(key) else { continue };
+        if let Some((first, _)) = &found {
+            let allowed = format!("only one of {}", keys.join(", "));
+            return Err(ConfigError::invalid(
+                node.path(),
+                format!("{key} beside {first}"),
+                allowed,
+            ));
+        }
+        found = Some((key, node));
+    }
+    Ok(found)
+}
+
+fn read_endpoint(members: &mut Members<'_, '_>) -> Result<Endpoint> {
+    let keys = ["multipointGroup", "st2110", "rdma"];
+    match only_one(members, &keys)? {
+        Some(("multipointGroup", node)) => node.object(|group| {
+            let urn = group.require("urn", "the name of the group")?.text()?.to_owned();
+            Ok(Endpoint::MultipointGroup { urn })
+        }),
+        Some(("st2110", node)) => node.object(read_stream).map(Endpoint::St2110),
+        Some((_, node)) => node.object(read_rdma).map(Endpoint::Rdma),
+        None => {
+            let allowed = format!("one of {}", keys.join(", "));
+            Err(ConfigError::invalid("connection", "none of the kinds", allowed))
+        }
+    }
+}
+
+fn read_stream(members: &mut Members<'_, '_>) -> Result<St2110> {
+    let address = members.require("ipAddr", "an IPv4 or IPv6 address")?;
+    let ip_addr = St2110::parse_ip(address.path(), address.text()?)?;
+    let port = members.require("port", "a UDP port")?.integer(rules::PORT)?;
+    let default = St2110::new(ip_addr, port);
+    Ok(St2110 {
+        transport: members.get_or("transport", default.transport, Node::word)?,
+        mcast_sip_addr: members.get_or("multicastSourceIpAddr", None, |node| {
+            // Existing programs write "" for no filter.
+            match node.text()? {
+                "" => Ok(None),
+                text => St2110::parse_ip(node.path(), text).map(Some),
+            }
+        })?,
+        pacing: members.get_or("pacing", default.pacing, Node::word)?,
+        payload_type: members
+            .get_or("payloadType", default.payload_type, |n| n.integer(rules::PAYLOAD_TYPE))?,
+        transport_pixel_format: members.get_or(
+            "transportPixelFormat",
+            default.transport_pixel_format,
+            Node::word,
+        )?,
+        ..default
+    })
+}
+
+fn read_rdma(members: &mut Members<'_, '_>) -> Result<Rdma> {
+    let default = Rdma::default();
+    Ok(Rdma {
+        connection_mode: members.get_or("connectionMode", default.connection_mode, Node::word)?,
+        max_latency_ns: members
+            .get_or("maxLatencyNanoseconds", default.max_latency_ns, |n| n.integer(0..=u32::MAX))?,
+    })
+}
+
+fn read_payload(members: &mut Members<'_, '_>) -> Result<Payload> {
+    match only_one(members, &["video", "audio", "blob"])? {
+        Some(("video", node)) => node.object(read_video).map(Payload::Video),
+        Some(("audio", node)) => node.object(read_audio).map(Payload::Audio),
+        Some((_, node)) => node.object(|_| Ok(Payload::Blob)),
+        None => Ok(Payload::Blob),
+    }
+}
+
+fn read_video(members: &mut Members<'_, '_>) -> Result<Video> {
+    let default = Video::default();
+    Ok(Video {
+        width: members.get_or("width", default.width, |n| n.integer(1..=MAX_DIMENSION))?,
+        height: members.get_or("height", default.height, |n| n.integer(1..=MAX_DIMENSION))?,
+        rate: members.get_or("fps", default.rate, read_rate)?,
+        pixel_format: members.get_or("pixelFormat", default.pixel_format, Node::word)?,
+    })
+}
+
+/// A number, or a text such as "60000/1001".
+fn read_rate(node: &Node<'_, '_>) -> Result<FrameRate> {
+    match node.number_text() {
+        Some(number) => number.parse(),
+        None => node
+            .text()
+            .map_err(|_| node.refuse("a number or a string such as \"60000/1001\""))?
+            .parse(),
+    }
+}
+
+fn read_audio(members: &mut Members<'_, '_>) -> Result<Audio> {
+    let default = Audio::default();
+    Ok(Audio {
+        channels: members.get_or("channels", default.channels, |n| n.integer(1..=MAX_CHANNELS))?,
+        sample_rate: members.get_or("sampleRate", default.sample_rate, |node| {
+            let hz = node.integer(0..=u32::MAX).ok();
+            hz.and_then(SampleRate::from_hz).ok_or_else(|| node.refuse(SampleRate::words()))
+        })?,
+        format: members.get_or("format", default.format, Node::word)?,
+        packet_time: members.get_or("packetTime", default.packet_time, Node::word)?,
+    })
+}
+
+fn read_options(members: &mut Members<'_, '_>) -> Result<Options> {
+    let default = Options::default();
+    Ok(Options {
+        rdma: members.get_or("rdma", default.rdma, |node| node.object(read_rdma_options))?,
+        delivery: optional_word(members, "delivery")?,
+        stall_timeout: members.get_or("stallTimeoutMilliseconds", default.stall_timeout, |n| {
+            milliseconds(n, rules::STALL_TIMEOUT_MS)
+        })?,
+        wait_for_receivers: members.get_or(
+            "waitForReceivers",
+            default.wait_for_receivers,
+            |n| n.integer(rules::WAIT_FOR_RECEIVERS),
+        )?,
+        end_of_stream: optional_word(members, "endOfStream")?,
+    })
+}
+
+fn read_rdma_options(members: &mut Members<'_, '_>) -> Result<RdmaOptions> {
+    let default = RdmaOptions::default();
+    let provider = members.get_or("provider", default.provider, Node::word)?;
+    // The second spelling is what the parser of earlier releases read.
+    let num_endpoints = match only_one(members, &["numEndpoints", "num_endpoints"])? {
+        Some((_, node)) => node.integer(rules::NUM_ENDPOINTS)?,
+        None => default.num_endpoints,
+    };
+    Ok(RdmaOptions { provider, num_endpoints })
+}

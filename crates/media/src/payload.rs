@@ -1,0 +1,73 @@
+//! What a connection carries.
+
+use crate::audio::Audio;
+use crate::error::ConfigError;
+use crate::pixel::PixelFormat;
+use crate::rate::FrameRate;
+
+/// Uncompressed video, one frame in each buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Video {
+    /// Width in pixels, 1 to 32768.
+    pub width: u32,
+    /// Height in pixels, 1 to 32768.
+    pub height: u32,
+    /// Frames a second.
+    pub rate: FrameRate,
+    /// Layout of the pixels.
+    pub pixel_format: PixelFormat,
+}
+
+impl Video {
+    /// Bytes of one frame, as [`PixelFormat::frame_size`] gives them.
+    pub fn frame_size(&self) -> Result<usize, ConfigError> {
+        self.pixel_format.frame_size(self.width, self.height)
+    }
+}
+
+impl Default for Video {
+    /// 640 × 640, 60 frames a second, yuv422p10le: the defaults of the configuration.
+    fn default() -> Self {
+        Self {
+            width: 640,
+            height: 640,
+            rate: FrameRate::default(),
+            pixel_format: PixelFormat::default(),
+        }
+    }
+}
+
+/// What a connection carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Payload {
+    /// Frames of video.
+    Video(Video),
+    /// Packets of audio.
+    Audio(Audio),
+    /// Blocks of bytes that the mesh does not look into.
+    #[default]
+    Blob,
+}
+
+impl Payload {
+    /// The key of this kind in a configuration: `video`, `audio` or `blob`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Video(_) => "video",
+            Self::Audio(_) => "audio",
+            Self::Blob => "blob",
+        }
+    }
+
+    /// Bytes of one frame or packet; `None` for a blob, whose size only its user knows.
+    ///
+    /// # Errors
+    /// As [`PixelFormat::frame_size`] and [`Audio::packet_size`].
+    pub fn size(&self) -> Result<Option<usize>, ConfigError> {
+        match self {
+            Self::Video(video) => video.frame_size().map(Some),
+            Self::Audio(audio) => audio.packet_size().map(Some),
+            Self::Blob => Ok(None),
+        }
+    }
+}
