@@ -1,1 +1,56 @@
-//! Zero-copy exchange of frames between processes on one host.
+//! The shared-memory exchange of frames between the processes of one host.
+//!
+//! A **source** owns a pool of frame slots and a board on which it publishes; each **receiver** owns a seat that holds its
+//! read position and its leases. Everybody writes only memory of its own and maps that of the others read-only; seals of
+//! the kernel enforce it. `docs/architecture.md` describes the protocol; [`protocol`] is the part that is model-checked.
+
+#[cfg(not(target_endian = "little"))]
+compile_error!("the layout of boards and seats is little-endian");
+
+#[cfg(not(loom))]
+pub mod layout;
+pub mod protocol;
+mod sync;
+pub mod words;
+
+#[cfg(not(loom))]
+mod clock;
+#[cfg(not(loom))]
+mod error;
+#[cfg(not(loom))]
+pub mod fork;
+#[cfg(not(loom))]
+mod futex;
+#[cfg(not(loom))]
+mod gate;
+#[cfg(not(loom))]
+mod memory;
+#[cfg(not(loom))]
+mod monitor;
+#[cfg(not(loom))]
+mod pages;
+#[cfg(not(loom))]
+mod reader;
+#[cfg(not(loom))]
+mod receiver;
+#[cfg(not(loom))]
+mod seat;
+#[cfg(not(loom))]
+mod source;
+#[cfg(not(loom))]
+mod spin;
+#[cfg(not(loom))]
+mod stall;
+
+#[cfg(not(loom))]
+pub use {
+    clock::{Deadline, monotonic_ns},
+    error::RingError,
+    layout::{Geometry, RingId},
+    memory::{REQUIRED_SEALS, check_seals},
+    monitor::{BoardMonitor, SeatMonitor},
+    reader::{Frame, FrameInfo, Reader},
+    receiver::{Receiver, ReceiverStats},
+    seat::Seat,
+    source::{Source, SourceOptions, SourceStats, WriteSlot},
+};

@@ -1,0 +1,68 @@
+//! Sleeping on words that other processes change. Works on read-only mappings.
+
+use crate::clock::monotonic_ns;
+use rustix::io::Errno;
+use rustix::thread::futex::{self, Flags, Wait, WaitFlags, WaitPtr, WaitvFlags};
+use rustix::time::{ClockId, Timespec};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+/// The kernel's limit for one wait.
+pub(crate) const MAX_WORDS: usize = 128;
+/// Longest sleep without a look of its own, where the kernel cannot wait for several words.
+const BLIND_NS: u64 = 10_000_000;
+
+static NO_WAITV: AtomicBool = AtomicBool::new(false);
+
+/// A word and the value that it is slept on.
+pub(crate) type Expected<'a> = (&'a AtomicU32, u32);
+
+/// The low half of a 64-bit word, for the kernel only.
+pub(crate) fn low_half(word: &AtomicU64) -> &AtomicU32 {
+    // SAFETY: on a little-endian machine the low half starts the word, and is aligned. The reference is handed to the
+    // kernel, which loads it atomically; this program never accesses the word through it.
+    unsafe { &*std::ptr::from_ref(word).cast::<AtomicU32>() }
+}
+
+/// Wakes everyone who sleeps on the word.
+pub(crate) fn wake_all(word: &AtomicU32) {
+    let _ = futex::wake(word, Flags::empty(), i32::MAX as u32);
+}
+
+/// Sleeps until one of the words has been woken or differs, a signal came, or `CLOCK_MONOTONIC` shows `until` nanoseconds.
+/// It may also return early; the caller looks again in any case. At most [`MAX_WORDS`] words; the first is the likeliest.
+pub(crate) fn wait_any(words: &[Expected<'_>], until: u64) {
+    debug_assert!(!words.is_empty() && words.len() <= MAX_WORDS);
+    if words.len() > 1 && !NO_WAITV.load(Ordering::Relaxed) {
+        let mut waiters = [const { Wait::new() }; MAX_WORDS];
+        for (waiter, (word, expected)) in waiters.iter_mut().zip(words) {
+            waiter.val = u64::from(*expected);
+            waiter.uaddr = WaitPtr::new(word.as_ptr().cast());
+            waiter.flags = WaitFlags::SIZE_U32;
+        }
+        let time = timespec(until);
+        let result = futex::waitv(
+            &waiters[..words.len()],
+            WaitvFlags::empty(),
+            Some(&time),
+            ClockId::Monotonic,
+        );
+        if result != Err(Errno::NOSYS) {
+            return;
+        }
+        NO_WAITV.store(true, Ordering::Relaxed);
+    }
+    let now = monotonic_ns();
+    let mut left = until.saturating_sub(now);
+    if words.len() > 1 {
+        left = left.min(BLIND_NS);
+    }
+    let (word, expected) = words[0];
+    let _ = futex::wait(word, Flags::empty(), expected, Some(&timespec(left)));
+}
+
+fn timespec(nanos: u64) -> Timespec {
+    Timespec {
+        tv_sec: (nanos / 1_000_000_000).min(i64::MAX as u64) as i64,
+        tv_nsec: (nanos % 1_000_000_000) as i64,
+    }
+}

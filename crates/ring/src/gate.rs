@@ -1,0 +1,138 @@
+//! Interrupts for threads that block in a source or receiver: something of this process changed, a cancel, a close.
+
+use crate::error::RingError;
+use crate::futex;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+
+/// The word that blocked threads also sleep on, and what they find when it changes.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    word: AtomicU32,
+    waiters: AtomicUsize,
+    shut: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    closed: Option<&'static str>,
+    cancels: u64,
+    pending_cancel: bool,
+}
+
+/// A thread that is about to block.
+#[derive(Debug)]
+pub(crate) struct Waiter<'a> {
+    gate: &'a Gate,
+    cancels: u64,
+}
+
+impl Gate {
+    /// Enters the slow path. Fails at once where the side was closed, or a cancel found nobody to interrupt before.
+    pub(crate) fn enter(&self) -> Result<Waiter<'_>, RingError> {
+        let mut state = self.state.lock();
+        if let Some(reason) = state.closed {
+            return Err(RingError::Closed(reason));
+        }
+        if std::mem::take(&mut state.pending_cancel) {
+            return Err(RingError::Cancelled);
+        }
+        self.waiters.fetch_add(1, Ordering::SeqCst);
+        Ok(Waiter { gate: self, cancels: state.cancels })
+    }
+
+    /// Fails where the side was closed.
+    pub(crate) fn check_open(&self) -> Result<(), RingError> {
+        if !self.is_closed() {
+            return Ok(());
+        }
+        self.state.lock().closed.map_or(Ok(()), |reason| Err(RingError::Closed(reason)))
+    }
+
+    /// Something that blocked threads look at has changed.
+    pub(crate) fn bump(&self) {
+        self.word.fetch_add(1, Ordering::SeqCst);
+        if self.waiters.load(Ordering::SeqCst) != 0 {
+            futex::wake_all(&self.word);
+        }
+    }
+
+    /// Interrupts all blocked threads, or else the next that would block.
+    pub(crate) fn cancel(&self) {
+        {
+            let mut state = self.state.lock();
+            if self.waiters.load(Ordering::SeqCst) == 0 {
+                state.pending_cancel = true;
+            } else {
+                state.cancels += 1;
+            }
+        }
+        self.bump();
+    }
+
+    /// Ends this side for good. The first reason stays.
+    pub(crate) fn close(&self, reason: &'static str) {
+        self.state.lock().closed.get_or_insert(reason);
+        self.shut.store(true, Ordering::SeqCst);
+        self.bump();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.shut.load(Ordering::Relaxed)
+    }
+}
+
+impl Waiter<'_> {
+    /// The word to sleep on, and its value before the caller looks at what it waits for.
+    pub(crate) fn word(&self) -> (&AtomicU32, u32) {
+        (&self.gate.word, self.gate.word.load(Ordering::SeqCst))
+    }
+
+    /// Whether the thread was interrupted.
+    pub(crate) fn check(&self) -> Result<(), RingError> {
+        let state = self.gate.state.lock();
+        if let Some(reason) = state.closed {
+            return Err(RingError::Closed(reason));
+        }
+        if state.cancels != self.cancels {
+            return Err(RingError::Cancelled);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.gate.waiters.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancel_interrupts_those_who_wait_or_the_next() {
+        let gate = Gate::default();
+        let waiter = gate.enter().unwrap();
+        assert!(waiter.check().is_ok());
+        gate.cancel();
+        assert_eq!(waiter.check(), Err(RingError::Cancelled));
+        drop(waiter);
+        assert!(gate.enter().unwrap().check().is_ok());
+        gate.cancel();
+        assert_eq!(gate.enter().map(drop), Err(RingError::Cancelled));
+        assert!(gate.enter().is_ok());
+    }
+
+    #[test]
+    fn a_closed_gate_stays_closed() {
+        let gate = Gate::default();
+        let waiter = gate.enter().unwrap();
+        gate.close("first");
+        gate.close("second");
+        assert_eq!(waiter.check(), Err(RingError::Closed("first")));
+        assert!(gate.enter().is_err() && gate.is_closed() && gate.check_open().is_err());
+    }
+}

@@ -1,0 +1,166 @@
+//! What a third party, the proxy, can see of a ring without taking part in it.
+
+use crate::error::RingError;
+use crate::layout::{
+    BOARD_MAGIC, BOARD_SIZE, BoardHeader, COUNTS_OFFSET, ENTRIES_OFFSET, Geometry, HEAD_OFFSET,
+    LAYOUT_VERSION, RingId, SLOTS_OFFSET,
+};
+use crate::memory::{Mapping, check_seals};
+use crate::seat::SeatView;
+use crate::words::{Board, ENTRIES, Head, SEAT_GOODBYE, SourceCounts};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+
+/// A read-only view of a source's board.
+#[derive(Debug)]
+pub struct BoardMonitor {
+    fd: OwnedFd,
+    mapping: Mapping,
+    ring_id: RingId,
+    geometry: Geometry,
+}
+
+impl BoardMonitor {
+    /// Maps a board after checking its seals, size and header.
+    pub fn open(board: OwnedFd) -> Result<Self, RingError> {
+        check_seals("board", board.as_fd(), BOARD_SIZE)?;
+        let mapping = Mapping::read_only(board.as_fd(), BOARD_SIZE)?;
+        // SAFETY: the header is plain old data, read once and by volatile access, so that a source that breaks the rule
+        // never to change it can spoil the values but not their use.
+        let header = unsafe { mapping.start().cast::<BoardHeader>().read_volatile() };
+        if header.magic != BOARD_MAGIC || header.version != LAYOUT_VERSION {
+            let (magic, version) = (header.magic, header.version);
+            let reason = format!(
+                "starts with {magic:#018x}, version {version}; want {BOARD_MAGIC:#018x}, version {LAYOUT_VERSION}"
+            );
+            return Err(RingError::foreign("board", reason));
+        }
+        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let geometry = Geometry::new(
+            size(header.payload_size),
+            size(header.metadata_size),
+            header.capacity as usize,
+        )
+        .map_err(|reason| RingError::foreign("board", reason))?;
+        Ok(Self { fd: board, mapping, ring_id: RingId(header.ring_id), geometry })
+    }
+
+    /// Whether a descriptor is the pool of this board, as far as seals and size tell.
+    pub fn check_pool(&self, pool: BorrowedFd<'_>) -> Result<(), RingError> {
+        check_seals("pool", pool, self.geometry.pool_size())
+    }
+
+    /// The board's descriptor.
+    #[must_use]
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Identifier of the ring.
+    #[must_use]
+    pub fn ring_id(&self) -> RingId {
+        self.ring_id
+    }
+
+    /// Shape of the ring.
+    #[must_use]
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    pub(crate) fn board(&self) -> Board<'_> {
+        // SAFETY: all three consist of atomics; the offsets lie within the checked size.
+        unsafe {
+            Board {
+                line: self.mapping.at(HEAD_OFFSET),
+                entries: self.mapping.slice_at(ENTRIES_OFFSET, ENTRIES),
+                slots: self.mapping.slice_at(SLOTS_OFFSET, self.geometry.slot_count),
+            }
+        }
+    }
+
+    fn head(&self) -> Head {
+        Head(self.board().line.head.load(Acquire))
+    }
+
+    fn counts(&self) -> &SourceCounts {
+        // SAFETY: the counts are atomics.
+        unsafe { self.mapping.at(COUNTS_OFFSET) }
+    }
+
+    /// Frames published so far.
+    #[must_use]
+    pub fn published(&self) -> u64 {
+        self.head().count()
+    }
+
+    /// Payload bytes published so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.counts().bytes.load(Relaxed)
+    }
+
+    /// How often the source waited for receivers.
+    #[must_use]
+    pub fn waits(&self) -> u64 {
+        self.counts().waits.load(Relaxed)
+    }
+
+    /// Whether the source has said goodbye.
+    #[must_use]
+    pub fn closed(&self) -> bool {
+        self.head().closed()
+    }
+
+    /// The flags that the source announces.
+    pub(crate) fn flags(&self) -> u32 {
+        self.board().line.flags.load(Relaxed)
+    }
+}
+
+/// A read-only view of a receiver's seat.
+#[derive(Debug)]
+pub struct SeatMonitor(SeatView);
+
+impl SeatMonitor {
+    /// Maps a seat after checking its seals, size and header.
+    pub fn open(seat: OwnedFd) -> Result<Self, RingError> {
+        SeatView::open(seat).map(Self)
+    }
+
+    /// The seat's descriptor.
+    #[must_use]
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.0.fd()
+    }
+
+    /// Sequence number that the receiver wants next.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.0.line().position.load(Relaxed)
+    }
+
+    /// Frames that the receiver took in this ring.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.0.counts().received.load(Relaxed)
+    }
+
+    /// Frames that the receiver missed in this ring.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.0.counts().missed.load(Relaxed)
+    }
+
+    /// Slots that the receiver holds.
+    #[must_use]
+    pub fn held(&self) -> u32 {
+        self.0.line().leases.iter().map(|word| word.load(Relaxed).count_ones()).sum()
+    }
+
+    /// Whether the receiver has left.
+    #[must_use]
+    pub fn said_goodbye(&self) -> bool {
+        self.0.line().state.load(Relaxed) == SEAT_GOODBYE
+    }
+}

@@ -1,0 +1,142 @@
+//! Makes pages ready before they are needed, without keeping anyone waiting.
+
+use crate::error::RingError;
+use crate::memory::{HUGE_PAGE, Mapping, OwnMemory, Pages};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+/// `MADV_COLLAPSE` of Linux 6.1; on shared memory it works even where transparent huge pages are switched off.
+const MADV_COLLAPSE: i32 = 25;
+/// How much is made ready at a time: between two steps the work can be called off.
+const STEP: usize = 4 * HUGE_PAGE;
+
+/// Memory for a pool: from reserved huge pages if there are enough for it and a successor, else ordinary ones.
+///
+/// Twice, because the pages of a dead source stay in use until its receivers have moved to the next one.
+pub(crate) fn pool_memory(size: usize, base: usize) -> Result<OwnMemory, RingError> {
+    if size >= HUGE_PAGE && free_huge_pages() >= 2 * size.div_ceil(HUGE_PAGE) {
+        match OwnMemory::new("mcm-pool", size, Pages::Reserved).and_then(|memory| {
+            memory.seal()?;
+            Ok(memory)
+        }) {
+            Ok(memory) => return Ok(memory),
+            Err(error) => log::debug!("no pool on reserved huge pages: {error}"),
+        }
+    }
+    let memory = OwnMemory::new("mcm-pool", size, Pages::Ordinary)?;
+    if base >= HUGE_PAGE {
+        // Where the system grants it, faults bring huge pages at once. Elsewhere this has no effect.
+        let _ = memory.mapping().advise(libc::MADV_HUGEPAGE, 0, base);
+    }
+    memory.seal()?;
+    Ok(memory)
+}
+
+fn free_huge_pages() -> usize {
+    std::fs::read_to_string("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+/// A thread that makes memory ready. Dropping it calls the rest of the work off and waits for the step in progress.
+#[derive(Debug)]
+pub(crate) struct Prefault {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A mapping that can be kept alive by another thread.
+pub(crate) trait Prefaultable: Send + Sync + 'static {
+    /// The mapping.
+    fn mapping(&self) -> &Mapping;
+    /// Whether pages are made for writing, by their owner.
+    fn own_pages(&self) -> Option<Pages>;
+}
+
+impl Prefaultable for OwnMemory {
+    fn mapping(&self) -> &Mapping {
+        OwnMemory::mapping(self)
+    }
+    fn own_pages(&self) -> Option<Pages> {
+        Some(self.pages())
+    }
+}
+
+impl Prefaultable for Mapping {
+    fn mapping(&self) -> &Mapping {
+        self
+    }
+    fn own_pages(&self) -> Option<Pages> {
+        None
+    }
+}
+
+impl Prefault {
+    /// Starts on the first `len` bytes. Without a thread to be had, pages are simply made when they are touched.
+    pub(crate) fn start(memory: Arc<impl Prefaultable>, len: usize) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        // A few pages are not worth a thread.
+        if len <= HUGE_PAGE / 8 {
+            run(&*memory, len, &stop);
+            return Self { stop, thread: None };
+        }
+        let seen = Arc::clone(&stop);
+        let work = move || run(&*memory, len, &seen);
+        let thread = quiet_thread("mcm-prefault", work);
+        Self { stop, thread }
+    }
+}
+
+impl Drop for Prefault {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(memory: &impl Prefaultable, len: usize, stop: &AtomicBool) {
+    let populate = match memory.own_pages() {
+        Some(_) => libc::MADV_POPULATE_WRITE,
+        None => libc::MADV_POPULATE_READ,
+    };
+    let collapse = memory.own_pages() == Some(Pages::Ordinary);
+    let mut collapses = collapse;
+    for offset in (0..len).step_by(STEP) {
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let step = STEP.min(len - offset);
+        // Collapsing pages that were never touched makes huge ones straight away; what that does not reach is populated.
+        let huge = step / HUGE_PAGE * HUGE_PAGE;
+        if collapses && huge > 0 {
+            collapses = memory.mapping().advise(MADV_COLLAPSE, offset, huge).is_ok();
+        }
+        if memory.mapping().advise(populate, offset, step).is_err() {
+            return;
+        }
+    }
+}
+
+/// Starts a thread that takes none of the host program's signals.
+pub(crate) fn quiet_thread(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> Option<JoinHandle<()>> {
+    let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    let mut before = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: fills a set that is then valid, swaps this thread's mask for it, and keeps the old one.
+    let masked = unsafe {
+        libc::sigfillset(all.as_mut_ptr()) == 0
+            && libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) == 0
+    };
+    let thread = std::thread::Builder::new().name(name.into()).stack_size(128 << 10).spawn(work);
+    if masked {
+        // SAFETY: restores the mask saved above.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+    }
+    thread.ok()
+}

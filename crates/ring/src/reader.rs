@@ -1,0 +1,279 @@
+//! One ring, as one receiver reads it.
+
+use crate::error::RingError;
+use crate::layout::{Geometry, RingId};
+use crate::memory::Mapping;
+use crate::monitor::BoardMonitor;
+use crate::pages::Prefault;
+use crate::protocol::{self, Located};
+use crate::seat::Seat;
+use crate::words::{Board, FLAG_CLOSE_AT_END, Head};
+use crate::{fork, futex};
+use rustix::fs::fstat;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicU32,
+    Ordering::{Relaxed, SeqCst},
+};
+
+/// A ring that this process has joined. Shared by the receiver and by the frames that it has given out, so that the
+/// memory stays for as long as one of them is held.
+#[derive(Debug)]
+pub struct Reader {
+    pool: Arc<Mapping>,
+    board: BoardMonitor,
+    seat: Seat,
+    start: u64,
+    held: AtomicU32,
+    made: fork::ForkMark,
+    /// Dropped, and so ended, with the reader.
+    _prefault: Prefault,
+}
+
+/// How often one look follows a source that runs away from it.
+const LOOKS: usize = 64;
+
+/// What a look for the next frame came to.
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// It is here.
+    Taken(Frame),
+    /// It is not published yet; the head that says so.
+    Nothing(Head),
+    /// The source has said goodbye and everything was read.
+    Ended,
+    /// This receiver holds as many frames as it may.
+    Limit,
+}
+
+/// Where a receiver stands in a ring. Kept apart from [`Reader`], under the receiver's lock.
+#[derive(Debug)]
+pub(crate) struct Cursor {
+    pub(crate) reader: Arc<Reader>,
+    /// Next sequence to read.
+    pub(crate) next: u64,
+    /// Frames missed since the last one taken.
+    missed: u64,
+}
+
+/// What is known of a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrameInfo {
+    /// Number of the frame, contiguous from 0 for each source.
+    pub sequence: u64,
+    /// TAI time, nanoseconds.
+    pub tai_ns: u64,
+    /// `CLOCK_MONOTONIC` at put, nanoseconds.
+    pub published_ns: u64,
+    /// Frames that this receiver missed right before this one.
+    pub missed: u64,
+}
+
+impl Reader {
+    /// Joins the ring: checks what the source gave, and maps it. The seat must be on the source's list already, and `start`
+    /// is what the source said then.
+    pub fn open(
+        pool: &OwnedFd,
+        board: OwnedFd,
+        seat: Seat,
+        start: u64,
+    ) -> Result<Arc<Self>, RingError> {
+        let board = BoardMonitor::open(board)?;
+        board.check_pool(pool.as_fd())?;
+        // On huge pages the pool is a little larger than its shape, and can only be unmapped as a whole.
+        let size = fstat(pool).map_err(RingError::system("fstat"))?.st_size;
+        let pool = Arc::new(Mapping::read_only(pool.as_fd(), usize::try_from(size).unwrap_or(0))?);
+        let base = board.geometry().bytes_of(board.geometry().base_slots);
+        let prefault = Prefault::start(Arc::clone(&pool), base);
+        let made = fork::ForkMark::here();
+        let held = AtomicU32::new(0);
+        Ok(Arc::new(Self { pool, board, seat, start, held, made, _prefault: prefault }))
+    }
+
+    /// Identifier of the ring.
+    #[must_use]
+    pub fn ring_id(&self) -> RingId {
+        self.board.ring_id()
+    }
+
+    /// Shape of the ring.
+    #[must_use]
+    pub fn geometry(&self) -> &Geometry {
+        self.board.geometry()
+    }
+
+    /// The seat in this ring.
+    #[must_use]
+    pub fn seat(&self) -> &Seat {
+        &self.seat
+    }
+
+    /// Frames that the program holds.
+    pub(crate) fn held(&self) -> u32 {
+        self.held.load(Relaxed)
+    }
+
+    /// Whether the source wishes its receivers to end with it.
+    pub(crate) fn close_at_end(&self) -> bool {
+        self.board.flags() & FLAG_CLOSE_AT_END != 0
+    }
+
+    fn shared(&self) -> Board<'_> {
+        self.board.board()
+    }
+
+    pub(crate) fn head(&self) -> Head {
+        protocol::load_head(self.shared())
+    }
+
+    /// The word to sleep on until the head is no longer `head`.
+    pub(crate) fn head_word(&self, head: Head) -> futex::Expected<'_> {
+        (futex::low_half(&self.shared().line.head), head.0 as u32)
+    }
+
+    /// Announces that a thread is about to sleep on `head`; false if it has changed.
+    pub(crate) fn announce_sleep(&self, head: Head) -> bool {
+        protocol::announce_sleep(self.shared(), self.seat.line(), head)
+    }
+
+    /// Tells the source that the seat has changed, and wakes it where it waits.
+    fn moved(&self) {
+        let line = self.seat.line();
+        if protocol::moved(self.shared(), line) {
+            futex::wake_all(&line.tick);
+        }
+    }
+}
+
+impl Cursor {
+    pub(crate) fn new(reader: Arc<Reader>) -> Self {
+        Self { next: reader.start, reader, missed: 0 }
+    }
+
+    /// Takes the next frame, or the newest one where that is gone.
+    pub(crate) fn look(&mut self) -> Look {
+        let reader = Arc::clone(&self.reader);
+        let board = reader.shared();
+        let mut head = protocol::load_head(board);
+        for _ in 0..LOOKS {
+            head = protocol::load_head(board);
+            let slot = match protocol::locate(board, head, self.next) {
+                Located::Slot(slot) => slot,
+                Located::Ahead if head.closed() => return Look::Ended,
+                Located::Ahead => return Look::Nothing(head),
+                Located::Lapped => {
+                    self.skip((head.count() - 1 - self.next).max(1));
+                    continue;
+                }
+            };
+            if reader.held.load(Relaxed) as usize >= reader.geometry().lease_limit() {
+                return Look::Limit;
+            }
+            let taken = protocol::take(board, reader.seat.line(), slot, self.next);
+            reader.moved();
+            if taken {
+                return Look::Taken(self.frame(reader, slot));
+            }
+            // The source took the frame back: go on with the newest, or, if this was the newest, with the one to come.
+            let newest = protocol::load_head(board).count().saturating_sub(1);
+            self.skip(newest.saturating_sub(self.next).max(1));
+        }
+        // Only a source that works against its receivers outruns so many looks.
+        Look::Nothing(head)
+    }
+
+    fn skip(&mut self, frames: u64) {
+        self.next += frames;
+        self.missed += frames;
+        let missed = &self.reader.seat.counts().missed;
+        missed.store(missed.load(Relaxed) + frames, Relaxed);
+    }
+
+    fn frame(&mut self, reader: Arc<Reader>, slot: usize) -> Frame {
+        let line = &reader.shared().slots[slot];
+        let geometry = reader.geometry();
+        let info = FrameInfo {
+            sequence: self.next,
+            tai_ns: line.tai_ns.load(Relaxed),
+            published_ns: line.published_ns.load(Relaxed),
+            missed: std::mem::take(&mut self.missed),
+        };
+        // A length beyond the partition can only come from a broken source; what fits is all there is.
+        let payload_len = (line.payload_len.load(Relaxed) as usize).min(geometry.payload_size);
+        let metadata_len = (line.metadata_len.load(Relaxed) as usize).min(geometry.metadata_size);
+        self.next += 1;
+        reader.held.fetch_add(1, SeqCst);
+        let received = &reader.seat.counts().received;
+        received.store(received.load(Relaxed) + 1, Relaxed);
+        Frame { reader, slot, payload_len, metadata_len, info }
+    }
+}
+
+/// A frame that the program holds: its slot is not reused before the frame is dropped.
+#[derive(Debug)]
+pub struct Frame {
+    reader: Arc<Reader>,
+    slot: usize,
+    payload_len: usize,
+    metadata_len: usize,
+    info: FrameInfo,
+}
+
+impl Frame {
+    /// First byte of the payload, 64-byte aligned.
+    #[must_use]
+    pub fn payload_ptr(&self) -> *const u8 {
+        let offset = self.reader.geometry().payload_offset(self.slot);
+        self.reader.pool.start().wrapping_add(offset)
+    }
+
+    /// First byte of the metadata.
+    #[must_use]
+    pub fn metadata_ptr(&self) -> *const u8 {
+        self.payload_ptr().wrapping_add(self.reader.geometry().metadata_offset())
+    }
+
+    /// The payload.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        // SAFETY: within the mapping, whose size was checked against the shape. The lease keeps the source, the only one
+        // who can write there, from doing so.
+        unsafe { std::slice::from_raw_parts(self.payload_ptr(), self.payload_len) }
+    }
+
+    /// The metadata.
+    #[must_use]
+    pub fn metadata(&self) -> &[u8] {
+        // SAFETY: as for the payload.
+        unsafe { std::slice::from_raw_parts(self.metadata_ptr(), self.metadata_len) }
+    }
+
+    /// Payload bytes.
+    #[must_use]
+    pub fn payload_len(&self) -> usize {
+        self.payload_len
+    }
+
+    /// Metadata bytes.
+    #[must_use]
+    pub fn metadata_len(&self) -> usize {
+        self.metadata_len
+    }
+
+    /// The frame's number and times.
+    #[must_use]
+    pub fn info(&self) -> FrameInfo {
+        self.info
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        if self.reader.made.is_here() {
+            protocol::give_back(self.reader.seat.line(), self.slot);
+            self.reader.held.fetch_sub(1, SeqCst);
+            self.reader.moved();
+        }
+    }
+}

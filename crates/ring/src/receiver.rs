@@ -1,0 +1,330 @@
+//! A receiver: reads the ring of its group's source, and moves on to the next source's when that has ended.
+
+use crate::clock::{Deadline, monotonic_ns};
+use crate::error::RingError;
+use crate::fork::ForkMark;
+use crate::futex;
+use crate::gate::Gate;
+use crate::layout::RingId;
+use crate::reader::{Cursor, Frame, Look, Reader};
+use crate::spin::{self, Spin};
+use crate::words::Head;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+/// Longest sleep without a look round.
+const LOOK_NS: u64 = 1_000_000_000;
+
+/// Counts of a receiver, over all the rings that it has read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReceiverStats {
+    /// Frames taken.
+    pub frames: u64,
+    /// Payload bytes of these frames.
+    pub bytes: u64,
+    /// Frames missed.
+    pub missed: u64,
+    /// How often a get had to sleep.
+    pub waits: u64,
+    /// Frames that the program holds.
+    pub held: u32,
+    /// Whether there is a source now.
+    pub connected: bool,
+}
+
+/// A receiver. All calls may come from any thread.
+#[derive(Debug)]
+pub struct Receiver {
+    gate: Gate,
+    /// Whether to end when a source says goodbye; `None` follows the source's wish.
+    close_at_end: Option<bool>,
+    made: ForkMark,
+    state: Mutex<State>,
+    spin: Mutex<Spin>,
+    waits: AtomicU64,
+    frames: AtomicU64,
+    bytes: AtomicU64,
+    missed: AtomicU64,
+    /// Threads in the slow path that also care for released frames.
+    limited: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    current: Option<Cursor>,
+    /// The current ring's source has died: what it published is all there will be.
+    orphaned: bool,
+    next: VecDeque<Arc<Reader>>,
+    ended: bool,
+    /// Rings that were left while frames of them are still held.
+    left: Vec<std::sync::Weak<Reader>>,
+}
+
+enum Outcome {
+    Frame(Frame),
+    /// Sleep on this ring's head.
+    Sleep(Arc<Reader>, Head),
+    /// There is no ring to read from, or no frame may be taken.
+    Idle,
+    Ended,
+}
+
+impl Receiver {
+    /// A receiver without a ring. `close_at_end` says whether the stream ends when a source says goodbye; `None` leaves that
+    /// to the source.
+    #[must_use]
+    pub fn new(close_at_end: Option<bool>) -> Self {
+        Self {
+            gate: Gate::default(),
+            close_at_end,
+            made: ForkMark::here(),
+            state: Mutex::default(),
+            spin: Mutex::new(Spin::new()),
+            waits: AtomicU64::new(0),
+            frames: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            missed: AtomicU64::new(0),
+            limited: AtomicUsize::new(0),
+        }
+    }
+
+    /// A ring to read once everything of those before has been read.
+    pub fn offer(&self, reader: Arc<Reader>) {
+        self.state.lock().next.push_back(reader);
+        self.gate.bump();
+    }
+
+    /// The source of a ring is dead: the ring ends with what was published.
+    pub fn orphan(&self, ring: RingId) {
+        {
+            let mut state = self.state.lock();
+            if state.current.as_ref().is_some_and(|cursor| cursor.reader.ring_id() == ring) {
+                state.orphaned = true;
+            }
+        }
+        self.gate.bump();
+    }
+
+    /// The ring that is read now.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<Reader>> {
+        let state = self.state.lock();
+        state.next.back().or(state.current.as_ref().map(|cursor| &cursor.reader)).cloned()
+    }
+
+    /// The next frame.
+    pub fn get(&self, deadline: Deadline) -> Result<Frame, RingError> {
+        if !self.made.is_here() {
+            return Err(RingError::Forked);
+        }
+        self.gate.check_open()?;
+        match self.look() {
+            Outcome::Frame(frame) => Ok(frame),
+            Outcome::Ended => Err(RingError::Closed("the source has ended the stream")),
+            _ if deadline == Deadline::Now => Err(RingError::Timeout("no frame is there")),
+            _ => self.wait(deadline),
+        }
+    }
+
+    /// Waits until [`get`](Self::get) would not block, without taking anything.
+    pub fn wait_readable(&self, deadline: Deadline) -> Result<(), RingError> {
+        self.block(deadline, |receiver| receiver.peek()).map(drop)
+    }
+
+    fn wait(&self, deadline: Deadline) -> Result<Frame, RingError> {
+        self.block(deadline, |receiver| match receiver.look() {
+            Outcome::Frame(frame) => Ok(frame),
+            other => Err(other),
+        })
+    }
+
+    /// Blocks until `look` gives something.
+    fn block<T>(
+        &self,
+        deadline: Deadline,
+        look: impl Fn(&Self) -> Result<T, Outcome>,
+    ) -> Result<T, RingError> {
+        let waiter = self.gate.enter()?;
+        let mut slept = false;
+        loop {
+            let gate = waiter.word();
+            let outcome = match look(self) {
+                Ok(found) => return Ok(found),
+                Err(outcome) => outcome,
+            };
+            waiter.check()?;
+            let now = monotonic_ns();
+            if deadline.passed(now) {
+                return Err(RingError::Timeout("no frame came"));
+            }
+            let until = deadline.or(now + LOOK_NS);
+            match outcome {
+                Outcome::Frame(_) => {}
+                Outcome::Ended => return Err(RingError::Closed("the source has ended the stream")),
+                Outcome::Idle => {
+                    let _limited = Counted::new(&self.limited);
+                    // Between the look and the count a frame may have been given back without a word.
+                    if look(self).is_err_and(|outcome| matches!(outcome, Outcome::Idle)) {
+                        futex::wait_any(&[gate], until);
+                    }
+                }
+                Outcome::Sleep(reader, head) => {
+                    let budget = self.spin.lock().budget();
+                    if budget > 0 {
+                        let found = spin::spin(budget, || reader.head() != head);
+                        self.spin.lock().learn(found);
+                        if found {
+                            continue;
+                        }
+                    }
+                    if reader.announce_sleep(head) {
+                        if !std::mem::replace(&mut slept, true) {
+                            self.waits.fetch_add(1, Relaxed);
+                        }
+                        let start = monotonic_ns();
+                        futex::wait_any(&[reader.head_word(head), gate], until);
+                        self.spin.lock().slept(monotonic_ns() - start);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether there is something to get.
+    fn peek(&self) -> Result<(), Outcome> {
+        let mut state = self.state.lock();
+        loop {
+            let Some(cursor) = &state.current else {
+                if self.advance(&mut state) {
+                    continue;
+                }
+                return if state.ended { Ok(()) } else { Err(Outcome::Idle) };
+            };
+            let reader = &cursor.reader;
+            let head = reader.head();
+            if head.count() > cursor.next {
+                let full = reader.held() as usize >= reader.geometry().lease_limit();
+                return if full { Err(Outcome::Idle) } else { Ok(()) };
+            }
+            if head.closed() || state.orphaned || !state.next.is_empty() {
+                self.leave(&mut state, head.closed());
+                continue;
+            }
+            return Err(Outcome::Sleep(Arc::clone(reader), head));
+        }
+    }
+
+    fn look(&self) -> Outcome {
+        let mut state = self.state.lock();
+        loop {
+            // Looked at before the head: what a dead or replaced source published is then all there.
+            let over = state.orphaned || !state.next.is_empty();
+            let Some(cursor) = &mut state.current else {
+                if self.advance(&mut state) {
+                    continue;
+                }
+                return if state.ended { Outcome::Ended } else { Outcome::Idle };
+            };
+            match cursor.look() {
+                Look::Taken(frame) => {
+                    self.frames.fetch_add(1, Relaxed);
+                    self.bytes.fetch_add(frame.payload_len() as u64, Relaxed);
+                    let missed = frame.info().missed;
+                    if missed > 0 {
+                        self.missed.fetch_add(missed, Relaxed);
+                    }
+                    return Outcome::Frame(frame);
+                }
+                Look::Limit => return Outcome::Idle,
+                Look::Ended => self.leave(&mut state, true),
+                Look::Nothing(_) if over => self.leave(&mut state, false),
+                Look::Nothing(head) => return Outcome::Sleep(Arc::clone(&cursor.reader), head),
+            }
+        }
+    }
+
+    /// Moves to the next ring. False if there is none, or the stream has ended.
+    fn advance(&self, state: &mut State) -> bool {
+        if state.ended {
+            return false;
+        }
+        let Some(reader) = state.next.pop_front() else { return false };
+        state.current = Some(Cursor::new(reader));
+        state.orphaned = false;
+        true
+    }
+
+    /// Leaves the current ring, which has been read to its end.
+    fn leave(&self, state: &mut State, farewell: bool) {
+        if let Some(cursor) = state.current.take() {
+            state.ended |= farewell && self.close_at_end.unwrap_or(cursor.reader.close_at_end());
+            state.left.retain(|reader| reader.strong_count() > 0);
+            state.left.push(Arc::downgrade(&cursor.reader));
+        }
+    }
+
+    /// A frame was given back: a thread may wait for that.
+    pub fn released(&self) {
+        if self.limited.load(std::sync::atomic::Ordering::SeqCst) > 0 {
+            self.gate.bump();
+        }
+    }
+
+    /// Ends this receiver: blocked and later calls fail.
+    pub fn close(&self, reason: &'static str) {
+        if !self.made.is_here() {
+            return;
+        }
+        self.gate.close(reason);
+        let mut state = self.state.lock();
+        state.current = None;
+        state.next.clear();
+    }
+
+    /// Interrupts blocked calls, or the next one that would block.
+    pub fn cancel(&self) {
+        self.gate.cancel();
+    }
+
+    /// Counts so far.
+    #[must_use]
+    pub fn stats(&self) -> ReceiverStats {
+        if !self.made.is_here() {
+            return ReceiverStats::default();
+        }
+        let state = self.state.lock();
+        let current = state.current.as_ref().map(|cursor| &cursor.reader);
+        let left: u32 = state
+            .left
+            .iter()
+            .filter_map(std::sync::Weak::upgrade)
+            .map(|reader| reader.held())
+            .sum();
+        ReceiverStats {
+            frames: self.frames.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+            missed: self.missed.load(Relaxed),
+            waits: self.waits.load(Relaxed),
+            held: left + current.map_or(0, |reader| reader.held()),
+            connected: current.is_some_and(|_| !state.orphaned) || !state.next.is_empty(),
+        }
+    }
+}
+
+/// Counts itself while it lives.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,472 @@
+//! The source of a ring: gets slots to write, publishes them, and knows its receivers.
+
+mod seats;
+mod slots;
+mod wait;
+
+use crate::clock::{Deadline, monotonic_ns};
+use crate::error::RingError;
+use crate::gate::Gate;
+use crate::layout::{
+    BOARD_MAGIC, BOARD_SIZE, BoardHeader, COUNTS_OFFSET, ENTRIES_OFFSET, Geometry, HEAD_OFFSET,
+    LAYOUT_VERSION, PAYLOAD_OFFSET, RingId, SLOTS_OFFSET, SYSDATA_SIZE,
+};
+use crate::memory::{OwnMemory, Pages};
+use crate::pages::{Prefault, pool_memory};
+use crate::words::{Board, ENTRIES, FLAG_CLOSE_AT_END, FLAG_LIVE, Head, NO_FRAME, SourceCounts};
+use crate::{futex, protocol};
+use parking_lot::{Mutex, MutexGuard};
+use seats::Seats;
+use slots::Slots;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// What a source is like.
+#[derive(Clone, Debug)]
+pub struct SourceOptions {
+    /// Bytes of the payload partition.
+    pub payload_size: usize,
+    /// Bytes of the metadata partition.
+    pub metadata_size: usize,
+    /// Frames that may be published and unread.
+    pub capacity: usize,
+    /// Wait for nobody.
+    pub live: bool,
+    /// How long a receiver may keep the source waiting before it stops to count.
+    pub stall_time: Duration,
+    /// How many receivers the first buffer waits for.
+    pub wait_for_receivers: usize,
+    /// Receivers that have no wish of their own end when this source says goodbye.
+    pub close_at_end: bool,
+}
+
+/// Counts of a source.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SourceStats {
+    /// Frames published.
+    pub frames: u64,
+    /// Payload bytes published.
+    pub bytes: u64,
+    /// How often a get or put waited for receivers.
+    pub waits: u64,
+    /// Slots that the program holds for writing.
+    pub held: u32,
+    /// Receivers in the ring.
+    pub receivers: u32,
+}
+
+/// The source of one ring. All calls may come from any thread.
+#[derive(Debug, Clone)]
+pub struct Source(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    pool: Arc<OwnMemory>,
+    board: OwnMemory,
+    ring_id: RingId,
+    geometry: Geometry,
+    options: SourceOptions,
+    gate: Gate,
+    state: Mutex<State>,
+    /// Dropped, and so ended, with the source.
+    _prefault: Prefault,
+}
+
+#[derive(Debug)]
+struct State {
+    slots: Slots,
+    seats: Seats,
+    audience_met: bool,
+}
+
+impl Source {
+    /// A source with an empty ring. Its memory is sealed; pages are made ready in the background.
+    pub fn new(options: SourceOptions, random: [u8; 16]) -> Result<Self, RingError> {
+        let geometry = Geometry::new(options.payload_size, options.metadata_size, options.capacity)
+            .map_err(RingError::Shape)?;
+        let ring_id = RingId(random);
+        let board = OwnMemory::new("mcm-board", BOARD_SIZE, Pages::Ordinary)?;
+        let header = BoardHeader {
+            magic: BOARD_MAGIC,
+            version: LAYOUT_VERSION,
+            capacity: geometry.capacity as u32,
+            payload_size: geometry.payload_size as u64,
+            metadata_size: geometry.metadata_size as u64,
+            ring_id: ring_id.0,
+        };
+        // SAFETY: the header fits before the head line, and nobody else has the memory yet.
+        unsafe { board.mapping().start().cast::<BoardHeader>().write(header) };
+        board.seal()?;
+        let base = geometry.bytes_of(geometry.base_slots);
+        let pool = Arc::new(pool_memory(geometry.pool_size(), base)?);
+        let prefault = Prefault::start(Arc::clone(&pool), base);
+        let state = State {
+            slots: Slots::new(&geometry),
+            seats: Seats::default(),
+            audience_met: options.wait_for_receivers == 0,
+        };
+        let inner = Inner {
+            pool,
+            board,
+            ring_id,
+            geometry,
+            options,
+            gate: Gate::default(),
+            state: Mutex::new(state),
+            _prefault: prefault,
+        };
+        let board = inner.board();
+        board.slots.iter().for_each(|line| line.sequence.store(NO_FRAME, Relaxed));
+        board.entries.iter().for_each(|entry| entry.store(u64::MAX, Relaxed));
+        let flag = |wanted, flag| if wanted { flag } else { 0 };
+        let flags = flag(inner.options.close_at_end, FLAG_CLOSE_AT_END)
+            | flag(inner.options.live, FLAG_LIVE);
+        board.line.flags.store(flags, Relaxed);
+        inner.counts().slots_touched.store(inner.geometry.base_slots as u32, Relaxed);
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Identifier of the ring.
+    #[must_use]
+    pub fn ring_id(&self) -> RingId {
+        self.0.ring_id
+    }
+
+    /// Shape of the ring.
+    #[must_use]
+    pub fn geometry(&self) -> &Geometry {
+        &self.0.geometry
+    }
+
+    /// Descriptor of the pool, to hand out.
+    #[must_use]
+    pub fn pool_fd(&self) -> BorrowedFd<'_> {
+        self.0.pool.fd()
+    }
+
+    /// Descriptor of the board, to hand out.
+    #[must_use]
+    pub fn board_fd(&self) -> BorrowedFd<'_> {
+        self.0.board.fd()
+    }
+
+    /// Puts a receiver on the list, under a number of the caller's choice. It may read from the returned sequence on.
+    pub fn join(&self, id: u64, seat: OwnedFd, live: bool) -> Result<u64, RingError> {
+        let mut state = self.0.state.lock();
+        let start = state.slots.published();
+        state.seats.add(id, seat, live || self.0.options.live, start)?;
+        drop(state);
+        self.0.gate.bump();
+        Ok(start)
+    }
+
+    /// The proxy says that a receiver is gone: it is not waited for any more, but its leases count until it is
+    /// [`bury`](Self::bury)-ed or has said goodbye in its seat.
+    pub fn part(&self, id: u64) {
+        self.0.state.lock().seats.part(id);
+        self.0.gate.bump();
+    }
+
+    /// A receiver's process is proven dead: its seat goes, with all its leases.
+    pub fn bury(&self, id: u64) {
+        self.0.state.lock().seats.remove(id);
+        self.0.gate.bump();
+    }
+
+    /// Drops the seats whose receivers have said goodbye, and returns their numbers.
+    pub fn sweep(&self) -> Vec<u64> {
+        self.0.state.lock().seats.sweep()
+    }
+
+    /// A slot to write.
+    pub fn get(&self, deadline: Deadline) -> Result<WriteSlot, RingError> {
+        let inner = &self.0;
+        inner.gate.check_open()?;
+        inner.check_here()?;
+        let mut state = inner.state.lock();
+        let slot = match inner.pick(&mut state) {
+            Some(slot) => slot,
+            None => {
+                self.wait(state, deadline, "no free buffer", |inner, state| inner.pick(state))?
+            }
+        };
+        Ok(WriteSlot {
+            source: self.clone(),
+            slot: Some(slot),
+            payload_len: inner.geometry.payload_size,
+            metadata_len: 0,
+            tai_ns: None,
+        })
+    }
+
+    /// Publishes a slot. Waits for receivers whose queue is full. On failure the slot comes back with the reason.
+    pub fn put(
+        &self,
+        mut write: WriteSlot,
+        deadline: Deadline,
+        tai_now: impl FnOnce() -> u64,
+    ) -> Result<(), (WriteSlot, RingError)> {
+        let inner = &self.0;
+        if let Err(error) = inner.gate.check_open().and_then(|()| inner.check_here()) {
+            return Err((write, error));
+        }
+        let mut state = inner.state.lock();
+        if !inner.has_room(&mut state) {
+            let room =
+                self.wait(state, deadline, "receivers have not made room", |inner, state| {
+                    inner.has_room(state).then_some(())
+                });
+            if let Err(error) = room {
+                return Err((write, error));
+            }
+            // The lock was given up; whoever came in between may have filled the queue by one. That is as good as room.
+            state = inner.state.lock();
+        }
+        let Some(slot) = write.slot.take() else {
+            return Err((write, RingError::Closed("the buffer was put already")));
+        };
+        let tai_ns = write.tai_ns.unwrap_or_else(tai_now);
+        let replaced = inner.publish(&mut state, slot, &write, tai_ns);
+        let wake = state.seats.any_sleeps_on(replaced);
+        drop(state);
+        if wake {
+            futex::wake_all(futex::low_half(&inner.board().line.head));
+        }
+        Ok(())
+    }
+
+    /// Says goodbye: nothing more will be published. What was published stays readable for those who have joined.
+    pub fn close(&self, reason: &'static str) {
+        if !self.0.pool.mapping().is_here() {
+            return;
+        }
+        if !self.0.gate.is_closed() {
+            self.0.gate.close(reason);
+            self.0.farewell();
+        }
+    }
+
+    /// Interrupts blocked calls, or the next one that would block.
+    pub fn cancel(&self) {
+        self.0.gate.cancel();
+    }
+
+    /// Counts so far.
+    #[must_use]
+    pub fn stats(&self) -> SourceStats {
+        if self.0.check_here().is_err() {
+            return SourceStats::default();
+        }
+        let state = self.0.state.lock();
+        SourceStats {
+            frames: state.slots.published(),
+            bytes: self.0.counts().bytes.load(Relaxed),
+            waits: self.0.counts().waits.load(Relaxed),
+            held: state.slots.writing() as u32,
+            receivers: state.seats.len() as u32,
+        }
+    }
+}
+
+impl Inner {
+    fn board(&self) -> Board<'_> {
+        let mapping = self.board.mapping();
+        // SAFETY: all three consist of atomics; the offsets lie within the board.
+        unsafe {
+            Board {
+                line: mapping.at(HEAD_OFFSET),
+                entries: mapping.slice_at(ENTRIES_OFFSET, ENTRIES),
+                slots: mapping.slice_at(SLOTS_OFFSET, self.geometry.slot_count),
+            }
+        }
+    }
+
+    fn counts(&self) -> &SourceCounts {
+        // SAFETY: the counts are atomics.
+        unsafe { self.board.mapping().at(COUNTS_OFFSET) }
+    }
+
+    fn check_here(&self) -> Result<(), RingError> {
+        if self.pool.mapping().is_here() { Ok(()) } else { Err(RingError::Forked) }
+    }
+
+    /// A slot to write, if there is one now.
+    fn pick(&self, state: &mut State) -> Option<usize> {
+        if !state.audience_met {
+            if state.seats.len() < self.options.wait_for_receivers {
+                return None;
+            }
+            state.audience_met = true;
+        }
+        let State { slots, seats, .. } = state;
+        seats.observe(slots.published(), monotonic_ns());
+        if let Some(slot) = slots.pick(self.board(), &self.geometry, seats) {
+            return Some(slot);
+        }
+        let grown = slots.grow(&self.geometry)?;
+        self.counts().slots_touched.store(grown as u32 + 1, Relaxed);
+        Some(grown)
+    }
+
+    /// Whether no receiver that is waited for has its queue full.
+    fn has_room(&self, state: &mut State) -> bool {
+        let published = state.slots.published();
+        state.seats.observe(published, monotonic_ns());
+        !state.seats.any_full(published, self.geometry.capacity as u64)
+    }
+
+    /// Writes what the board and the system data say of a frame, and publishes it.
+    fn publish(&self, state: &mut State, slot: usize, write: &WriteSlot, tai_ns: u64) -> Head {
+        let board = self.board();
+        let sequence = state.slots.published();
+        let now = monotonic_ns();
+        let (payload_len, metadata_len) = (write.payload_len as u32, write.metadata_len as u32);
+        let line = &board.slots[slot];
+        line.tai_ns.store(tai_ns, Relaxed);
+        line.published_ns.store(now, Relaxed);
+        line.payload_len.store(payload_len, Relaxed);
+        line.metadata_len.store(metadata_len, Relaxed);
+        let mut sysdata = [0u8; SYSDATA_SIZE];
+        sysdata[0..8].copy_from_slice(&((tai_ns / 1_000_000) as i64).to_le_bytes());
+        sysdata[8..12].copy_from_slice(&(sequence as u32).to_le_bytes());
+        sysdata[12..16].copy_from_slice(&payload_len.to_le_bytes());
+        sysdata[16..20].copy_from_slice(&metadata_len.to_le_bytes());
+        let offset = self.geometry.payload_offset(slot) - SYSDATA_SIZE;
+        const { assert!(SYSDATA_SIZE <= PAYLOAD_OFFSET) };
+        // SAFETY: the system data lies in the slot, before its payload; the slot is this thread's until it is published.
+        unsafe {
+            let place = self.pool.mapping().start().add(offset);
+            std::ptr::copy_nonoverlapping(sysdata.as_ptr(), place, SYSDATA_SIZE);
+        }
+        let counts = self.counts();
+        counts.bytes.store(counts.bytes.load(Relaxed) + u64::from(payload_len), Relaxed);
+        let replaced = protocol::publish(board, sequence, slot);
+        state.slots.published_slot(slot, now);
+        replaced
+    }
+
+    fn farewell(&self) {
+        let replaced = protocol::close(self.board());
+        let wake = self.state.lock().seats.any_sleeps_on(replaced);
+        if wake {
+            futex::wake_all(futex::low_half(&self.board().line.head));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.pool.mapping().is_here() && !self.gate.is_closed() {
+            self.farewell();
+        }
+    }
+}
+
+/// A slot that the program writes. Dropping it without [`Source::put`] gives it back unpublished.
+#[derive(Debug)]
+pub struct WriteSlot {
+    source: Source,
+    slot: Option<usize>,
+    payload_len: usize,
+    metadata_len: usize,
+    tai_ns: Option<u64>,
+}
+
+impl WriteSlot {
+    fn payload_offset(&self) -> usize {
+        self.source.0.geometry.payload_offset(self.slot.unwrap_or(0))
+    }
+
+    /// First byte of the payload; the partition has [`Geometry::payload_size`] bytes.
+    #[must_use]
+    pub fn payload_ptr(&self) -> *mut u8 {
+        self.source.0.pool.mapping().start().wrapping_add(self.payload_offset())
+    }
+
+    /// First byte of the metadata; the partition has [`Geometry::metadata_size`] bytes.
+    #[must_use]
+    pub fn metadata_ptr(&self) -> *mut u8 {
+        self.payload_ptr().wrapping_add(self.source.0.geometry.metadata_offset())
+    }
+
+    /// The whole payload partition.
+    pub fn payload_mut(&mut self) -> &mut [u8] {
+        // SAFETY: the slot is this object's alone until it is put: leases of others do not let them read it.
+        unsafe {
+            std::slice::from_raw_parts_mut(self.payload_ptr(), self.source.0.geometry.payload_size)
+        }
+    }
+
+    /// The whole metadata partition.
+    pub fn metadata_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as for the payload.
+        unsafe {
+            std::slice::from_raw_parts_mut(
+                self.metadata_ptr(),
+                self.source.0.geometry.metadata_size,
+            )
+        }
+    }
+
+    /// Payload bytes that will be published.
+    #[must_use]
+    pub fn payload_len(&self) -> usize {
+        self.payload_len
+    }
+
+    /// Metadata bytes that will be published.
+    #[must_use]
+    pub fn metadata_len(&self) -> usize {
+        self.metadata_len
+    }
+
+    /// Sets the payload bytes to publish, at most the partition's. Returns whether they fit.
+    pub fn set_payload_len(&mut self, len: usize) -> bool {
+        let fits = len <= self.source.0.geometry.payload_size;
+        if fits {
+            self.payload_len = len;
+        }
+        fits
+    }
+
+    /// Sets the metadata bytes to publish, at most the partition's. Returns whether they fit.
+    pub fn set_metadata_len(&mut self, len: usize) -> bool {
+        let fits = len <= self.source.0.geometry.metadata_size;
+        if fits {
+            self.metadata_len = len;
+        }
+        fits
+    }
+
+    /// Sets the frame's TAI time; without it, it is the time of put.
+    pub fn set_tai_ns(&mut self, tai_ns: u64) {
+        self.tai_ns = Some(tai_ns);
+    }
+
+    /// The TAI time that was set.
+    #[must_use]
+    pub fn tai_ns(&self) -> Option<u64> {
+        self.tai_ns
+    }
+
+    /// The source that the slot belongs to.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+}
+
+impl Drop for WriteSlot {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            self.source.0.lock().slots.discard(slot);
+            self.source.0.gate.bump();
+        }
+    }
+}

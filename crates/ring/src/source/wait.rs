@@ -1,0 +1,108 @@
+//! How a source waits for its receivers.
+
+use super::{Inner, Source, State};
+use crate::clock::{Deadline, monotonic_ns};
+use crate::error::RingError;
+use crate::futex::{self, MAX_WORDS};
+use crate::protocol;
+use crate::words::Board;
+use parking_lot::MutexGuard;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Longest sleep without a look round.
+const LOOK_NS: u64 = 1_000_000_000;
+
+/// The board says "waiting" while this lives.
+struct Announced<'a>(Board<'a>);
+
+impl<'a> Announced<'a> {
+    fn new(board: Board<'a>) -> Self {
+        protocol::begin_wait(board);
+        Self(board)
+    }
+}
+
+impl Drop for Announced<'_> {
+    fn drop(&mut self) {
+        protocol::end_wait(self.0);
+    }
+}
+
+impl Source {
+    /// Blocks until `ready` gives something, with the stall clock running for those who block.
+    pub(super) fn wait<'a, T>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        deadline: Deadline,
+        what: &'static str,
+        ready: impl Fn(&Inner, &mut State) -> Option<T>,
+    ) -> Result<T, RingError> {
+        let inner = &*self.0;
+        let since = monotonic_ns();
+        let waiter = match deadline {
+            Deadline::Now => None,
+            _ => Some(inner.gate.enter()?),
+        };
+        let stall_ns = u64::try_from(inner.options.stall_time.as_nanos()).unwrap_or(u64::MAX);
+        let mut counted = false;
+        loop {
+            // First the ticks, then the announcement, then another look: a receiver that moves in between changes a tick.
+            let gate = waiter.as_ref().map(super::super::gate::Waiter::word);
+            let blockers = state.seats.blockers();
+            let announced = Announced::new(inner.board());
+            if let Some(result) = ready(inner, &mut state) {
+                return Ok(result);
+            }
+            let now = monotonic_ns();
+            let next_stall = inner.stall(&mut state, now, since, stall_ns);
+            if next_stall == now {
+                drop(announced);
+                continue;
+            }
+            let (Some(waiter), Some(gate)) = (&waiter, gate) else {
+                return Err(RingError::Timeout(what));
+            };
+            waiter.check()?;
+            if deadline.passed(now) {
+                return Err(RingError::Timeout(what));
+            }
+            if !std::mem::replace(&mut counted, true) {
+                inner.counts().waits.fetch_add(1, Relaxed);
+            }
+            drop(state);
+            let mut words = Vec::with_capacity(MAX_WORDS);
+            words.push(gate);
+            let ticks = blockers.iter().map(|blocker| (&blocker.view.line().tick, blocker.tick));
+            words.extend(ticks.take(MAX_WORDS - 1));
+            let mut until = deadline.or(next_stall).min(now + LOOK_NS);
+            if blockers.len() >= MAX_WORDS {
+                // More receivers than the kernel watches at once: look round now and then.
+                until = until.min(now + LOOK_NS / 100);
+            }
+            futex::wait_any(&words, until);
+            drop(announced);
+            state = inner.lock();
+        }
+    }
+}
+
+impl Inner {
+    /// Runs the stall clock of those who block the source now. Returns when it next strikes.
+    fn stall(&self, state: &mut State, now: u64, since: u64, stall_ns: u64) -> u64 {
+        let State { slots, seats, audience_met } = state;
+        if !*audience_met {
+            return u64::MAX;
+        }
+        let capacity = self.geometry.capacity as u64;
+        let published = slots.published();
+        let any_full = seats.any_full(published, capacity);
+        // Where queues are full, those count whose queue it is; else all slots are held, and everyone does who holds some.
+        seats.stall(
+            now,
+            since,
+            stall_ns,
+            |standing| !any_full || standing.unread(published) >= capacity,
+            |sequence| slots.published_at(sequence),
+        )
+    }
+}

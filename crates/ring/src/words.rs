@@ -1,0 +1,142 @@
+//! The words that processes share: who writes which, and where they lie.
+//!
+//! Every structure has exactly one writer. Cache lines are kept apart so that a hand-off moves as few of them as possible:
+//! the head line and the slot's line from the source to the receiver, the seat's line back.
+
+use crate::sync::{AtomicU32, AtomicU64};
+
+/// Most slots that a pool may have: slot numbers are 8 bits on the board.
+pub const MAX_SLOTS: usize = 255;
+/// Length of the table of published sequence numbers; a power of two, more than [`MAX_SLOTS`].
+pub const ENTRIES: usize = 256;
+/// Lease words of a seat: one bit for each slot.
+pub const LEASE_WORDS: usize = 4;
+/// Sequence of a slot that holds no published frame.
+pub const NO_FRAME: u64 = u64::MAX;
+
+/// First line of a board. Written by the source.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct HeadLine {
+    /// See [`Head`]. Receivers sleep on its low half.
+    pub head: AtomicU64,
+    /// How many threads of the source wait for a receiver to move.
+    pub waiting: AtomicU32,
+    /// Flags that the source announces: see [`FLAG_CLOSE_AT_END`].
+    pub flags: AtomicU32,
+}
+
+/// The source wishes receivers to end with it (`endOfStream: close`).
+pub const FLAG_CLOSE_AT_END: u32 = 1;
+/// The source waits for nobody (`delivery: live`).
+pub const FLAG_LIVE: u32 = 2;
+
+/// Counts of the source, for statistics only. Written by the source.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct SourceCounts {
+    /// Payload bytes published.
+    pub bytes: AtomicU64,
+    /// How often a put or get waited for receivers.
+    pub waits: AtomicU64,
+    /// Slots in use so far: those behind have never been touched.
+    pub slots_touched: AtomicU32,
+}
+
+/// What the board says of one slot. Written by the source, read by a receiver while it holds a lease of the slot.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct SlotLine {
+    /// Sequence number of the frame in the slot, or [`NO_FRAME`].
+    pub sequence: AtomicU64,
+    /// TAI time of the frame, nanoseconds.
+    pub tai_ns: AtomicU64,
+    /// `CLOCK_MONOTONIC` when the frame was put, nanoseconds.
+    pub published_ns: AtomicU64,
+    /// Payload bytes.
+    pub payload_len: AtomicU32,
+    /// Metadata bytes.
+    pub metadata_len: AtomicU32,
+}
+
+/// A receiver's line. Written by the receiver.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct SeatLine {
+    /// One bit for each slot that the receiver holds, or is about to look at.
+    pub leases: [AtomicU64; LEASE_WORDS],
+    /// Sequence number that the receiver wants next.
+    pub position: AtomicU64,
+    /// The head that the receiver sleeps on plus one, or 0.
+    pub sleep: AtomicU64,
+    /// Counts takes and releases; the source sleeps on it.
+    pub tick: AtomicU32,
+    /// See [`SEAT_OPEN`] and [`SEAT_GOODBYE`].
+    pub state: AtomicU32,
+}
+
+/// The seat is, or will be, in use.
+pub const SEAT_OPEN: u32 = 0;
+/// The receiver has left: it holds nothing and will never look again.
+pub const SEAT_GOODBYE: u32 = 1;
+
+/// Counts of a receiver, for statistics only. Written by the receiver.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct SeatCounts {
+    /// Frames taken.
+    pub received: AtomicU64,
+    /// Frames missed.
+    pub missed: AtomicU64,
+}
+
+/// The shared words of a board, wherever they lie.
+#[derive(Clone, Copy, Debug)]
+pub struct Board<'a> {
+    /// Head line.
+    pub line: &'a HeadLine,
+    /// `sequence << 8 | slot` of the newest [`ENTRIES`] frames, at `sequence % ENTRIES`. In the model checker it may be shorter.
+    pub entries: &'a [AtomicU64],
+    /// One line for each slot.
+    pub slots: &'a [SlotLine],
+}
+
+/// The head word: how many frames have been published, the slot of the newest one, and whether the source has closed.
+///
+/// The slot spares receivers that keep up a look into the table. Bits: count from 9, slot from 1, closed 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head(pub u64);
+
+impl Head {
+    /// The head after the frame `count - 1` was published in `slot`.
+    #[must_use]
+    pub fn new(count: u64, slot: u8) -> Self {
+        Self(count << 9 | u64::from(slot) << 1)
+    }
+    /// Frames published so far, which is the next frame's sequence number.
+    #[must_use]
+    pub fn count(self) -> u64 {
+        self.0 >> 9
+    }
+    /// Slot of the newest frame.
+    #[must_use]
+    pub fn slot(self) -> usize {
+        (self.0 >> 1 & 0xff) as usize
+    }
+    /// The source has said goodbye: nothing will be published any more.
+    #[must_use]
+    pub fn closed(self) -> bool {
+        self.0 & 1 != 0
+    }
+    /// The word that a receiver announces when it sleeps on this head. Never 0, since a sleeper's head is not closed.
+    #[must_use]
+    pub fn sleep_word(self) -> u64 {
+        self.0.wrapping_add(1)
+    }
+}
+
+/// Lease word and bit of a slot.
+#[must_use]
+pub fn lease_bit(slot: usize) -> (usize, u64) {
+    (slot / 64, 1 << (slot % 64))
+}

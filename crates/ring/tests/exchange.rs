@@ -1,0 +1,378 @@
+//! Sources and receivers of one process: what every program relies on.
+#![cfg(not(loom))]
+
+mod common;
+
+use common::{Group, options, put, put_at};
+use ring::{Deadline, RingError, Seat, Source};
+use std::thread;
+use std::time::Duration;
+
+#[test]
+fn frames_arrive_whole_in_order_with_number_time_and_metadata() {
+    let group = Group::new(options(1000, 4));
+    let receiver = group.receiver(false);
+    for number in 0..3u64 {
+        let mut slot = group.source.get(Deadline::Now).unwrap();
+        slot.payload_mut().fill(number as u8);
+        slot.metadata_mut()[..2].copy_from_slice(&[9, number as u8]);
+        assert!(slot.set_payload_len(500 + number as usize) && slot.set_metadata_len(2));
+        slot.set_tai_ns(1000 + number);
+        group.source.put(slot, Deadline::Now, || unreachable!()).unwrap();
+    }
+    for number in 0..3u64 {
+        let frame = receiver.get(Deadline::Now).unwrap();
+        assert_eq!(frame.payload(), vec![number as u8; 500 + number as usize]);
+        assert_eq!(frame.metadata(), [9, number as u8]);
+        let info = frame.info();
+        assert_eq!((info.sequence, info.tai_ns, info.missed), (number, 1000 + number, 0));
+        assert_eq!(frame.payload_ptr() as usize % 64, 0);
+    }
+    assert_eq!(receiver.get(Deadline::Now).unwrap_err(), RingError::Timeout("no frame is there"));
+}
+
+#[test]
+fn lengths_beyond_the_partition_are_refused() {
+    let group = Group::new(options(100, 4));
+    let mut slot = group.source.get(Deadline::Now).unwrap();
+    assert!(!slot.set_payload_len(101) && slot.set_payload_len(100));
+    assert!(!slot.set_metadata_len(65) && slot.set_metadata_len(64));
+}
+
+#[test]
+fn a_source_without_receivers_runs_freely_and_reuses_the_warmest_slot() {
+    let group = Group::new(options(100, 4));
+    let first = group.source.get(Deadline::Now).unwrap().payload_ptr();
+    for _ in 0..100 {
+        let slot = group.source.get(Deadline::Now).unwrap();
+        assert_eq!(slot.payload_ptr(), first);
+        group.source.put(slot, Deadline::Now, || 0).unwrap();
+    }
+}
+
+#[test]
+fn the_slot_that_everyone_has_read_is_reused_first() {
+    let group = Group::new(options(100, 8));
+    let receivers = [group.receiver(false), group.receiver(false)];
+    let mut places = std::collections::HashSet::new();
+    for number in 0..50 {
+        let slot = group.source.get(Deadline::Now).unwrap();
+        places.insert(slot.payload_ptr() as usize);
+        group.source.put(slot, Deadline::Now, || 0).unwrap();
+        for receiver in &receivers {
+            assert_eq!(receiver.get(Deadline::Now).unwrap().info().sequence, number);
+        }
+    }
+    assert_eq!(places.len(), 1);
+}
+
+#[test]
+fn a_full_queue_makes_put_wait_and_the_buffer_stays() {
+    let group = Group::new(options(100, 2));
+    let receiver = group.receiver(false);
+    put(&group.source, 0);
+    put(&group.source, 1);
+    let slot = group.source.get(Deadline::Now).unwrap();
+    let (slot, error) = group.source.put(slot, Deadline::Now, || 0).unwrap_err();
+    assert!(matches!(error, RingError::Timeout(_)));
+    drop(receiver.get(Deadline::Now).unwrap());
+    group.source.put(slot, Deadline::Now, || 0).unwrap();
+}
+
+#[test]
+fn a_put_that_waits_goes_on_as_soon_as_a_frame_is_taken() {
+    let mut options = options(100, 2);
+    options.stall_time = Duration::from_secs(3600);
+    let group = Group::new(options);
+    let receiver = group.receiver(false);
+    put(&group.source, 0);
+    put(&group.source, 1);
+    let source = group.source.clone();
+    let waiting =
+        thread::spawn(move || put_at(&source, 2, Deadline::after(Duration::from_secs(60))));
+    common::until(|| group.source.stats().waits == 1);
+    // Held, not given back: taking alone makes room in the queue.
+    let held = receiver.get(Deadline::Now).unwrap();
+    waiting.join().unwrap().unwrap();
+    drop(held);
+}
+
+#[test]
+fn a_receiver_that_sleeps_is_woken() {
+    let group = Group::new(options(100, 4));
+    let receiver = group.receiver(false);
+    let sleeper = {
+        let receiver = receiver.clone();
+        thread::spawn(move || {
+            receiver.get(Deadline::after(Duration::from_secs(60))).unwrap().info()
+        })
+    };
+    common::until(|| receiver.stats().waits == 1);
+    put(&group.source, 0);
+    assert_eq!(sleeper.join().unwrap().sequence, 0);
+}
+
+#[test]
+fn a_late_receiver_costs_the_stall_time_once_and_learns_what_it_missed() {
+    let mut options = options(100, 4);
+    options.stall_time = Duration::from_millis(20);
+    let group = Group::new(options);
+    let (late, good) = (group.receiver(false), group.receiver(false));
+    let mut waits = Vec::new();
+    for number in 0..100 {
+        put_at(&group.source, number, Deadline::after(Duration::from_secs(60))).unwrap();
+        waits.push(group.source.stats().waits);
+        assert_eq!(good.get(Deadline::Now).unwrap().info().sequence, number);
+    }
+    assert_eq!(group.source.stats().waits, 1, "one put waits, then none");
+    let frame = late.get(Deadline::Now).unwrap();
+    // It finds its oldest frames gone, and goes on with the newest.
+    assert_eq!((frame.info().sequence, frame.info().missed), (99, 99));
+    assert_eq!((good.stats().missed, late.stats().missed), (0, 99));
+}
+
+#[test]
+fn a_receiver_that_holds_all_it_may_is_no_hostage_taker() {
+    let mut options = options(100, 4);
+    options.stall_time = Duration::from_millis(20);
+    let group = Group::new(options);
+    let hogs = [group.receiver(false), group.receiver(false), group.receiver(false)];
+    let good = group.receiver(false);
+    let mut held = Vec::new();
+    let mut number = 0;
+    for hog in &hogs {
+        for _ in 0..4 {
+            put_at(&group.source, number, Deadline::after(Duration::from_secs(60))).unwrap();
+            assert_eq!(good.get(Deadline::Now).unwrap().info().sequence, number);
+            loop {
+                let frame = hog.get(Deadline::Now).unwrap();
+                if frame.info().sequence == number {
+                    held.push((number, frame));
+                    break;
+                }
+            }
+            number += 1;
+        }
+        assert!(matches!(hog.get(Deadline::Now), Err(RingError::Timeout(_))), "holds the limit");
+    }
+    for _ in 0..50 {
+        put_at(&group.source, number, Deadline::after(Duration::from_secs(60))).unwrap();
+        assert_eq!(good.get(Deadline::Now).unwrap().info().sequence, number);
+        number += 1;
+    }
+    for (number, frame) in held {
+        assert_eq!(frame.payload()[0], number as u8, "a held frame is never written");
+    }
+}
+
+#[test]
+fn live_receivers_and_live_sources_never_wait() {
+    let group = Group::new(options(100, 4));
+    let live = group.receiver(true);
+    (0..100).for_each(|number| put(&group.source, number));
+    assert_eq!(group.source.stats().waits, 0);
+    let mut next = 0;
+    let mut seen = 0;
+    while let Ok(frame) = live.get(Deadline::Now) {
+        assert_eq!(frame.info().sequence, next + frame.info().missed);
+        next = frame.info().sequence + 1;
+        seen += 1;
+    }
+    assert_eq!((next, seen + live.stats().missed), (100, 100));
+
+    let group = Group::new(ring::SourceOptions { live: true, ..options(100, 4) });
+    let _receiver = group.receiver(false);
+    (0..100).for_each(|number| put(&group.source, number));
+    assert_eq!(group.source.stats().waits, 0);
+}
+
+#[test]
+fn several_buffers_are_out_at_once_and_come_back_in_any_order() {
+    let group = Group::new(options(100, 4));
+    let receiver = group.receiver(false);
+    let mut slots: Vec<_> = (0..4).map(|_| group.source.get(Deadline::Now).unwrap()).collect();
+    assert!(matches!(group.source.get(Deadline::Now), Err(RingError::Timeout(_))));
+    assert_eq!(group.source.stats().held, 4);
+    slots.reverse();
+    for (number, mut slot) in slots.into_iter().enumerate() {
+        slot.payload_mut()[0] = number as u8;
+        group.source.put(slot, Deadline::Now, || 0).unwrap();
+    }
+    let mut frames: Vec<_> = (0..4).map(|_| receiver.get(Deadline::Now).unwrap()).collect();
+    assert_eq!(receiver.stats().held, 4);
+    for index in [2, 0, 1, 0] {
+        drop(frames.remove(index));
+    }
+    assert_eq!(receiver.stats().held, 0);
+    for number in 4..100 {
+        put(&group.source, number);
+        assert_eq!(receiver.get(Deadline::Now).unwrap().payload()[0], number as u8);
+    }
+}
+
+#[test]
+fn a_discarded_buffer_comes_back() {
+    let group = Group::new(options(100, 2));
+    for _ in 0..100 {
+        drop(group.source.get(Deadline::Now).unwrap());
+    }
+    assert_eq!((group.source.stats().held, group.source.stats().frames), (0, 0));
+}
+
+#[test]
+fn the_first_buffer_waits_for_the_audience() {
+    let group = Group::new(ring::SourceOptions { wait_for_receivers: 2, ..options(100, 4) });
+    let _first = group.receiver(false);
+    assert!(matches!(group.source.get(Deadline::Now), Err(RingError::Timeout(_))));
+    let source = group.source.clone();
+    let waiting = thread::spawn(move || source.get(Deadline::Never).map(drop));
+    let second = group.receiver(false);
+    waiting.join().unwrap().unwrap();
+    drop(second);
+    assert!(group.source.get(Deadline::Now).is_ok(), "once is enough");
+}
+
+#[test]
+fn what_was_put_survives_its_source() {
+    for close_at_end in [false, true] {
+        let group = Group::new(ring::SourceOptions { close_at_end, ..options(100, 4) });
+        let receiver = group.receiver(false);
+        (0..3).for_each(|number| put(&group.source, number));
+        drop(group);
+        for number in 0..3 {
+            assert_eq!(receiver.get(Deadline::Now).unwrap().payload()[0], number);
+        }
+        match receiver.get(Deadline::Now).unwrap_err() {
+            RingError::Closed(_) => assert!(close_at_end),
+            RingError::Timeout(_) => assert!(!close_at_end),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn a_sleeping_receiver_learns_of_the_end() {
+    let group = Group::new(ring::SourceOptions { close_at_end: true, ..options(100, 4) });
+    let receiver = group.receiver(false);
+    let sleeper = {
+        let receiver = receiver.clone();
+        thread::spawn(move || receiver.get(Deadline::Never).map(drop))
+    };
+    common::until(|| receiver.stats().waits == 1);
+    group.source.close("done");
+    assert!(matches!(sleeper.join().unwrap(), Err(RingError::Closed(_))));
+    assert!(matches!(group.source.get(Deadline::Never), Err(RingError::Closed("done"))));
+}
+
+#[test]
+fn receivers_move_to_the_next_source() {
+    let first = Group::new(options(100, 4));
+    let receiver = first.receiver(false);
+    put(&first.source, 1);
+    put(&first.source, 2);
+    let held = receiver.get(Deadline::Now).unwrap();
+    let second = Group::new(options(100, 4));
+    second.seat_of(&receiver);
+    put(&second.source, 7);
+    drop(first);
+    let sequence: Vec<u8> =
+        (0..2).map(|_| receiver.get(Deadline::Now).unwrap().payload()[0]).collect();
+    assert_eq!(sequence, [2, 7], "the old ring is read to its end first");
+    assert_eq!(held.payload()[0], 1, "held frames of the old ring stay");
+    assert_eq!(receiver.stats().held, 1);
+}
+
+#[test]
+fn a_sleeping_receiver_moves_to_the_next_source_when_the_first_has_died() {
+    let first = Group::new(options(100, 4));
+    let receiver = first.receiver(false);
+    let sleeper = {
+        let receiver = receiver.clone();
+        thread::spawn(move || receiver.get(Deadline::Never).unwrap().payload()[0])
+    };
+    common::until(|| receiver.stats().waits == 1);
+    receiver.orphan(first.source.ring_id());
+    let second = Group::new(options(100, 4));
+    second.seat_of(&receiver);
+    put(&second.source, 5);
+    assert_eq!(sleeper.join().unwrap(), 5);
+}
+
+#[test]
+fn cancel_interrupts_both_sides() {
+    let group = Group::new(options(100, 2));
+    let receiver = group.receiver(false);
+    let sleeper = {
+        let receiver = receiver.clone();
+        thread::spawn(move || receiver.get(Deadline::Never).map(drop))
+    };
+    common::until(|| receiver.stats().waits == 1);
+    receiver.cancel();
+    assert_eq!(sleeper.join().unwrap(), Err(RingError::Cancelled));
+    group.source.cancel();
+    let held: Vec<_> = (0..2).map(|_| group.source.get(Deadline::Now).unwrap()).collect();
+    assert_eq!(group.source.get(Deadline::Never).map(drop), Err(RingError::Cancelled));
+    drop(held);
+    put(&group.source, 0);
+    receiver.get(Deadline::Never).unwrap();
+}
+
+#[test]
+fn a_receiver_that_left_is_forgotten_and_its_leases_with_it() {
+    let group = Group::new(options(100, 2));
+    let receiver = group.receiver(false);
+    put(&group.source, 0);
+    put(&group.source, 1);
+    drop(receiver);
+    (2..20).for_each(|number| put(&group.source, number));
+    assert_eq!(group.source.stats().receivers, 0);
+    assert_eq!(group.source.sweep(), [1]);
+}
+
+#[test]
+fn a_parted_receiver_is_not_waited_for_but_keeps_its_leases_until_buried() {
+    let group = Group::new(options(100, 2));
+    let receiver = group.receiver(false);
+    put(&group.source, 42);
+    let held = receiver.get(Deadline::Now).unwrap();
+    group.source.part(1);
+    for number in 0..200 {
+        put(&group.source, number);
+        assert_eq!(held.payload()[0], 42);
+    }
+    assert_eq!(group.source.stats().waits, 0);
+    group.source.bury(1);
+    assert_eq!(group.source.stats().receivers, 0);
+}
+
+#[test]
+fn there_is_room_for_128_receivers_and_no_more() {
+    let group = Group::new(options(100, 4));
+    let receivers: Vec<_> = (0..128).map(|_| group.receiver(false)).collect();
+    let seat = Seat::new().unwrap();
+    let refused = group.source.join(999, seat.fd().try_clone_to_owned().unwrap(), false);
+    assert_eq!(refused, Err(RingError::Full(128)));
+    for number in 0..20 {
+        put(&group.source, number);
+        for receiver in &receivers {
+            assert_eq!(receiver.get(Deadline::Now).unwrap().payload()[0], number as u8);
+        }
+    }
+}
+
+#[test]
+fn wait_readable_tells_without_taking() {
+    let group = Group::new(options(100, 4));
+    let receiver = group.receiver(false);
+    assert!(receiver.wait_readable(Deadline::after(Duration::from_millis(1))).is_err());
+    put(&group.source, 0);
+    receiver.wait_readable(Deadline::Never).unwrap();
+    receiver.wait_readable(Deadline::Never).unwrap();
+    assert_eq!(receiver.get(Deadline::Now).unwrap().info().sequence, 0);
+}
+
+#[test]
+fn sources_of_impossible_shapes_are_refused() {
+    assert!(matches!(Source::new(options(0, 4), [0; 16]), Err(RingError::Shape(_))));
+    assert!(matches!(Source::new(options(1, 1), [0; 16]), Err(RingError::Shape(_))));
+}
