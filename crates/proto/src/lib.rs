@@ -1,10 +1,13 @@
 //! Protocol messages of the mesh: the generated code, what a message must look like to be believed, and how
 //! messages with file descriptors travel over a unix socket.
 
+pub mod config;
 pub mod datagram;
 mod error;
+mod numbers;
 pub mod socket;
 
+pub use config::Kind;
 pub use error::ProtoError;
 
 /// `sdk.SDKAPI`: what an SDK says to the proxy's SDK port, and the connection configuration on the wire.

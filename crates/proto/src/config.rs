@@ -1,0 +1,365 @@
+//! The configuration of a connection on the wire, and back.
+
+use crate::numbers as n;
+use crate::sdk::{self, connection_config::Conn};
+use media::{
+    Audio, ConfigError, ConnectionConfig, Endpoint, FrameRate, Options, Pacing, Payload,
+    PixelFormat, Rdma, RdmaMode, RdmaOptions, RdmaProvider, St2110, Video,
+};
+use std::time::Duration;
+
+/// Which end of a group a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// It sends: a transmitter of the SDK.
+    Source,
+    /// It receives.
+    Receiver,
+}
+
+/// Bytes of the system data that precede the payload in a buffer.
+const SYSDATA_SIZE: u32 = 24;
+
+/// Writes a configuration for the wire. It can be read back by [`from_sdk`] without loss.
+#[must_use]
+pub fn to_sdk(config: &ConnectionConfig, kind: Kind) -> sdk::ConnectionConfig {
+    let partition = |size: u32, offset: u32| Some(sdk::BufferPartition { size, offset });
+    let round = |size: u32| size.saturating_add(7) & !7;
+    let (payload, metadata) = (round(config.payload_size()), round(config.metadata_size()));
+    sdk::ConnectionConfig {
+        kind: match kind {
+            Kind::Source => sdk::ConnectionKind::ConnKindTransmitter,
+            Kind::Receiver => sdk::ConnectionKind::ConnKindReceiver,
+        } as i32,
+        buf_queue_capacity: config.queue_capacity.into(),
+        max_payload_size: config.max_payload_size,
+        max_metadata_size: config.max_metadata_size,
+        calculated_payload_size: config.payload_size(),
+        buf_parts: Some(sdk::BufferPartitions {
+            sysdata: partition(SYSDATA_SIZE, 0),
+            payload: partition(payload, SYSDATA_SIZE),
+            metadata: partition(metadata, SYSDATA_SIZE.saturating_add(payload)),
+        }),
+        conn: Some(endpoint_to_sdk(&config.endpoint)),
+        options: Some(options_to_sdk(config)),
+        payload: Some(payload_to_sdk(&config.payload)),
+    }
+}
+
+fn endpoint_to_sdk(endpoint: &Endpoint) -> Conn {
+    match endpoint {
+        Endpoint::MultipointGroup { urn } => {
+            Conn::MultipointGroup(sdk::ConfigMultipointGroup { urn: urn.clone() })
+        }
+        Endpoint::St2110(stream) => Conn::St2110(sdk::ConfigSt2110 {
+            ip_addr: stream.ip_addr.to_string(),
+            port: stream.port.into(),
+            mcast_sip_addr: stream.mcast_sip_addr.map(|ip| ip.to_string()).unwrap_or_default(),
+            transport: n::transport_number(stream.transport),
+            pacing: stream.pacing.name().to_owned(),
+            payload_type: stream.payload_type.into(),
+            transport_pixel_format: stream.transport_pixel_format.name().to_owned(),
+        }),
+        Endpoint::Rdma(rdma) => Conn::Rdma(sdk::ConfigRdma {
+            connection_mode: rdma.connection_mode.name().to_owned(),
+            max_latency_ns: rdma.max_latency_ns,
+        }),
+    }
+}
+
+fn options_to_sdk(config: &ConnectionConfig) -> sdk::ConnectionOptions {
+    let options = &config.options;
+    sdk::ConnectionOptions {
+        rdma: Some(sdk::ConnectionOptionsRdma {
+            provider: options.rdma.provider.name().to_owned(),
+            num_endpoints: options.rdma.num_endpoints.into(),
+        }),
+        delivery: options.delivery.map_or(0, n::delivery_number),
+        stall_timeout_us: Some(options.stall_timeout.as_micros().try_into().unwrap_or(u64::MAX)),
+        wait_for_receivers: options.wait_for_receivers,
+        end_of_stream: options.end_of_stream.map_or(0, n::end_of_stream_number),
+        creation_delay_ms: config.creation_delay.as_millis().try_into().unwrap_or(u32::MAX),
+    }
+}
+
+fn payload_to_sdk(payload: &Payload) -> sdk::connection_config::Payload {
+    use sdk::connection_config::Payload as Wire;
+    match payload {
+        Payload::Video(video) => Wire::Video(sdk::ConfigVideo {
+            width: video.width,
+            height: video.height,
+            fps: video.rate.as_f64(),
+            pixel_format: n::pixel_format_number(video.pixel_format),
+            rate: Some(sdk::FrameRate { num: video.rate.num, den: video.rate.den }),
+        }),
+        Payload::Audio(audio) => Wire::Audio(sdk::ConfigAudio {
+            channels: audio.channels.into(),
+            sample_rate: n::sample_rate_number(audio.sample_rate),
+            format: n::audio_format_number(audio.format),
+            packet_time: n::packet_time_number(audio.packet_time),
+        }),
+        Payload::Blob => Wire::Blob(sdk::ConfigBlob {}),
+    }
+}
+
+/// Reads a configuration from the wire and validates it. What older peers leave out has its default.
+///
+/// # Errors
+/// The path, the value found there and what is allowed, as for a configuration in JSON.
+pub fn from_sdk(config: &sdk::ConnectionConfig) -> Result<(Kind, ConnectionConfig), ConfigError> {
+    let kind = match sdk::ConnectionKind::try_from(config.kind) {
+        Ok(sdk::ConnectionKind::ConnKindTransmitter) => Kind::Source,
+        Ok(sdk::ConnectionKind::ConnKindReceiver) => Kind::Receiver,
+        Err(_) => {
+            return Err(ConfigError::invalid("kind", config.kind, "0 (transmitter), 1 (receiver)"));
+        }
+    };
+    let endpoint = match &config.conn {
+        Some(conn) => endpoint_from_sdk(conn)?,
+        None => {
+            let allowed = "multipointGroup, st2110 or rdma";
+            return Err(ConfigError::invalid("connection", "nothing", allowed));
+        }
+    };
+    let wire = config.options.clone().unwrap_or_default();
+    let result = ConnectionConfig {
+        queue_capacity: narrow("bufferQueueCapacity", config.buf_queue_capacity)?,
+        max_payload_size: config.max_payload_size,
+        max_metadata_size: config.max_metadata_size,
+        creation_delay: Duration::from_millis(wire.creation_delay_ms.into()),
+        endpoint,
+        payload: payload_from_sdk(config.payload.as_ref())?,
+        options: options_from_sdk(&wire)?,
+    };
+    result.validate()?;
+    Ok((kind, result))
+}
+
+fn endpoint_from_sdk(conn: &Conn) -> Result<Endpoint, ConfigError> {
+    Ok(match conn {
+        Conn::MultipointGroup(group) => Endpoint::MultipointGroup { urn: group.urn.clone() },
+        Conn::St2110(stream) => {
+            let sender = &stream.mcast_sip_addr;
+            let sender_path = "connection.st2110.multicastSourceIpAddr";
+            Endpoint::St2110(St2110 {
+                transport: n::transport(stream.transport)?,
+                ip_addr: St2110::parse_ip("connection.st2110.ipAddr", &stream.ip_addr)?,
+                port: narrow("connection.st2110.port", stream.port)?,
+                mcast_sip_addr: if sender.is_empty() {
+                    None
+                } else {
+                    Some(St2110::parse_ip(sender_path, sender)?)
+                },
+                pacing: word("connection.st2110.pacing", &stream.pacing, Pacing::from_name)?,
+                payload_type: narrow("connection.st2110.payloadType", stream.payload_type)?,
+                transport_pixel_format: if stream.transport_pixel_format.is_empty() {
+                    PixelFormat::Yuv422p10Rfc4175
+                } else {
+                    let path = "connection.st2110.transportPixelFormat";
+                    word(path, &stream.transport_pixel_format, PixelFormat::from_name)?
+                },
+            })
+        }
+        Conn::Rdma(rdma) => {
+            let path = "connection.rdma.connectionMode";
+            Endpoint::Rdma(Rdma {
+                connection_mode: word(path, &rdma.connection_mode, RdmaMode::from_name)?,
+                max_latency_ns: rdma.max_latency_ns,
+            })
+        }
+    })
+}
+
+fn options_from_sdk(wire: &sdk::ConnectionOptions) -> Result<Options, ConfigError> {
+    let rdma = wire.rdma.clone().unwrap_or_default();
+    Ok(Options {
+        rdma: RdmaOptions {
+            provider: word("options.rdma.provider", &rdma.provider, RdmaProvider::from_name)?,
+            num_endpoints: match rdma.num_endpoints {
+                0 => 1,
+                number => narrow("options.rdma.numEndpoints", number)?,
+            },
+        },
+        delivery: present(wire.delivery).map(n::delivery).transpose()?,
+        stall_timeout: wire
+            .stall_timeout_us
+            .map_or(Options::DEFAULT_STALL_TIMEOUT, Duration::from_micros),
+        wait_for_receivers: wire.wait_for_receivers,
+        end_of_stream: present(wire.end_of_stream).map(n::end_of_stream).transpose()?,
+    })
+}
+
+fn payload_from_sdk(
+    payload: Option<&sdk::connection_config::Payload>,
+) -> Result<Payload, ConfigError> {
+    use sdk::connection_config::Payload as Wire;
+    Ok(match payload {
+        None | Some(Wire::Blob(_)) => Payload::Blob,
+        Some(Wire::Video(video)) => Payload::Video(Video {
+            width: video.width,
+            height: video.height,
+            rate: match &video.rate {
+                Some(rate) => FrameRate::new(rate.num, rate.den)?,
+                None => FrameRate::from_f64(video.fps)?,
+            },
+            pixel_format: n::pixel_format(video.pixel_format)?,
+        }),
+        Some(Wire::Audio(audio)) => Payload::Audio(Audio {
+            channels: narrow("payload.audio.channels", audio.channels)?,
+            sample_rate: n::sample_rate(audio.sample_rate)?,
+            format: n::audio_format(audio.format)?,
+            packet_time: n::packet_time(audio.packet_time)?,
+        }),
+    })
+}
+
+/// The number of an enumeration that has "unspecified" as its zero.
+fn present(number: i32) -> Option<i32> {
+    (number != 0).then_some(number)
+}
+
+/// A number that the wire gives more bits than it can have.
+fn narrow<T: TryFrom<u32>>(path: &str, value: u32) -> Result<T, ConfigError> {
+    T::try_from(value).map_err(|_| {
+        let most = (1_u64 << (8 * size_of::<T>())) - 1;
+        ConfigError::invalid(path, value, format!("at most {most}"))
+    })
+}
+
+/// A value written as a word; the empty word is the default.
+fn word<T: Default>(path: &str, text: &str, read: fn(&str) -> Option<T>) -> Result<T, ConfigError> {
+    if text.is_empty() {
+        return Ok(T::default());
+    }
+    let allowed = "a value of this option as in the JSON configuration";
+    read(text).ok_or_else(|| ConfigError::invalid(path, format!("\"{text}\""), allowed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use media::{
+        AudioFormat, ConfigErrorKind, Delivery, EndOfStream, PacketTime, SampleRate, Transport,
+    };
+
+    fn blob() -> ConnectionConfig {
+        let endpoint = Endpoint::MultipointGroup { urn: "cam".into() };
+        ConnectionConfig { max_payload_size: 100, ..ConnectionConfig::new(endpoint, Payload::Blob) }
+    }
+
+    fn returns(config: &ConnectionConfig) {
+        config.validate().unwrap();
+        for kind in [Kind::Source, Kind::Receiver] {
+            assert_eq!(from_sdk(&to_sdk(config, kind)).unwrap(), (kind, config.clone()));
+        }
+    }
+
+    #[test]
+    fn every_field_survives() {
+        let mut config = blob();
+        config.queue_capacity = 128;
+        config.max_metadata_size = 9;
+        config.creation_delay = Duration::from_millis(77);
+        config.options = Options {
+            rdma: RdmaOptions { provider: RdmaProvider::Verbs, num_endpoints: 8 },
+            delivery: Some(Delivery::Live),
+            stall_timeout: Duration::from_millis(1234),
+            wait_for_receivers: 3,
+            end_of_stream: Some(EndOfStream::Close),
+        };
+        returns(&config);
+        config.options.delivery = Some(Delivery::Reliable);
+        config.options.end_of_stream = Some(EndOfStream::Wait);
+        returns(&config);
+        for format in PixelFormat::ALL {
+            let rate = FrameRate::new(60000, 1001).unwrap();
+            let video = Video { width: 1920, height: 1080, rate, pixel_format: *format };
+            config.max_payload_size = 0;
+            config.payload = Payload::Video(video);
+            returns(&config);
+        }
+        config.payload = Payload::Audio(Audio {
+            channels: 8,
+            sample_rate: SampleRate::Hz44100,
+            format: AudioFormat::PcmS16be,
+            packet_time: PacketTime::Ms0_14,
+        });
+        returns(&config);
+        let mut stream = St2110::new("239.0.0.1".parse().unwrap(), 5004);
+        stream.transport = Transport::St2110_30;
+        stream.mcast_sip_addr = Some("10.0.0.1".parse().unwrap());
+        stream.payload_type = 97;
+        config.endpoint = Endpoint::St2110(stream);
+        returns(&config);
+        config.endpoint = Endpoint::Rdma(Rdma { connection_mode: RdmaMode::Ud, max_latency_ns: 5 });
+        returns(&config);
+    }
+
+    #[test]
+    fn partitions_follow_the_rule() {
+        let config = ConnectionConfig { max_metadata_size: 9, ..blob() };
+        let parts = to_sdk(&config, Kind::Source).buf_parts.unwrap();
+        assert_eq!(parts.sysdata, Some(sdk::BufferPartition { size: 24, offset: 0 }));
+        assert_eq!(parts.payload, Some(sdk::BufferPartition { size: 104, offset: 24 }));
+        assert_eq!(parts.metadata, Some(sdk::BufferPartition { size: 16, offset: 128 }));
+    }
+
+    #[test]
+    fn an_older_peer_gets_the_defaults() {
+        let config = sdk::ConnectionConfig {
+            kind: 1,
+            buf_queue_capacity: 16,
+            max_payload_size: 100,
+            conn: Some(Conn::MultipointGroup(sdk::ConfigMultipointGroup { urn: "cam".into() })),
+            ..Default::default()
+        };
+        assert_eq!(from_sdk(&config).unwrap(), (Kind::Receiver, blob()));
+        let video =
+            sdk::ConfigVideo { width: 640, height: 480, fps: 59.94, pixel_format: 0, rate: None };
+        let config = sdk::ConnectionConfig {
+            payload: Some(sdk::connection_config::Payload::Video(video)),
+            max_payload_size: 0,
+            ..config
+        };
+        let Payload::Video(video) = from_sdk(&config).unwrap().1.payload else { panic!("video") };
+        assert_eq!(video.rate, FrameRate { num: 60000, den: 1001 });
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let good = to_sdk(&blob(), Kind::Source);
+        for (path, wrong) in [
+            ("kind", sdk::ConnectionConfig { kind: 2, ..good.clone() }),
+            ("connection", sdk::ConnectionConfig { conn: None, ..good.clone() }),
+            (
+                "bufferQueueCapacity",
+                sdk::ConnectionConfig { buf_queue_capacity: 65_552, ..good.clone() },
+            ),
+            (
+                "bufferQueueCapacity",
+                sdk::ConnectionConfig { buf_queue_capacity: 0, ..good.clone() },
+            ),
+            ("maxPayloadSize", sdk::ConnectionConfig { max_payload_size: 0, ..good.clone() }),
+            (
+                "options.delivery",
+                sdk::ConnectionConfig {
+                    options: Some(sdk::ConnectionOptions { delivery: 9, ..Default::default() }),
+                    ..good.clone()
+                },
+            ),
+            (
+                "options.stallTimeoutMilliseconds",
+                sdk::ConnectionConfig {
+                    options: Some(sdk::ConnectionOptions {
+                        stall_timeout_us: Some(u64::MAX),
+                        ..Default::default()
+                    }),
+                    ..good.clone()
+                },
+            ),
+        ] {
+            let error = from_sdk(&wrong).unwrap_err();
+            assert_eq!((error.path.as_str(), error.kind), (path, ConfigErrorKind::Invalid));
+        }
+    }
+}
