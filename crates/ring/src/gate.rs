@@ -9,7 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     word: AtomicU32,
+    /// Threads that sleep on the word.
     waiters: AtomicUsize,
+    /// Those of them that a cancel is meant for.
+    cancellable: AtomicUsize,
     shut: AtomicBool,
     state: Mutex<State>,
 }
@@ -25,7 +28,8 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Waiter<'a> {
     gate: &'a Gate,
-    cancels: u64,
+    /// Cancels before it came; `None` for a thread that none is meant for.
+    cancels: Option<u64>,
 }
 
 impl Gate {
@@ -39,7 +43,15 @@ impl Gate {
             return Err(RingError::Cancelled);
         }
         self.waiters.fetch_add(1, Ordering::SeqCst);
-        Ok(Waiter { gate: self, cancels: state.cancels })
+        self.cancellable.fetch_add(1, Ordering::SeqCst);
+        Ok(Waiter { gate: self, cancels: Some(state.cancels) })
+    }
+
+    /// Enters the slow path on behalf of nobody's call: cancels pass by.
+    pub(crate) fn watch(&self) -> Result<Waiter<'_>, RingError> {
+        self.check_open()?;
+        self.waiters.fetch_add(1, Ordering::SeqCst);
+        Ok(Waiter { gate: self, cancels: None })
     }
 
     /// Fails where the side was closed.
@@ -62,7 +74,7 @@ impl Gate {
     pub(crate) fn cancel(&self) {
         {
             let mut state = self.state.lock();
-            if self.waiters.load(Ordering::SeqCst) == 0 {
+            if self.cancellable.load(Ordering::SeqCst) == 0 {
                 state.pending_cancel = true;
             } else {
                 state.cancels += 1;
@@ -95,7 +107,7 @@ impl Waiter<'_> {
         if let Some(reason) = state.closed {
             return Err(RingError::Closed(reason));
         }
-        if state.cancels != self.cancels {
+        if self.cancels.is_some_and(|before| before != state.cancels) {
             return Err(RingError::Cancelled);
         }
         Ok(())
@@ -104,6 +116,9 @@ impl Waiter<'_> {
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
+        if self.cancels.is_some() {
+            self.gate.cancellable.fetch_sub(1, Ordering::SeqCst);
+        }
         self.gate.waiters.fetch_sub(1, Ordering::SeqCst);
     }
 }
@@ -124,6 +139,15 @@ mod tests {
         gate.cancel();
         assert_eq!(gate.enter().map(drop), Err(RingError::Cancelled));
         assert!(gate.enter().is_ok());
+    }
+
+    #[test]
+    fn cancels_are_not_meant_for_watchers() {
+        let gate = Gate::default();
+        let watcher = gate.watch().unwrap();
+        gate.cancel();
+        assert!(watcher.check().is_ok());
+        assert_eq!(gate.enter().map(drop), Err(RingError::Cancelled));
     }
 
     #[test]

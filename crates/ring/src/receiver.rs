@@ -4,7 +4,7 @@ use crate::clock::{Deadline, monotonic_ns};
 use crate::error::RingError;
 use crate::fork::ForkMark;
 use crate::futex;
-use crate::gate::Gate;
+use crate::gate::{Gate, Waiter};
 use crate::layout::RingId;
 use crate::reader::{Cursor, Frame, Look, Reader};
 use crate::spin::{self, Spin};
@@ -128,13 +128,13 @@ impl Receiver {
         }
     }
 
-    /// Waits until [`get`](Self::get) would not block, without taking anything.
-    pub fn wait_readable(&self, deadline: Deadline) -> Result<(), RingError> {
-        self.block(deadline, |receiver| receiver.peek()).map(drop)
+    /// Waits until [`get`](Self::get) would not block, without taking anything. Cancels pass by.
+    pub fn wait_ready(&self, deadline: Deadline) -> Result<(), RingError> {
+        self.block(deadline, self.gate.watch()?, |receiver| receiver.peek())
     }
 
     fn wait(&self, deadline: Deadline) -> Result<Frame, RingError> {
-        self.block(deadline, |receiver| match receiver.look() {
+        self.block(deadline, self.gate.enter()?, |receiver| match receiver.look() {
             Outcome::Frame(frame) => Ok(frame),
             other => Err(other),
         })
@@ -144,9 +144,9 @@ impl Receiver {
     fn block<T>(
         &self,
         deadline: Deadline,
+        waiter: Waiter<'_>,
         look: impl Fn(&Self) -> Result<T, Outcome>,
     ) -> Result<T, RingError> {
-        let waiter = self.gate.enter()?;
         let mut slept = false;
         loop {
             let gate = waiter.word();

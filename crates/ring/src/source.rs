@@ -6,7 +6,7 @@ mod wait;
 
 use crate::clock::{Deadline, monotonic_ns};
 use crate::error::RingError;
-use crate::gate::Gate;
+use crate::gate::{Gate, Waiter};
 use crate::layout::{
     BOARD_MAGIC, BOARD_SIZE, BoardHeader, COUNTS_OFFSET, ENTRIES_OFFSET, Geometry, HEAD_OFFSET,
     LAYOUT_VERSION, PAYLOAD_OFFSET, RingId, SLOTS_OFFSET, SYSDATA_SIZE,
@@ -237,6 +237,21 @@ impl Source {
         Ok(())
     }
 
+    /// Waits until a get and a put would not block, without taking anything. Cancels pass by.
+    pub fn wait_ready(&self, deadline: Deadline) -> Result<(), RingError> {
+        let inner = &self.0;
+        inner.check_here()?;
+        let waiter = Some(inner.gate.watch()?);
+        self.wait(inner.state.lock(), deadline, waiter, "no free buffer", |inner, state| {
+            if !inner.has_room(state) {
+                return None;
+            }
+            let slot = inner.pick(state)?;
+            state.slots.discard(slot);
+            Some(())
+        })
+    }
+
     /// Says goodbye: nothing more will be published. What was published stays readable for those who have joined.
     pub fn close(&self, reason: &'static str) {
         if !self.0.pool.mapping().is_here() {
@@ -290,6 +305,11 @@ impl Inner {
 
     fn check_here(&self) -> Result<(), RingError> {
         if self.pool.mapping().is_here() { Ok(()) } else { Err(RingError::Forked) }
+    }
+
+    /// Prepares a call for blocking, unless it must not.
+    fn waiter(&self, deadline: Deadline) -> Result<Option<Waiter<'_>>, RingError> {
+        if deadline == Deadline::Now { Ok(None) } else { self.gate.enter().map(Some) }
     }
 
     /// A slot to write, if there is one now.

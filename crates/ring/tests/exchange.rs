@@ -361,13 +361,13 @@ fn there_is_room_for_128_receivers_and_no_more() {
 }
 
 #[test]
-fn wait_readable_tells_without_taking() {
+fn readiness_is_told_without_taking() {
     let group = Group::new(options(100, 4));
     let receiver = group.receiver(false);
-    assert!(receiver.wait_readable(Deadline::after(Duration::from_millis(1))).is_err());
+    assert!(receiver.wait_ready(Deadline::after(Duration::from_millis(1))).is_err());
     put(&group.source, 0);
-    receiver.wait_readable(Deadline::Never).unwrap();
-    receiver.wait_readable(Deadline::Never).unwrap();
+    receiver.wait_ready(Deadline::Never).unwrap();
+    receiver.wait_ready(Deadline::Never).unwrap();
     assert_eq!(receiver.get(Deadline::Now).unwrap().info().sequence, 0);
 }
 
@@ -375,4 +375,19 @@ fn wait_readable_tells_without_taking() {
 fn sources_of_impossible_shapes_are_refused() {
     assert!(matches!(Source::new(options(0, 4), [0; 16]), Err(RingError::Shape(_))));
     assert!(matches!(Source::new(options(1, 1), [0; 16]), Err(RingError::Shape(_))));
+}
+
+#[test]
+fn a_source_tells_when_a_buffer_can_be_had_and_put() {
+    let mut options = options(100, 2);
+    options.stall_time = Duration::from_secs(3600);
+    let group = Group::new(options);
+    let receiver = group.receiver(false);
+    group.source.wait_ready(Deadline::Never).unwrap();
+    put(&group.source, 0);
+    put(&group.source, 1);
+    assert!(group.source.wait_ready(Deadline::after(Duration::from_millis(1))).is_err());
+    drop(receiver.get(Deadline::Now).unwrap());
+    group.source.wait_ready(Deadline::Never).unwrap();
+    put(&group.source, 2);
 }

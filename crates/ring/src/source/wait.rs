@@ -4,6 +4,7 @@ use super::{Inner, Source, State};
 use crate::clock::{Deadline, monotonic_ns};
 use crate::error::RingError;
 use crate::futex::{self, MAX_WORDS};
+use crate::gate::Waiter;
 use crate::protocol;
 use crate::words::Board;
 use parking_lot::MutexGuard;
@@ -29,25 +30,22 @@ impl Drop for Announced<'_> {
 }
 
 impl Source {
-    /// Blocks until `ready` gives something, with the stall clock running for those who block.
+    /// Blocks until `ready` gives something, with the stall clock running for those who block. Without a waiter it does not block.
     pub(super) fn wait<'a, T>(
         &'a self,
         mut state: MutexGuard<'a, State>,
         deadline: Deadline,
+        waiter: Option<Waiter<'_>>,
         what: &'static str,
         ready: impl Fn(&Inner, &mut State) -> Option<T>,
     ) -> Result<T, RingError> {
         let inner = &*self.0;
         let since = monotonic_ns();
-        let waiter = match deadline {
-            Deadline::Now => None,
-            _ => Some(inner.gate.enter()?),
-        };
         let stall_ns = u64::try_from(inner.options.stall_time.as_nanos()).unwrap_or(u64::MAX);
         let mut counted = false;
         loop {
             // First the ticks, then the announcement, then another look: a receiver that moves in between changes a tick.
-            let gate = waiter.as_ref().map(super::super::gate::Waiter::word);
+            let gate = waiter.as_ref().map(Waiter::word);
             let blockers = state.seats.blockers();
             let announced = Announced::new(inner.board());
             if let Some(result) = ready(inner, &mut state) {
