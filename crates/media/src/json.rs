@@ -12,6 +12,9 @@ use crate::names::Word;
 
 /// The text of a configuration may be at most this long, in bytes.
 const MAX_TEXT: usize = 1 << 20;
+/// A configuration may open at most this many objects and arrays. The parser descends once for each level, on the stack of whichever
+/// thread of the program called; their number in all bounds the depth without looking at strings and comments.
+const MAX_OPENED: usize = 64;
 
 /// Parses `text`, which must hold one object, and hands its members to `read`. Comments and trailing commas are accepted; every other
 /// departure from RFC 8259 is not.
@@ -22,6 +25,11 @@ pub(crate) fn read_document<T>(
     if text.len() > MAX_TEXT {
         let found = format!("{} bytes", text.len());
         return Err(ConfigError::malformed("document", found, format!("at most {MAX_TEXT} bytes")));
+    }
+    let opened = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    if opened > MAX_OPENED {
+        let found = format!("{opened} opening brackets");
+        return Err(ConfigError::malformed("document", found, format!("at most {MAX_OPENED}")));
     }
     let options = ParseOptions {
         allow_comments: true,
@@ -282,10 +290,12 @@ mod tests {
     /// Programs may call from a thread with a small stack.
     #[test]
     fn deep_nesting_is_refused_without_exhausting_the_stack() {
-        let deep = std::thread::Builder::new().stack_size(1 << 20);
-        let text = format!("{{\"n\": {}", "[".repeat(100_000));
-        let error = deep.spawn(move || number(&text)).unwrap().join().unwrap().unwrap_err();
-        assert_eq!(error.kind, ConfigErrorKind::Malformed, "{error}");
+        for depth in [1, MAX_OPENED - 1, MAX_OPENED, 512, 100_000] {
+            let small = std::thread::Builder::new().stack_size(256 << 10);
+            let text = format!("{{\"n\": {}", "[".repeat(depth));
+            let error = small.spawn(move || number(&text)).unwrap().join().unwrap().unwrap_err();
+            assert_eq!(error.kind, ConfigErrorKind::Malformed, "{error}");
+        }
     }
 
     #[test]

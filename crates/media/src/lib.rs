@@ -12,6 +12,10 @@
 mod audio;
 mod client;
 mod compatibility;
+#[cfg(test)]
+mod configuration_properties;
+#[cfg(test)]
+mod configuration_tests;
 mod connection;
 mod connection_json;
 mod endpoint;

@@ -137,7 +137,7 @@ mod tests {
         }
     }
 
-    /// Figures from FFmpeg: `ffmpeg -f lavfi -i color=s=5x3 -frames:v 1 -pix_fmt X -f rawvideo - | wc -c`.
+    /// Figures from FFmpeg 5.1: `ffmpeg -f rawvideo -s 5x3 -pix_fmt gray -i /dev/zero -frames:v 1 -pix_fmt X -f rawvideo - | wc -c`.
     #[test]
     fn odd_dimensions_round_up_as_ffmpeg_does() {
         use PixelFormat::*;

@@ -294,7 +294,7 @@ mod tests {
         }
 
         #[test]
-        fn frames_and_time_agree(frames in 0_u64..1_000_000_000_000, n in 1_u32..=480) {
+        fn frames_and_time_agree(frames in 0_u64..10_000_000_000, n in 1_u32..=480) {
             let rate = FrameRate::new(n * 1000, 1001).unwrap();
             let ns = rate.frames_to_ns(frames);
             // The time is rounded down, so the frame that starts there may be one nanosecond off.

@@ -102,7 +102,7 @@ pub fn now() -> Tai {
 /// TAI − UTC in seconds, as [`now`] counts it.
 pub fn offset_seconds() -> i64 {
     let kernel = clock(ClockId::Tai);
-    kernel_offset(kernel) + correction(kernel) / NANOS
+    kernel_offset() + correction(kernel) / NANOS
 }
 
 /// Nanoseconds to add to a reading of `CLOCK_TAI`.
@@ -116,7 +116,7 @@ fn correction(kernel: i64) -> i64 {
     if kernel >= checked && kernel.saturating_sub(checked) < TRUST {
         return CORRECTION.load(Ordering::Relaxed);
     }
-    let correction = correction_for(kernel_offset(kernel), configured_offset()) * NANOS;
+    let correction = correction_for(kernel_offset(), configured_offset()) * NANOS;
     CORRECTION.store(correction, Ordering::Relaxed);
     CHECKED.store(kernel, Ordering::Release);
     correction
@@ -136,9 +136,17 @@ fn correction_for(kernel_offset: i64, configured: i64) -> i64 {
     configured
 }
 
-/// `CLOCK_TAI − CLOCK_REALTIME` in whole seconds. The readings lie a moment apart, which rounding takes away.
-fn kernel_offset(tai: i64) -> i64 {
-    (tai - clock(ClockId::Realtime) + NANOS / 2).div_euclid(NANOS)
+/// `CLOCK_TAI − CLOCK_REALTIME` in whole seconds. Rounding takes away the moment between the readings, and a thread that was stopped
+/// in between reads again.
+fn kernel_offset() -> i64 {
+    loop {
+        let before = clock(ClockId::Tai);
+        let utc = clock(ClockId::Realtime);
+        let after = clock(ClockId::Tai);
+        if (0..NANOS / 4).contains(&(after - before)) {
+            return (before - utc + NANOS / 2).div_euclid(NANOS);
+        }
+    }
 }
 
 fn configured_offset() -> i64 {
