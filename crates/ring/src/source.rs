@@ -189,7 +189,8 @@ impl Source {
         let slot = match inner.pick(&mut state) {
             Some(slot) => slot,
             None => {
-                self.wait(state, deadline, "no free buffer", |inner, state| inner.pick(state))?
+                let waiter = inner.waiter(deadline)?;
+                self.wait(state, deadline, waiter, "no free buffer", Inner::pick)?
             }
         };
         Ok(WriteSlot {
@@ -209,15 +210,20 @@ impl Source {
         tai_now: impl FnOnce() -> u64,
     ) -> Result<(), (WriteSlot, RingError)> {
         let inner = &self.0;
+        if !Arc::ptr_eq(inner, &write.source.0) {
+            return Err((write, RingError::Shape("the slot belongs to another source")));
+        }
         if let Err(error) = inner.gate.check_open().and_then(|()| inner.check_here()) {
             return Err((write, error));
         }
         let mut state = inner.state.lock();
         if !inner.has_room(&mut state) {
-            let room =
-                self.wait(state, deadline, "receivers have not made room", |inner, state| {
+            let room = inner.waiter(deadline).and_then(|waiter| {
+                let what = "receivers have not made room";
+                self.wait(state, deadline, waiter, what, |inner, state| {
                     inner.has_room(state).then_some(())
-                });
+                })
+            });
             if let Err(error) = room {
                 return Err((write, error));
             }
