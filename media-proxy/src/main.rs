@@ -1,2 +1,3 @@
-//! media_proxy
+//! The daemon of a node.
+mod registry;
 fn main() {}

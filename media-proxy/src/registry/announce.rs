@@ -1,0 +1,402 @@
+//! How connections come into being: admission, sources that wait for their turn, and connections that come back.
+
+use super::connection::{Connection, Receiver, Role, Source};
+use super::limits::{MAX_ID_LEN, MAX_PENDING, STANDBY_WAIT, code};
+use super::{
+    Action, BoardNo, CREATE_TIMEOUT, Carry, ClientNo, ConnNo, Registry, RingBytes, SeatNo,
+    Violation,
+};
+use log::{info, warn};
+use media::{ConnectionConfig, Endpoint};
+use proto::exchange::{Created, Refused, from_proxy::Body};
+use std::time::Duration;
+
+/// What a client says about a connection. Its descriptors have been checked.
+#[derive(Debug)]
+pub(crate) struct Announcement {
+    pub(crate) key: u32,
+    pub(crate) conn_id: String,
+    pub(crate) config: ConnectionConfig,
+    pub(crate) ends: Ends,
+}
+
+/// The part of an announcement that differs between sources and receivers.
+#[derive(Debug)]
+pub(crate) enum Ends {
+    Source { board: BoardNo, ring: RingBytes, receivers: Vec<String> },
+    Receiver { standby: SeatNo, using: Option<(RingBytes, SeatNo)> },
+}
+
+/// A source that waits until it is clear whether its group has one.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(super) client: ClientNo,
+    pub(super) announcement: Announcement,
+    /// The pass in which it came.
+    pub(super) pass: u64,
+}
+
+/// Why a connection does not come into being.
+#[derive(Debug)]
+struct Refusal {
+    code: i32,
+    reason: String,
+}
+
+impl Refusal {
+    fn new(code: i32, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into() }
+    }
+}
+
+impl Registry {
+    /// A client announces a connection: a new one, or one that it held before this proxy or its socket came.
+    pub(crate) fn announce(
+        &mut self,
+        client: ClientNo,
+        announcement: Announcement,
+        now: Duration,
+    ) -> Result<(), Violation> {
+        let earlier = match self.earlier(client, &announcement) {
+            Ok(earlier) => earlier,
+            Err(violation) => {
+                self.drop_ends(&announcement.ends);
+                return Err(violation);
+            }
+        };
+        if let Some(no) = earlier {
+            if self.same(no, &announcement) {
+                self.resume(no, announcement, now);
+                return Ok(());
+            }
+            self.remove(no, now);
+        }
+        if let Err(refusal) = self.admit(client, &announcement) {
+            self.turn_away(client, &announcement, refusal);
+            return Ok(());
+        }
+        if matches!(announcement.ends, Ends::Receiver { .. }) {
+            self.insert(client, announcement, now);
+            return Ok(());
+        }
+        let group = announcement.config.group_id();
+        let pass = self.pass;
+        let pending = &mut self.groups.entry(group.clone()).or_default().pending;
+        if pending.len() >= MAX_PENDING {
+            let reason = format!("{MAX_PENDING} sources wait for group \"{group}\" already");
+            let refusal = Refusal::new(code::CONN_FAILED, reason);
+            self.turn_away(client, &announcement, refusal);
+            return Ok(());
+        }
+        pending.push_back(Pending { client, announcement, pass });
+        self.resolve(&group, now);
+        Ok(())
+    }
+
+    /// Refuses a connection whose announcement could not even be read; `reason` says why.
+    pub(crate) fn refuse(&mut self, client: ClientNo, key: u32, code: i32, reason: String) {
+        self.send(client, Body::Refused(Refused { key, code, reason }), Carry::Nothing);
+    }
+
+    /// Everything that was readable has been read once more: sources that still find another one in place are refused.
+    ///
+    /// Without that, a source would be refused whose predecessor's goodbye stands in a socket that is read after its own.
+    pub(crate) fn end_pass(&mut self, now: Duration) {
+        for group in self.groups_with_pending() {
+            self.resolve(&group, now);
+        }
+        self.pass += 1;
+    }
+
+    /// Whether somebody waits for the end of the next pass.
+    pub(crate) fn wants_pass(&self) -> bool {
+        self.groups.values().any(|group| {
+            !group.pending.is_empty()
+                && group
+                    .source
+                    .is_some_and(|no| self.connections.get(&no).is_some_and(Connection::attached))
+        })
+    }
+
+    /// The connection that an announcement is about, if it is known here.
+    fn earlier(
+        &self,
+        client: ClientNo,
+        announcement: &Announcement,
+    ) -> Result<Option<ConnNo>, Violation> {
+        let key = announcement.key;
+        let in_use = || Violation(format!("key {key} was announced twice"));
+        if self
+            .groups
+            .values()
+            .flat_map(|group| &group.pending)
+            .any(|pending| pending.client == client && pending.announcement.key == key)
+        {
+            return Err(in_use());
+        }
+        let by_key = self.clients.get(&client).and_then(|client| client.keys.get(&key)).copied();
+        if by_key.is_some_and(|no| self.connections.get(&no).is_some_and(Connection::attached)) {
+            return Err(in_use());
+        }
+        let id = &announcement.conn_id;
+        if id.is_empty() {
+            return Ok(by_key);
+        }
+        if id.len() > MAX_ID_LEN || !id.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-') {
+            let reason = format!(
+                "conn_id of {} bytes: at most {MAX_ID_LEN} letters, digits and '-'",
+                id.len()
+            );
+            return Err(Violation(reason));
+        }
+        match self.by_id.get(id).and_then(|no| self.connections.get(no)) {
+            None => Ok(by_key),
+            Some(known) if known.client != client => {
+                Err(Violation(format!("conn_id {id} belongs to another client")))
+            }
+            Some(known) if known.attached() => {
+                Err(Violation(format!("conn_id {id} was announced twice")))
+            }
+            Some(known) => Ok(Some(known.no)),
+        }
+    }
+
+    /// Whether an announcement is about a known connection as it was.
+    fn same(&self, no: ConnNo, announcement: &Announcement) -> bool {
+        self.connections.get(&no).is_some_and(|known| {
+            (announcement.conn_id.is_empty() || announcement.conn_id == known.id)
+                && known.config == announcement.config
+                && known.is_source() == matches!(announcement.ends, Ends::Source { .. })
+        })
+    }
+
+    fn admit(&self, client: ClientNo, announcement: &Announcement) -> Result<(), Refusal> {
+        let config = &announcement.config;
+        match config.endpoint {
+            Endpoint::MultipointGroup { .. } => {}
+            Endpoint::St2110(_) | Endpoint::Rdma(_) => {
+                let kind = config.endpoint.kind();
+                return Err(Refusal::new(
+                    code::NOT_IMPLEMENTED,
+                    format!(
+                        "connection.{kind}: this proxy has no such bridge yet; it serves connection.multipointGroup"
+                    ),
+                ));
+            }
+        }
+        let limits = &self.limits;
+        let own = self.clients.get(&client).map_or(0, |client| client.keys.len());
+        if own >= limits.connections_per_client {
+            let reason =
+                format!("client has {own} connections, as many as this proxy lets one client have");
+            return Err(Refusal::new(code::MAX_CONN, reason));
+        }
+        if self.connections.len() >= limits.connections {
+            let reason = format!(
+                "proxy has {} connections, as many as it can serve",
+                self.connections.len()
+            );
+            return Err(Refusal::new(code::MAX_CONN, reason));
+        }
+        let Some(group) = self.groups.get(&config.group_id()) else { return Ok(()) };
+        let receivers = group.receivers.len();
+        if matches!(announcement.ends, Ends::Receiver { .. })
+            && receivers >= limits.receivers_per_group
+        {
+            let reason = format!(
+                "group \"{}\" has {receivers} receivers, as many as a group can have",
+                config.group_id()
+            );
+            return Err(Refusal::new(code::MAX_CONN, reason));
+        }
+        let members = group.source.iter().chain(&group.receivers);
+        for member in members.filter_map(|no| self.connections.get(no)) {
+            if let Err(error) = config.check_compatible(&member.config) {
+                let whose = if member.is_source() { "source" } else { "receiver" };
+                let reason =
+                    format!("does not fit the {whose} in group \"{}\": {error}", config.group_id());
+                return Err(Refusal::new(code::CONFIG_INCOMPAT, reason));
+            }
+        }
+        Ok(())
+    }
+
+    fn turn_away(&mut self, client: ClientNo, announcement: &Announcement, refusal: Refusal) {
+        let label =
+            self.clients.get(&client).map(|client| client.label.as_str()).unwrap_or_default();
+        warn!("{label}: connection refused: {}", refusal.reason);
+        self.refuse(client, announcement.key, refusal.code, refusal.reason);
+        self.drop_ends(&announcement.ends);
+        self.tidy(&announcement.config.group_id());
+    }
+
+    pub(super) fn drop_ends(&mut self, ends: &Ends) {
+        match ends {
+            Ends::Source { board, .. } => self.actions.push_back(Action::DropBoard(*board)),
+            Ends::Receiver { standby, using } => {
+                self.actions.push_back(Action::DropSeat(*standby));
+                if let Some((_, seat)) = using {
+                    self.actions.push_back(Action::DropSeat(*seat));
+                }
+            }
+        }
+    }
+
+    /// Decides about the sources that wait for a group, as far as that is possible now.
+    pub(super) fn resolve(&mut self, group: &str, now: Duration) {
+        let held = self.hold_until.is_some_and(|until| now < until);
+        let pass = self.pass;
+        while let Some(entry) = self.groups.get_mut(group) {
+            let holder = entry.source.and_then(|no| self.connections.get(&no));
+            let position = match holder {
+                None => entry
+                    .pending
+                    .iter()
+                    .position(|pending| !held || !pending.announcement.conn_id.is_empty()),
+                Some(holder) if holder.attached() => {
+                    entry.pending.iter().position(|pending| pending.pass < pass)
+                }
+                // Either its death becomes certain, or it comes back, or its time runs out.
+                Some(_) => None,
+            };
+            let Some(pending) = position.and_then(|index| entry.pending.remove(index)) else {
+                break;
+            };
+            if let Some(holder) = holder {
+                let label = self.clients.get(&holder.client).map(|client| client.label.as_str());
+                let reason = format!(
+                    "group \"{group}\" has a source already, in {}",
+                    label.unwrap_or("another program")
+                );
+                let refusal = Refusal::new(code::CONN_FAILED, reason);
+                self.turn_away(pending.client, &pending.announcement, refusal);
+            } else if let Err(refusal) = self.admit(pending.client, &pending.announcement) {
+                self.turn_away(pending.client, &pending.announcement, refusal);
+            } else {
+                self.insert(pending.client, pending.announcement, now);
+            }
+        }
+        self.tidy(group);
+    }
+
+    fn insert(&mut self, client: ClientNo, announcement: Announcement, now: Duration) {
+        let Announcement { key, conn_id, config, ends } = announcement;
+        let no = ConnNo(self.number());
+        let id = if conn_id.is_empty() { (self.new_id)() } else { conn_id };
+        let group = config.group_id();
+        let role = match ends {
+            Ends::Source { board, ring, receivers } => {
+                Role::Source(Source { board, ring, listed: receivers.into_iter().collect() })
+            }
+            Ends::Receiver { standby, using } => Role::Receiver(Receiver {
+                standby: Some(standby),
+                using,
+                joining: None,
+                retry_at: None,
+            }),
+        };
+        let entry = self.groups.entry(group.clone()).or_default();
+        let what = if let Role::Source(_) = role {
+            entry.source = Some(no);
+            "source"
+        } else {
+            entry.receivers.push(no);
+            "receiver"
+        };
+        self.by_id.insert(id.clone(), no);
+        if let Some(owner) = self.clients.get_mut(&client) {
+            owner.keys.insert(key, no);
+            info!("group \"{group}\": {what} {id} of {}", owner.label);
+        }
+        let connection = Connection {
+            no,
+            id,
+            client,
+            key,
+            group,
+            config,
+            since: now,
+            detached: None,
+            create_by: None,
+            role,
+        };
+        self.connections.insert(no, connection);
+        self.introduce(no, now, true);
+    }
+
+    /// A connection comes back whose client was out of touch.
+    fn resume(&mut self, no: ConnNo, announcement: Announcement, now: Duration) {
+        let Some(connection) = self.connections.get_mut(&no) else { return };
+        let old_key = std::mem::replace(&mut connection.key, announcement.key);
+        connection.detached = None;
+        let (client, key) = (connection.client, connection.key);
+        match (&mut connection.role, announcement.ends) {
+            (Role::Source(source), Ends::Source { board, ring, receivers }) => {
+                self.actions.push_back(Action::DropBoard(source.board));
+                *source = Source { board, ring, listed: receivers.into_iter().collect() };
+            }
+            (Role::Receiver(receiver), Ends::Receiver { standby, using }) => {
+                let old = [receiver.standby, receiver.using.map(|(_, seat)| seat)];
+                self.actions.extend(old.into_iter().flatten().map(Action::DropSeat));
+                *receiver =
+                    Receiver { standby: Some(standby), using, joining: None, retry_at: None };
+            }
+            (_, ends) => self.drop_ends(&ends),
+        }
+        let displaced = self.clients.get_mut(&client).and_then(|client| {
+            client.keys.remove(&old_key);
+            client.keys.insert(key, no)
+        });
+        if let Some(other) = displaced {
+            self.remove(other, now);
+        }
+        self.introduce(no, now, false);
+    }
+
+    /// Brings a connection together with the others of its group, and tells its client that it exists once that is done.
+    fn introduce(&mut self, no: ConnNo, now: Duration, new: bool) {
+        let Some(connection) = self.connections.get(&no) else { return };
+        let wait = if connection.is_source() {
+            let group = connection.group.clone();
+            for receiver in self.receivers_of(&group) {
+                self.pair(receiver, now);
+            }
+            (new && self.lacks_seats(no)).then_some(STANDBY_WAIT)
+        } else {
+            self.pair(no, now);
+            let joining = self.connections.get(&no).and_then(|c| c.receiver()?.joining);
+            joining.map(|_| CREATE_TIMEOUT)
+        };
+        match wait {
+            Some(wait) => {
+                if let Some(connection) = self.connections.get_mut(&no) {
+                    connection.create_by = Some(now + wait);
+                }
+            }
+            None => self.created(no),
+        }
+        self.version += 1;
+    }
+
+    /// Whether receivers are about to send the seat with which they could sit in this source's ring.
+    pub(super) fn lacks_seats(&self, source: ConnNo) -> bool {
+        let Some(connection) = self.connections.get(&source) else { return false };
+        self.receivers_of(&connection.group).into_iter().any(|no| {
+            self.connections.get(&no).is_some_and(|receiver| {
+                receiver.attached()
+                    && !self.is_joined(no, source)
+                    && receiver
+                        .receiver()
+                        .is_some_and(|r| r.joining.is_none() && r.standby.is_none())
+            })
+        })
+    }
+
+    /// Tells a client that its connection exists.
+    pub(super) fn created(&mut self, no: ConnNo) {
+        let Some(connection) = self.connections.get_mut(&no) else { return };
+        connection.create_by = None;
+        let (client, key, conn_id) = (connection.client, connection.key, connection.id.clone());
+        self.send(client, Body::Created(Created { key, conn_id }), Carry::Nothing);
+    }
+}

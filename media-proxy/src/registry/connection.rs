@@ -1,0 +1,118 @@
+//! What the registry knows about one connection.
+
+use media::ConnectionConfig;
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// A program's client, for as long as its process lives and it has connections or a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ClientNo(pub(crate) u64);
+
+/// A connection, for as long as this proxy knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ConnNo(pub(crate) u64);
+
+/// A pool and board that somebody else keeps on the registry's behalf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct BoardNo(pub(crate) u64);
+
+/// A seat that somebody else keeps on the registry's behalf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct SeatNo(pub(crate) u64);
+
+/// Identifier of a ring.
+pub(crate) type RingBytes = [u8; 16];
+
+/// One connection of a client.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) no: ConnNo,
+    /// The identifier that all others use for it.
+    pub(crate) id: String,
+    pub(crate) client: ClientNo,
+    /// The client's own number for it.
+    pub(crate) key: u32,
+    pub(crate) group: String,
+    pub(crate) config: ConnectionConfig,
+    /// When it was first announced here.
+    pub(crate) since: Duration,
+    /// Since when its client is out of touch.
+    pub(crate) detached: Option<Duration>,
+    /// The client has not been told yet that the connection exists; it will be at this time at the latest.
+    pub(crate) create_by: Option<Duration>,
+    pub(crate) role: Role,
+}
+
+/// Which end of a group a connection is.
+#[derive(Debug)]
+pub(crate) enum Role {
+    Source(Source),
+    Receiver(Receiver),
+}
+
+/// What only sources have.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) board: BoardNo,
+    pub(crate) ring: RingBytes,
+    /// Identifiers of the receivers that sit in its ring, as far as the source has told.
+    pub(crate) listed: HashSet<String>,
+}
+
+/// What only receivers have.
+#[derive(Debug, Default)]
+pub(crate) struct Receiver {
+    /// The seat for its next ring.
+    pub(crate) standby: Option<SeatNo>,
+    /// The ring that it reads or read last, with its seat there.
+    pub(crate) using: Option<(RingBytes, SeatNo)>,
+    /// A source has been asked to let it in.
+    pub(crate) joining: Option<Joining>,
+    /// Its last join was refused; do not try before this time.
+    pub(crate) retry_at: Option<Duration>,
+}
+
+/// A join that the source has not answered yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Joining {
+    pub(crate) source: ConnNo,
+    pub(crate) seat: SeatNo,
+}
+
+impl Connection {
+    pub(crate) fn is_source(&self) -> bool {
+        matches!(self.role, Role::Source(_))
+    }
+
+    pub(crate) fn source(&self) -> Option<&Source> {
+        match &self.role {
+            Role::Source(source) => Some(source),
+            Role::Receiver(_) => None,
+        }
+    }
+
+    pub(crate) fn source_mut(&mut self) -> Option<&mut Source> {
+        match &mut self.role {
+            Role::Source(source) => Some(source),
+            Role::Receiver(_) => None,
+        }
+    }
+
+    pub(crate) fn receiver(&self) -> Option<&Receiver> {
+        match &self.role {
+            Role::Receiver(receiver) => Some(receiver),
+            Role::Source(_) => None,
+        }
+    }
+
+    pub(crate) fn receiver_mut(&mut self) -> Option<&mut Receiver> {
+        match &mut self.role {
+            Role::Receiver(receiver) => Some(receiver),
+            Role::Source(_) => None,
+        }
+    }
+
+    pub(crate) fn attached(&self) -> bool {
+        self.detached.is_none()
+    }
+}

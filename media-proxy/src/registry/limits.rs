@@ -1,0 +1,44 @@
+//! How much of everything there may be, and how long things may take.
+
+use std::time::Duration;
+
+/// How long the connections of a client are kept that is out of touch.
+pub(crate) const DETACH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a new connection waits for others before its client hears that it exists.
+pub(crate) const CREATE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long a new source waits for receivers of its group that are about to send a new seat.
+pub(super) const STANDBY_WAIT: Duration = Duration::from_millis(100);
+
+/// How long new sources wait after a restart of the proxy.
+pub(crate) const HOLD_TIME: Duration = Duration::from_millis(500);
+
+/// After which time a join that the source refused is tried again.
+pub(super) const RETRY_TIME: Duration = Duration::from_secs(1);
+
+/// How many sources may wait for one group.
+pub(super) const MAX_PENDING: usize = 16;
+
+/// The longest identifier of a connection that a client may bring along.
+pub(super) const MAX_ID_LEN: usize = 64;
+
+/// Numbers of `MESH_ERR_*`, as the answers to clients carry them.
+pub(crate) mod code {
+    pub(crate) const MAX_CONN: i32 = 1006;
+    pub(crate) const CONN_FAILED: i32 = 1008;
+    pub(crate) const CONFIG_INVAL: i32 = 1009;
+    pub(crate) const CONFIG_INCOMPAT: i32 = 1010;
+    pub(crate) const NOT_IMPLEMENTED: i32 = 1013;
+}
+
+/// Upper bounds that depend on the machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Receivers of one group.
+    pub(crate) receivers_per_group: usize,
+    /// Connections of one client.
+    pub(crate) connections_per_client: usize,
+    /// Connections in all.
+    pub(crate) connections: usize,
+}

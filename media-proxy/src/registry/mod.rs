@@ -1,0 +1,216 @@
+//! Who is connected to whom: a state machine without sockets, descriptors or clocks.
+//!
+//! Events go in by the methods of [`Registry`], with the time as an argument where it matters; what is to be done about
+//! them comes out as [`Action`]s, in the order in which it has to be done. Descriptors are only known by numbers here: the
+//! caller keeps them until it is told to drop them.
+
+mod announce;
+mod connection;
+mod limits;
+mod pairing;
+mod removal;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use announce::{Announcement, Ends};
+pub(crate) use connection::{BoardNo, ClientNo, ConnNo, Connection, RingBytes, SeatNo};
+pub(crate) use limits::{CREATE_TIMEOUT, DETACH_TIMEOUT, HOLD_TIME, Limits};
+pub(crate) use state::State;
+
+use announce::Pending;
+use proto::exchange::from_proxy::Body;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+
+/// What the caller has to do.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Action {
+    /// Send a message to a client.
+    Send { to: ClientNo, body: Body, carry: Carry },
+    /// Nobody needs this pool and board any longer.
+    DropBoard(BoardNo),
+    /// Nobody needs this seat any longer.
+    DropSeat(SeatNo),
+    /// The client is gone for good.
+    DropClient(ClientNo),
+}
+
+/// The descriptors that a message carries.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Carry {
+    Nothing,
+    /// The seat, and the pidfd of the receiver's client.
+    Seat(SeatNo, ClientNo),
+    /// Pool and board, and the pidfd of the source's client.
+    Board(BoardNo, ClientNo),
+}
+
+/// The client did something that the protocol does not allow.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Violation(pub(crate) String);
+
+#[derive(Debug, Default)]
+struct Client {
+    name: String,
+    /// Program and process, for people.
+    label: String,
+    attached: bool,
+    keys: HashMap<u32, ConnNo>,
+}
+
+/// The connections that carry one stream.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    source: Option<ConnNo>,
+    receivers: Vec<ConnNo>,
+    /// Sources that wait until it is clear whether the group has one.
+    pending: VecDeque<Pending>,
+}
+
+impl Group {
+    /// The source's connection, if there is one.
+    pub(crate) fn source(&self) -> Option<ConnNo> {
+        self.source
+    }
+
+    /// The receivers' connections, in the order in which they came.
+    pub(crate) fn receivers(&self) -> &[ConnNo] {
+        &self.receivers
+    }
+
+    fn is_empty(&self) -> bool {
+        self.source.is_none() && self.receivers.is_empty() && self.pending.is_empty()
+    }
+}
+
+/// All clients, connections and groups.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    limits: Limits,
+    /// New sources wait until then, so that those that survived the last proxy come first.
+    hold_until: Option<Duration>,
+    clients: HashMap<ClientNo, Client>,
+    by_name: HashMap<String, ClientNo>,
+    connections: HashMap<ConnNo, Connection>,
+    by_id: HashMap<String, ConnNo>,
+    groups: BTreeMap<String, Group>,
+    actions: VecDeque<Action>,
+    next: u64,
+    pass: u64,
+    version: u64,
+    new_id: fn() -> String,
+}
+
+impl Registry {
+    /// An empty registry. Its numbers begin at `first`, which should differ from one proxy to the next, so that a source
+    /// never confuses seats of two proxies. `new_id` makes identifiers of connections.
+    pub(crate) fn new(
+        limits: Limits,
+        hold_until: Option<Duration>,
+        first: u64,
+        new_id: fn() -> String,
+    ) -> Self {
+        Self {
+            limits,
+            hold_until,
+            clients: HashMap::new(),
+            by_name: HashMap::new(),
+            connections: HashMap::new(),
+            by_id: HashMap::new(),
+            groups: BTreeMap::new(),
+            actions: VecDeque::new(),
+            next: first.max(1),
+            pass: 0,
+            version: 0,
+            new_id,
+        }
+    }
+
+    /// A number that has not been used before, for clients, connections, boards and seats alike.
+    pub(crate) fn number(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        number
+    }
+
+    /// The next thing to do.
+    pub(crate) fn next_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// Grows whenever something changes that people may want to see.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The client of this name, attached or not.
+    pub(crate) fn client_named(&self, name: &str) -> Option<ClientNo> {
+        self.by_name.get(name).copied()
+    }
+
+    /// Whether a client has a socket at present.
+    pub(crate) fn is_attached(&self, client: ClientNo) -> bool {
+        self.clients.get(&client).is_some_and(|client| client.attached)
+    }
+
+    /// A client has said Hello: a new one, or one that comes back. `label` tells people which program it is.
+    pub(crate) fn attach(&mut self, name: &str, label: &str) -> ClientNo {
+        if let Some(no) = self.client_named(name) {
+            if let Some(client) = self.clients.get_mut(&no) {
+                client.attached = true;
+            }
+            return no;
+        }
+        let no = ClientNo(self.number());
+        let client = Client {
+            name: name.to_owned(),
+            label: label.to_owned(),
+            attached: true,
+            keys: HashMap::new(),
+        };
+        self.clients.insert(no, client);
+        self.by_name.insert(name.to_owned(), no);
+        self.version += 1;
+        no
+    }
+
+    /// All groups by name.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (&str, &Group)> {
+        self.groups.iter().map(|(name, group)| (name.as_str(), group))
+    }
+
+    /// A connection.
+    pub(crate) fn connection(&self, no: ConnNo) -> Option<&Connection> {
+        self.connections.get(&no)
+    }
+
+    /// How many connections there are.
+    pub(crate) fn connection_count(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Messages to clients without a socket would be lost anyway: they announce everything when they come back.
+    fn send(&mut self, to: ClientNo, body: Body, carry: Carry) {
+        if self.is_attached(to) {
+            self.actions.push_back(Action::Send { to, body, carry });
+        }
+    }
+
+    /// `None` is no fault of the client's: its message may have crossed the news that the connection has ended.
+    fn key_of(&self, client: ClientNo, key: u32) -> Option<ConnNo> {
+        let no = self.clients.get(&client)?.keys.get(&key).copied()?;
+        self.connections.get(&no).filter(|connection| connection.attached()).map(|_| no)
+    }
+
+    fn receivers_of(&self, group: &str) -> Vec<ConnNo> {
+        self.groups.get(group).map(|group| group.receivers.clone()).unwrap_or_default()
+    }
+
+    /// Names of groups where sources wait.
+    fn groups_with_pending(&self) -> Vec<String> {
+        let waiting = self.groups.iter().filter(|(_, group)| !group.pending.is_empty());
+        waiting.map(|(name, _)| name.clone()).collect()
+    }
+}

@@ -1,0 +1,6 @@
+//! The registry, event by event.
+
+mod admission;
+mod harness;
+mod order;
+mod restart;
