@@ -1,0 +1,168 @@
+#!/usr/bin/env bash
+# Builds, installs and tests the Media Communications Mesh. See ./build.sh -h.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+INSTALL_PREFIX=${INSTALL_PREFIX:-/usr/local}
+BUILD_DIR=${BUILD_DIR:-build}
+BUILD_TYPE=${BUILD_TYPE:-Release}
+RUST_NEEDED=1.89
+
+usage() {
+    cat <<END
+usage: ./build.sh [COMMAND]
+
+Without a command: installs the distribution packages that are missing, builds, and installs to INSTALL_PREFIX.
+
+commands:
+  deps       install the distribution packages that are missing (Debian 12, Ubuntu 24.04)
+  build      build the library, the programs and the C examples
+  install    build, and install to INSTALL_PREFIX (DESTDIR is respected)
+  test       run all tests; the last line is "N passed, N failed"
+  demo       send video to three receivers through the mesh, and show what came of it
+  bench      measure, beside floors measured in the same run
+  headers    make include/mesh_dp.h anew from src/ffi
+  clean      remove what was built
+  -h         show this
+
+environment:
+  INSTALL_PREFIX     where to install (now: $INSTALL_PREFIX)
+  DESTDIR            directory put before INSTALL_PREFIX, for making packages
+  BUILD_DIR          where CMake builds (now: $BUILD_DIR)
+  BUILD_TYPE         Release or Debug (now: $BUILD_TYPE)
+  CARGO_TARGET_DIR   where cargo builds (default: target)
+END
+}
+
+say() { printf 'build.sh: %s\n' "$*" >&2; }
+
+fail() {
+    say "$*"
+    exit 1
+}
+
+# Distribution packages: for building, and for the other commands.
+packages() {
+    local packages=(build-essential cmake pkg-config)
+    case $1 in
+    test) packages+=(clang valgrind util-linux iproute2) ;;
+    demo) packages+=(ffmpeg) ;;
+    esac
+    printf '%s\n' "${packages[@]}"
+}
+
+install_packages() {
+    local package missing=()
+    if ! command -v dpkg-query >/dev/null; then
+        say "no Debian packages here; needed are what Debian calls: $(packages "$1" | tr '\n' ' ')"
+        return
+    fi
+    for package in $(packages "$1"); do
+        dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    local as_root=()
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || fail "missing packages: ${missing[*]}. As root: apt-get install ${missing[*]}"
+        as_root=(sudo)
+    fi
+    say "installing ${missing[*]}"
+    "${as_root[@]}" apt-get update -q
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"
+}
+
+check_rust() {
+    local cargo=${CARGO:-cargo} rustc=${RUSTC:-rustc} found
+    if ! command -v "$cargo" >/dev/null && [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]; then
+        PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+    fi
+    if ! command -v "$cargo" >/dev/null || ! command -v "$rustc" >/dev/null; then
+        fail "no Rust toolchain found, $RUST_NEEDED or later is needed. Get it from https://rustup.rs:" \
+            "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+    fi
+    found=$("$rustc" --version | awk '{ print $2 }')
+    if [ "$(printf '%s\n' "$RUST_NEEDED" "$found" | sort -V | head -n 1)" != "$RUST_NEEDED" ]; then
+        fail "rustc $found found, $RUST_NEEDED or later is needed: rustup update (or get it from https://rustup.rs)"
+    fi
+}
+
+build() {
+    check_rust
+    cmake -S . -B "$BUILD_DIR" -DCMAKE_BUILD_TYPE="$BUILD_TYPE" -DCMAKE_INSTALL_PREFIX="$INSTALL_PREFIX" \
+        ${CARGO_TARGET_DIR:+-DCARGO_TARGET_DIR="$CARGO_TARGET_DIR"} >/dev/null
+    cmake --build "$BUILD_DIR" --parallel
+}
+
+# Whether the directory, or the part of its path that exists, can be written to.
+writable() {
+    local dir=$1
+    while [ ! -e "$dir" ]; do dir=$(dirname "$dir"); done
+    [ -w "$dir" ]
+}
+
+install_all() {
+    local as_root=()
+    if ! writable "${DESTDIR:-}$INSTALL_PREFIX"; then
+        command -v sudo >/dev/null || fail "${DESTDIR:-}$INSTALL_PREFIX cannot be written to: set INSTALL_PREFIX, or be root"
+        as_root=(sudo ${DESTDIR:+DESTDIR="$DESTDIR"})
+    fi
+    "${as_root[@]}" cmake --install "$BUILD_DIR"
+    if [ -z "${DESTDIR:-}" ] && { [ "$(id -u)" = 0 ] || [ ${#as_root[@]} -gt 0 ]; }; then
+        "${as_root[@]}" ldconfig
+    fi
+    say "installed to ${DESTDIR:-}$INSTALL_PREFIX. Start 'media_proxy', then try 'recver_app --help' and 'sender_app --help'"
+}
+
+# All options are read before anything is done.
+[ $# -le 1 ] || { usage >&2; exit 2; }
+case ${1:-} in
+'')
+    install_packages build
+    build
+    install_all
+    ;;
+deps)
+    install_packages build
+    install_packages test
+    install_packages demo
+    ;;
+build)
+    install_packages build
+    build
+    ;;
+install)
+    build
+    install_all
+    ;;
+test)
+    install_packages test
+    check_rust
+    exec scripts/test.sh
+    ;;
+demo)
+    install_packages demo
+    build
+    BUILD_DIR=$BUILD_DIR exec scripts/demo.sh
+    ;;
+bench)
+    check_rust
+    exec scripts/bench.sh
+    ;;
+headers)
+    check_rust
+    exec "${CARGO:-cargo}" run -q -p gen-headers
+    ;;
+clean)
+    rm -rf "$BUILD_DIR"
+    check_rust
+    "${CARGO:-cargo}" clean
+    ;;
+-h | --help | help)
+    usage
+    ;;
+*)
+    say "unknown command '$1'"
+    usage >&2
+    exit 2
+    ;;
+esac

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Suites that are too slow for every run of build.sh test. The last line is "N passed, N failed".
+set -uo pipefail
+cd "$(dirname "$0")/.."
+. scripts/steps.sh
+
+step 'fuzzing, briefly' scripts/fuzz.sh
+finish

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Compiles the public header and its layout assertions as C11 and C++17 with every compiler that is there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+warnings=(-Wall -Wextra -Wpedantic -Werror -Iinclude -fsyntax-only)
+compiled=0
+for compiler in gcc clang; do
+    command -v "$compiler" >/dev/null || continue
+    "$compiler" -x c -std=c11 "${warnings[@]}" tests/c/header.c
+    "$compiler" -x c++ -std=c++17 "${warnings[@]}" tests/c/header.c
+    compiled=$((compiled + 2))
+done
+[ "$compiled" -gt 0 ] || { echo 'neither gcc nor clang found' >&2; exit 1; }
+printf '%d passed, 0 failed\n' "$compiled"

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# All tests. The last line is "N passed, N failed" (and ", N skipped" if any); the status says whether all is well.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+. scripts/steps.sh
+
+cargo=${CARGO:-cargo}
+target=${CARGO_TARGET_DIR:-$PWD/target}
+
+step 'format' "$cargo" fmt --all --check
+step 'clippy' "$cargo" clippy --workspace --all-targets -- -D warnings
+step 'documentation' env RUSTDOCFLAGS='-D warnings' "$cargo" doc --workspace --no-deps
+step 'build' "$cargo" build --workspace
+step 'tests' "$cargo" test --workspace --no-fail-fast
+step 'header is up to date' "$cargo" run -q -p gen-headers -- --check
+step 'header compiles' scripts/test-header.sh
+# The ring's protocol under all orders of memory operations. Another configuration, so another directory.
+step 'model of the ring' env RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR="$target/loom" \
+    "$cargo" test -p mcm-ring --release --test loom
+step 'C tests, AddressSanitizer' scripts/test-c.sh asan
+step 'C tests, Valgrind' scripts/test-c.sh valgrind
+step 'installation' scripts/test-install.sh
+finish
