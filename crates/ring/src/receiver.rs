@@ -90,6 +90,12 @@ impl Receiver {
         }
     }
 
+    /// Whether a get may spin for some microseconds before it sleeps, which it does where that has paid before. It may by
+    /// default; without, a waiting receiver uses no CPU at all, and fast hand-offs cost a system call each.
+    pub fn set_spinning(&self, allowed: bool) {
+        self.spin.lock().set_allowed(allowed);
+    }
+
     /// A ring to read once everything of those before has been read.
     pub fn offer(&self, reader: Arc<Reader>) {
         self.state.lock().next.push_back(reader);
@@ -165,9 +171,12 @@ impl Receiver {
                 Outcome::Ended => return Err(RingError::Closed("the source has ended the stream")),
                 Outcome::Idle => {
                     let _limited = Counted::new(&self.limited);
-                    // Between the look and the count a frame may have been given back without a word.
-                    if look(self).is_err_and(|outcome| matches!(outcome, Outcome::Idle)) {
-                        futex::wait_any(&[gate], until);
+                    // Between the look and the count a frame may have been given back without a word. What this look finds
+                    // has been taken, so it must not get lost.
+                    match look(self) {
+                        Ok(found) => return Ok(found),
+                        Err(Outcome::Idle) => futex::wait_any(&[gate], until),
+                        Err(_) => {}
                     }
                 }
                 Outcome::Sleep(reader, head) => {
