@@ -82,10 +82,11 @@ pub fn moved(board: Board<'_>, seat: &SeatLine) -> bool {
 
 /// Receiver: announces that it is about to sleep on `head`. Returns whether it may: the head is still the same.
 ///
-/// The word need not be taken back after waking: it only ever matches the head that is replaced next.
+/// The word need not be taken back after waking: it only ever matches the head that is replaced next. Several threads may
+/// sleep on one seat. It only grows, so that one with an old head does not undo the announcement of one with the newest.
 #[must_use]
 pub fn announce_sleep(board: Board<'_>, seat: &SeatLine, head: Head) -> bool {
-    seat.sleep.store(head.sleep_word(), Relaxed);
+    seat.sleep.fetch_max(head.sleep_word(), Relaxed);
     fence(SeqCst);
     board.line.head.load(Relaxed) == head.0
 }
