@@ -70,6 +70,14 @@ impl Gate {
         }
     }
 
+    /// As [`bump`](Self::bump), but without effect while nobody has entered. Enough where what has changed is guarded by the
+    /// lock under which the blocked threads look, since they enter before that.
+    pub(crate) fn nudge(&self) {
+        if self.waiters.load(Ordering::SeqCst) != 0 {
+            self.bump();
+        }
+    }
+
     /// Interrupts all blocked threads, or else the next that would block.
     pub(crate) fn cancel(&self) {
         {

@@ -13,6 +13,7 @@ use crate::layout::{
 };
 use crate::memory::{OwnMemory, Pages};
 use crate::pages::{Prefault, pool_memory};
+use crate::spin::Spin;
 use crate::words::{Board, ENTRIES, FLAG_CLOSE_AT_END, FLAG_LIVE, Head, NO_FRAME, SourceCounts};
 use crate::{futex, protocol};
 use parking_lot::{Mutex, MutexGuard};
@@ -70,6 +71,7 @@ struct Inner {
     options: SourceOptions,
     gate: Gate,
     state: Mutex<State>,
+    spin: Mutex<Spin>,
     /// Dropped, and so ended, with the source.
     _prefault: Prefault,
 }
@@ -115,6 +117,7 @@ impl Source {
             options,
             gate: Gate::default(),
             state: Mutex::new(state),
+            spin: Mutex::new(Spin::new()),
             _prefault: prefault,
         };
         let board = inner.board();
@@ -126,6 +129,12 @@ impl Source {
         board.line.flags.store(flags, Relaxed);
         inner.counts().slots_touched.store(inner.geometry.base_slots as u32, Relaxed);
         Ok(Self(Arc::new(inner)))
+    }
+
+    /// Whether a wait for receivers may spin for some microseconds before it sleeps, which it does where that has paid
+    /// before. It may by default.
+    pub fn set_spinning(&self, allowed: bool) {
+        self.0.spin.lock().set_allowed(allowed);
     }
 
     /// Identifier of the ring.
@@ -230,6 +239,10 @@ impl Source {
             // The lock was given up; whoever came in between may have filled the queue by one. That is as good as room.
             state = inner.state.lock();
         }
+        // Another thread may have said goodbye since; nothing is published after that.
+        if let Err(error) = inner.gate.check_open() {
+            return Err((write, error));
+        }
         let Some(slot) = write.slot.take() else {
             return Err((write, RingError::Closed("the buffer was put already")));
         };
@@ -240,6 +253,8 @@ impl Source {
         if wake {
             futex::wake_all(futex::low_half(&inner.board().line.head));
         }
+        // A get of another thread may have waited for this one to put a buffer.
+        inner.gate.nudge();
         Ok(())
     }
 
@@ -374,8 +389,11 @@ impl Inner {
     }
 
     fn farewell(&self) {
+        // Under the lock: a put in progress would otherwise write a head that is open again.
+        let state = self.lock();
         let replaced = protocol::close(self.board());
-        let wake = self.state.lock().seats.any_sleeps_on(replaced);
+        let wake = state.seats.any_sleeps_on(replaced);
+        drop(state);
         if wake {
             futex::wake_all(futex::low_half(&self.board().line.head));
         }
