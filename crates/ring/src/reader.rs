@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicU32,
-    Ordering::{Relaxed, SeqCst},
+    Ordering::{Relaxed, Release, SeqCst},
 };
 
 /// A ring that this process has joined. Shared by the receiver and by the frames that it has given out, so that the
@@ -170,14 +170,14 @@ impl Cursor {
             if reader.held.load(Relaxed) as usize >= reader.geometry().lease_limit() {
                 return Look::Limit;
             }
-            let taken = protocol::take(board, reader.seat.line(), slot, self.next);
-            reader.moved();
-            if taken {
+            if protocol::take(board, reader.seat.line(), slot, self.next) {
+                reader.moved();
                 return Look::Taken(self.frame(reader, slot));
             }
             // The source took the frame back: go on with the newest, or, if this was the newest, with the one to come.
             let newest = protocol::load_head(board).count().saturating_sub(1);
             self.skip(newest.saturating_sub(self.next).max(1));
+            reader.moved();
         }
         // Only a source that works against its receivers outruns so many looks.
         Look::Nothing(head)
@@ -186,6 +186,8 @@ impl Cursor {
     fn skip(&mut self, frames: u64) {
         self.next += frames;
         self.missed += frames;
+        // Nobody shall wait for frames that this receiver will not take any more.
+        self.reader.seat.line().position.store(self.next, Release);
         let missed = &self.reader.seat.counts().missed;
         missed.store(missed.load(Relaxed) + frames, Relaxed);
     }

@@ -5,8 +5,7 @@
 pub(crate) struct Standing {
     /// Sequence number that the receiver wants next, never beyond what is published and never going back.
     position: u64,
-    tick: u32,
-    /// When the receiver was last seen to have moved, monotonic nanoseconds.
+    /// When the receiver was last seen at a new position, monotonic nanoseconds.
     moved_at: u64,
     mode: Mode,
 }
@@ -27,19 +26,19 @@ impl Standing {
     /// A receiver that joins at `start`. Until it begins, that is where it stands.
     pub(crate) fn new(start: u64, live: bool, now: u64) -> Self {
         let mode = if live { Mode::Live } else { Mode::Counted };
-        Self { position: start, tick: 0, moved_at: now, mode }
+        Self { position: start, moved_at: now, mode }
     }
 
-    /// Takes in what the seat says now.
-    pub(crate) fn observe(&mut self, position: u64, tick: u32, published: u64, now: u64) {
-        if tick != self.tick {
-            self.tick = tick;
+    /// Takes in what the seat says now. Only a new position is a move: it is the one thing that cannot be feigned for ever.
+    pub(crate) fn observe(&mut self, position: u64, published: u64, now: u64) {
+        let position = position.min(published);
+        if position > self.position {
+            self.position = position;
             self.moved_at = now;
             if self.mode == Mode::Stalled {
                 self.mode = Mode::Counted;
             }
         }
-        self.position = self.position.max(position.min(published));
     }
 
     /// The proxy says that the receiver is gone.
@@ -99,16 +98,16 @@ mod tests {
     #[test]
     fn a_receiver_that_has_not_begun_stands_at_its_start() {
         let mut standing = Standing::new(7, false, 100);
-        standing.observe(0, 0, 9, 200);
+        standing.observe(0, 9, 200);
         assert_eq!((standing.position(), standing.unread(9)), (7, 2));
     }
 
     #[test]
     fn hostile_positions_are_clamped() {
         let mut standing = Standing::new(0, false, 0);
-        standing.observe(u64::MAX, 1, 5, 1);
+        standing.observe(u64::MAX, 5, 1);
         assert_eq!(standing.position(), 5);
-        standing.observe(2, 2, 6, 2);
+        standing.observe(2, 6, 2);
         assert_eq!(standing.position(), 5);
     }
 
@@ -116,8 +115,10 @@ mod tests {
     fn the_stall_clock_starts_with_the_wait_and_with_each_move() {
         let mut standing = Standing::new(0, false, 0);
         assert_eq!(standing.stalls_at(50, 100), 150);
-        standing.observe(1, 1, 3, 80);
+        standing.observe(1, 3, 80);
         assert_eq!(standing.stalls_at(50, 100), 180);
+        standing.observe(1, 3, 120);
+        assert_eq!(standing.stalls_at(50, 100), 180, "standing still is no move");
     }
 
     #[test]
@@ -127,7 +128,7 @@ mod tests {
         assert!(!standing.counted());
         assert_eq!(standing.keeps_from(10, 4), 8);
         assert_eq!(standing.wants_from(), 0);
-        standing.observe(10, 1, 10, 5);
+        standing.observe(10, 10, 5);
         assert!(standing.counted());
     }
 

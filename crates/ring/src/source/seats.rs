@@ -95,9 +95,7 @@ impl Seats {
         for entry in &mut self.entries {
             let line = entry.view.line();
             left |= line.state.load(Relaxed) == SEAT_GOODBYE;
-            // The tick comes after the position on the receiver's side, so it is read first here.
-            let tick = protocol::tick(line);
-            entry.standing.observe(line.position.load(Acquire), tick, published, now);
+            entry.standing.observe(line.position.load(Acquire), published, now);
         }
         if left {
             self.drop_left();
