@@ -46,9 +46,10 @@ pub(crate) fn wait_any(words: &[Expected<'_>], until: u64) {
             Some(&time),
             ClockId::Monotonic,
         );
-        if result != Err(Errno::NOSYS) {
+        if matches!(result, Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT)) {
             return;
         }
+        // Unknown to the kernel, or forbidden by a sandbox that answers with an error of its choice.
         NO_WAITV.store(true, Ordering::Relaxed);
     }
     let now = monotonic_ns();

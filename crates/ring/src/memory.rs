@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 pub const REQUIRED_SEALS: SealFlags =
     SealFlags::FUTURE_WRITE.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::SEAL);
 
-/// Refuses a descriptor that lacks seals or whose size is not `size` (or, for a pool on huge pages, a little more).
+/// Refuses a descriptor that lacks seals or whose size is not `size` (or that rounded up to huge pages, if it is as large).
 pub fn check_seals(object: &'static str, fd: BorrowedFd<'_>, size: usize) -> Result<(), RingError> {
     let seals = fcntl_get_seals(fd).map_err(|errno| {
         RingError::foreign(
@@ -28,7 +28,8 @@ pub fn check_seals(object: &'static str, fd: BorrowedFd<'_>, size: usize) -> Res
     }
     let stat = fstat(fd).map_err(RingError::system("fstat"))?;
     let found = usize::try_from(stat.st_size).unwrap_or(0);
-    if found < size || found - size >= HUGE_PAGE {
+    let on_huge_pages = size >= HUGE_PAGE && found == size.next_multiple_of(HUGE_PAGE);
+    if found != size && !on_huge_pages {
         return Err(RingError::foreign(object, format!("is {found} bytes large, want {size}")));
     }
     Ok(())

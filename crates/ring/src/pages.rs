@@ -1,7 +1,9 @@
 //! Makes pages ready before they are needed, without keeping anyone waiting.
 
 use crate::error::RingError;
+use crate::fork::ForkMark;
 use crate::memory::{HUGE_PAGE, Mapping, OwnMemory, Pages};
+use crate::thread::quiet_thread;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -45,6 +47,7 @@ fn free_huge_pages() -> usize {
 pub(crate) struct Prefault {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    made: ForkMark,
 }
 
 /// A mapping that can be kept alive by another thread.
@@ -80,12 +83,12 @@ impl Prefault {
         // A few pages are not worth a thread.
         if len <= HUGE_PAGE / 8 {
             run(&*memory, len, &stop);
-            return Self { stop, thread: None };
+            return Self { stop, thread: None, made: ForkMark::here() };
         }
         let seen = Arc::clone(&stop);
         let work = move || run(&*memory, len, &seen);
-        let thread = quiet_thread("mcm-prefault", work);
-        Self { stop, thread }
+        let thread = quiet_thread("mcm-prefault", work).ok();
+        Self { stop, thread, made: ForkMark::here() }
     }
 }
 
@@ -93,7 +96,12 @@ impl Drop for Prefault {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+            if self.made.is_here() {
+                let _ = thread.join();
+            } else {
+                // The thread was not forked, so that nobody would ever end this wait.
+                std::mem::forget(thread);
+            }
         }
     }
 }
@@ -119,24 +127,4 @@ fn run(memory: &impl Prefaultable, len: usize, stop: &AtomicBool) {
             return;
         }
     }
-}
-
-/// Starts a thread that takes none of the host program's signals.
-pub(crate) fn quiet_thread(
-    name: &str,
-    work: impl FnOnce() + Send + 'static,
-) -> Option<JoinHandle<()>> {
-    let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
-    let mut before = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: fills a set that is then valid, swaps this thread's mask for it, and keeps the old one.
-    let masked = unsafe {
-        libc::sigfillset(all.as_mut_ptr()) == 0
-            && libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) == 0
-    };
-    let thread = std::thread::Builder::new().name(name.into()).stack_size(128 << 10).spawn(work);
-    if masked {
-        // SAFETY: restores the mask saved above.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
-    }
-    thread.ok()
 }
