@@ -1,5 +1,9 @@
 //! A buffer that a program holds.
+
+use super::session::Session;
 use crate::error::Error;
+use ring::{Frame, Receiver, WriteSlot};
+use std::sync::Arc;
 
 /// What is known of a frame.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,39 +20,129 @@ pub struct BufferInfo {
 
 /// A slot held by the program. Dropping it gives it back: a source's unpublished frame is discarded.
 #[derive(Debug)]
-pub struct Buffer {}
+pub struct Buffer(Held);
+
+#[derive(Debug)]
+enum Held {
+    Writable { slot: WriteSlot, session: Arc<Session> },
+    Readable(Received),
+}
+
+#[derive(Debug)]
+struct Received {
+    /// Taken only by the drop, which tells the receiver afterwards.
+    frame: Option<Frame>,
+    receiver: Arc<Receiver>,
+}
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        drop(self.frame.take());
+        self.receiver.released();
+    }
+}
 
 impl Buffer {
+    pub(super) fn writable(slot: WriteSlot, session: &Arc<Session>) -> Self {
+        Self(Held::Writable { slot, session: Arc::clone(session) })
+    }
+
+    pub(super) fn readable(frame: Frame, receiver: Arc<Receiver>) -> Self {
+        Self(Held::Readable(Received { frame: Some(frame), receiver }))
+    }
+
+    /// The slot of a source's buffer, or the received buffer itself.
+    pub(super) fn into_writable(self) -> Result<(WriteSlot, Arc<Session>), Self> {
+        match self.0 {
+            Held::Writable { slot, session } => Ok((slot, session)),
+            held @ Held::Readable(_) => Err(Self(held)),
+        }
+    }
+
+    fn slot(&mut self) -> Result<&mut WriteSlot, Error> {
+        match &mut self.0 {
+            Held::Writable { slot, .. } => Ok(slot),
+            Held::Readable(_) => {
+                Err(Error::BadBuffer("it is a receiver's, which cannot be changed".into()))
+            }
+        }
+    }
+
+    fn frame(&self) -> Option<&Frame> {
+        match &self.0 {
+            Held::Writable { .. } => None,
+            Held::Readable(received) => received.frame.as_ref(),
+        }
+    }
+
     /// First byte of the payload, 64-byte aligned. Writable for a source only.
     pub fn payload_ptr(&self) -> *mut u8 {
-        std::ptr::null_mut()
+        match &self.0 {
+            Held::Writable { slot, .. } => slot.payload_ptr(),
+            Held::Readable(_) => {
+                self.frame().map_or(std::ptr::null_mut(), |frame| frame.payload_ptr().cast_mut())
+            }
+        }
     }
+
     /// Payload bytes in use: the partition's size in a fresh source buffer, the frame's in a received one.
     pub fn payload_len(&self) -> usize {
-        0
+        match &self.0 {
+            Held::Writable { slot, .. } => slot.payload_len(),
+            Held::Readable(_) => self.frame().map_or(0, Frame::payload_len),
+        }
     }
+
     /// First byte of the metadata.
     pub fn metadata_ptr(&self) -> *mut u8 {
-        std::ptr::null_mut()
+        match &self.0 {
+            Held::Writable { slot, .. } => slot.metadata_ptr(),
+            Held::Readable(_) => {
+                self.frame().map_or(std::ptr::null_mut(), |frame| frame.metadata_ptr().cast_mut())
+            }
+        }
     }
+
     /// Metadata bytes in use: 0 in a fresh source buffer.
     pub fn metadata_len(&self) -> usize {
-        0
+        match &self.0 {
+            Held::Writable { slot, .. } => slot.metadata_len(),
+            Held::Readable(_) => self.frame().map_or(0, Frame::metadata_len),
+        }
     }
+
     /// Sets how much of the payload is valid.
-    pub fn set_payload_len(&mut self, _len: usize) -> Result<(), Error> {
-        Ok(())
+    pub fn set_payload_len(&mut self, len: usize) -> Result<(), Error> {
+        let slot = self.slot()?;
+        let max = slot.source().geometry().payload_size;
+        let fits = slot.set_payload_len(len);
+        if fits { Ok(()) } else { Err(Error::BadLength { partition: "payload", len, max }) }
     }
+
     /// Sets how much of the metadata is valid.
-    pub fn set_metadata_len(&mut self, _len: usize) -> Result<(), Error> {
-        Ok(())
+    pub fn set_metadata_len(&mut self, len: usize) -> Result<(), Error> {
+        let slot = self.slot()?;
+        let max = slot.source().geometry().metadata_size;
+        let fits = slot.set_metadata_len(len);
+        if fits { Ok(()) } else { Err(Error::BadLength { partition: "metadata", len, max }) }
     }
+
     /// Source: the frame's TAI time; without it, the time of put.
-    pub fn set_tai_ns(&mut self, _tai_ns: u64) -> Result<(), Error> {
+    pub fn set_tai_ns(&mut self, tai_ns: u64) -> Result<(), Error> {
+        self.slot()?.set_tai_ns(tai_ns);
         Ok(())
     }
+
     /// The frame's number and times. For a source's buffer that was not put, only what was set.
     pub fn info(&self) -> BufferInfo {
-        BufferInfo::default()
+        match &self.0 {
+            Held::Writable { slot, .. } => {
+                BufferInfo { tai_ns: slot.tai_ns().unwrap_or(0), ..BufferInfo::default() }
+            }
+            Held::Readable(_) => self.frame().map_or_else(BufferInfo::default, |frame| {
+                let ring::FrameInfo { sequence, tai_ns, published_ns, missed } = frame.info();
+                BufferInfo { sequence, tai_ns, published_ns, missed }
+            }),
+        }
     }
 }

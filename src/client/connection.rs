@@ -1,7 +1,16 @@
 //! One connection of a program.
-use super::Buffer;
+
+use super::buffer::Buffer;
+use super::peer::{Peer, ReceiverPeer, SourcePeer};
+use super::readiness::Readiness;
+use super::session::{Direction, Entry, Session};
 use crate::error::Error;
+use media::{ConnectionConfig, Delivery, EndOfStream, tai};
+use parking_lot::Mutex;
+use ring::{Deadline, Receiver, RingError, Source, SourceOptions};
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// How long a call may block.
@@ -34,35 +43,200 @@ pub struct ConnectionStats {
 
 /// A source's or a receiver's connection. All calls may come from any thread.
 #[derive(Debug)]
-pub struct Connection {}
+pub struct Connection {
+    session: Arc<Session>,
+    entry: Arc<Entry>,
+    payload_size: usize,
+    metadata_size: usize,
+    readiness: OnceLock<Readiness>,
+    /// Serialises the first request for the descriptor.
+    starting: Mutex<()>,
+}
 
 impl Connection {
+    /// Prepares the side of a connection that the program takes, before the proxy hears of it.
+    pub(super) fn peer(direction: Direction, config: &ConnectionConfig) -> Result<Peer, Error> {
+        let options = &config.options;
+        let close_at_end = options.end_of_stream.map(|end| end == EndOfStream::Close);
+        match direction {
+            Direction::Send => {
+                let shape = SourceOptions {
+                    payload_size: config.payload_size() as usize,
+                    metadata_size: config.metadata_size() as usize,
+                    capacity: usize::from(config.queue_capacity),
+                    live: options.delivery == Some(Delivery::Live),
+                    stall_time: options.stall_timeout,
+                    wait_for_receivers: options.wait_for_receivers as usize,
+                    close_at_end: close_at_end.unwrap_or(false),
+                };
+                let source = Source::new(shape, super::random::bytes()?).map_err(|error| {
+                    Error::ConnectionFailed(format!("memory for the ring: {error}"))
+                })?;
+                Ok(Peer::Source(SourcePeer::new(source)))
+            }
+            Direction::Receive => {
+                Ok(Peer::Receiver(ReceiverPeer::new(Arc::new(Receiver::new(close_at_end)))))
+            }
+        }
+    }
+
+    pub(super) fn new(session: Arc<Session>, entry: Arc<Entry>, config: &ConnectionConfig) -> Self {
+        Self {
+            session,
+            entry,
+            payload_size: config.payload_size() as usize,
+            metadata_size: config.metadata_size() as usize,
+            readiness: OnceLock::new(),
+            starting: Mutex::new(()),
+        }
+    }
+
     /// Bytes of the payload partition of every buffer.
     pub fn payload_size(&self) -> usize {
-        0
+        self.payload_size
     }
+
     /// Bytes of the metadata partition of every buffer.
     pub fn metadata_size(&self) -> usize {
-        0
+        self.metadata_size
     }
+
     /// Source: a buffer to fill. Receiver: the next frame.
-    pub fn get(&self, _timeout: Timeout) -> Result<Buffer, Error> {
-        Err(Error::NotImplemented("connection".into()))
+    pub fn get(&self, timeout: Timeout) -> Result<Buffer, Error> {
+        let deadline = deadline(&self.session, timeout);
+        let got = match &self.entry.peer {
+            Peer::Source(peer) => {
+                peer.source.get(deadline).map(|slot| Buffer::writable(slot, &self.session))
+            }
+            Peer::Receiver(peer) => {
+                let receiver = &peer.receiver;
+                receiver.get(deadline).map(|frame| Buffer::readable(frame, Arc::clone(receiver)))
+            }
+        };
+        got.map_err(|error| {
+            if matches!(error, RingError::Timeout(_))
+                && let Some(readiness) = self.readiness.get()
+            {
+                readiness.nothing_there();
+            }
+            translate(&self.session, timeout, error)
+        })
     }
+
     /// Source: publishes the frame. Receiver: gives the frame back. On failure the buffer comes back with the reason.
-    pub fn put(buffer: Buffer, _timeout: Timeout) -> Result<(), (Buffer, Error)> {
-        Err((buffer, Error::NotImplemented("connection".into())))
+    pub fn put(buffer: Buffer, timeout: Timeout) -> Result<(), (Buffer, Error)> {
+        let (slot, session) = match buffer.into_writable() {
+            Ok(writable) => writable,
+            // A received frame is given back by being dropped, and that cannot fail.
+            Err(_received) => return Ok(()),
+        };
+        let source = slot.source().clone();
+        source.put(slot, deadline(&session, timeout), || tai::now().as_nanos()).map_err(
+            |(slot, error)| {
+                let error = translate(&session, timeout, error);
+                (Buffer::writable(slot, &session), error)
+            },
+        )
     }
+
     /// Ends the connection: blocked and later calls return `Closed`. What was put stays readable for receivers.
-    pub fn shutdown(&self) {}
+    pub fn shutdown(&self) {
+        self.close("shut down by the program");
+    }
+
+    fn close(&self, reason: &'static str) {
+        match &self.entry.peer {
+            Peer::Source(peer) => peer.source.close(reason),
+            Peer::Receiver(peer) => peer.receiver.close(reason),
+        }
+        self.session.forget(self.entry.key());
+    }
+
     /// Makes every blocked call return `Cancelled`; where none is blocked, the next one that would block.
-    pub fn cancel(&self) {}
+    pub fn cancel(&self) {
+        match &self.entry.peer {
+            Peer::Source(peer) => peer.source.cancel(),
+            Peer::Receiver(peer) => peer.receiver.cancel(),
+        }
+    }
+
     /// Counts so far.
     pub fn stats(&self) -> ConnectionStats {
-        ConnectionStats::default()
+        match &self.entry.peer {
+            Peer::Source(peer) => {
+                let stats = peer.source.stats();
+                ConnectionStats {
+                    frames: stats.frames,
+                    bytes: stats.bytes,
+                    missed: 0,
+                    waits: stats.waits,
+                    held: stats.held,
+                    peers: stats.receivers,
+                }
+            }
+            Peer::Receiver(peer) => {
+                let stats = peer.receiver.stats();
+                ConnectionStats {
+                    frames: stats.frames,
+                    bytes: stats.bytes,
+                    missed: stats.missed,
+                    waits: stats.waits,
+                    held: stats.held,
+                    peers: u32::from(stats.connected),
+                }
+            }
+        }
     }
+
     /// A descriptor that polls readable while a get may succeed. It belongs to the connection.
     pub fn event_fd(&self) -> Result<BorrowedFd<'_>, Error> {
-        Err(Error::NotImplemented("connection".into()))
+        self.session.check_here()?;
+        let _first = self.starting.lock();
+        if self.readiness.get().is_none() {
+            let entry = Arc::clone(&self.entry);
+            let readiness = Readiness::start(move || match &entry.peer {
+                Peer::Source(peer) => peer.source.wait_ready(Deadline::Never),
+                Peer::Receiver(peer) => peer.receiver.wait_ready(Deadline::Never),
+            })?;
+            let _ = self.readiness.set(readiness);
+        }
+        let readiness = self.readiness.get().map(Readiness::fd);
+        readiness.ok_or_else(|| Error::Internal("no descriptor".into()))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if self.session.check_here().is_ok() {
+            self.close("deleted by the program");
+        }
+    }
+}
+
+fn deadline(session: &Session, timeout: Timeout) -> Deadline {
+    match timeout {
+        Timeout::Default => Deadline::after(session.config.default_timeout),
+        Timeout::Infinite => Deadline::Never,
+        Timeout::After(time) => Deadline::after(time),
+    }
+}
+
+fn translate(session: &Session, timeout: Timeout, error: RingError) -> Error {
+    match error {
+        RingError::Timeout(what) => {
+            let waited = match timeout {
+                Timeout::Default => session.config.default_timeout,
+                Timeout::After(time) => time,
+                Timeout::Infinite => Duration::MAX,
+            };
+            Error::Timeout(waited, what)
+        }
+        RingError::Cancelled => Error::Cancelled,
+        RingError::Closed(reason) => Error::Closed(reason.into()),
+        RingError::Forked => Error::Forked,
+        RingError::Shape(_)
+        | RingError::System { .. }
+        | RingError::Foreign { .. }
+        | RingError::Full(_) => Error::Internal(error.to_string()),
     }
 }

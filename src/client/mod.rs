@@ -2,6 +2,11 @@
 
 mod buffer;
 mod connection;
+mod control;
+mod link;
+mod peer;
+mod random;
+mod readiness;
 mod session;
 
 pub use buffer::{Buffer, BufferInfo};

@@ -1,7 +1,24 @@
-//! A program's session with the proxy.
-use super::Connection;
+//! A program's session with the proxy: one socket and one thread for all its connections.
+
+use super::connection::Connection;
+use super::control;
+use super::peer::{Outgoing, Peer};
 use crate::error::Error;
+use media::ClientConfig;
+use parking_lot::{Condvar, Mutex};
+use proto::Kind;
+use proto::datagram::encode_from_client;
+use proto::exchange::{Announce, Goodbye, from_client::Body};
+use ring::fork::ForkMark;
+use rustix::event::{EventfdFlags, eventfd};
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long the proxy may take to set a connection up. It waits for others itself, for less.
+const SETUP: Duration = Duration::from_secs(10);
 
 /// Which way frames go, seen from the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,27 +31,378 @@ pub enum Direction {
 
 /// A client: the holder of connections.
 #[derive(Debug)]
-pub struct Client {}
+pub struct Client {
+    session: Arc<Session>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the program's threads and the session's own thread share.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) config: ClientConfig,
+    pub(super) client_id: String,
+    made: ForkMark,
+    /// Wakes the session's thread.
+    alarm: OwnedFd,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    link: Link,
+    entries: BTreeMap<u32, Arc<Entry>>,
+    /// Connections that are being created count as well.
+    reserved: usize,
+    last_key: u32,
+    stopping: bool,
+}
+
+/// The way to the proxy.
+#[derive(Debug, Default)]
+enum Link {
+    /// Nobody has tried yet, or the last try failed for this reason.
+    #[default]
+    Untried,
+    Failed(String),
+    /// It was there, and the thread tries to get it back.
+    Lost,
+    Up(Arc<OwnedFd>),
+}
+
+/// A connection as the session knows it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    key: u32,
+    config: proto::sdk::ConnectionConfig,
+    pub(super) peer: Peer,
+    /// Empty until the proxy has given it.
+    conn_id: Mutex<String>,
+    answer: Mutex<Option<Result<(), Error>>>,
+}
+
+impl Entry {
+    fn announce(&self) -> Result<Outgoing, Error> {
+        self.peer.announce(Announce {
+            key: self.key,
+            conn_id: self.conn_id.lock().clone(),
+            config: Some(self.config.clone()),
+            ring_id: Vec::new(),
+            receivers: Vec::new(),
+        })
+    }
+
+    /// Ends the connection from the proxy's side.
+    fn close(&self, reason: &'static str) {
+        match &self.peer {
+            Peer::Source(peer) => peer.source.close(reason),
+            Peer::Receiver(peer) => peer.receiver.close(reason),
+        }
+    }
+}
 
 impl Client {
     /// A client from its JSON configuration. No proxy need be there yet.
-    pub fn new(_config: &str) -> Result<Arc<Self>, Error> {
-        Err(Error::NotImplemented("client".into()))
+    pub fn new(config: &str) -> Result<Arc<Self>, Error> {
+        let config = ClientConfig::from_json(config)
+            .map_err(|error| Error::ClientConfig(error.to_string()))?;
+        let alarm = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(|errno| Error::Internal(format!("eventfd: {errno}")))?;
+        let session = Session {
+            config,
+            client_id: random_id()?,
+            made: ForkMark::here(),
+            alarm,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        };
+        Ok(Arc::new(Self { session: Arc::new(session), thread: Mutex::new(None) }))
     }
+
     /// A connection from its JSON configuration; fails as a whole or succeeds as a whole.
     pub fn connect(
         self: &Arc<Self>,
-        _direction: Direction,
-        _config: &str,
+        direction: Direction,
+        config: &str,
     ) -> Result<Arc<Connection>, Error> {
-        Err(Error::NotImplemented("client".into()))
+        self.session.check_here()?;
+        let config = media::ConnectionConfig::from_json(config).map_err(|error| {
+            let text = error.to_string();
+            match error.kind {
+                media::ConfigErrorKind::Incompatible => Error::Incompatible(text),
+                media::ConfigErrorKind::NotImplemented => Error::NotImplemented(text),
+                media::ConfigErrorKind::Malformed | media::ConfigErrorKind::Invalid => {
+                    Error::ConnectionConfig(text)
+                }
+            }
+        })?;
+        let _reserved = self.session.reserve()?;
+        self.start()?;
+        let kind = match direction {
+            Direction::Send => Kind::Source,
+            Direction::Receive => Kind::Receiver,
+        };
+        let peer = Connection::peer(direction, &config)?;
+        let wire = proto::config::to_sdk(&config, kind);
+        let entry = self.session.introduce(peer, wire)?;
+        Ok(Arc::new(Connection::new(Arc::clone(&self.session), entry, &config)))
     }
+
     /// How many connections have been created and not closed.
     pub fn connections(&self) -> usize {
-        0
+        self.session.state.lock().entries.len()
     }
+
     /// Ends the session. Refused while connections exist.
     pub fn close(&self) -> Result<(), Error> {
+        if !self.session.made.is_here() {
+            // A fork has inherited neither thread nor connections; there is nothing to end.
+            return Ok(());
+        }
+        {
+            let mut state = self.session.state.lock();
+            let open = state.entries.len() + state.reserved;
+            if open > 0 {
+                return Err(Error::FoundAllocated(open));
+            }
+            state.stopping = true;
+        }
+        self.stop();
         Ok(())
     }
+
+    /// Starts the session's thread, if it does not run yet.
+    fn start(&self) -> Result<(), Error> {
+        let mut thread = self.thread.lock();
+        if thread.is_none() {
+            let session = Arc::clone(&self.session);
+            let started = ring::quiet_thread("mcm-control", move || control::run(&session));
+            *thread = Some(started.map_err(|error| {
+                Error::ConnectionFailed(format!("no thread for the client: {error}"))
+            })?);
+        }
+        Ok(())
+    }
+
+    fn stop(&self) {
+        self.session.state.lock().stopping = true;
+        self.session.ring_alarm();
+        if let Some(thread) = self.thread.lock().take() {
+            // A panic of the thread has been reported by the panic hook already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if self.session.made.is_here() {
+            self.stop();
+        }
+    }
+}
+
+/// A place among the connections that a client may have, while one is being created.
+struct Reserved<'a>(&'a Session);
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().reserved -= 1;
+    }
+}
+
+impl Session {
+    pub(super) fn check_here(&self) -> Result<(), Error> {
+        if self.made.is_here() { Ok(()) } else { Err(Error::Forked) }
+    }
+
+    pub(super) fn alarm(&self) -> BorrowedFd<'_> {
+        self.alarm.as_fd()
+    }
+
+    fn ring_alarm(&self) {
+        // Fails only if the counter is full, and then the thread is on its way.
+        let _ = rustix::io::write(&self.alarm, &1u64.to_ne_bytes());
+    }
+
+    fn reserve(&self) -> Result<Reserved<'_>, Error> {
+        let mut state = self.state.lock();
+        let open = state.entries.len() + state.reserved;
+        if open >= self.config.max_connections {
+            return Err(Error::MaxConnections(open));
+        }
+        state.reserved += 1;
+        Ok(Reserved(self))
+    }
+
+    /// Makes a connection known to the proxy, and waits for its answer.
+    fn introduce(
+        &self,
+        peer: Peer,
+        config: proto::sdk::ConnectionConfig,
+    ) -> Result<Arc<Entry>, Error> {
+        let entry = {
+            let mut state = self.state.lock();
+            state.last_key += 1;
+            let key = state.last_key;
+            let (conn_id, answer) = (Mutex::default(), Mutex::default());
+            let entry = Arc::new(Entry { key, config, peer, conn_id, answer });
+            state.entries.insert(key, Arc::clone(&entry));
+            match &state.link {
+                // The thread announces everything that it finds as soon as the link is up.
+                Link::Untried | Link::Failed(_) => {
+                    state.link = Link::Untried;
+                    self.ring_alarm();
+                }
+                Link::Lost => {}
+                Link::Up(socket) => {
+                    let socket = Arc::clone(socket);
+                    let announced = entry.announce().map(|message| self.transmit(&socket, message));
+                    if let Err(error) = announced {
+                        state.entries.remove(&key);
+                        return Err(error);
+                    }
+                }
+            }
+            entry
+        };
+        let answer = self.await_answer(&entry);
+        if answer.is_err() {
+            self.forget(entry.key);
+        }
+        answer.map(|()| entry)
+    }
+
+    fn await_answer(&self, entry: &Entry) -> Result<(), Error> {
+        let start = Instant::now();
+        let mut state = self.state.lock();
+        loop {
+            if let Some(answer) = entry.answer.lock().take() {
+                return answer;
+            }
+            let patience = match &state.link {
+                Link::Failed(reason) => return Err(Error::ConnectionFailed(reason.clone())),
+                Link::Lost => self.config.default_timeout,
+                Link::Untried | Link::Up(_) => SETUP,
+            };
+            let Some(left) = patience.checked_sub(start.elapsed()).filter(|left| !left.is_zero())
+            else {
+                let reason = format!("the media proxy did not answer within {patience:?}");
+                return Err(Error::ConnectionFailed(reason));
+            };
+            self.changed.wait_for(&mut state, left);
+        }
+    }
+
+    /// Ends a connection: the proxy is told, and the session knows it no more.
+    pub(super) fn forget(&self, key: u32) {
+        if !self.made.is_here() {
+            return;
+        }
+        let mut state = self.state.lock();
+        if state.entries.remove(&key).is_some()
+            && let Link::Up(socket) = &state.link
+        {
+            let body = Body::Goodbye(Goodbye { key });
+            self.transmit(&Arc::clone(socket), Outgoing { body, fds: Vec::new() });
+        }
+    }
+
+    /// Sends without waiting: a proxy that does not read for so long that the socket is full is treated as lost, and learns
+    /// everything when it is back.
+    pub(super) fn transmit(&self, socket: &OwnedFd, message: Outgoing) {
+        let fds: Vec<_> = message.fds.iter().map(AsFd::as_fd).collect();
+        let sent = encode_from_client(message.body)
+            .and_then(|bytes| proto::socket::try_send(socket, &bytes, &fds));
+        if let Err(error) = sent {
+            log::warn!("media proxy: {error}");
+            let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+        }
+    }
+
+    /// Whether the thread has an end to come to.
+    pub(super) fn stopping(&self) -> bool {
+        self.state.lock().stopping
+    }
+
+    /// Whether somebody needs the proxy.
+    pub(super) fn wants_link(&self) -> bool {
+        let state = self.state.lock();
+        !state.entries.is_empty() && !matches!(state.link, Link::Up(_) | Link::Failed(_))
+    }
+
+    /// The link is there: everything that the session holds is announced on it.
+    pub(super) fn link_up(&self, socket: &Arc<OwnedFd>) {
+        let mut state = self.state.lock();
+        state.link = Link::Up(Arc::clone(socket));
+        for entry in state.entries.values() {
+            match entry.announce() {
+                Ok(message) => self.transmit(socket, message),
+                Err(error) => log::error!("announcing a connection: {error}"),
+            }
+        }
+    }
+
+    /// The link is gone. Frames flow on.
+    pub(super) fn link_lost(&self) {
+        self.state.lock().link = Link::Lost;
+        self.changed.notify_all();
+    }
+
+    /// There is no proxy. Once connections have been set up the thread keeps trying; the first ones fail.
+    pub(super) fn link_failed(&self, reason: String) {
+        let mut state = self.state.lock();
+        let established = state.entries.values().any(|entry| !entry.conn_id.lock().is_empty());
+        state.link = if established { Link::Lost } else { Link::Failed(reason) };
+        self.changed.notify_all();
+    }
+
+    pub(super) fn entry(&self, key: u32) -> Option<Arc<Entry>> {
+        self.state.lock().entries.get(&key).cloned()
+    }
+
+    pub(super) fn entries(&self) -> Vec<Arc<Entry>> {
+        self.state.lock().entries.values().cloned().collect()
+    }
+
+    /// The proxy has set a connection up, or taken it on again.
+    pub(super) fn created(&self, entry: &Entry, conn_id: String) {
+        *entry.conn_id.lock() = conn_id;
+        self.answered(entry, Ok(()));
+    }
+
+    /// The proxy does not want a connection: a new one fails, one that was there before has no group any more.
+    pub(super) fn refused(&self, entry: &Entry, error: Error) {
+        if entry.conn_id.lock().is_empty() {
+            self.answered(entry, Err(error));
+        } else {
+            log::error!("the media proxy did not take a connection on again: {error}");
+            entry.close("the media proxy did not take the connection on again");
+        }
+    }
+
+    /// The proxy has ended a connection.
+    pub(super) fn closed(&self, entry: &Entry, reason: &str) {
+        log::warn!("connection closed by the media proxy: {reason}");
+        entry.close("closed by the media proxy");
+        self.answered(entry, Err(Error::Closed(reason.to_owned())));
+    }
+
+    fn answered(&self, entry: &Entry, answer: Result<(), Error>) {
+        let state = self.state.lock();
+        *entry.answer.lock() = Some(answer);
+        drop(state);
+        self.changed.notify_all();
+    }
+}
+
+impl Entry {
+    pub(super) fn key(&self) -> u32 {
+        self.key
+    }
+}
+
+/// 128 random bits in hexadecimal.
+fn random_id() -> Result<String, Error> {
+    Ok(super::random::bytes()?.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -41,6 +41,8 @@ mod source;
 mod spin;
 #[cfg(not(loom))]
 mod stall;
+#[cfg(not(loom))]
+mod thread;
 
 #[cfg(not(loom))]
 pub use {
@@ -53,4 +55,5 @@ pub use {
     receiver::{Receiver, ReceiverStats},
     seat::Seat,
     source::{Source, SourceOptions, SourceStats, WriteSlot},
+    thread::quiet_thread,
 };
