@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# The C tests against a media proxy of their own: scripts/test-c.sh asan|valgrind|plain
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+mode=${1:-plain}
+target=${CARGO_TARGET_DIR:-$PWD/target}
+out=$target/debug
+work=$(mktemp -d)
+proxy=
+
+clean_up() {
+    [ -z "$proxy" ] || { kill "$proxy" && wait "$proxy" || true; } 2>/dev/null
+    rm -rf "$work"
+}
+trap clean_up EXIT
+
+flags=(-std=c11 -D_GNU_SOURCE -g -Wall -Wextra -Wpedantic -Werror -Iinclude)
+runner=()
+loops=500
+case $mode in
+plain) ;;
+asan)
+    flags+=(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1
+    ;;
+valgrind)
+    command -v valgrind >/dev/null || { echo 'valgrind is not installed' >&2; exit 77; }
+    runner=(valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect
+        --errors-for-leak-kinds=definite,indirect --fair-sched=yes)
+    loops=20
+    ;;
+*)
+    echo 'usage: scripts/test-c.sh asan|valgrind|plain' >&2
+    exit 2
+    ;;
+esac
+
+"${CARGO:-cargo}" build -q -p mcm_dp -p media-proxy
+
+# Programs look for the soname, which cargo's file does not have as its name.
+ln -s "$out/libmcm_dp.so" "$work/libmcm_dp.so.1"
+for test in argument_test api_test; do
+    cc "${flags[@]}" "tests/c/$test.c" -o "$work/$test" "$work/libmcm_dp.so.1" -Wl,-rpath,"$work" -pthread
+done
+
+export MCM_RUN_DIR=$work/run
+mkdir "$MCM_RUN_DIR"
+unset MCM_MEDIA_PROXY_IP MCM_MEDIA_PROXY_PORT MCM_LOG
+"$out/media_proxy" --sdk 0 --grpc 0 >"$work/proxy.log" 2>&1 &
+proxy=$!
+for ((i = 0; i < 200; i++)); do
+    [ ! -S "$MCM_RUN_DIR/media_proxy.sock" ] || break
+    kill -0 "$proxy" 2>/dev/null || break
+    sleep 0.05
+done
+if [ ! -S "$MCM_RUN_DIR/media_proxy.sock" ]; then
+    echo 'media_proxy did not come up:'
+    cat "$work/proxy.log"
+    exit 1
+fi
+
+failed=0 passed=0
+for test in argument_test api_test; do
+    status=0
+    LOOPS=$loops timeout 600 "${runner[@]}" "$work/$test" >"$work/$test.log" 2>&1 || status=$?
+    cat "$work/$test.log"
+    read -r p f < <(awk '/^[0-9]+ passed, [0-9]+ failed$/ { p = $1; f = $3 } END { print p + 0, f + 0 }' "$work/$test.log")
+    # A sanitizer's finding, a crash or a hang counts as one more failure.
+    if [ "$status" != 0 ] && [ "$f" = 0 ]; then
+        echo "$test: status $status"
+        f=1
+    fi
+    passed=$((passed + p)) failed=$((failed + f))
+done
+if ! kill -0 "$proxy" 2>/dev/null; then
+    echo 'media_proxy did not survive:'
+    cat "$work/proxy.log"
+    failed=$((failed + 1))
+fi
+[ "$failed" = 0 ] || tail -n 40 "$work/proxy.log"
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" = 0 ]

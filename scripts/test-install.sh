@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Installs into a temporary directory, looks at what is there, and links C and C++ programs against it, by pkg-config
+# and by find_package, with the shared and with the static library. BUILD_TYPE is Debug unless it is given.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+prefix=/opt/mesh
+root=$work/dest$prefix
+passed=0 failed=0
+
+check() {
+    local name=$1
+    shift
+    if "$@" >"$work/log" 2>&1; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "failed: $name"
+        sed 's/^/    /' "$work/log"
+    fi
+}
+
+cmake -S . -B "$work/build" -DCMAKE_BUILD_TYPE="${BUILD_TYPE:-Debug}" -DCMAKE_INSTALL_PREFIX="$prefix" >/dev/null
+cmake --build "$work/build" 2>&1
+DESTDIR=$work/dest cmake --install "$work/build" >/dev/null
+
+lib=$root/$(sed -n 's/^CMAKE_INSTALL_LIBDIR:PATH=//p' "$work/build/CMakeCache.txt")
+so=$lib/libmcm_dp.so
+
+for file in bin/media_proxy bin/mcm bin/sender_app bin/recver_app include/mesh_dp.h \
+    share/man/man1/media_proxy.1 share/man/man1/mcm.1 share/man/man3/mesh_dp.3 \
+    lib/systemd/system/media_proxy.service lib/sysusers.d/mcm.conf lib/tmpfiles.d/mcm.conf; do
+    check "$file is installed" test -f "$root/$file"
+done
+check 'the static library is installed' test -f "$lib/libmcm_dp.a"
+check 'nothing lies outside the prefix' test "$(ls "$work/dest")" = "${prefix%/*}" -o "$(cd "$work/dest" && echo *)" = opt
+check 'libmcm_dp.so leads to the soname' test "$(readlink "$so")" = libmcm_dp.so.1
+check 'the soname leads to the file' test -f "$lib/$(readlink "$lib/libmcm_dp.so.1")"
+check 'the soname is recorded' grep -q 'SONAME.*\[libmcm_dp\.so\.1\]' <(readelf -d "$so")
+check 'the unit names the installed program' grep -qx "ExecStart=$prefix/bin/media_proxy" \
+    "$root/lib/systemd/system/media_proxy.service"
+
+# Exported is what the header declares, and nothing else.
+nm -D --defined-only "$so" | awk '{ print $3 }' | sort >"$work/exported"
+sed -n 's/^.*[ *]\(mesh_[a-z0-9_]*\)(.*/\1/p' "$root/include/mesh_dp.h" | grep -v '^ \*' | sort -u >"$work/declared"
+check 'only mesh_* and mcm_* are exported' test -z "$(grep -v '^mesh_\|^mcm_' "$work/exported")"
+check 'the header declares functions' test "$(wc -l <"$work/declared")" -ge 19
+check 'what is declared is exported' test -z "$(comm -13 "$work/exported" "$work/declared")"
+
+export PKG_CONFIG_PATH=$lib/pkgconfig LD_LIBRARY_PATH=$lib
+warnings=(-Wall -Wextra -Wpedantic -Werror)
+cp tests/install/program.c "$work/program.cpp"
+
+# links NAME COMPILER STANDARD SOURCE FLAGS...: compiles, runs, and looks whether the shared library is needed.
+links() {
+    local name=$1 compiler=$2 standard=$3 source=$4 program=$work/$1
+    shift 4
+    "$compiler" "-std=$standard" "${warnings[@]}" "$source" "$@" -o "$program" && "$program"
+}
+
+check 'C, pkg-config, shared' links c_shared cc c11 tests/install/program.c $(pkg-config --cflags --libs libmcm_dp)
+check 'C++, pkg-config, shared' links cxx_shared c++ c++17 "$work/program.cpp" $(pkg-config --cflags --libs libmcm_dp)
+# The linker warns that getaddrinfo() of a static C library needs its shared one at run time.
+check 'C, pkg-config, static' links c_static cc c11 tests/install/program.c -static $(pkg-config --static --cflags --libs libmcm_dp)
+check 'C++, pkg-config, static' links cxx_static c++ c++17 "$work/program.cpp" -static \
+    $(pkg-config --static --cflags --libs libmcm_dp)
+
+consumer() {
+    cmake -S tests/install -B "$work/consumer" -DCMAKE_PREFIX_PATH="$root" && cmake --build "$work/consumer"
+}
+check 'find_package(MCM)' consumer
+for program in c_mcm_dp cxx_mcm_dp c_mcm_dp_static cxx_mcm_dp_static; do
+    check "$program runs" "$work/consumer/$program"
+done
+needs() { readelf -d "$1" | grep -q 'NEEDED.*\[libmcm_dp\.so\.1\]'; }
+needs_not() { ! needs "$1"; }
+for program in c_shared cxx_shared consumer/c_mcm_dp consumer/cxx_mcm_dp; do
+    check "$program needs the soname" needs "$work/$program"
+done
+for program in c_static cxx_static consumer/c_mcm_dp_static consumer/cxx_mcm_dp_static; do
+    check "$program stands alone" needs_not "$work/$program"
+done
+
+# The installed programs find their library without help.
+unset LD_LIBRARY_PATH
+for program in sender_app recver_app media_proxy mcm; do
+    check "$program --help" "$root/bin/$program" --help
+done
+
+if command -v systemd-analyze >/dev/null; then
+    sed "s|^ExecStart=.*|ExecStart=/bin/true|" "$root/lib/systemd/system/media_proxy.service" >"$work/media_proxy.service"
+    check 'the unit is well formed' systemd-analyze verify --man=no "$work/media_proxy.service"
+fi
+if command -v man >/dev/null; then
+    for page in man1/media_proxy.1 man1/mcm.1 man3/mesh_dp.3; do
+        check "$page has no mistakes" test -z "$(MANROFFSEQ='' man --warnings -E UTF-8 -l -Tutf8 -Z "$root/share/man/$page" 2>&1 >/dev/null)"
+    done
+fi
+
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" = 0 ]
