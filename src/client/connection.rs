@@ -3,7 +3,7 @@
 use super::buffer::Buffer;
 use super::peer::{Peer, ReceiverPeer, SourcePeer};
 use super::readiness::Readiness;
-use super::session::{Direction, Entry, Session};
+use super::session::{Direction, Entry, Place, Session};
 use crate::error::Error;
 use media::{ConnectionConfig, Delivery, EndOfStream, tai};
 use parking_lot::Mutex;
@@ -44,7 +44,7 @@ pub struct ConnectionStats {
 /// A source's or a receiver's connection. All calls may come from any thread.
 #[derive(Debug)]
 pub struct Connection {
-    session: Arc<Session>,
+    place: Place,
     entry: Arc<Entry>,
     payload_size: usize,
     metadata_size: usize,
@@ -80,15 +80,19 @@ impl Connection {
         }
     }
 
-    pub(super) fn new(session: Arc<Session>, entry: Arc<Entry>, config: &ConnectionConfig) -> Self {
+    pub(super) fn new(place: Place, entry: Arc<Entry>, config: &ConnectionConfig) -> Self {
         Self {
-            session,
+            place,
             entry,
             payload_size: config.payload_size() as usize,
             metadata_size: config.metadata_size() as usize,
             readiness: OnceLock::new(),
             starting: Mutex::new(()),
         }
+    }
+
+    fn session(&self) -> &Arc<Session> {
+        self.place.session()
     }
 
     /// Bytes of the payload partition of every buffer.
@@ -103,10 +107,10 @@ impl Connection {
 
     /// Source: a buffer to fill. Receiver: the next frame.
     pub fn get(&self, timeout: Timeout) -> Result<Buffer, Error> {
-        let deadline = deadline(&self.session, timeout);
+        let deadline = deadline(self.session(), timeout);
         let got = match &self.entry.peer {
             Peer::Source(peer) => {
-                peer.source.get(deadline).map(|slot| Buffer::writable(slot, &self.session))
+                peer.source.get(deadline).map(|slot| Buffer::writable(slot, self.session()))
             }
             Peer::Receiver(peer) => {
                 let receiver = &peer.receiver;
@@ -119,7 +123,7 @@ impl Connection {
             {
                 readiness.nothing_there();
             }
-            translate(&self.session, timeout, error)
+            translate(self.session(), timeout, error)
         })
     }
 
@@ -149,7 +153,7 @@ impl Connection {
             Peer::Source(peer) => peer.source.close(reason),
             Peer::Receiver(peer) => peer.receiver.close(reason),
         }
-        self.session.forget(self.entry.key());
+        self.session().forget(self.entry.key());
     }
 
     /// Makes every blocked call return `Cancelled`; where none is blocked, the next one that would block.
@@ -190,7 +194,7 @@ impl Connection {
 
     /// A descriptor that polls readable while a get may succeed. It belongs to the connection.
     pub fn event_fd(&self) -> Result<BorrowedFd<'_>, Error> {
-        self.session.check_here()?;
+        self.session().check_here()?;
         let _first = self.starting.lock();
         if self.readiness.get().is_none() {
             let entry = Arc::clone(&self.entry);
@@ -207,7 +211,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if self.session.check_here().is_ok() {
+        if self.session().check_here().is_ok() {
             self.close("deleted by the program");
         }
     }

@@ -194,6 +194,8 @@ impl ReceiverPeer {
         };
         match Reader::open(pool, board, seat, ring.start) {
             Ok(reader) => {
+                // Sources that ended in peace leave nothing behind to be told of.
+                state.sources.retain(|(ring, _)| self.receiver.reads(*ring));
                 state.sources.push((reader.ring_id(), process));
                 self.receiver.offer(reader);
             }

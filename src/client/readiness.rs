@@ -72,6 +72,7 @@ impl Drop for Readiness {
     fn drop(&mut self) {
         if !self.made.is_here() {
             // A fork has no such thread to wait for.
+            std::mem::forget(self.thread.take());
             return;
         }
         *self.shared.state.lock() = State::Stopping;

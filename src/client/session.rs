@@ -52,8 +52,8 @@ pub(super) struct Session {
 struct State {
     link: Link,
     entries: BTreeMap<u32, Arc<Entry>>,
-    /// Connections that are being created count as well.
-    reserved: usize,
+    /// Connections that the program has not deleted, and those that it is creating.
+    open: usize,
     last_key: u32,
     stopping: bool,
 }
@@ -136,7 +136,7 @@ impl Client {
                 }
             }
         })?;
-        let _reserved = self.session.reserve()?;
+        let place = Session::reserve(&self.session)?;
         self.start()?;
         let kind = match direction {
             Direction::Send => Kind::Source,
@@ -145,12 +145,12 @@ impl Client {
         let peer = Connection::peer(direction, &config)?;
         let wire = proto::config::to_sdk(&config, kind);
         let entry = self.session.introduce(peer, wire)?;
-        Ok(Arc::new(Connection::new(Arc::clone(&self.session), entry, &config)))
+        Ok(Arc::new(Connection::new(place, entry, &config)))
     }
 
-    /// How many connections have been created and not closed.
+    /// How many connections have been created and not dropped.
     pub fn connections(&self) -> usize {
-        self.session.state.lock().entries.len()
+        self.session.state.lock().open
     }
 
     /// Ends the session. Refused while connections exist.
@@ -161,9 +161,8 @@ impl Client {
         }
         {
             let mut state = self.session.state.lock();
-            let open = state.entries.len() + state.reserved;
-            if open > 0 {
-                return Err(Error::FoundAllocated(open));
+            if state.open > 0 {
+                return Err(Error::FoundAllocated(state.open));
             }
             state.stopping = true;
         }
@@ -198,16 +197,28 @@ impl Drop for Client {
     fn drop(&mut self) {
         if self.session.made.is_here() {
             self.stop();
+        } else {
+            // A fork has no such thread to wait for.
+            std::mem::forget(self.thread.get_mut().take());
         }
     }
 }
 
-/// A place among the connections that a client may have, while one is being created.
-struct Reserved<'a>(&'a Session);
+/// A place among the connections that a client may have.
+#[derive(Debug)]
+pub(super) struct Place(Arc<Session>);
 
-impl Drop for Reserved<'_> {
+impl Place {
+    pub(super) fn session(&self) -> &Arc<Session> {
+        &self.0
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.state.lock().reserved -= 1;
+        if self.0.made.is_here() {
+            self.0.state.lock().open -= 1;
+        }
     }
 }
 
@@ -225,14 +236,13 @@ impl Session {
         let _ = rustix::io::write(&self.alarm, &1u64.to_ne_bytes());
     }
 
-    fn reserve(&self) -> Result<Reserved<'_>, Error> {
-        let mut state = self.state.lock();
-        let open = state.entries.len() + state.reserved;
-        if open >= self.config.max_connections {
-            return Err(Error::MaxConnections(open));
+    fn reserve(session: &Arc<Self>) -> Result<Place, Error> {
+        let mut state = session.state.lock();
+        if state.open >= session.config.max_connections {
+            return Err(Error::MaxConnections(state.open));
         }
-        state.reserved += 1;
-        Ok(Reserved(self))
+        state.open += 1;
+        Ok(Place(Arc::clone(session)))
     }
 
     /// Makes a connection known to the proxy, and waits for its answer.
@@ -254,7 +264,7 @@ impl Session {
                     state.link = Link::Untried;
                     self.ring_alarm();
                 }
-                Link::Lost => {}
+                Link::Lost => self.ring_alarm(),
                 Link::Up(socket) => {
                     let socket = Arc::clone(socket);
                     let announced = entry.announce().map(|message| self.transmit(&socket, message));

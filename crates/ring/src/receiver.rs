@@ -113,7 +113,15 @@ impl Receiver {
         self.gate.bump();
     }
 
-    /// The ring that is read now.
+    /// Whether a ring is being read, or will be.
+    #[must_use]
+    pub fn reads(&self, ring: RingId) -> bool {
+        let state = self.state.lock();
+        let current = state.current.iter().map(|cursor| &cursor.reader);
+        current.chain(&state.next).any(|reader| reader.ring_id() == ring)
+    }
+
+    /// The ring that was offered last, unless it has been left.
     #[must_use]
     pub fn current(&self) -> Option<Arc<Reader>> {
         let state = self.state.lock();
