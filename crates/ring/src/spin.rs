@@ -28,6 +28,11 @@ impl Spin {
         Self { budget: if allowed { RETRY_NS } else { 0 }, short_sleeps: 0, allowed }
     }
 
+    /// Allows spinning, as far as there is a second CPU, or ends it.
+    pub(crate) fn set_allowed(&mut self, allowed: bool) {
+        *self = if allowed { Self::new() } else { Self { budget: 0, short_sleeps: 0, allowed } };
+    }
+
     /// The time that [`spin`] may take now, in nanoseconds; 0 for none.
     pub(crate) fn budget(&self) -> u64 {
         self.budget

@@ -1,11 +1,13 @@
 //! How a source waits for its receivers.
 
+use super::seats::Blocker;
 use super::{Inner, Source, State};
 use crate::clock::{Deadline, monotonic_ns};
 use crate::error::RingError;
-use crate::futex::{self, MAX_WORDS};
+use crate::futex::{self, Expected, MAX_WORDS};
 use crate::gate::Waiter;
 use crate::protocol;
+use crate::spin;
 use crate::words::Board;
 use parking_lot::MutexGuard;
 use std::sync::atomic::Ordering::Relaxed;
@@ -46,7 +48,15 @@ impl Source {
         loop {
             // First the ticks, then the announcement, then another look: a receiver that moves in between changes a tick.
             let gate = waiter.as_ref().map(Waiter::word);
-            let blockers = state.seats.blockers();
+            let mut blockers = state.seats.blockers();
+            if let Some(gate) = gate {
+                // Unannounced, so that receivers that move meanwhile make no system call.
+                let found;
+                (state, found) = inner.spin(state, &mut blockers, gate, &ready);
+                if let Some(result) = found {
+                    return Ok(result);
+                }
+            }
             let announced = Announced::new(inner.board());
             if let Some(result) = ready(inner, &mut state) {
                 return Ok(result);
@@ -79,12 +89,47 @@ impl Source {
             }
             futex::wait_any(&words, until);
             drop(announced);
+            inner.spin.lock().slept(monotonic_ns() - now);
             state = inner.lock();
         }
     }
 }
 
 impl Inner {
+    /// Spins until `ready` gives something, looking whenever a receiver has moved, for as long as that has paid before. The
+    /// lock is given up meanwhile. Ticks are brought up to date.
+    fn spin<'a, T>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        blockers: &mut [Blocker],
+        gate: Expected<'_>,
+        ready: impl Fn(&Self, &mut State) -> Option<T>,
+    ) -> (MutexGuard<'a, State>, Option<T>) {
+        let budget = self.spin.lock().budget();
+        if budget == 0 {
+            return (state, None);
+        }
+        drop(state);
+        let mut found = None;
+        let ended = spin::spin(budget, || {
+            let mut moved = false;
+            for blocker in &mut *blockers {
+                let tick = protocol::tick(blocker.view.line());
+                moved |= std::mem::replace(&mut blocker.tick, tick) != tick;
+            }
+            if moved {
+                let mut state = self.lock();
+                found = ready(self, &mut state).map(|result| (state, result));
+            }
+            found.is_some() || gate.0.load(Relaxed) != gate.1
+        });
+        self.spin.lock().learn(ended);
+        match found {
+            Some((state, result)) => (state, Some(result)),
+            None => (self.lock(), None),
+        }
+    }
+
     /// Runs the stall clock of those who block the source now. Returns when it next strikes.
     fn stall(&self, state: &mut State, now: u64, since: u64, stall_ns: u64) -> u64 {
         let State { slots, seats, audience_met } = state;
