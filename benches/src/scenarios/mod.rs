@@ -1,0 +1,139 @@
+//! The scenarios, and how they are chosen.
+
+mod fill;
+mod flat;
+mod paced;
+mod pipe;
+mod rounds;
+mod size;
+mod spinning;
+
+use crate::case::Case;
+use crate::error::BenchError;
+use std::fmt;
+use std::str::FromStr;
+
+/// What to run.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Fewer and shorter rounds: a look, not a measurement.
+    pub quick: bool,
+    /// All, where there are none.
+    pub scenarios: Vec<Scenario>,
+}
+
+impl Options {
+    /// One number for a full run, another for a quick one.
+    pub(crate) fn either(&self, full: usize, quick: usize) -> usize {
+        if self.quick { quick } else { full }
+    }
+}
+
+/// A scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scenario {
+    /// 60 frames a second: latency of the last receiver.
+    Video,
+    /// 1000 audio packets a second: the same.
+    Audio,
+    /// Hand-offs flat out.
+    Flat,
+    /// A source that fills frames by memcpy.
+    Fill,
+    /// Frames of all sizes, uncontended.
+    Size,
+    /// The same frames through a pipe.
+    Pipe,
+    /// Spinning where it cannot help.
+    Spinning,
+}
+
+impl Scenario {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Video, Self::Audio, Self::Flat, Self::Fill, Self::Size, Self::Pipe, Self::Spinning];
+
+    /// The name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Video => "video",
+            Self::Audio => "audio",
+            Self::Flat => "flat",
+            Self::Fill => "fill",
+            Self::Size => "size",
+            Self::Pipe => "pipe",
+            Self::Spinning => "spinning",
+        }
+    }
+
+    /// What it measures, in one line.
+    #[must_use]
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Video => "60 frames a second: time from put to the last receiver's get",
+            Self::Audio => "1000 packets a second of 288 bytes: the same",
+            Self::Flat => "hand-offs a second, flat out",
+            Self::Fill => "a source that fills 1080p 10-bit 4:2:2 frames by memcpy",
+            Self::Size => "put, get and release of 1 KB, 8 MB and 33 MB frames, uncontended",
+            Self::Pipe => "the same through a pipe, as a baseline",
+            Self::Spinning => "spinning where it cannot help, against none",
+        }
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Scenario {
+    type Err = BenchError;
+
+    fn from_str(name: &str) -> Result<Self, BenchError> {
+        Self::ALL.into_iter().find(|scenario| scenario.name() == name).ok_or_else(|| {
+            let known = Self::ALL.map(Self::name).join(", ");
+            BenchError::UnknownScenario { name: name.to_owned(), known }
+        })
+    }
+}
+
+/// Runs the scenarios, and hands over each case as soon as it is measured.
+///
+/// # Errors
+/// See [`BenchError`]. A missed target is none.
+pub fn run(options: &Options, mut each: impl FnMut(&Case)) -> Result<Vec<Case>, BenchError> {
+    let chosen: &[Scenario] =
+        if options.scenarios.is_empty() { &Scenario::ALL } else { &options.scenarios };
+    let mut cases = Vec::new();
+    let mut report = |case: Case| {
+        each(&case);
+        cases.push(case);
+    };
+    for scenario in chosen {
+        match scenario {
+            Scenario::Video => paced::video(options, &mut report)?,
+            Scenario::Audio => paced::audio(options, &mut report)?,
+            Scenario::Flat => flat::run(options, &mut report)?,
+            Scenario::Fill => fill::run(options, &mut report)?,
+            Scenario::Size => size::run(options, &mut report)?,
+            Scenario::Pipe => pipe::run(options, &mut report)?,
+            Scenario::Spinning => spinning::run(options, &mut report)?,
+        }
+    }
+    Ok(cases)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_back() {
+        for scenario in Scenario::ALL {
+            assert_eq!(scenario.name().parse::<Scenario>().unwrap(), scenario);
+        }
+        assert!("nothing".parse::<Scenario>().unwrap_err().to_string().contains("video, audio"));
+    }
+}

@@ -1,0 +1,52 @@
+//! Put, get and release must cost the same for frames of any size.
+
+use super::Options;
+use super::rounds::{CAPACITY, Outcome, Pair, put, slot_of};
+use crate::case::{Case, Target, Unit};
+use crate::cpu::{Cpus, pin};
+use crate::crew::new_source;
+use crate::error::BenchError;
+use ring::{Deadline, Reader, Receiver, Seat, Source, monotonic_ns};
+
+/// A source and a receiver within this thread.
+struct Loop {
+    source: Source,
+    receiver: Receiver,
+}
+
+impl Loop {
+    fn new(payload_size: usize) -> Result<Self, BenchError> {
+        let source = new_source(payload_size, CAPACITY)?;
+        let copy = |fd: std::os::fd::BorrowedFd<'_>| fd.try_clone_to_owned();
+        let seat = Seat::new()?;
+        let start = source.join(0, copy(seat.fd())?, false)?;
+        let reader = Reader::open(&copy(source.pool_fd())?, copy(source.board_fd())?, seat, start)?;
+        let receiver = Receiver::new(None);
+        receiver.offer(reader);
+        Ok(Self { source, receiver })
+    }
+
+    fn round(&self, count: usize) -> Result<Outcome, BenchError> {
+        let start = monotonic_ns();
+        for _ in 0..count {
+            put(&self.source, slot_of(&self.source)?)?;
+            drop(self.receiver.get(Deadline::Now)?);
+        }
+        let nanos = (monotonic_ns() - start) as f64;
+        Ok(Outcome { rate: nanos / count as f64, ..Outcome::default() })
+    }
+}
+
+pub(super) fn run(options: &Options, report: &mut impl FnMut(Case)) -> Result<(), BenchError> {
+    let cpus = Cpus::usable()?;
+    pin(cpus.of_source())?;
+    let (rounds, count) = (options.either(15, 5), 20_000);
+    let small = Loop::new(1024)?;
+    for (size, name) in [(8 << 20, "8 MB"), (33 << 20, "33 MB")] {
+        let large = Loop::new(size)?;
+        let pair = Pair::measure(rounds, || large.round(count), || small.round(count))?;
+        let case = pair.rate("size", name, Unit::Nanoseconds, "1 KB frames");
+        report(case.wants(Target::RatioAtMost(1.1)));
+    }
+    cpus.unpin()
+}
