@@ -1,2 +1,57 @@
-//! mcm
-fn main() {}
+//! `mcm`: looks at media proxies from the command line.
+
+mod error;
+mod list;
+mod output;
+mod proxy;
+mod table;
+mod top;
+mod view;
+
+use error::CliError;
+use lexopt::Arg::{Long, Short, Value};
+use lexopt::ValueExt;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: mcm COMMAND [OPTIONS]
+
+commands:
+  list   print the groups of a media proxy
+  top    show them as they change
+
+mcm COMMAND -h tells the options of a command.
+";
+
+fn main() -> ExitCode {
+    match run(lexopt::Parser::from_env()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Nobody is left to be told.
+        Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("mcm: {error}");
+            ExitCode::from(error.status())
+        }
+    }
+}
+
+fn run(mut arguments: lexopt::Parser) -> Result<(), CliError> {
+    match arguments.next()? {
+        None | Some(Short('h') | Long("help")) => output::print(USAGE),
+        Some(Short('V') | Long("version")) => {
+            output::print(concat!("mcm ", env!("CARGO_PKG_VERSION"), "\n"))
+        }
+        Some(Value(command)) => match command.string()?.as_str() {
+            "list" => list::run(arguments),
+            "top" => top::run(arguments),
+            other => Err(CliError::Option {
+                option: "COMMAND",
+                found: other.to_owned(),
+                allowed: "list or top",
+            }),
+        },
+        Some(other) => Err(other.unexpected().into()),
+    }
+}

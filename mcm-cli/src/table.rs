@@ -1,0 +1,181 @@
+//! Groups and their connections as people read them, and as programs do.
+
+use proto::control::{Connection, Group, Kind, State};
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+const HEADINGS: [&str; 11] =
+    ["", "PROGRAM", "PID", "STATE", "FRAMES", "FPS", "MBIT/S", "MISSED", "QUEUE", "HELD", "WAITS"];
+
+/// One line for each group and each of its connections.
+pub(crate) fn render(groups: &[Group]) -> String {
+    if groups.is_empty() {
+        return "no groups\n".into();
+    }
+    let mut rows = vec![HEADINGS.map(str::to_owned)];
+    let mut titles = Vec::new();
+    for group in groups {
+        titles.push((rows.len(), format!("{}  {}", group.id, group.format)));
+        if group.source.is_none() {
+            let mut row: [String; 11] = Default::default();
+            row[0] = "source".into();
+            row[1] = "none".into();
+            rows.push(row);
+        }
+        rows.extend(connections(group).map(row_of));
+    }
+    layout(&rows, &titles)
+}
+
+fn connections(group: &Group) -> impl Iterator<Item = &Connection> {
+    group.source.iter().chain(&group.receivers)
+}
+
+fn row_of(connection: &Connection) -> [String; 11] {
+    let source = connection.kind() == Kind::Source;
+    let only = |shown: bool, text: String| if shown { text } else { "-".into() };
+    let pid = if connection.host_pid == 0 { connection.pid } else { connection.host_pid };
+    [
+        kind(connection).into(),
+        connection.program.clone(),
+        pid.to_string(),
+        state(connection).into(),
+        connection.frames.to_string(),
+        format!("{:.2}", connection.fps),
+        format!("{:.1}", connection.mbit_per_s),
+        only(!source, connection.missed.to_string()),
+        format!("{}/{}", connection.queue_depth, connection.capacity),
+        only(!source, connection.held.to_string()),
+        only(source, connection.waits.to_string()),
+    ]
+}
+
+/// Columns as wide as their widest cell; texts to the left, numbers to the right.
+fn layout(rows: &[[String; 11]], titles: &[(usize, String)]) -> String {
+    let width =
+        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..HEADINGS.len()).map(width).collect();
+    let mut text = String::new();
+    for (index, row) in rows.iter().enumerate() {
+        for (_, title) in titles.iter().filter(|(at, _)| *at == index) {
+            let _ = writeln!(text, "{title}");
+        }
+        let mut line = String::from(" ");
+        for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
+            let left = [0, 1, 3].contains(&column);
+            let _ = if left {
+                write!(line, " {cell:<width$}")
+            } else {
+                write!(line, " {cell:>width$}")
+            };
+        }
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
+fn kind(connection: &Connection) -> &'static str {
+    match connection.kind() {
+        Kind::Source => "source",
+        Kind::Receiver => "receiver",
+        Kind::Unspecified => "?",
+    }
+}
+
+fn state(connection: &Connection) -> &'static str {
+    match connection.state() {
+        State::Active => "active",
+        State::Waiting => "waiting",
+        State::Joining => "joining",
+        State::Detached => "detached",
+        State::Unspecified => "?",
+    }
+}
+
+/// The groups in JSON, with the names of the gRPC messages.
+pub(crate) fn to_json(groups: &[Group]) -> Value {
+    let group = |group: &Group| {
+        json!({
+            "id": group.id,
+            "format": group.format,
+            "source": group.source.as_ref().map(connection_json),
+            "receivers": group.receivers.iter().map(connection_json).collect::<Vec<_>>(),
+        })
+    };
+    json!({ "groups": groups.iter().map(group).collect::<Vec<_>>() })
+}
+
+fn connection_json(connection: &Connection) -> Value {
+    json!({
+        "conn_id": connection.conn_id,
+        "kind": kind(connection),
+        "state": state(connection),
+        "client_id": connection.client_id,
+        "program": connection.program,
+        "pid": connection.pid,
+        "host_pid": connection.host_pid,
+        "frames": connection.frames,
+        "bytes": connection.bytes,
+        "fps": connection.fps,
+        "mbit_per_s": connection.mbit_per_s,
+        "missed": connection.missed,
+        "held": connection.held,
+        "queue_depth": connection.queue_depth,
+        "capacity": connection.capacity,
+        "waits": connection.waits,
+        "age_ms": connection.age_ms,
+        "live": connection.live,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group() -> Group {
+        let connection = |kind: Kind, state: State| Connection {
+            kind: kind.into(),
+            state: state.into(),
+            program: "sender_app".into(),
+            pid: 7,
+            frames: 600,
+            fps: 59.94,
+            missed: 3,
+            capacity: 16,
+            ..Connection::default()
+        };
+        Group {
+            id: "camera-1".into(),
+            format: "video 1920x1080".into(),
+            source: Some(connection(Kind::Source, State::Active)),
+            receivers: vec![connection(Kind::Receiver, State::Detached)],
+        }
+    }
+
+    #[test]
+    fn columns_line_up_and_say_what_applies() {
+        let text = render(&[group()]);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert!(lines[1].starts_with("camera-1  video"));
+        let column = lines[0].find("STATE").unwrap();
+        assert!(lines[2][column..].starts_with("active"));
+        assert!(lines[3][column..].starts_with("detached"));
+        let missed = lines[0].find("MISSED").unwrap() + "MISSED".len();
+        assert!(lines[2][..missed].ends_with('-') && lines[3][..missed].ends_with('3'));
+    }
+
+    #[test]
+    fn a_group_without_a_source_says_so() {
+        let text = render(&[Group { source: None, ..group() }]);
+        assert!(text.contains("source   none"), "{text}");
+        assert_eq!(render(&[]), "no groups\n");
+    }
+
+    #[test]
+    fn json_has_both_sides() {
+        let value = to_json(&[group()]);
+        assert_eq!(value["groups"][0]["source"]["state"], "active");
+        assert_eq!(value["groups"][0]["receivers"][0]["missed"], 3);
+    }
+}

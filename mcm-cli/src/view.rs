@@ -1,0 +1,88 @@
+//! The options that `mcm list` and `mcm top` share.
+
+use crate::error::CliError;
+use crate::proxy::DEFAULT_SERVER;
+use lexopt::Arg::{Long, Short, Value};
+use lexopt::ValueExt;
+use std::time::Duration;
+
+/// What to look at, and how to show it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct ViewOptions {
+    pub(crate) server: String,
+    pub(crate) group: String,
+    pub(crate) json: bool,
+    pub(crate) interval: Duration,
+    pub(crate) number: Option<u64>,
+}
+
+impl ViewOptions {
+    /// Reads the options; those of a repeated view only if it is one. `None` if the usage was asked for, and printed.
+    pub(crate) fn parse(
+        mut arguments: lexopt::Parser,
+        usage: &str,
+        repeated: bool,
+    ) -> Result<Option<Self>, CliError> {
+        let mut options = Self {
+            server: DEFAULT_SERVER.into(),
+            group: String::new(),
+            json: false,
+            interval: Duration::from_secs(1),
+            number: None,
+        };
+        while let Some(argument) = arguments.next()? {
+            match argument {
+                Short('h') | Long("help") => {
+                    crate::output::print(usage)?;
+                    return Ok(None);
+                }
+                Short('s') | Long("server") => options.server = arguments.value()?.string()?,
+                Long("json") => options.json = true,
+                Short('i') | Long("interval") if repeated => {
+                    options.interval = interval(&arguments.value()?.string()?)?;
+                }
+                Short('n') | Long("number") if repeated => {
+                    options.number = Some(arguments.value()?.parse()?);
+                }
+                Value(group) if options.group.is_empty() => options.group = group.string()?,
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        Ok(Some(options))
+    }
+}
+
+fn interval(text: &str) -> Result<Duration, CliError> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.1..=3600.0).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| CliError::Option {
+        option: "--interval",
+        found: text.to_owned(),
+        allowed: "0.1 to 3600 seconds",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str], repeated: bool) -> Result<Option<ViewOptions>, CliError> {
+        ViewOptions::parse(lexopt::Parser::from_args(arguments), "usage", repeated)
+    }
+
+    #[test]
+    fn all_options_are_read() {
+        let arguments = ["-s", "h:1", "-i", "0.5", "-n", "3", "--json", "camera"];
+        let options = parse(&arguments, true).unwrap().unwrap();
+        assert_eq!((options.server.as_str(), options.group.as_str()), ("h:1", "camera"));
+        assert_eq!((options.interval, options.number), (Duration::from_millis(500), Some(3)));
+        assert!(options.json);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let error = parse(&["-i", "0"], true).unwrap_err().to_string();
+        assert!(error.contains("--interval") && error.contains("0.1"), "{error}");
+        assert!(parse(&["-i", "1"], false).is_err(), "an option of the other command");
+        assert!(parse(&["a", "b"], true).is_err());
+    }
+}
