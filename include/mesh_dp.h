@@ -368,14 +368,15 @@ int mesh_get_connection_stats(struct MeshConnection *conn,
  * Gives a file descriptor for `poll()`, `select()` or `epoll`.
  *
  * It is readable (`POLLIN`) while `mesh_get_buffer_timeout()` with MESH_TIMEOUT_ZERO may succeed, and when
- * the connection is closed. It belongs to the connection: neither read, write nor close it. A wake-up may
- * be spurious: then the get returns -MESH_ERR_TIMEOUT.
+ * the connection is closed. It stays readable until a get has returned -MESH_ERR_TIMEOUT, so get until then.
+ * It belongs to the connection: neither read, write nor close it. The first call starts a thread that waits
+ * in the program's place; programs that do not call this do not pay for it.
  *
  * @param conn  Connection.
  * @param fd    Receives the descriptor, or -1 on failure.
  *
- * @return 0, or one of -MESH_ERR_BAD_CONN_PTR, -MESH_ERR_BAD_BUF_PTR, -MESH_ERR_CONN_CLOSED,
- * -MESH_ERR_CONN_FAILED if the system has no descriptor left.
+ * @return 0, or one of -MESH_ERR_BAD_CONN_PTR, -MESH_ERR_BAD_BUF_PTR, -MESH_ERR_FORKED, and
+ * -MESH_ERR_INTERNAL if the system has no descriptor or thread left.
  */
 int mesh_get_connection_fd(struct MeshConnection *conn, int *fd);
 
@@ -424,25 +425,27 @@ int mesh_put_buffer_timeout(struct MeshBuffer **buf, int timeout_ms);
 /**
  * Sets how many bytes of the payload are valid; `payload_len` follows. For buffers of a source.
  *
- * @return 0, or one of -MESH_ERR_BAD_BUF_PTR, -MESH_ERR_BAD_BUF_LEN if `len` is larger than the payload
- * partition (`payload_size` of the connection).
+ * @return 0, -MESH_ERR_BAD_BUF_PTR (also for a receiver's buffer), or -MESH_ERR_BAD_BUF_LEN if `len` is larger
+ * than the payload partition (`payload_size` of the connection).
  */
-int mesh_buffer_set_payload_len(struct MeshBuffer *buf, size_t len);
+int mesh_buffer_set_payload_len(struct MeshBuffer *buf,
+                                size_t len);
 
 /**
  * Sets how many bytes of the metadata are valid; `metadata_len` follows. For buffers of a source.
  *
- * @return 0, or one of -MESH_ERR_BAD_BUF_PTR, -MESH_ERR_BAD_BUF_LEN if `len` is larger than the metadata
- * partition (`metadata_size` of the connection).
+ * @return 0, -MESH_ERR_BAD_BUF_PTR (also for a receiver's buffer), or -MESH_ERR_BAD_BUF_LEN if `len` is larger
+ * than the metadata partition (`metadata_size` of the connection).
  */
-int mesh_buffer_set_metadata_len(struct MeshBuffer *buf, size_t len);
+int mesh_buffer_set_metadata_len(struct MeshBuffer *buf,
+                                 size_t len);
 
 /**
  * Sets the TAI time of the frame, in nanoseconds since 1970-01-01T00:00:00 TAI. For buffers of a source.
  *
  * Without it a frame carries the time at which it was put.
  *
- * @return 0 or -MESH_ERR_BAD_BUF_PTR.
+ * @return 0 or -MESH_ERR_BAD_BUF_PTR (also for a receiver's buffer).
  */
 int mesh_buffer_set_timestamp(struct MeshBuffer *buf, uint64_t tai_ns);
 

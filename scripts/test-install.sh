@@ -35,7 +35,7 @@ for file in bin/media_proxy bin/mcm bin/sender_app bin/recver_app include/mesh_d
     check "$file is installed" test -f "$root/$file"
 done
 check 'the static library is installed' test -f "$lib/libmcm_dp.a"
-check 'nothing lies outside the prefix' test "$(ls "$work/dest")" = "${prefix%/*}" -o "$(cd "$work/dest" && echo *)" = opt
+check 'nothing lies outside the prefix' test "$(cd "$work/dest" && echo *):$(cd "$work/dest/opt" && echo *)" = opt:mesh
 check 'libmcm_dp.so leads to the soname' test "$(readlink "$so")" = libmcm_dp.so.1
 check 'the soname leads to the file' test -f "$lib/$(readlink "$lib/libmcm_dp.so.1")"
 check 'the soname is recorded' grep -q 'SONAME.*\[libmcm_dp\.so\.1\]' <(readelf -d "$so")

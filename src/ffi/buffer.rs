@@ -192,8 +192,8 @@ pub unsafe extern "C" fn mesh_put_buffer_timeout(
 
 /// Sets how many bytes of the payload are valid; `payload_len` follows. For buffers of a source.
 ///
-/// @return 0, or one of -MESH_ERR_BAD_BUF_PTR, -MESH_ERR_BAD_BUF_LEN if `len` is larger than the payload
-/// partition (`payload_size` of the connection).
+/// @return 0, -MESH_ERR_BAD_BUF_PTR (also for a receiver's buffer), or -MESH_ERR_BAD_BUF_LEN if `len` is larger
+/// than the payload partition (`payload_size` of the connection).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mesh_buffer_set_payload_len(buf: *mut MeshBuffer, len: usize) -> c_int {
     boundary::guard("mesh_buffer_set_payload_len", || {
@@ -204,8 +204,8 @@ pub unsafe extern "C" fn mesh_buffer_set_payload_len(buf: *mut MeshBuffer, len: 
 
 /// Sets how many bytes of the metadata are valid; `metadata_len` follows. For buffers of a source.
 ///
-/// @return 0, or one of -MESH_ERR_BAD_BUF_PTR, -MESH_ERR_BAD_BUF_LEN if `len` is larger than the metadata
-/// partition (`metadata_size` of the connection).
+/// @return 0, -MESH_ERR_BAD_BUF_PTR (also for a receiver's buffer), or -MESH_ERR_BAD_BUF_LEN if `len` is larger
+/// than the metadata partition (`metadata_size` of the connection).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mesh_buffer_set_metadata_len(buf: *mut MeshBuffer, len: usize) -> c_int {
     boundary::guard("mesh_buffer_set_metadata_len", || {
@@ -218,7 +218,7 @@ pub unsafe extern "C" fn mesh_buffer_set_metadata_len(buf: *mut MeshBuffer, len:
 ///
 /// Without it a frame carries the time at which it was put.
 ///
-/// @return 0 or -MESH_ERR_BAD_BUF_PTR.
+/// @return 0 or -MESH_ERR_BAD_BUF_PTR (also for a receiver's buffer).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mesh_buffer_set_timestamp(buf: *mut MeshBuffer, tai_ns: u64) -> c_int {
     boundary::guard("mesh_buffer_set_timestamp", || {

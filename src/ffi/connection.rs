@@ -217,14 +217,15 @@ pub unsafe extern "C" fn mesh_get_connection_stats(
 /// Gives a file descriptor for `poll()`, `select()` or `epoll`.
 ///
 /// It is readable (`POLLIN`) while `mesh_get_buffer_timeout()` with MESH_TIMEOUT_ZERO may succeed, and when
-/// the connection is closed. It belongs to the connection: neither read, write nor close it. A wake-up may
-/// be spurious: then the get returns -MESH_ERR_TIMEOUT.
+/// the connection is closed. It stays readable until a get has returned -MESH_ERR_TIMEOUT, so get until then.
+/// It belongs to the connection: neither read, write nor close it. The first call starts a thread that waits
+/// in the program's place; programs that do not call this do not pay for it.
 ///
 /// @param conn  Connection.
 /// @param fd    Receives the descriptor, or -1 on failure.
 ///
-/// @return 0, or one of -MESH_ERR_BAD_CONN_PTR, -MESH_ERR_BAD_BUF_PTR, -MESH_ERR_CONN_CLOSED,
-/// -MESH_ERR_CONN_FAILED if the system has no descriptor left.
+/// @return 0, or one of -MESH_ERR_BAD_CONN_PTR, -MESH_ERR_BAD_BUF_PTR, -MESH_ERR_FORKED, and
+/// -MESH_ERR_INTERNAL if the system has no descriptor or thread left.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mesh_get_connection_fd(
     conn: *mut MeshConnection,

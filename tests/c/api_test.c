@@ -130,6 +130,10 @@ static void a_frame_arrives_with_all_that_was_set(void)
     CHECK(info.published_ns >= before && info.published_ns <= after);
     RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_get_buffer_info(buf, NULL, sizeof(info)));
     RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_get_buffer_info(buf, &info, sizeof(info) - 1));
+    RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_buffer_set_payload_len(buf, 1));
+    RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_buffer_set_metadata_len(buf, 1));
+    RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_buffer_set_timestamp(buf, 1));
+    CHECK(buf->payload_len == 7 && buf->metadata_len == 100);
     RETURNS(0, mesh_put_buffer(&buf));
     CHECK(buf == NULL);
     close_pair(&pair);
@@ -479,8 +483,22 @@ static void a_forked_child_is_told_to_make_its_own_client(void)
     fflush(stdout);
     const pid_t child = fork();
 
-    if (child == 0)
-        _exit(mesh_get_buffer_timeout(pair.tx, &buf, 0) == -MESH_ERR_FORKED ? 0 : 1);
+    if (child == 0) {
+        Pair own;
+
+        test_ok = true;
+        RETURNS(-MESH_ERR_FORKED, mesh_get_buffer_timeout(pair.tx, &buf, 0));
+        RETURNS(-MESH_ERR_FORKED, mesh_get_buffer_timeout(pair.rx, &buf, 0));
+        RETURNS(-MESH_ERR_FORKED, mesh_create_tx_connection(pair.client, &own.tx, blob_config("fork child", "")));
+        /* What it inherited it may delete, and that does not touch the parent's. */
+        close_pair(&pair);
+        RETURNS(0, open_pair(&own, "fork child", ""));
+        RETURNS(0, send_text(own.tx, "child"));
+        RETURNS(0, receive_text(own.rx, "child"));
+        close_pair(&own);
+        fflush(stdout);
+        _exit(test_ok ? 0 : 1);
+    }
     CHECK(child > 0 && waitpid(child, &status, 0) == child);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     RETURNS(0, send_text(pair.tx, "parent"));
