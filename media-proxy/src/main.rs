@@ -1,3 +1,50 @@
-//! The daemon of a node.
+//! `media_proxy`: the daemon of a node. It introduces sources and receivers of frames to each other, and has no part in
+//! the flow of frames.
+
+mod access;
+mod args;
+mod budget;
+mod control_service;
+mod daemon;
+mod error;
+mod exchange;
+mod logger;
+mod notify;
+mod peer;
+mod random;
 mod registry;
-fn main() {}
+mod run_dir;
+mod sdk_service;
+mod seldom;
+mod servers;
+mod tcp;
+
+use args::Request;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = match args::parse(std::env::args_os().skip(1)) {
+        Ok(Request::Run(args)) => *args,
+        Ok(Request::Help) => {
+            print!("{}", args::USAGE);
+            return ExitCode::SUCCESS;
+        }
+        Ok(Request::Version) => {
+            println!("media_proxy {}", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("media_proxy: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    logger::start();
+    match daemon::run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("{error}");
+            eprintln!("media_proxy: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,11 +1,8 @@
 //! How connections come into being: admission, sources that wait for their turn, and connections that come back.
 
 use super::connection::{Connection, Receiver, Role, Source};
-use super::limits::{MAX_ID_LEN, MAX_PENDING, STANDBY_WAIT, code};
-use super::{
-    Action, BoardNo, CREATE_TIMEOUT, Carry, ClientNo, ConnNo, Registry, RingBytes, SeatNo,
-    Violation,
-};
+use super::limits::{CREATE_TIMEOUT, MAX_ID_LEN, MAX_PENDING, STANDBY_WAIT, code};
+use super::{Action, BoardNo, Carry, ClientNo, ConnNo, Registry, RingBytes, SeatNo, Violation};
 use log::{info, warn};
 use media::{ConnectionConfig, Endpoint};
 use proto::exchange::{Created, Refused, from_proxy::Body};

@@ -15,7 +15,7 @@ mod tests;
 
 pub(crate) use announce::{Announcement, Ends};
 pub(crate) use connection::{BoardNo, ClientNo, ConnNo, Connection, RingBytes, SeatNo};
-pub(crate) use limits::{CREATE_TIMEOUT, DETACH_TIMEOUT, HOLD_TIME, Limits};
+pub(crate) use limits::{HOLD_TIME, Limits, code};
 pub(crate) use state::State;
 
 use announce::Pending;
@@ -32,6 +32,8 @@ pub(crate) enum Action {
     DropBoard(BoardNo),
     /// Nobody needs this seat any longer.
     DropSeat(SeatNo),
+    /// As `DropSeat`, for a seat in which this connection read its last ring.
+    RetireSeat(SeatNo, ConnNo),
     /// The client is gone for good.
     DropClient(ClientNo),
 }

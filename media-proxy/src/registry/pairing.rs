@@ -84,7 +84,7 @@ impl Registry {
         if let Some(receiver) = connection.receiver_mut() {
             receiver.joining = None;
             if let Some((_, old)) = receiver.using.replace((ring, seat)) {
-                self.actions.push_back(Action::DropSeat(old));
+                self.actions.push_back(Action::RetireSeat(old, receiver_no));
             }
         }
         if let Some(source) = self.connections.get_mut(&source_no).and_then(|c| c.source_mut()) {

@@ -142,7 +142,9 @@ impl World {
         while let Some(action) = self.registry.next_action() {
             match action {
                 Action::DropBoard(BoardNo(no)) => assert!(self.boards.remove(&no), "board {no}"),
-                Action::DropSeat(SeatNo(no)) => assert!(self.seats.remove(&no), "seat {no}"),
+                Action::DropSeat(SeatNo(no)) | Action::RetireSeat(SeatNo(no), _) => {
+                    assert!(self.seats.remove(&no), "seat {no}")
+                }
                 Action::DropClient(ClientNo(no)) => said.push((format!("forget {no}"), 0)),
                 Action::Send { to, body, carry } => {
                     match carry {

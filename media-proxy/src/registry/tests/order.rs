@@ -1,7 +1,8 @@
 //! Sources and receivers in every order of coming and going.
 
 use super::harness::World;
-use crate::registry::{CREATE_TIMEOUT, DETACH_TIMEOUT, State};
+use crate::registry::State;
+use crate::registry::limits::{CREATE_TIMEOUT, DETACH_TIMEOUT};
 use std::time::Duration;
 
 #[test]

@@ -1,7 +1,8 @@
 //! Proxies that start again, sockets that break, and what clients announce afterwards.
 
 use super::harness::World;
-use crate::registry::{DETACH_TIMEOUT, HOLD_TIME, Limits, State};
+use crate::registry::limits::DETACH_TIMEOUT;
+use crate::registry::{HOLD_TIME, Limits, State};
 use std::time::Duration;
 
 const LIMITS: Limits =

@@ -1,0 +1,324 @@
+//! The command line, in both of its generations.
+
+use crate::error::ProxyError;
+use lexopt::prelude::*;
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+/// What `--help` prints.
+pub(crate) const USAGE: &str = "\
+Usage: media_proxy [OPTION]
+-h, --help              Print this help and exit.
+-V, --version           Print the version and exit.
+-t, --tcp=port_number   Port number for TCP socket controller, where SDKs connect; also --sdk (defaults: 8002).
+-g, --grpc=port_number  Port number gRPC controller, for state and control (defaults: 8001).
+-a, --agent=host:port   Address of the mesh agent (defaults: localhost:50051).
+-d, --dev=dev_port      PCI device port, native_af_xdp:IFNAME or kernel:IFNAME; also --st2110_dev (defaults: 0000:31:00.0).
+-i, --ip=ip_address     IP address for media data transportation; also --st2110_ip (defaults: 192.168.96.1).
+-r, --rdma_ip=address   IP address for RDMA (defaults: 192.168.96.2).
+-p, --rdma_ports=ports  Local port ranges for RDMA, separated by commas (defaults: 9100-9999).
+    --listen=address    IP address on which both ports listen (defaults: 0.0.0.0).
+    --run-dir=path      Directory of the unix socket (defaults: $MCM_RUN_DIR, /run/mcm or $XDG_RUNTIME_DIR/mcm).
+    --tls-cert=file     Certificate chain of this proxy, PEM. With the next two: mutual TLS, also for other hosts.
+    --tls-key=file      Private key of this proxy, PEM.
+    --tls-ca=file       Certificates of the authorities that sign clients' certificates, PEM.
+
+A port number of 0 takes any free port; the log tells which. MCM_LOG=debug in the environment logs more.
+";
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Request {
+    Help,
+    Version,
+    Run(Box<Args>),
+}
+
+/// How to run.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Args {
+    pub(crate) listen: IpAddr,
+    pub(crate) sdk_port: u16,
+    pub(crate) grpc_port: u16,
+    pub(crate) run_dir: Option<PathBuf>,
+    pub(crate) tls: Option<TlsFiles>,
+    /// Options that were given, are valid, and concern parts that this version does not have.
+    pub(crate) without_effect: Vec<&'static str>,
+}
+
+/// Where credentials are.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TlsFiles {
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) ca: PathBuf,
+}
+
+impl Default for Args {
+    fn default() -> Self {
+        Self {
+            listen: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            sdk_port: 8002,
+            grpc_port: 8001,
+            run_dir: None,
+            tls: None,
+            without_effect: Vec::new(),
+        }
+    }
+}
+
+/// Reads the command line, without the program's name.
+pub(crate) fn parse<I>(args: I) -> Result<Request, ProxyError>
+where
+    I: IntoIterator<Item: Into<OsString>>,
+{
+    let mut parser = lexopt::Parser::from_args(args);
+    read(&mut parser).map_err(|error| {
+        ProxyError::Usage(format!("{error}\nTry 'media_proxy --help' for more information."))
+    })
+}
+
+fn read(parser: &mut lexopt::Parser) -> Result<Request, lexopt::Error> {
+    let mut args = Args::default();
+    let (mut cert, mut key, mut ca) = (None, None, None);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Request::Help),
+            Short('V') | Long("version") => return Ok(Request::Version),
+            Short('t') | Long("tcp" | "sdk") => args.sdk_port = port("-t, --tcp, --sdk", parser)?,
+            Short('g') | Long("grpc") => args.grpc_port = port("-g, --grpc", parser)?,
+            Short('a') | Long("agent") => {
+                check(parser, "-a, --agent", "host:port, such as localhost:50051", is_host_port)?;
+                args.without_effect.push("--agent");
+            }
+            Short('d') | Long("dev" | "st2110_dev") => {
+                let allowed =
+                    "a PCI address such as 0000:31:00.0, native_af_xdp:IFNAME or kernel:IFNAME";
+                check(parser, "-d, --dev, --st2110_dev", allowed, is_device)?;
+                args.without_effect.push("--dev");
+            }
+            Short('i') | Long("ip" | "st2110_ip") => {
+                check(parser, "-i, --ip, --st2110_ip", "an IP address", is_ip)?;
+                args.without_effect.push("--ip");
+            }
+            Short('r') | Long("rdma_ip") => {
+                check(parser, "-r, --rdma_ip", "an IP address", is_ip)?;
+                args.without_effect.push("--rdma_ip");
+            }
+            Short('p') | Long("rdma_ports") => {
+                let allowed = "port ranges such as 9100-9199,9300";
+                check(parser, "-p, --rdma_ports", allowed, is_port_ranges)?;
+                args.without_effect.push("--rdma_ports");
+            }
+            Long("listen") => {
+                let value = text("--listen", parser)?;
+                args.listen =
+                    value.parse().map_err(|_| wrong("--listen", &value, "an IP address"))?;
+            }
+            Long("run-dir") => args.run_dir = Some(path("--run-dir", parser)?),
+            Long("tls-cert") => cert = Some(path("--tls-cert", parser)?),
+            Long("tls-key") => key = Some(path("--tls-key", parser)?),
+            Long("tls-ca") => ca = Some(path("--tls-ca", parser)?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    args.tls = match (cert, key, ca) {
+        (None, None, None) => None,
+        (Some(cert), Some(key), Some(ca)) => Some(TlsFiles { cert, key, ca }),
+        _ => return Err("--tls-cert, --tls-key and --tls-ca go together".into()),
+    };
+    Ok(Request::Run(Box::new(args)))
+}
+
+fn text(option: &str, parser: &mut lexopt::Parser) -> Result<String, lexopt::Error> {
+    let value = parser.value()?;
+    value.into_string().map_err(|value| wrong(option, &value.to_string_lossy(), "UTF-8 text"))
+}
+
+fn path(option: &str, parser: &mut lexopt::Parser) -> Result<PathBuf, lexopt::Error> {
+    let value = PathBuf::from(parser.value()?);
+    if value.as_os_str().is_empty() {
+        return Err(wrong(option, "", "a path"));
+    }
+    std::path::absolute(&value).map_err(|error| format!("option '{option}': {error}").into())
+}
+
+fn port(option: &str, parser: &mut lexopt::Parser) -> Result<u16, lexopt::Error> {
+    let value = text(option, parser)?;
+    value.parse().map_err(|_| wrong(option, &value, "a port number, 0 to 65535"))
+}
+
+fn check(
+    parser: &mut lexopt::Parser,
+    option: &str,
+    allowed: &str,
+    accepts: fn(&str) -> bool,
+) -> Result<(), lexopt::Error> {
+    let value = text(option, parser)?;
+    if accepts(&value) { Ok(()) } else { Err(wrong(option, &value, allowed)) }
+}
+
+fn wrong(option: &str, found: &str, allowed: &str) -> lexopt::Error {
+    format!("option '{option}': found '{}'; allowed: {allowed}", found.escape_debug()).into()
+}
+
+fn is_ip(value: &str) -> bool {
+    value.parse::<IpAddr>().is_ok()
+}
+
+fn is_host_port(value: &str) -> bool {
+    value.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
+    })
+}
+
+fn is_device(value: &str) -> bool {
+    if let Some(name) = ["native_af_xdp:", "kernel:"].iter().find_map(|p| value.strip_prefix(p)) {
+        // IFNAMSIZ counts the final zero.
+        return (1..16).contains(&name.len()) && !name.contains(['/', ' ']);
+    }
+    let hex = |text: &str, len| text.len() == len && text.bytes().all(|c| c.is_ascii_hexdigit());
+    let short = match value.split_once(':') {
+        Some((domain, rest)) if hex(domain, 4) => rest,
+        _ => value,
+    };
+    matches!(short.split_once(':'), Some((bus, rest)) if hex(bus, 2)
+        && matches!(rest.split_once('.'), Some((device, function)) if hex(device, 2) && hex(function, 1)))
+}
+
+fn is_port_ranges(value: &str) -> bool {
+    let port = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port != 0);
+    value.split(',').all(|range| match range.split_once('-') {
+        Some((first, last)) => matches!((port(first), port(last)), (Some(a), Some(b)) if a <= b),
+        None => port(range).is_some(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(args: &[&str]) -> Args {
+        match parse(args).unwrap() {
+            Request::Run(args) => *args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn error(args: &[&str]) -> String {
+        parse(args).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn defaults() {
+        assert_eq!(run(&[]), Args::default());
+        assert_eq!((Args::default().sdk_port, Args::default().grpc_port), (8002, 8001));
+    }
+
+    #[test]
+    fn first_generation() {
+        let args = run(&["-d", "0000:31:00.1", "-i", "10.0.0.1", "-g", "1", "-t", "2"]);
+        assert_eq!((args.grpc_port, args.sdk_port), (1, 2));
+        let long = run(&["--dev=0000:31:00.1", "--ip=10.0.0.1", "--grpc=1", "--tcp=2"]);
+        assert_eq!(args, long);
+        assert_eq!(args.without_effect, ["--dev", "--ip"]);
+    }
+
+    #[test]
+    fn second_generation() {
+        let short = [
+            "-t",
+            "2",
+            "-a",
+            "agent:50051",
+            "-d",
+            "kernel:eth0",
+            "-i",
+            "10.0.0.1",
+            "-r",
+            "::1",
+            "-p",
+            "9100-9199,9300",
+        ];
+        let long = [
+            "--sdk=2",
+            "--agent=agent:50051",
+            "--st2110_dev=kernel:eth0",
+            "--st2110_ip=10.0.0.1",
+            "--rdma_ip=::1",
+            "--rdma_ports=9100-9199,9300",
+        ];
+        assert_eq!(run(&short), run(&long));
+        assert_eq!(run(&short).sdk_port, 2);
+    }
+
+    #[test]
+    fn help_and_version_win() {
+        assert_eq!(parse(["-t", "1", "-h"]).unwrap(), Request::Help);
+        assert_eq!(parse(["--version"]).unwrap(), Request::Version);
+    }
+
+    #[test]
+    fn errors_name_the_option() {
+        for (args, part) in [
+            (
+                &["-t", "65536"][..],
+                "option '-t, --tcp, --sdk': found '65536'; allowed: a port number",
+            ),
+            (&["--grpc=x"], "option '-g, --grpc': found 'x'"),
+            (&["--dev", "eth0"], "option '-d, --dev, --st2110_dev': found 'eth0'"),
+            (&["-i", "300.1.1.1"], "option '-i, --ip, --st2110_ip'"),
+            (&["-p", "9-1"], "option '-p, --rdma_ports'"),
+            (&["-a", "host"], "option '-a, --agent'"),
+            (&["--listen=here"], "option '--listen'"),
+            (&["--run-dir="], "option '--run-dir'"),
+            (&["--tls-cert=a"], "go together"),
+            (&["--nothing"], "--nothing"),
+            (&["word"], "word"),
+            (&["-t"], "-t"),
+        ] {
+            let error = error(args);
+            assert!(error.contains(part), "{args:?}: {error}");
+            assert!(error.contains("--help"), "{error}");
+        }
+    }
+
+    #[test]
+    fn devices() {
+        for good in ["0000:31:00.0", "31:00.0", "native_af_xdp:eth0", "kernel:lo"] {
+            assert!(is_device(good), "{good}");
+        }
+        for bad in ["", "eth0", "kernel:", "0000:31:00", "0000:31:00.00", "kernel:a/b"] {
+            assert!(!is_device(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_option_is_in_the_usage_text() {
+        for option in [
+            "-h, --help",
+            "-V, --version",
+            "-t, --tcp=",
+            "--sdk",
+            "-g, --grpc=",
+            "-a, --agent=",
+            "-d, --dev=",
+            "--st2110_dev",
+            "-i, --ip=",
+            "--st2110_ip",
+            "-r, --rdma_ip=",
+            "-p, --rdma_ports=",
+            "--listen=",
+            "--run-dir=",
+            "--tls-cert=",
+            "--tls-key=",
+            "--tls-ca=",
+        ] {
+            assert!(USAGE.contains(option), "{option}");
+        }
+        assert!(USAGE.starts_with(
+            "Usage: media_proxy [OPTION]\n-h, --help              Print this help and exit.\n"
+        ));
+    }
+}

@@ -1,0 +1,149 @@
+//! The daemon's life: everything is opened, then served, then closed.
+
+use crate::args::Args;
+use crate::budget::Budget;
+use crate::control_service::{ControlService, Identity};
+use crate::error::ProxyError;
+use crate::exchange::Exchange;
+use crate::run_dir::RunDir;
+use crate::sdk_service::SdkService;
+use crate::servers::{serve_control, serve_sdk};
+use crate::{notify, random, tcp};
+use log::{info, warn};
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// How long calls that are being answered may take once the daemon is ending.
+const END_TIMEOUT: Duration = Duration::from_millis(500);
+/// Connections that have shown what they speak and wait for the server.
+const BACKLOG: usize = 16;
+
+/// Runs the daemon until a signal ends it.
+pub(crate) fn run(args: Args) -> Result<(), ProxyError> {
+    let started = Instant::now();
+    let budget = Budget::claim();
+    if !args.without_effect.is_empty() {
+        let options = args.without_effect.join(", ");
+        info!("no effect in this version, which has no bridges to other hosts: {options}");
+    }
+    let tls = args.tls.as_ref().map(tcp::acceptor).transpose()?;
+    let sdk = listen("--tcp", SocketAddr::new(args.listen, args.sdk_port))?;
+    let grpc = listen("--grpc", SocketAddr::new(args.listen, args.grpc_port))?;
+    let path = args.run_dir.unwrap_or_else(media::run_dir::run_dir);
+    let run_dir = RunDir::open(&path)?;
+    let (socket, survivors) = run_dir.listen()?;
+    let address = |listener: &TcpListener| {
+        listener.local_addr().map_err(ProxyError::system("address of a port"))
+    };
+    let (sdk_address, grpc_address) = (address(&sdk)?, address(&grpc)?);
+    let identity = Identity {
+        proxy_id: random::identifier(),
+        run_dir: run_dir.path().display().to_string(),
+        exchange_socket: run_dir.socket().display().to_string(),
+        sdk_port: sdk_address.port(),
+        grpc_port: grpc_address.port(),
+        started,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(ProxyError::system("runtime"))?;
+    // Before anybody can see that the daemon runs, so that no signal finds it unprepared.
+    let mut signals = {
+        let _context = runtime.enter();
+        Signals::new()?
+    };
+    let (exchange, handle) = Exchange::new(socket, survivors, identity.proxy_id.clone(), budget)?;
+    let (ended_sender, ended) = oneshot::channel();
+    let thread = thread::Builder::new()
+        .name("exchange".into())
+        .spawn(move || {
+            let result = exchange.run();
+            // If nobody listens any more, the result is fetched by joining.
+            let _ = ended_sender.send(());
+            result
+        })
+        .map_err(ProxyError::system("thread"))?;
+
+    let served = runtime.block_on(async {
+        let (stop, stopping) = watch::channel(false);
+        let (sdk_out, sdk_in) = mpsc::channel(BACKLOG);
+        let (grpc_out, grpc_in) = mpsc::channel(BACKLOG);
+        let limit = budget.tcp_per_port;
+        tokio::spawn(tcp::accept(to_async(sdk)?, limit, tls.clone(), sdk_out));
+        tokio::spawn(tcp::accept(to_async(grpc)?, limit, tls, grpc_out));
+        let service = SdkService { socket: identity.exchange_socket.clone() };
+        let sdk = tokio::spawn(serve_sdk(service, sdk_in, stopping.clone()));
+        let service = ControlService { exchange: handle.clone(), identity };
+        let grpc = tokio::spawn(serve_control(service, grpc_in, stopping));
+        info!("TCP Server listening on {sdk_address}");
+        info!("gRPC Server listening on {grpc_address}");
+        notify::ready();
+        let result = tokio::select! {
+            name = signals.next() => {
+                info!("ending on {name}");
+                Ok(())
+            }
+            _ = ended => Err(ProxyError::Ended("exchange of descriptors")),
+        };
+        notify::stopping();
+        // Watchers end with the exchange, others when they have been answered.
+        handle.stop();
+        stop.send_replace(true);
+        let all = async { (sdk.await, grpc.await) };
+        if tokio::time::timeout(END_TIMEOUT, all).await.is_err() {
+            log::debug!("calls were cut off at the end");
+        }
+        result
+    });
+    let clients = match thread.join() {
+        Ok(result) => result?,
+        Err(_) => return Err(ProxyError::Ended("exchange of descriptors")),
+    };
+    if clients == 0 {
+        run_dir.remove_socket()?;
+    } else {
+        warn!(
+            "{clients} clients go on without this proxy; its successor will find their connections"
+        );
+    }
+    served
+}
+
+fn listen(option: &'static str, address: SocketAddr) -> Result<TcpListener, ProxyError> {
+    let failed = |error| ProxyError::Listen { option, address, error };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok(listener)
+}
+
+fn to_async(listener: TcpListener) -> Result<tokio::net::TcpListener, ProxyError> {
+    tokio::net::TcpListener::from_std(listener).map_err(ProxyError::system("port"))
+}
+
+/// The signals that end the daemon.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, ProxyError> {
+        let get = |kind| signal(kind).map_err(ProxyError::system("signal"));
+        Ok(Self {
+            terminate: get(SignalKind::terminate())?,
+            interrupt: get(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for one. Returns its name.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

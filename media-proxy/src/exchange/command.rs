@@ -1,0 +1,89 @@
+//! What the gRPC services ask of the exchange, and how they do it from their own thread.
+
+use proto::control::Group;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use tokio::sync::{oneshot, watch};
+
+/// A question or an order.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// The groups with their connections: one, or all.
+    Snapshot { group: Option<String>, reply: oneshot::Sender<Snapshot> },
+    /// How much there is.
+    Totals { reply: oneshot::Sender<Totals> },
+    /// End a connection. Answers whether there was one of that identifier.
+    Delete { conn_id: String, reply: oneshot::Sender<bool> },
+    /// End the exchange.
+    Stop,
+}
+
+/// The state at one moment.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) groups: Vec<Group>,
+    /// Whether there was an earlier reading from which rates could be computed.
+    pub(crate) has_rates: bool,
+}
+
+/// How much there is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Totals {
+    pub(crate) clients: usize,
+    pub(crate) groups: usize,
+    pub(crate) connections: usize,
+    pub(crate) refused_clients: u64,
+}
+
+/// The exchange has ended.
+#[derive(Debug)]
+pub(crate) struct Gone;
+
+/// The way to the exchange's thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle {
+    pub(super) commands: Sender<Command>,
+    pub(super) wake: Arc<OwnedFd>,
+    pub(super) version: watch::Receiver<u64>,
+}
+
+impl Handle {
+    /// The groups with their connections: one, or all.
+    pub(crate) async fn snapshot(&self, group: Option<String>) -> Result<Snapshot, Gone> {
+        self.ask(|reply| Command::Snapshot { group, reply }).await
+    }
+
+    /// How much there is.
+    pub(crate) async fn totals(&self) -> Result<Totals, Gone> {
+        self.ask(|reply| Command::Totals { reply }).await
+    }
+
+    /// Ends a connection. Returns whether there was one of that identifier.
+    pub(crate) async fn delete(&self, conn_id: String) -> Result<bool, Gone> {
+        self.ask(|reply| Command::Delete { conn_id, reply }).await
+    }
+
+    /// Ends the exchange.
+    pub(crate) fn stop(&self) {
+        // If it has ended already, so much the better.
+        let _ = self.tell(Command::Stop);
+    }
+
+    /// Changes whenever a connection comes, goes or changes its state.
+    pub(crate) fn version(&self) -> watch::Receiver<u64> {
+        self.version.clone()
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Gone> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(command(reply))?;
+        answer.await.map_err(|_| Gone)
+    }
+
+    fn tell(&self, command: Command) -> Result<(), Gone> {
+        self.commands.send(command).map_err(|_| Gone)?;
+        rustix::io::write(&self.wake, &1_u64.to_ne_bytes()).map_err(|_| Gone)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,256 @@
+//! What clients say: checked, and told to the registry.
+
+use super::link::{Board, Stage};
+use super::{Exchange, Process};
+use crate::peer;
+use crate::registry::code;
+use crate::registry::{Announcement, BoardNo, ClientNo, Ends, RingBytes, SeatNo};
+use media::{ConfigErrorKind, ConnectionConfig};
+use proto::exchange::{Announce, Hello, Welcome, from_client, from_proxy};
+use proto::{Kind, datagram};
+use ring::{BoardMonitor, RingId, SeatMonitor};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Clients of one process.
+const CLIENTS_PER_PROCESS: usize = 256;
+/// Text that a client sends for people is cut to so many characters.
+const MAX_LABEL: usize = 64;
+
+impl Exchange {
+    /// One message of a link. An error closes it.
+    pub(super) fn take(
+        &mut self,
+        token: u64,
+        len: usize,
+        fds: Vec<OwnedFd>,
+        now: Duration,
+    ) -> Result<(), String> {
+        let Some(link) = self.links.get(&token) else { return Ok(()) };
+        let stage = link.stage;
+        let body = datagram::decode_from_client(&self.buffer[..len], fds.len())
+            .map_err(|error| error.to_string())?;
+        let mut fds = fds.into_iter();
+        match (stage, body) {
+            (Stage::Greeting(_), from_client::Body::Hello(hello)) => {
+                let offered = fds.next().ok_or("Hello without a pidfd")?;
+                self.hello(token, hello, offered, now)
+            }
+            (Stage::Greeting(_), _) => Err("its first message is not Hello".into()),
+            (Stage::Client(_), from_client::Body::Hello(_)) => Err("it said Hello twice".into()),
+            (Stage::Client(client), from_client::Body::Announce(announce)) => {
+                self.announced(client, announce, fds.collect(), now)
+            }
+            (Stage::Client(client), from_client::Body::Standby(standby)) => {
+                let seat = fds.next().ok_or("Standby without a seat")?;
+                let seat = self.admit_seat(seat)?;
+                self.registry.standby(client, standby.key, seat, now).map_err(|v| v.0)
+            }
+            (Stage::Client(client), from_client::Body::Joined(j)) => self
+                .registry
+                .joined(client, j.key, SeatNo(j.seat), j.start, &tame(&j.error), now)
+                .map_err(|violation| violation.0),
+            (Stage::Client(client), from_client::Body::Goodbye(goodbye)) => {
+                self.registry.goodbye(client, goodbye.key, now);
+                Ok(())
+            }
+        }
+    }
+
+    fn hello(
+        &mut self,
+        token: u64,
+        hello: Hello,
+        offered: OwnedFd,
+        now: Duration,
+    ) -> Result<(), String> {
+        if hello.version != datagram::VERSION {
+            let (theirs, ours) = (hello.version, datagram::VERSION);
+            return Err(format!(
+                "it speaks version {theirs} of the protocol; this proxy speaks {ours}"
+            ));
+        }
+        let id = &hello.client_id;
+        if id.is_empty() || id.len() > 64 || !id.bytes().all(|c| c.is_ascii_graphic()) {
+            return Err("client_id: 1 to 64 printable ASCII characters are allowed".into());
+        }
+        let Some(link) = self.links.get(&token) else { return Ok(()) };
+        let (pidfd, identity) = peer::identify(std::os::fd::AsFd::as_fd(&link.socket), offered)
+            .map_err(|error| format!("its process cannot be identified: {error}"))?;
+        if let Some(known) = self.registry.client_named(id) {
+            if self.processes.get(&known).is_none_or(|process| process.identity != identity) {
+                return Err("client_id is in use by another process".into());
+            }
+            if self.registry.is_attached(known) {
+                self.close_link_of(known, "it came again by another socket", now);
+            }
+        }
+        let siblings = self.processes.values().filter(|p| p.identity == identity).count();
+        if siblings >= CLIENTS_PER_PROCESS {
+            return Err(format!("its process has {siblings} clients already"));
+        }
+        let program = tame(&hello.program);
+        let label = format!("{program} (pid {})", hello.pid);
+        let client = self.registry.attach(id, &label);
+        if !self.processes.contains_key(&client) {
+            self.watch_process(client, &pidfd).map_err(|error| error.to_string())?;
+            let process = Process {
+                pidfd: Arc::new(pidfd),
+                identity,
+                name: id.clone(),
+                program,
+                pid: hello.pid,
+                link: None,
+            };
+            self.processes.insert(client, process);
+        }
+        if let Some(process) = self.processes.get_mut(&client) {
+            process.link = Some(token);
+        }
+        if let Some(link) = self.links.get_mut(&token) {
+            link.stage = Stage::Client(client);
+        }
+        log::debug!("{label}: client {id}");
+        let welcome = Welcome { version: datagram::VERSION, proxy_id: self.proxy_id.clone() };
+        self.post(token, from_proxy::Body::Welcome(welcome), super::link::Cargo::Nothing, now);
+        Ok(())
+    }
+
+    fn announced(
+        &mut self,
+        client: ClientNo,
+        announce: Announce,
+        fds: Vec<OwnedFd>,
+        now: Duration,
+    ) -> Result<(), String> {
+        let Announce { key, conn_id, config, ring_id, receivers } = announce;
+        let refusal = match self.examine(config.as_ref(), &ring_id, receivers, fds) {
+            Ok((config, ends)) => {
+                let announcement = Announcement { key, conn_id, config, ends };
+                return self.registry.announce(client, announcement, now).map_err(|v| v.0);
+            }
+            Err(refusal) => refusal,
+        };
+        let (code, reason) = refusal;
+        log::warn!("{}: connection refused: {reason}", self.label(client));
+        self.registry.refuse(client, key, code, reason);
+        Ok(())
+    }
+
+    /// Checks configuration and descriptors of an announcement.
+    fn examine(
+        &mut self,
+        config: Option<&proto::sdk::ConnectionConfig>,
+        ring_id: &[u8],
+        receivers: Vec<String>,
+        fds: Vec<OwnedFd>,
+    ) -> Result<(ConnectionConfig, Ends), (i32, String)> {
+        let config =
+            config.ok_or_else(|| (code::CONFIG_INVAL, "configuration is missing".to_owned()))?;
+        let (kind, config) = proto::config::from_sdk(config).map_err(|error| {
+            let code = match error.kind {
+                ConfigErrorKind::Malformed | ConfigErrorKind::Invalid => code::CONFIG_INVAL,
+                ConfigErrorKind::Incompatible => code::CONFIG_INCOMPAT,
+                ConfigErrorKind::NotImplemented => code::NOT_IMPLEMENTED,
+            };
+            (code, error.to_string())
+        })?;
+        let failed = |reason: String| (code::CONN_FAILED, reason);
+        let mut fds = fds.into_iter();
+        let mut next = || fds.next().ok_or_else(|| failed("a descriptor is missing".into()));
+        let ends = match kind {
+            Kind::Source => {
+                let (pool, board) = (next()?, next()?);
+                let ring = ring_bytes(ring_id).map_err(failed)?;
+                let board = open_board(pool, board, ring, &config).map_err(failed)?;
+                let number = BoardNo(self.registry.number());
+                self.boards.insert(number, Arc::new(board));
+                Ends::Source { board: number, ring, receivers }
+            }
+            Kind::Receiver => {
+                let standby = open_seat(next()?).map_err(failed)?;
+                let using = if ring_id.is_empty() {
+                    None
+                } else {
+                    let ring = ring_bytes(ring_id).map_err(failed)?;
+                    Some((ring, open_seat(next()?).map_err(failed)?))
+                };
+                let standby = self.keep_seat(standby);
+                let using = using.map(|(ring, seat)| (ring, self.keep_seat(seat)));
+                Ends::Receiver { standby, using }
+            }
+        };
+        Ok((config, ends))
+    }
+
+    fn admit_seat(&mut self, seat: OwnedFd) -> Result<SeatNo, String> {
+        let seat = open_seat(seat)?;
+        Ok(self.keep_seat(seat))
+    }
+
+    fn keep_seat(&mut self, seat: SeatMonitor) -> SeatNo {
+        let number = SeatNo(self.registry.number());
+        self.seats.insert(number, Arc::new(seat));
+        number
+    }
+}
+
+fn open_seat(seat: OwnedFd) -> Result<SeatMonitor, String> {
+    SeatMonitor::open(seat).map_err(|error| error.to_string())
+}
+
+fn ring_bytes(bytes: &[u8]) -> Result<RingBytes, String> {
+    bytes.try_into().map_err(|_| format!("ring_id has {} bytes, 16 are expected", bytes.len()))
+}
+
+fn open_board(
+    pool: OwnedFd,
+    board: OwnedFd,
+    ring: RingBytes,
+    config: &ConnectionConfig,
+) -> Result<Board, String> {
+    let monitor = BoardMonitor::open(board).map_err(|error| error.to_string())?;
+    monitor.check_pool(std::os::fd::AsFd::as_fd(&pool)).map_err(|error| error.to_string())?;
+    if monitor.ring_id() != RingId(ring) {
+        return Err(format!(
+            "board is of ring {}, announced is {}",
+            monitor.ring_id(),
+            RingId(ring)
+        ));
+    }
+    let geometry = monitor.geometry();
+    for (what, has, wants) in [
+        ("payload", geometry.payload_size, config.payload_size()),
+        ("metadata", geometry.metadata_size, config.metadata_size()),
+    ] {
+        if has as u64 != u64::from(wants) {
+            return Err(format!(
+                "board has slots with {has} bytes of {what}, configured are {wants}"
+            ));
+        }
+    }
+    Ok(Board { pool, monitor })
+}
+
+/// Text of a client made fit for logs and tables: one line of bounded length.
+fn tame(text: &str) -> String {
+    text.chars().take(MAX_LABEL).map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_for_people_is_tame() {
+        assert_eq!(tame("a\nb\u{1b}[31m"), "a?b?[31m");
+        assert_eq!(tame(&"ä".repeat(100)).chars().count(), MAX_LABEL);
+    }
+
+    #[test]
+    fn rings_have_sixteen_bytes() {
+        assert_eq!(ring_bytes(&[7; 16]), Ok([7; 16]));
+        assert!(ring_bytes(&[7; 15]).is_err());
+    }
+}

@@ -1,0 +1,164 @@
+//! The state as people see it: the registry's knowledge with the counters in shared memory.
+
+use super::Exchange;
+use super::command::{Snapshot, Totals};
+use super::meter::{Counts, Rates};
+use crate::registry::{ConnNo, Connection, State};
+use media::{ConnectionConfig, Delivery, Payload};
+use proto::control;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Counters of seats that a receiver has left.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Retired {
+    pub(super) received: u64,
+    pub(super) missed: u64,
+}
+
+impl Exchange {
+    pub(super) fn totals(&self) -> Totals {
+        Totals {
+            clients: self.processes.len(),
+            groups: self.registry.groups().count(),
+            connections: self.registry.connection_count(),
+            refused_clients: self.refused,
+        }
+    }
+
+    /// Takes a reading of all counters, and describes one group or all.
+    pub(super) fn snapshot(&mut self, wanted: Option<&str>, now: Duration) -> Snapshot {
+        let registry = &self.registry;
+        self.retired.retain(|no, _| registry.connection(*no).is_some());
+        let mut groups = Vec::new();
+        let mut counts = HashMap::new();
+        for (name, group) in self.registry.groups() {
+            let source = group.source().and_then(|no| self.describe(no, None, now));
+            let mean = source.as_ref().map_or(0.0, |source| {
+                if source.frames == 0 { 0.0 } else { source.bytes as f64 / source.frames as f64 }
+            });
+            let mut receivers = Vec::new();
+            for &no in group.receivers() {
+                if let Some(mut receiver) = self.describe(no, group.source(), now) {
+                    receiver.bytes = (receiver.frames as f64 * mean) as u64;
+                    counts.insert(no, Counts { frames: receiver.frames, bytes: receiver.bytes });
+                    receivers.push((no, receiver));
+                }
+            }
+            let source = group.source().zip(source).map(|(no, mut source)| {
+                counts.insert(no, Counts { frames: source.frames, bytes: source.bytes });
+                source.queue_depth =
+                    receivers.iter().map(|(_, receiver)| receiver.queue_depth).max().unwrap_or(0);
+                (no, source)
+            });
+            groups.push((name.to_owned(), source, receivers));
+        }
+        let rates = self.meter.read(now, counts);
+        let has_rates = rates.is_some();
+        let rates = rates.unwrap_or_default();
+        let rated = |(no, mut connection): (ConnNo, control::Connection)| {
+            let Rates { fps, mbit_per_s } = rates.get(&no).copied().unwrap_or_default();
+            connection.fps = fps;
+            connection.mbit_per_s = mbit_per_s;
+            connection
+        };
+        let groups = groups
+            .into_iter()
+            .filter(|(id, ..)| wanted.is_none_or(|wanted| wanted == id))
+            .map(|(id, source, receivers)| {
+                let source = source.map(rated);
+                let receivers: Vec<_> = receivers.into_iter().map(rated).collect();
+                let format = source.iter().chain(&receivers).map(|c| c.format.clone()).next();
+                control::Group { id, format: format.unwrap_or_default(), source, receivers }
+            })
+            .filter(|group| group.source.is_some() || !group.receivers.is_empty())
+            .collect();
+        Snapshot { groups, has_rates }
+    }
+
+    fn describe(
+        &self,
+        no: ConnNo,
+        source: Option<ConnNo>,
+        now: Duration,
+    ) -> Option<control::Connection> {
+        let connection = self.registry.connection(no)?;
+        let process = self.processes.get(&connection.client);
+        let state = match self.registry.state(no)? {
+            State::Active => control::State::Active,
+            State::Waiting => control::State::Waiting,
+            State::Joining => control::State::Joining,
+            State::Detached => control::State::Detached,
+        };
+        let mut view = control::Connection {
+            conn_id: connection.id.clone(),
+            group_id: connection.group.clone(),
+            state: state.into(),
+            format: format_text(&connection.config),
+            capacity: connection.config.queue_capacity.into(),
+            age_ms: now.saturating_sub(connection.since).as_millis().try_into().unwrap_or(u64::MAX),
+            ..Default::default()
+        };
+        if let Some(process) = process {
+            view.client_id.clone_from(&process.name);
+            view.program.clone_from(&process.program);
+            view.pid = process.pid;
+            view.host_pid = process.identity.pid;
+        }
+        match (connection.source(), connection.receiver()) {
+            (Some(role), _) => {
+                view.kind = control::Kind::Source.into();
+                if let Some(board) = self.boards.get(&role.board) {
+                    view.frames = board.monitor.published();
+                    view.bytes = board.monitor.bytes();
+                    view.waits = board.monitor.waits();
+                }
+            }
+            (None, Some(role)) => {
+                view.kind = control::Kind::Receiver.into();
+                let source = source.and_then(|no| self.registry.connection(no));
+                view.live = self.is_live(connection, source);
+                let retired = self.retired.get(&no).copied().unwrap_or_default();
+                view.frames = retired.received;
+                view.missed = retired.missed;
+                if let Some((ring, seat)) = role.using
+                    && let Some(seat) = self.seats.get(&seat)
+                {
+                    view.frames += seat.received();
+                    view.missed += seat.missed();
+                    view.held = seat.held();
+                    let board = source
+                        .and_then(Connection::source)
+                        .filter(|source| source.ring == ring)
+                        .and_then(|source| self.boards.get(&source.board));
+                    view.queue_depth = board.map_or(0, |board| {
+                        let depth = board.monitor.published().saturating_sub(seat.position());
+                        u32::try_from(depth).unwrap_or(u32::MAX)
+                    });
+                }
+            }
+            (None, None) => {}
+        }
+        Some(view)
+    }
+
+    fn is_live(&self, receiver: &Connection, source: Option<&Connection>) -> bool {
+        let of_source = source.and_then(|source| source.config.options.delivery);
+        receiver.config.options.delivery.or(of_source) == Some(Delivery::Live)
+    }
+}
+
+/// A configuration's payload in a few words.
+fn format_text(config: &ConnectionConfig) -> String {
+    match &config.payload {
+        Payload::Video(video) => format!(
+            "video {}x{} {}/{} {}",
+            video.width, video.height, video.rate.num, video.rate.den, video.pixel_format
+        ),
+        Payload::Audio(audio) => format!(
+            "audio {} x {} Hz {} {}",
+            audio.channels, audio.sample_rate, audio.format, audio.packet_time
+        ),
+        Payload::Blob => format!("blob {} bytes", config.payload_size()),
+    }
+}

@@ -1,0 +1,147 @@
+//! The run directory: one proxy at a time, and the socket in it.
+
+use crate::error::ProxyError;
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
+};
+use std::fs::{DirBuilder, File, Permissions};
+use std::io::{Read, Seek, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The directory is for its owner and one group; what is made in it belongs to that group.
+const DIR_MODE: u32 = 0o2770;
+/// Connecting needs the right to write.
+const SOCKET_MODE: u32 = 0o660;
+const BACKLOG: i32 = 4096;
+
+/// A run directory that this process alone serves.
+#[derive(Debug)]
+pub(crate) struct RunDir {
+    path: PathBuf,
+    socket: PathBuf,
+    _lock: File,
+}
+
+impl RunDir {
+    /// Creates the directory if need be, and makes sure that no other proxy serves it.
+    pub(crate) fn open(path: &Path) -> Result<Self, ProxyError> {
+        let failed = |what| move |error| ProxyError::RunDir { path: path.to_owned(), what, error };
+        match DirBuilder::new().mode(DIR_MODE).create(path) {
+            Ok(()) => std::fs::set_permissions(path, Permissions::from_mode(DIR_MODE))
+                .map_err(failed("cannot set its mode"))?,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed("cannot create it")(error)),
+        }
+        let lock_path = path.join("media_proxy.lock");
+        let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let lock = rustix::fs::open(&lock_path, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|errno| failed("cannot open media_proxy.lock")(errno.into()))?;
+        let mut lock = File::from(lock);
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let mut pid = String::new();
+                // The number is for people only.
+                let _ = (&mut lock).take(20).read_to_string(&mut pid);
+                let pid = pid.trim().chars().filter(char::is_ascii_digit).collect();
+                return Err(ProxyError::Taken { path: path.to_owned(), pid });
+            }
+            Err(errno) => return Err(failed("cannot lock media_proxy.lock")(errno.into())),
+        }
+        lock.set_len(0)
+            .and_then(|()| lock.rewind())
+            .and_then(|()| writeln!(lock, "{}", std::process::id()))
+            .map_err(failed("cannot write media_proxy.lock"))?;
+        Ok(Self { path: path.to_owned(), socket: media::run_dir::socket_path(path), _lock: lock })
+    }
+
+    /// The directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Path of the socket.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Makes the socket. Returns whether a predecessor left its own, which means that it had clients.
+    pub(crate) fn listen(&self) -> Result<(OwnedFd, bool), ProxyError> {
+        let path = &self.path;
+        let failed = |what| {
+            move |errno: rustix::io::Errno| ProxyError::RunDir {
+                path: path.clone(),
+                what,
+                error: errno.into(),
+            }
+        };
+        let address = SocketAddrUnix::new(&self.socket)
+            .map_err(failed("its path is too long for a unix socket"))?;
+        let stale = self.remove_socket()?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
+            .map_err(failed("cannot make a unix socket"))?;
+        bind(&socket, &address).map_err(failed("cannot bind media_proxy.sock"))?;
+        std::fs::set_permissions(&self.socket, Permissions::from_mode(SOCKET_MODE)).map_err(
+            |error| ProxyError::RunDir {
+                path: path.clone(),
+                what: "cannot set the mode of media_proxy.sock",
+                error,
+            },
+        )?;
+        listen(&socket, BACKLOG).map_err(failed("cannot listen on media_proxy.sock"))?;
+        Ok((socket, stale))
+    }
+
+    /// Removes the socket. Returns whether there was one.
+    pub(crate) fn remove_socket(&self) -> Result<bool, ProxyError> {
+        match std::fs::remove_file(&self.socket) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(ProxyError::RunDir {
+                path: self.path.clone(),
+                what: "cannot remove an old media_proxy.sock",
+                error,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_proxy_at_a_time() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("mcm");
+        let first = RunDir::open(&path).unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o2770);
+        let error = RunDir::open(&path).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("another media_proxy (pid {})", std::process::id())),
+            "{error}"
+        );
+        let (_socket, stale) = first.listen().unwrap();
+        assert!(!stale);
+        let mode = std::fs::metadata(first.socket()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o660);
+        drop(first);
+        let (_socket, stale) = RunDir::open(&path).unwrap().listen().unwrap();
+        assert!(stale);
+    }
+
+    #[test]
+    fn errors_name_the_directory() {
+        let temp = tempfile::tempdir().unwrap();
+        let error = RunDir::open(&temp.path().join("no/such")).unwrap_err().to_string();
+        assert!(error.contains("no/such: cannot create it"), "{error}");
+        let long = temp.path().join("x".repeat(100));
+        let error = RunDir::open(&long).unwrap().listen().unwrap_err().to_string();
+        assert!(error.contains("too long for a unix socket"), "{error}");
+    }
+}

@@ -1,0 +1,153 @@
+//! The TCP connections of one port: a bounded number, and who has to make room for whom.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio::sync::oneshot;
+
+/// How much a connection is worth keeping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// It may not call anything.
+    Stranger,
+    /// It may call.
+    Caller,
+}
+
+#[derive(Debug)]
+struct Member {
+    rank: Rank,
+    /// It has shown that it speaks the protocol.
+    greeted: bool,
+    last_seen: Instant,
+    /// Dropped to end the connection.
+    _end: oneshot::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: u64,
+    members: HashMap<u64, Member>,
+}
+
+/// All connections of one port.
+#[derive(Clone, Debug)]
+pub(super) struct Crowd {
+    /// So many that have greeted, and so many that have not.
+    limit: usize,
+    state: Arc<Mutex<State>>,
+}
+
+/// A connection's place; given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    crowd: Crowd,
+    number: u64,
+}
+
+impl Crowd {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit: limit.max(1), state: Arc::default() }
+    }
+
+    /// Takes a new connection in. Another that has not greeted is ended if there are too many. The receiver ends when this
+    /// one has to make room itself.
+    pub(super) fn enter(&self, rank: Rank, now: Instant) -> (Place, oneshot::Receiver<()>) {
+        let (end, ended) = oneshot::channel();
+        let mut state = self.lock();
+        Self::make_room(&mut state, false, self.limit);
+        let number = state.next;
+        state.next += 1;
+        let member = Member { rank, greeted: false, last_seen: now, _end: end };
+        state.members.insert(number, member);
+        (Place { crowd: self.clone(), number }, ended)
+    }
+
+    /// Ends the least valuable connection if there are `limit` of that kind.
+    fn make_room(state: &mut State, greeted: bool, limit: usize) {
+        let same = state.members.iter().filter(|(_, member)| member.greeted == greeted);
+        if same.clone().count() < limit {
+            return;
+        }
+        let worst = same.min_by_key(|(number, member)| (member.rank, member.last_seen, **number));
+        if let Some(number) = worst.map(|(number, _)| *number) {
+            state.members.remove(&number);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// The connection speaks the protocol, and may be worth more than it seemed.
+    pub(super) fn greeted(&self, rank: Rank, now: Instant) {
+        let mut state = self.crowd.lock();
+        Crowd::make_room(&mut state, true, self.crowd.limit);
+        if let Some(member) = state.members.get_mut(&self.number) {
+            member.greeted = true;
+            member.rank = rank;
+            member.last_seen = now;
+        }
+    }
+
+    /// The other end has sent something.
+    pub(super) fn seen(&self, now: Instant) {
+        if let Some(member) = self.crowd.lock().members.get_mut(&self.number) {
+            member.last_seen = now;
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.crowd.lock().members.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn silent_connections_make_room_for_new_ones_only() {
+        let (crowd, now) = (Crowd::new(2), Instant::now());
+        let (caller, mut caller_end) = crowd.enter(Rank::Caller, now);
+        caller.greeted(Rank::Caller, now);
+        let mut silent: Vec<_> = (0..2).map(|_| crowd.enter(Rank::Caller, now)).collect();
+        let (_new, mut new_end) = crowd.enter(Rank::Caller, now);
+        assert!(silent[0].1.try_recv() == Err(oneshot::error::TryRecvError::Closed));
+        assert!(silent[1].1.try_recv() == Err(oneshot::error::TryRecvError::Empty));
+        assert!(new_end.try_recv() == Err(oneshot::error::TryRecvError::Empty));
+        assert!(caller_end.try_recv() == Err(oneshot::error::TryRecvError::Empty));
+    }
+
+    #[test]
+    fn strangers_go_first_then_who_was_silent_longest() {
+        let (crowd, now) = (Crowd::new(3), Instant::now());
+        let enter = |rank| {
+            let (place, end) = crowd.enter(rank, now);
+            place.greeted(rank, now);
+            (place, end)
+        };
+        let mut a = enter(Rank::Caller);
+        let mut b = enter(Rank::Caller);
+        let mut stranger = enter(Rank::Stranger);
+        a.0.seen(now + Duration::from_secs(1));
+        let _c = enter(Rank::Caller);
+        assert!(stranger.1.try_recv() == Err(oneshot::error::TryRecvError::Closed));
+        let _d = enter(Rank::Caller);
+        assert!(b.1.try_recv() == Err(oneshot::error::TryRecvError::Closed));
+        assert!(a.1.try_recv() == Err(oneshot::error::TryRecvError::Empty));
+        assert_eq!(crowd.lock().members.len(), 3);
+    }
+
+    #[test]
+    fn places_are_given_back() {
+        let crowd = Crowd::new(2);
+        drop(crowd.enter(Rank::Caller, Instant::now()));
+        assert_eq!(crowd.lock().members.len(), 0);
+    }
+}

@@ -1,0 +1,200 @@
+//! The TCP ports: which connections get as far as the gRPC server.
+//!
+//! A connection first has to show, within a few seconds, that it speaks HTTP/2 (or TLS, and then HTTP/2). Those that
+//! stay silent, send something else or are too many never cost more than a small buffer each.
+
+mod crowd;
+mod guarded;
+mod tls;
+
+pub(crate) use guarded::Guarded;
+pub(crate) use tls::acceptor;
+
+use crate::access::Peer;
+use crate::seldom::Seldom;
+use crowd::{Crowd, Rank};
+use guarded::{Duplex, Rewound};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+
+/// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// What a connection of the legacy SDK begins with.
+const LEGACY: &[u8] = b"mcm\0";
+/// First byte of a TLS handshake.
+const TLS: u8 = 0x16;
+/// How long a connection may take until it has shown what it speaks.
+const GREET_TIMEOUT: Duration = Duration::from_secs(5);
+
+static LEGACY_SEEN: Seldom = Seldom::new();
+static GARBAGE_SEEN: Seldom = Seldom::new();
+static TLS_FAILED: Seldom = Seldom::new();
+
+/// Accepts connections on a port for ever, and gives those on that speak the protocol.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    limit: usize,
+    tls: Option<TlsAcceptor>,
+    out: mpsc::Sender<Result<Guarded, std::io::Error>>,
+) {
+    let crowd = Crowd::new(limit);
+    loop {
+        let (stream, address) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(_) => {
+                // Out of descriptors, or the peer was gone already. Connections that time out make room.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+        };
+        let Ok(own) = stream.local_addr() else { continue };
+        let peer = Peer::new(address, own);
+        let rank = rank(peer);
+        let (place, mut ended) = crowd.enter(rank, Instant::now());
+        let (tls, out) = (tls.clone(), out.clone());
+        tokio::spawn(async move {
+            let greeted = tokio::select! {
+                greeted = tokio::time::timeout(GREET_TIMEOUT, greet(stream, peer, tls)) => greeted,
+                _ = &mut ended => return,
+            };
+            if let Ok(Some((stream, peer))) = greeted {
+                place.greeted(self::rank(peer), Instant::now());
+                // If the server is gone, so is the connection.
+                let _ = out.send(Ok(Guarded { stream, peer, place, ended })).await;
+            }
+        });
+    }
+}
+
+fn rank(peer: Peer) -> Rank {
+    if peer.allowed() { Rank::Caller } else { Rank::Stranger }
+}
+
+/// Finds out what a connection speaks; `None` if that is nothing for us.
+async fn greet(
+    mut stream: TcpStream,
+    peer: Peer,
+    tls: Option<TlsAcceptor>,
+) -> Option<(Box<dyn Duplex>, Peer)> {
+    // A request and its answer are small; waiting for more only delays them.
+    stream.set_nodelay(true).ok()?;
+    let address = peer.address;
+    let first = stream.read_u8().await.ok()?;
+    if first != TLS {
+        let stream = preface(vec![first], stream, address).await?;
+        return Some((Box::new(stream), peer));
+    }
+    let Some(tls) = tls else {
+        TLS_FAILED.warn(&format!(
+            "{address}: speaks TLS, which is not configured; see --tls-cert, --tls-key and --tls-ca"
+        ));
+        return None;
+    };
+    match tls.accept(Rewound::new(vec![first], stream)).await {
+        Ok(stream) => {
+            let stream = preface(Vec::new(), stream, address).await?;
+            // The handshake fails without a certificate that one of our authorities has signed.
+            Some((Box::new(stream), Peer { certified: true, ..peer }))
+        }
+        Err(error) => {
+            TLS_FAILED.warn(&format!("{address}: TLS handshake failed: {error}"));
+            None
+        }
+    }
+}
+
+/// Reads the preface of HTTP/2, of which `head` is there already.
+async fn preface<S: Duplex>(
+    mut head: Vec<u8>,
+    mut stream: S,
+    address: SocketAddr,
+) -> Option<Rewound<S>> {
+    let mut buffer = [0; PREFACE.len()];
+    loop {
+        if head == PREFACE {
+            return Some(Rewound::new(head, stream));
+        }
+        if head.starts_with(LEGACY) {
+            LEGACY_SEEN.warn(&format!(
+                "{address}: refused: it speaks the binary protocol of older SDKs, which is not served yet"
+            ));
+            return None;
+        }
+        if !PREFACE.starts_with(&head) && !LEGACY.starts_with(&head) {
+            GARBAGE_SEEN.warn(&format!(
+                "{address}: refused: it speaks neither gRPC (HTTP/2) nor TLS; it began with \"{}\"",
+                head.escape_ascii()
+            ));
+            if head[0].is_ascii_uppercase() {
+                // Perhaps somebody with a browser. The connection is closed either way.
+                let answer = "HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\n\
+                              Content-Type: text/plain\r\n\r\nThis port speaks gRPC (HTTP/2).\n";
+                let _ = stream.write_all(answer.as_bytes()).await;
+                let _ = stream.shutdown().await;
+            }
+            return None;
+        }
+        let room = PREFACE.len() - head.len();
+        match stream.read(&mut buffer[..room]).await {
+            Ok(len) if len > 0 => head.extend_from_slice(&buffer[..len]),
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Poll;
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        let builder = &mut tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap().block_on(future)
+    }
+
+    /// What becomes of a connection that begins with these pieces; `None` while it waits for more.
+    fn fate(pieces: &[&[u8]]) -> Option<bool> {
+        run(async {
+            let (mut near, far) = tokio::io::duplex(4096);
+            let greeting = preface(Vec::new(), far, "127.0.0.1:1".parse().unwrap());
+            let mut greeting = std::pin::pin!(greeting);
+            for piece in pieces {
+                near.write_all(piece).await.unwrap();
+                let state =
+                    std::future::poll_fn(|context| Poll::Ready(greeting.as_mut().poll(context)));
+                if let Poll::Ready(result) = state.await {
+                    return Some(result.is_some());
+                }
+            }
+            None
+        })
+    }
+
+    #[test]
+    fn what_begins_how() {
+        assert_eq!(fate(&[PREFACE]), Some(true));
+        assert_eq!(fate(&[&PREFACE[..3], &PREFACE[3..10], &PREFACE[10..]]), Some(true));
+        assert_eq!(fate(&[&PREFACE[..23]]), None);
+        assert_eq!(fate(&[b"mcm"]), None);
+        assert_eq!(fate(&[b"mcm\0\x10"]), Some(false));
+        assert_eq!(fate(&[b"GET / HTTP/1.1\r\n\r\n"]), Some(false));
+        assert_eq!(fate(&[b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n"]), Some(false));
+        assert_eq!(fate(&[&[0; 100]]), Some(false));
+    }
+
+    #[test]
+    fn bytes_read_ahead_come_first() {
+        run(async {
+            let (mut near, far) = tokio::io::duplex(64);
+            near.write_all(b"cd").await.unwrap();
+            drop(near);
+            let mut text = String::new();
+            Rewound::new(b"ab".to_vec(), far).read_to_string(&mut text).await.unwrap();
+            assert_eq!(text, "abcd");
+        });
+    }
+}
