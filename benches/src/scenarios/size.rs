@@ -1,12 +1,13 @@
 //! Put, get and release must cost the same for frames of any size.
 
 use super::Options;
-use super::rounds::{CAPACITY, Outcome, Pair, put, slot_of};
+use super::rounds::{CAPACITY, Outcome, Pair};
 use crate::case::{Case, Target, Unit};
 use crate::cpu::{Cpus, pin};
 use crate::crew::new_source;
 use crate::error::BenchError;
 use ring::{Deadline, Reader, Receiver, Seat, Source, monotonic_ns};
+use std::time::Duration;
 
 /// A source and a receiver within this thread.
 struct Loop {
@@ -27,9 +28,11 @@ impl Loop {
     }
 
     fn round(&self, count: usize) -> Result<Outcome, BenchError> {
+        let deadline = Deadline::after(Duration::from_secs(60));
         let start = monotonic_ns();
         for _ in 0..count {
-            put(&self.source, slot_of(&self.source)?)?;
+            let slot = self.source.get(deadline)?;
+            self.source.put(slot, deadline, || 0).map_err(|(_, error)| error)?;
             drop(self.receiver.get(Deadline::Now)?);
         }
         let nanos = (monotonic_ns() - start) as f64;

@@ -1,6 +1,7 @@
 //! Time as this crate needs it: the monotonic clock, deadlines, and frame times.
 
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 fn nanoseconds(time: Timespec) -> u64 {
@@ -11,6 +12,13 @@ fn nanoseconds(time: Timespec) -> u64 {
 #[must_use]
 pub fn monotonic_ns() -> u64 {
     nanoseconds(clock_gettime(ClockId::Monotonic))
+}
+
+/// `CLOCK_MONOTONIC` in nanoseconds as of the kernel's next tick, which is some milliseconds later. Costs a fraction.
+pub(crate) fn rough_ns() -> u64 {
+    static TICK: OnceLock<u64> = OnceLock::new();
+    let tick = *TICK.get_or_init(|| nanoseconds(clock_getres(ClockId::MonotonicCoarse)));
+    nanoseconds(clock_gettime(ClockId::MonotonicCoarse)) + tick
 }
 
 /// How long a call may block.

@@ -158,14 +158,14 @@ pub const BOARD_SIZE: usize = (SLOTS_OFFSET + MAX_SLOTS * 64).next_multiple_of(4
 /// Offset of the seat line in a seat.
 pub const SEAT_LINE_OFFSET: usize = 64;
 /// Offset of the counts in a seat.
-pub const SEAT_COUNTS_OFFSET: usize = 128;
+pub const SEAT_COUNTS_OFFSET: usize = SEAT_LINE_OFFSET + size_of::<SeatLine>();
 /// Bytes of a seat.
 pub const SEAT_SIZE: usize = 4096;
 
 const _: () = {
     assert!(size_of::<BoardHeader>() <= HEAD_OFFSET);
     assert!(size_of::<HeadLine>() == 64 && size_of::<SlotLine>() == 64);
-    assert!(size_of::<SeatLine>() == 64 && size_of::<SeatCounts>() == 64);
+    assert!(size_of::<SeatLine>() == 128 && size_of::<SeatCounts>() == 64);
     assert!(COUNTS_OFFSET + size_of::<SourceCounts>() <= ENTRIES_OFFSET);
     assert!(SLOTS_OFFSET.is_multiple_of(64));
 };

@@ -190,9 +190,14 @@ impl Receiver {
                 Outcome::Sleep(reader, head) => {
                     let budget = self.spin.lock().budget();
                     if budget > 0 {
-                        let found = spin::spin(budget, || reader.head() != head);
-                        self.spin.lock().learn(found);
-                        if found {
+                        let spun = spin::spin(budget, || reader.head() != head);
+                        // First the frame, then what there is to learn.
+                        let found = if spun.ready() { look(self).ok() } else { None };
+                        self.spin.lock().learn(spun);
+                        if let Some(found) = found {
+                            return Ok(found);
+                        }
+                        if spun.ready() {
                             continue;
                         }
                     }
@@ -246,8 +251,12 @@ impl Receiver {
             };
             match cursor.look() {
                 Look::Taken(frame) => {
-                    self.frames.fetch_add(1, Relaxed);
-                    self.bytes.fetch_add(frame.payload_len() as u64, Relaxed);
+                    // Written under the lock only.
+                    let add = |count: &AtomicU64, more| {
+                        count.store(count.load(Relaxed) + more, Relaxed);
+                    };
+                    add(&self.frames, 1);
+                    add(&self.bytes, frame.payload_len() as u64);
                     let missed = frame.info().missed;
                     if missed > 0 {
                         self.missed.fetch_add(missed, Relaxed);

@@ -4,7 +4,7 @@ mod seats;
 mod slots;
 mod wait;
 
-use crate::clock::{Deadline, monotonic_ns};
+use crate::clock::{Deadline, monotonic_ns, rough_ns};
 use crate::error::RingError;
 use crate::gate::{Gate, Waiter};
 use crate::layout::{
@@ -342,7 +342,8 @@ impl Inner {
             state.audience_met = true;
         }
         let State { slots, seats, .. } = state;
-        seats.observe(slots.published(), monotonic_ns());
+        // Only the stall clock wants the time: a rough one, rather late, spares each frame a look at the exact one.
+        seats.observe(slots.published(), rough_ns());
         if let Some(slot) = slots.pick(self.board(), &self.geometry, seats) {
             return Some(slot);
         }
@@ -353,9 +354,13 @@ impl Inner {
 
     /// Whether no receiver that is waited for has its queue full.
     fn has_room(&self, state: &mut State) -> bool {
-        let published = state.slots.published();
-        state.seats.observe(published, monotonic_ns());
-        !state.seats.any_full(published, self.geometry.capacity as u64)
+        let (published, capacity) = (state.slots.published(), self.geometry.capacity as u64);
+        // Positions only grow: what was room when they were last read is room now, and the seats need not be touched.
+        if state.seats.any_full(published, capacity) {
+            state.seats.observe(published, monotonic_ns());
+            return !state.seats.any_full(published, capacity);
+        }
+        true
     }
 
     /// Writes what the board and the system data say of a frame, and publishes it.

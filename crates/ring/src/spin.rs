@@ -4,7 +4,7 @@
 //! tried again. Nobody spins where one CPU is all there is, and a longer spin offers the CPU to others meanwhile.
 
 use crate::clock::monotonic_ns;
-use std::thread::available_parallelism;
+use std::sync::OnceLock;
 
 const LEAST_NS: u64 = 500;
 const RETRY_NS: u64 = 2_000;
@@ -24,7 +24,7 @@ pub(crate) struct Spin {
 
 impl Spin {
     pub(crate) fn new() -> Self {
-        let allowed = available_parallelism().is_ok_and(|cpus| cpus.get() > 1);
+        let allowed = several_cpus();
         Self { budget: if allowed { RETRY_NS } else { 0 }, short_sleeps: 0, allowed }
     }
 
@@ -39,8 +39,8 @@ impl Spin {
     }
 
     /// Learns what a spin of the present budget came to.
-    pub(crate) fn learn(&mut self, success: bool) {
-        self.budget = match (success, self.budget) {
+    pub(crate) fn learn(&mut self, spun: Spun) {
+        self.budget = match (spun == Spun::Paid, self.budget) {
             (true, budget) => (budget * 2).min(MOST_NS),
             (false, budget) if budget / 2 < LEAST_NS => 0,
             (false, budget) => budget / 2,
@@ -61,26 +61,54 @@ impl Spin {
     }
 }
 
-/// Spins for at most `budget` nanoseconds until `ready`. Returns whether it became so.
-pub(crate) fn spin(budget: u64, mut ready: impl FnMut() -> bool) -> bool {
+/// Whether the machine has more than one CPU at work. What this thread is bound to does not matter: a receiver that has a
+/// CPU of its own is the one that gains most.
+fn several_cpus() -> bool {
+    static SEVERAL: OnceLock<bool> = OnceLock::new();
+    // SAFETY: a query without arguments in memory.
+    *SEVERAL.get_or_init(|| unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) } > 1)
+}
+
+/// What a spin came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spun {
+    /// It was worth it.
+    Paid,
+    /// What was waited for is there, but only after others had the CPU for longer than any spin may take: to sleep and be
+    /// woken, ahead of them, would have been faster.
+    Late,
+    /// It is not there.
+    Failed,
+}
+
+impl Spun {
+    /// Whether what was waited for is there.
+    pub(crate) fn ready(self) -> bool {
+        self != Self::Failed
+    }
+}
+
+/// Spins for at most `budget` nanoseconds until `ready`.
+pub(crate) fn spin(budget: u64, mut ready: impl FnMut() -> bool) -> Spun {
     if budget == 0 {
-        return false;
+        return Spun::Failed;
     }
     let start = monotonic_ns();
+    let mut spent = 0;
     loop {
         for _ in 0..8 {
             if ready() {
-                return true;
+                return if spent > MOST_NS { Spun::Late } else { Spun::Paid };
             }
             std::hint::spin_loop();
         }
-        let spent = monotonic_ns() - start;
         if spent > budget {
-            return false;
+            return Spun::Failed;
         }
         if spent > YIELD_AFTER_NS {
             std::thread::yield_now();
         }
+        spent = monotonic_ns() - start;
     }
 }
 
@@ -95,16 +123,16 @@ mod tests {
     #[test]
     fn success_doubles_up_to_the_limit_and_failure_ends_it() {
         let mut spin = on_two_cpus();
-        (0..20).for_each(|_| spin.learn(true));
+        (0..20).for_each(|_| spin.learn(Spun::Paid));
         assert_eq!(spin.budget(), MOST_NS);
-        (0..20).for_each(|_| spin.learn(false));
+        (0..20).for_each(|_| spin.learn(Spun::Late));
         assert_eq!(spin.budget(), 0);
     }
 
     #[test]
     fn short_sleeps_make_it_try_again_long_ones_do_not() {
         let mut spin = on_two_cpus();
-        (0..20).for_each(|_| spin.learn(false));
+        (0..20).for_each(|_| spin.learn(Spun::Failed));
         for _ in 0..40 {
             spin.slept(1_000);
             spin.slept(16_000_000);
@@ -119,6 +147,6 @@ mod tests {
         let mut lone = Spin { budget: 0, short_sleeps: 0, allowed: false };
         (0..100).for_each(|_| lone.slept(1));
         assert_eq!(lone.budget(), 0);
-        assert!(!spin(0, || true));
+        assert_eq!(spin(0, || true), Spun::Failed);
     }
 }

@@ -59,7 +59,7 @@ pub struct SlotLine {
     pub metadata_len: AtomicU32,
 }
 
-/// A receiver's line. Written by the receiver.
+/// A receiver's two lines. Written by the receiver.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct SeatLine {
@@ -67,12 +67,26 @@ pub struct SeatLine {
     pub leases: [AtomicU64; LEASE_WORDS],
     /// Sequence number that the receiver wants next.
     pub position: AtomicU64,
-    /// The head that the receiver sleeps on plus one, or 0.
-    pub sleep: AtomicU64,
     /// Counts takes and releases; the source sleeps on it.
     pub tick: AtomicU32,
     /// See [`SEAT_OPEN`] and [`SEAT_GOODBYE`].
     pub state: AtomicU32,
+    /// The head that the receiver sleeps on plus one, or 0. The source reads it right after it has published, just when a
+    /// receiver that is awake writes the words above.
+    pub sleep: OwnLine,
+}
+
+/// A word with a cache line to itself.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct OwnLine(pub AtomicU64);
+
+impl std::ops::Deref for OwnLine {
+    type Target = AtomicU64;
+
+    fn deref(&self) -> &AtomicU64 {
+        &self.0
+    }
 }
 
 /// The seat is, or will be, in use.

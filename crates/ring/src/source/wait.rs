@@ -111,7 +111,7 @@ impl Inner {
         }
         drop(state);
         let mut found = None;
-        let ended = spin::spin(budget, || {
+        let spun = spin::spin(budget, || {
             let mut moved = false;
             for blocker in &mut *blockers {
                 let tick = protocol::tick(blocker.view.line());
@@ -123,7 +123,7 @@ impl Inner {
             }
             found.is_some() || gate.0.load(Relaxed) != gate.1
         });
-        self.spin.lock().learn(ended);
+        self.spin.lock().learn(spun);
         match found {
             Some((state, result)) => (state, Some(result)),
             None => (self.lock(), None),

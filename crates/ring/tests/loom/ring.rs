@@ -5,7 +5,9 @@ use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering::Acquire};
 use loom::sync::{Condvar, Mutex};
 use ring::protocol::{self, Located};
-use ring::words::{Board, Head, HeadLine, LEASE_WORDS, NO_FRAME, SEAT_OPEN, SeatLine, SlotLine};
+use ring::words::{
+    Board, Head, HeadLine, LEASE_WORDS, NO_FRAME, OwnLine, SEAT_OPEN, SeatLine, SlotLine,
+};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -48,7 +50,7 @@ impl<R: Rules> Ring<R> {
         let seat = |_| SeatLine {
             leases: [(); LEASE_WORDS].map(|()| AtomicU64::new(0)),
             position: AtomicU64::new(0),
-            sleep: AtomicU64::new(0),
+            sleep: OwnLine(AtomicU64::new(0)),
             tick: AtomicU32::new(0),
             state: AtomicU32::new(SEAT_OPEN),
         };
