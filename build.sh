@@ -46,7 +46,7 @@ packages() {
     local packages=(build-essential cmake pkg-config)
     case $1 in
     test) packages+=(clang valgrind util-linux iproute2) ;;
-    demo) packages+=(ffmpeg) ;;
+    demo) packages+=(ffmpeg python3) ;;
     esac
     printf '%s\n' "${packages[@]}"
 }

@@ -47,6 +47,14 @@ char *app_read_text(const char *path)
     return text;
 }
 
+void app_write_file(const char *path, const void *data, size_t size)
+{
+    FILE *file = fopen(path, "wb");
+
+    if (!file || fwrite(data, 1, size, file) != size || fclose(file))
+        app_fail("%s: %s", path, strerror(errno));
+}
+
 long app_number(const char *option, const char *text, long min, long max)
 {
     char *end;
@@ -297,6 +305,8 @@ void app_write_result(const AppResult *result, const char *path)
         fprintf(file, ",\n  \"latencyMicroseconds\": { \"p50\": %.3f, \"p99\": %.3f, \"max\": %.3f }",
                 app_percentile_us(result->latencies, 0.5), app_percentile_us(result->latencies, 0.99),
                 app_percentile_us(result->latencies, 1));
+    if (result->highest)
+        fprintf(file, ",\n  \"payloadAddresses\": [%" PRIuPTR ", %" PRIuPTR "]", result->lowest, result->highest);
     fputs("\n}\n", file);
     if (ferror(file) | fclose(file))
         app_fail("%s: cannot write", path);

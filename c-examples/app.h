@@ -20,6 +20,9 @@ void app_check(int err, const char *what);
 /* Reads a text file. Free the result. */
 char *app_read_text(const char *path);
 
+/* Writes bytes to a file. */
+void app_write_file(const char *path, const void *data, size_t size);
+
 /* Reads a whole number from text, between min and max, or ends the program naming the option. */
 long app_number(const char *option, const char *text, long min, long max);
 
@@ -75,6 +78,7 @@ typedef struct {
     uint64_t frames, bytes, missed, waits;
     double seconds; /* from the first frame to the last */
     double cpu_seconds;
+    uintptr_t lowest, highest; /* addresses of the payloads received, 0 if none */
     AppLatencies *latencies; /* NULL if not measured */
 } AppResult;
 

@@ -2,7 +2,7 @@
 
 #include <getopt.h>
 
-enum { OPT_LOOP = 256, OPT_FAST, OPT_CHECKSUM, OPT_LATENCY, OPT_STATS, OPT_URN, OPT_PROTOCOL, OPT_LATER };
+enum { OPT_LOOP = 256, OPT_FAST, OPT_CHECKSUM, OPT_LATENCY, OPT_STATS, OPT_SNAPSHOT, OPT_URN, OPT_PROTOCOL, OPT_LATER };
 
 static const struct {
     AppRole roles; /* who understands it; 0 for both */
@@ -22,6 +22,7 @@ static const struct {
     {0, {"checksum", 0, NULL, OPT_CHECKSUM}, NULL, "print number and checksum of each frame"},
     {RECEIVER, {"latency", 0, NULL, OPT_LATENCY}, NULL, "measure from the source's put to our get"},
     {0, {"stats-json", 1, NULL, OPT_STATS}, "FILE", "write the result there, as JSON"},
+    {RECEIVER, {"snapshot", 1, NULL, OPT_SNAPSHOT}, "FILE", "write the last of the --number frames there, raw"},
     {0, {"urn", 1, NULL, OPT_URN}, "URN", "multipoint group, without --json (default: 192.168.97.1)"},
     {0, {"width", 1, NULL, 'w'}, "N", "width of the video, without --json (default: 1920)"},
     {0, {"height", 1, NULL, 'H'}, "N", "height of the video, without --json (default: 1080)"},
@@ -114,6 +115,7 @@ AppOptions app_options(AppRole role, int argc, char **argv)
         case OPT_CHECKSUM: result.checksum = true; break;
         case OPT_LATENCY: result.latency = true; break;
         case OPT_STATS: result.stats = optarg; break;
+        case OPT_SNAPSHOT: result.snapshot = optarg; break;
         case OPT_URN: urn = optarg; described_by = "--urn"; break;
         case 'w': width = app_number("--width", optarg, 1, 65536); described_by = "--width"; break;
         case 'H': height = app_number("--height", optarg, 1, 65536); described_by = "--height"; break;
@@ -142,6 +144,8 @@ AppOptions app_options(AppRole role, int argc, char **argv)
         app_fail("\"%s\" is no option. Try '%s --help'.", argv[optind], argv[0]);
     if (json && described_by)
         app_fail("%s: the configuration file says that already", described_by);
+    if (result.snapshot && result.number == UINT64_MAX)
+        app_fail("--snapshot needs --number");
     result.client_config = client ? app_read_text(client) : strdup("{}");
     result.conn_config = json ? app_read_text(json) : video_config(urn, width, height, fps, pixel_format);
     return result;

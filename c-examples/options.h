@@ -11,6 +11,7 @@ typedef struct {
     char *conn_config;     /* JSON text; free */
     const char *file;      /* raw video in or out; NULL if not asked for */
     const char *stats;     /* file for the result as JSON; NULL if not asked for */
+    const char *snapshot;  /* receiver: file for the last of the frames; NULL if not asked for */
     uint64_t number;       /* frames, UINT64_MAX if not limited */
     uint64_t loop;         /* how often the file is played, UINT64_MAX for ever */
     int timeout_ms;        /* receiver: how long to wait for a frame */

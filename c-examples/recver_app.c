@@ -10,6 +10,7 @@ int main(int argc, char **argv)
     MeshConnection *conn;
     FILE *output = NULL;
     uint64_t start = 0, last = 0, received = 0;
+    uintptr_t lowest = UINTPTR_MAX, highest = 0;
     int err = 0;
 
     if (options.file && !(output = fopen(options.file, "wb")))
@@ -32,12 +33,18 @@ int main(int argc, char **argv)
         app_check(mesh_get_buffer_info(buf, &info, sizeof(info)), "frame information");
         if (options.latency)
             app_add_latency(&latencies, last - info.published_ns);
+        if ((uintptr_t)buf->payload_ptr < lowest)
+            lowest = (uintptr_t)buf->payload_ptr;
+        if ((uintptr_t)buf->payload_ptr > highest)
+            highest = (uintptr_t)buf->payload_ptr;
         if (info.missed)
             fprintf(stderr, "missed %" PRIu64 " frames before frame %" PRIu64 "\n", info.missed, info.sequence);
         if (options.checksum)
             printf("%" PRIu64 " %016" PRIx64 "\n", info.sequence, app_checksum(buf->payload_ptr, buf->payload_len));
         if (output && fwrite(buf->payload_ptr, 1, buf->payload_len, output) != buf->payload_len)
             app_fail("%s: %s", options.file, strerror(errno));
+        if (options.snapshot && received == options.number)
+            app_write_file(options.snapshot, buf->payload_ptr, buf->payload_len);
         app_check(mesh_put_buffer(&buf), "put");
     }
     if (err == -MESH_ERR_TIMEOUT)
@@ -55,7 +62,8 @@ int main(int argc, char **argv)
 
     const AppResult result = {.role = "receiver", .frames = received, .bytes = stats.bytes, .missed = stats.missed,
                               .waits = stats.waits, .seconds = (double)(last - start) / 1e9,
-                              .cpu_seconds = app_cpu_seconds(), .latencies = options.latency ? &latencies : NULL};
+                              .cpu_seconds = app_cpu_seconds(), .lowest = lowest, .highest = highest,
+                              .latencies = options.latency ? &latencies : NULL};
 
     app_print_result(&result);
     if (options.stats)
