@@ -7,13 +7,8 @@ mode=${1:-plain}
 target=${CARGO_TARGET_DIR:-$PWD/target}
 out=$target/debug
 work=$(mktemp -d)
-proxy=
-
-clean_up() {
-    [ -z "$proxy" ] || { kill "$proxy" && wait "$proxy" || true; } 2>/dev/null
-    rm -rf "$work"
-}
-trap clean_up EXIT
+. scripts/proxy.sh
+trap 'stop_proxy; rm -rf "$work"' EXIT
 
 flags=(-std=c11 -D_GNU_SOURCE -g -Wall -Wextra -Wpedantic -Werror -Iinclude)
 runner=()
@@ -44,21 +39,7 @@ for test in argument_test api_test; do
     cc "${flags[@]}" "tests/c/$test.c" -o "$work/$test" "$work/libmcm_dp.so.1" -Wl,-rpath,"$work" -pthread
 done
 
-export MCM_RUN_DIR=$work/run
-mkdir "$MCM_RUN_DIR"
-unset MCM_MEDIA_PROXY_IP MCM_MEDIA_PROXY_PORT MCM_LOG
-"$out/media_proxy" --sdk 0 --grpc 0 >"$work/proxy.log" 2>&1 &
-proxy=$!
-for ((i = 0; i < 200; i++)); do
-    [ ! -S "$MCM_RUN_DIR/media_proxy.sock" ] || break
-    kill -0 "$proxy" 2>/dev/null || break
-    sleep 0.05
-done
-if [ ! -S "$MCM_RUN_DIR/media_proxy.sock" ]; then
-    echo 'media_proxy did not come up:'
-    cat "$work/proxy.log"
-    exit 1
-fi
+start_proxy "$out/media_proxy" "$work"
 
 failed=0 passed=0
 for test in argument_test api_test; do
@@ -73,11 +54,11 @@ for test in argument_test api_test; do
     fi
     passed=$((passed + p)) failed=$((failed + f))
 done
-if ! kill -0 "$proxy" 2>/dev/null; then
+if ! proxy_lives; then
     echo 'media_proxy did not survive:'
-    cat "$work/proxy.log"
+    cat "$proxy_log"
     failed=$((failed + 1))
 fi
-[ "$failed" = 0 ] || tail -n 40 "$work/proxy.log"
+[ "$failed" = 0 ] || tail -n 40 "$proxy_log"
 printf '%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" = 0 ]
