@@ -1,1 +1,16 @@
-//! mcm-tests
+//! The harness of the end-to-end tests: a real `media_proxy`, programs as processes of their own, and conditions to wait for.
+//!
+//! Nothing here sleeps for luck: [`wait::until`] waits for a condition, with a deadline that only a failure reaches.
+
+pub mod config;
+pub mod content;
+pub mod control;
+pub mod process;
+pub mod program;
+pub mod proxy;
+pub mod random;
+pub mod resources;
+pub mod role;
+pub mod run;
+pub mod wait;
+pub mod wire;

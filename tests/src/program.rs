@@ -1,0 +1,73 @@
+//! The programs under test: where they are, and that they are up to date.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+/// The daemon. It is built if it is missing or older than its source.
+///
+/// # Panics
+/// If it cannot be built.
+#[must_use]
+pub fn media_proxy() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        if let Some(path) = std::env::var_os("MCM_MEDIA_PROXY") {
+            return path.into();
+        }
+        let program = beside("media_proxy");
+        let changed = newest(&source("media-proxy/src")).max(newest(&source("crates")));
+        let built = program.metadata().and_then(|meta| meta.modified()).ok();
+        if built.is_none_or(|built| built < changed) {
+            build();
+        }
+        program
+    })
+}
+
+/// The program of this package that sends and receives.
+#[must_use]
+pub fn role() -> PathBuf {
+    beside("mcm-role")
+}
+
+/// A program in the directory where cargo puts programs of this build.
+fn beside(name: &str) -> PathBuf {
+    let mut path = std::env::current_exe().expect("the path of the test");
+    path.pop();
+    if path.ends_with("deps") {
+        path.pop();
+    }
+    path.join(name)
+}
+
+fn source(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+fn newest(directory: &Path) -> SystemTime {
+    let entries = std::fs::read_dir(directory).expect("the source of the project");
+    let times = entries.flatten().filter_map(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            return (!path.ends_with("tests")).then(|| newest(&path));
+        }
+        entry.metadata().and_then(|meta| meta.modified()).ok()
+    });
+    times.max().unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+fn build() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut target = beside("");
+    let profile = target.components().next_back().map(|name| name.as_os_str().to_owned());
+    target.pop();
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "--package", "media-proxy", "--target-dir"]).arg(target);
+    if profile.is_some_and(|name| name == "release") {
+        command.arg("--release");
+    }
+    let status = command.current_dir(source(".")).status().expect("cargo");
+    assert!(status.success(), "media_proxy cannot be built");
+}

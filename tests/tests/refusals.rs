@@ -1,0 +1,170 @@
+//! What a proxy does not accept: the number and the reason that a program gets, and that nothing stays behind.
+
+use mcm_dp::client::{Client, Direction};
+use mcm_tests::proxy::Proxy;
+use mcm_tests::run::Run;
+use mcm_tests::{config, resources, wait};
+use serde_json::{Value, json};
+
+/// Code and text of the error that a connection fails with.
+fn failure(client: &std::sync::Arc<Client>, direction: Direction, config: &Value) -> (i32, String) {
+    let error = client.connect(direction, &config.to_string()).expect_err("a refusal");
+    (error.code(), error.to_string())
+}
+
+#[test]
+fn what_does_not_fit_the_group_is_named() {
+    let run = Run::new();
+    let proxy = Proxy::start(&run);
+    let client = proxy.client();
+    let video = config::video("video", 640, 360, "nv12");
+    let _source = client.connect(Direction::Send, &video.to_string()).unwrap();
+    for (more, field, found, group) in [
+        (json!({ "width": 1920 }), "payload.video.width", "1920", "640"),
+        (json!({ "height": 362 }), "payload.video.height", "362", "360"),
+        (json!({ "fps": 50 }), "payload.video.fps", "50", "60000/1001"),
+        (json!({ "pixelFormat": "rgba" }), "payload.video.pixelFormat", "rgba", "nv12"),
+    ] {
+        let other = config::with(video.clone(), json!({ "payload": { "video": more } }));
+        for direction in [Direction::Receive, Direction::Send] {
+            let (code, text) = failure(&client, direction, &other);
+            assert_eq!(code, 1010, "{text}");
+            for part in [field, found, group, "\"video\""] {
+                assert!(text.contains(part), "{part} in {text}");
+            }
+        }
+    }
+    let bigger = config::with(video.clone(), json!({ "maxMetadataSize": 8 }));
+    let (code, text) = failure(&client, Direction::Receive, &bigger);
+    assert!(code == 1010 && text.contains("maxMetadataSize"), "{code} {text}");
+    let other = config::audio("video", 2, 48000, "pcm_s24be", "1ms");
+    let (code, text) = failure(&client, Direction::Receive, &other);
+    assert!(code == 1010 && text.contains("audio") && text.contains("video"), "{code} {text}");
+
+    // A receiver sets the rule as well, as long as it is there.
+    let receiver = client.connect(Direction::Receive, &config::blob("blob", 100).to_string());
+    let other = config::blob("blob", 101);
+    let (code, text) = failure(&client, Direction::Send, &other);
+    assert!(code == 1010 && text.contains("maxPayloadSize"), "{code} {text}");
+    drop(receiver);
+    client.connect(Direction::Send, &other.to_string()).unwrap();
+}
+
+#[test]
+fn a_group_has_one_source() {
+    let run = Run::new();
+    let proxy = Proxy::start(&run);
+    let (first, second) = (proxy.client(), proxy.client());
+    let config = config::blob("group \"x\"", 100);
+    let source = first.connect(Direction::Send, &config.to_string()).unwrap();
+    for client in [&first, &second] {
+        let (code, text) = failure(client, Direction::Send, &config);
+        assert_eq!(code, 1008);
+        assert!(text.contains("has a source already"), "{text}");
+        assert!(text.contains(&std::process::id().to_string()), "it says which program: {text}");
+    }
+    drop(source);
+    // The goodbye was sent before this, so no second attempt is needed.
+    second.connect(Direction::Send, &config.to_string()).unwrap();
+}
+
+#[test]
+fn bridges_are_not_there_yet() {
+    let run = Run::new();
+    let proxy = Proxy::start(&run);
+    let client = proxy.client();
+    let video = config::video("unused", 1280, 720, "yuv422p10rfc4175");
+    for connection in
+        [json!({ "st2110": { "ipAddr": "239.0.0.1", "port": 5004 } }), json!({ "rdma": {} })]
+    {
+        let mut config = video.clone();
+        config["connection"] = connection.clone();
+        for direction in [Direction::Send, Direction::Receive] {
+            let (code, text) = failure(&client, direction, &config);
+            assert_eq!(code, 1013, "{text}");
+            let kind = connection.as_object().unwrap().keys().next().unwrap();
+            assert!(text.contains(kind), "{text}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_of_what_was_refused() {
+    let run = Run::new();
+    let proxy = Proxy::start(&run);
+    let client = proxy.client();
+    let good = config::blob("group", 1000);
+    let source = client.connect(Direction::Send, &good.to_string()).unwrap();
+    let bad = config::blob("group", 999);
+    let usage = |pid| (resources::descriptors(pid), resources::threads(pid));
+    let own = std::process::id();
+    let refuse = || {
+        assert_eq!(failure(&client, Direction::Receive, &bad).0, 1010);
+        assert_eq!(failure(&client, Direction::Send, &good).0, 1008);
+    };
+    refuse();
+    let settled = usage(proxy.pid());
+    for _ in 0..100 {
+        refuse();
+    }
+    assert_eq!(client.connections(), 1);
+    let mut control = proxy.control();
+    let group = control.group("group").unwrap();
+    assert!(group.source.is_some() && group.receivers.is_empty());
+    drop(control);
+    wait::until("the proxy has let go of everything", || usage(proxy.pid()).0 <= settled.0);
+    drop(source);
+    client.close().unwrap();
+    // Other tests of this program run at the same time; only what would grow with each refusal matters.
+    assert!(resources::descriptors(own) < 200, "{:?}", resources::descriptor_names(own));
+}
+
+#[test]
+fn without_a_proxy_the_error_comes_at_once_and_says_where_it_was_looked_for() {
+    let run = Run::new();
+    let client = Client::new(&config::client(&run.socket()).to_string()).unwrap();
+    let config = config::blob("group", 100);
+    let (code, text) = failure(&client, Direction::Send, &config);
+    assert_eq!(code, 1008);
+    assert!(text.contains(run.socket().to_str().unwrap()), "{text}");
+    assert_eq!(client.connections(), 0);
+
+    // A port where nobody listens.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let other = Client::new(&config::tcp_client(port).to_string()).unwrap();
+    let (code, text) = failure(&other, Direction::Receive, &config);
+    assert_eq!(code, 1008);
+    assert!(text.contains(&format!("127.0.0.1:{port}")), "{text}");
+
+    // The same client works as soon as there is one.
+    let _proxy = Proxy::start(&run);
+    client.connect(Direction::Send, &config.to_string()).unwrap();
+}
+
+#[test]
+fn a_run_directory_has_one_proxy() {
+    let run = Run::new();
+    let proxy = Proxy::start(&run);
+    let mut command = std::process::Command::new(mcm_tests::program::media_proxy());
+    command.args(["-t", "0", "-g", "0", "--run-dir"]).arg(run.path());
+    let output = command.output().unwrap();
+    assert!(!output.status.success());
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains(&proxy.pid().to_string()), "{text}");
+    proxy.client().connect(Direction::Send, &config::blob("group", 10).to_string()).unwrap();
+}
+
+#[test]
+fn too_many_connections_of_a_client_are_refused_by_the_client() {
+    let run = Run::new();
+    let proxy = Proxy::start(&run);
+    let few = config::with(config::client(&run.socket()), json!({ "maxMediaConnections": 2 }));
+    let client = Client::new(&few.to_string()).unwrap();
+    let open = |n| client.connect(Direction::Receive, &config::blob(&format!("g{n}"), 10).to_string());
+    let kept = [open(1).unwrap(), open(2).unwrap()];
+    assert_eq!(open(3).unwrap_err().code(), 1006);
+    assert_eq!(client.close().unwrap_err().code(), 1007);
+    drop(kept);
+    open(3).unwrap();
+    assert!(proxy.pid() > 0);
+}
