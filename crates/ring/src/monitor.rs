@@ -41,7 +41,13 @@ impl BoardMonitor {
             size(header.metadata_size),
             header.capacity as usize,
         )
-        .map_err(|reason| RingError::foreign("board", reason))?;
+        .map_err(|reason| {
+            let BoardHeader { capacity, payload_size, metadata_size, .. } = header;
+            let found = format!(
+                "capacity {capacity}, payload {payload_size}, metadata {metadata_size} bytes"
+            );
+            RingError::foreign("board", format!("{reason}; found {found}"))
+        })?;
         Ok(Self { fd: board, mapping, ring_id: RingId(header.ring_id), geometry })
     }
 
