@@ -37,6 +37,8 @@ int main(int argc, char **argv)
             lowest = (uintptr_t)buf->payload_ptr;
         if ((uintptr_t)buf->payload_ptr > highest)
             highest = (uintptr_t)buf->payload_ptr;
+        if (options.pause_ms)
+            app_sleep_until(last + (uint64_t)options.pause_ms * 1000000);
         if (info.missed)
             fprintf(stderr, "missed %" PRIu64 " frames before frame %" PRIu64 "\n", info.missed, info.sequence);
         if (options.checksum)

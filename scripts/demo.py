@@ -1,0 +1,322 @@
+"""The demo: video from one program to three others through the mesh, every frame checked. Called by scripts/demo.sh.
+
+Ends with status 0 if every frame came, whole and in order, at every receiver; otherwise with 1.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+WIDTH, HEIGHT, RATE, FORMAT = 1920, 1080, "60000/1001", "yuv422p10le"
+FRAME_SIZE = WIDTH * HEIGHT * 4  # 4:2:2, 10 bits in 16
+FRAMES_IN_FILE = 60
+ROUNDS = 10
+RECEIVERS = 3
+TOTAL = FRAMES_IN_FILE * ROUNDS
+PATIENCE = 30  # seconds without a frame at any receiver
+
+
+class Failed(Exception):
+    """Something about the demo did not work; the text says what."""
+
+
+class Receiver:
+    """A recver_app, and what has become of the frames that it reported."""
+
+    def __init__(self, name, process, expected):
+        self.name, self.process, self.expected = name, process, expected
+        self.good = self.wrong = 0
+        self.next = 0
+        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread.start()
+
+    def read(self):
+        """Compares number and checksum of each frame with those of the file."""
+        for line in self.process.stdout:
+            number, checksum = line.split()
+            if int(number) == self.next and checksum == self.expected[self.next % FRAMES_IN_FILE]:
+                self.good += 1
+            else:
+                self.wrong += 1
+            self.next = int(number) + 1
+
+
+def run(command, what, **more):
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, **more)
+    if result.returncode:
+        raise Failed(f"{what} failed: {result.stderr.strip()}")
+    return result.stdout
+
+
+def make_video(path):
+    free = shutil.disk_usage(os.path.dirname(path)).free
+    if free < 2 * FRAME_SIZE * FRAMES_IN_FILE:
+        raise Failed(f"{path}: 1 GB of free space is needed, {free / 1e9:.1f} GB are there; set TMPDIR to another directory")
+    source = f"testsrc2=size={WIDTH}x{HEIGHT}:rate={RATE}"
+    run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-frames:v", str(FRAMES_IN_FILE), "-pix_fmt", FORMAT,
+         "-f", "rawvideo", path], "ffmpeg")
+    size = os.path.getsize(path)
+    if size != FRAME_SIZE * FRAMES_IN_FILE:
+        raise Failed(f"ffmpeg made {size} bytes, expected were {FRAME_SIZE * FRAMES_IN_FILE}")
+
+
+def cpu_seconds(pid):
+    """CPU time of all threads of a process so far."""
+    total = 0
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/schedstat") as file:
+                total += int(file.read().split()[0])
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return total / 1e9
+
+
+def pool_mappings(pid):
+    """Where a process has mapped pools of frames: (first address, end, rights, device and inode)."""
+    found = []
+    with open(f"/proc/{pid}/maps") as file:
+        for line in file:
+            fields = line.split(maxsplit=5)
+            if len(fields) == 6 and fields[5].startswith("/memfd:mcm-pool"):
+                first, end = (int(address, 16) for address in fields[0].split("-"))
+                inode = fields[3], fields[4]
+                # The kernel keeps parts with different advice about huge pages apart.
+                if found and found[-1][1:] == (first, fields[1], inode):
+                    first = found.pop()[0]
+                found.append((first, end, fields[1], inode))
+    return found
+
+
+def write_json(path, value):
+    with open(path, "w") as file:
+        json.dump(value, file, indent=2)
+    return path
+
+
+class Demo:
+    def __init__(self, options, work):
+        self.options, self.work = options, work
+        self.processes = []
+        self.problems = []
+
+    def path(self, name):
+        return os.path.join(self.work, name)
+
+    def program(self, name):
+        return os.path.join(self.options.bin, name)
+
+    def start(self, command, log, **more):
+        """Starts a program that Ctrl-C reaches only through this one."""
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("MCM_")}
+        with open(self.path(log), "w") as file:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=file, start_new_session=True,
+                                       env=environment, **{"stdout": file, **more})
+        self.processes.append(process)
+        return process
+
+    def log(self, name):
+        with open(self.path(name)) as file:
+            return file.read().strip()
+
+    def start_proxy(self):
+        run_dir = self.path("run")
+        proxy = self.start([self.options.media_proxy, "--run-dir", run_dir, "--listen", "127.0.0.1", "--tcp", "0",
+                            "--grpc", "0"], "media_proxy.log")
+        socket = os.path.join(run_dir, "media_proxy.sock")
+        deadline = time.monotonic() + 10
+        while not os.path.exists(socket):
+            if proxy.poll() is not None or time.monotonic() > deadline:
+                raise Failed(f"media_proxy did not start: {self.log('media_proxy.log')}")
+            time.sleep(0.01)
+        return proxy, socket
+
+    def start_programs(self, socket, expected):
+        client = write_json(self.path("client.json"), {"apiConnectionString": f"Unix={socket}"})
+        connection = write_json(self.path("connection.json"), {
+            "connection": {"multipointGroup": {"urn": "demo"}},
+            "payload": {"video": {"width": WIDTH, "height": HEIGHT, "fps": RATE, "pixelFormat": FORMAT}},
+            "options": {"waitForReceivers": RECEIVERS, "endOfStream": "close"},
+        })
+        common = ["--client", client, "--json", connection, "--number", str(TOTAL)]
+        receivers = []
+        for number in range(1, RECEIVERS + 1):
+            command = [self.program("recver_app"), *common, "--checksum", "--latency", "--pause", "2", "--stats-json",
+                       self.path(f"receiver{number}.json"), "--timeout", str(PATIENCE * 1000)]
+            if number == RECEIVERS:
+                command += ["--snapshot", self.path("frame.raw")]
+            process = self.start(command, f"receiver{number}.log", stdout=subprocess.PIPE, text=True)
+            receivers.append(Receiver(f"receiver{number}", process, expected))
+        sender = self.start([self.program("sender_app"), *common, "--input", self.path("video.raw"), "--loop", str(ROUNDS),
+                             "--stats-json", self.path("sender.json")], "sender.log")
+        return sender, receivers
+
+    def watch(self, proxy, sender, receivers):
+        """Shows progress until all have ended. Returns CPU shares over the middle of the run, and mappings."""
+        everybody = {"sender": sender, **{r.name: r.process for r in receivers}, "media_proxy": proxy}
+        before, after, mappings = None, None, None
+        moved, last = time.monotonic(), 0
+        shown = 0.0
+        while any(process.poll() is None for name, process in everybody.items() if name != "media_proxy"):
+            time.sleep(0.1)
+            now, least = time.monotonic(), min(r.good + r.wrong for r in receivers)
+            if least > last:
+                moved, last = now, least
+            if now - moved > PATIENCE:
+                raise Failed(f"no frame for {PATIENCE} s; the sender says: {self.log('sender.log') or 'nothing'}")
+            failed = [name for name, process in everybody.items() if process.poll() not in (None, 0)]
+            if failed:
+                raise Failed(f"{failed[0]} ended early: {self.log(failed[0] + '.log')}")
+            if before is None and least >= FRAMES_IN_FILE // 2:
+                before = now, {name: cpu_seconds(p.pid) for name, p in everybody.items()}
+                mappings = {name: pool_mappings(p.pid) for name, p in everybody.items()}
+            elif before and least <= TOTAL - FRAMES_IN_FILE // 2:
+                after = now, {name: cpu_seconds(p.pid) for name, p in everybody.items()}
+            if now - shown >= (0.2 if sys.stdout.isatty() else 2):
+                self.show(receivers)
+                shown = now
+        for receiver in receivers:
+            receiver.thread.join()
+        if sys.stdout.isatty():
+            self.show(receivers)
+            print()
+        if not before or not after:
+            raise Failed("the run was too short to be measured")
+        seconds = after[0] - before[0]
+        shares = {name: (after[1][name] - before[1][name]) / seconds for name in everybody}
+        return shares, mappings
+
+    @staticmethod
+    def show(receivers):
+        done = min(r.good + r.wrong for r in receivers)
+        bar = "#" * (done * 30 // TOTAL)
+        text = f"  [{bar:<30}] {done:3}/{TOTAL} frames, checked: " + ", ".join(f"{r.good} ok {r.wrong} wrong" for r in receivers)
+        print(f"\r{text}" if sys.stdout.isatty() else text, end="" if sys.stdout.isatty() else "\n", flush=True)
+
+    def check_memory(self, mappings, results):
+        """Whether the frames that receivers looked at are the sender's own memory, and the proxy has no part in it."""
+        def claim(holds, problem):
+            if not holds:
+                self.problems.append(problem)
+
+        pool = mappings["sender"]
+        claim(len(pool) == 1 and pool[0][2].startswith("rw"), f"the sender's pool is mapped as {pool}")
+        inodes = {entry[3] for entry in pool}
+        for number in range(1, RECEIVERS + 1):
+            name = f"receiver{number}"
+            maps = mappings[name]
+            claim(len(maps) == 1, f"{name} has {len(maps)} pools mapped")
+            for first, end, rights, inode in maps:
+                claim(inode in inodes, f"{name} has other memory mapped than the sender's")
+                claim(rights.startswith("r--"), f"{name} has the pool mapped with the rights {rights}")
+                lowest, highest = results[name]["payloadAddresses"]
+                claim(first <= lowest and highest + FRAME_SIZE <= end, f"{name} got frames that are not in the pool")
+        claim(not mappings["media_proxy"], "media_proxy has the pool mapped")
+
+    def make_picture(self):
+        os.makedirs(self.options.out, exist_ok=True)
+        picture = os.path.abspath(os.path.join(self.options.out, "frame.png"))
+        run(["ffmpeg", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", FORMAT, "-video_size", f"{WIDTH}x{HEIGHT}", "-i",
+             self.path("frame.raw"), "-frames:v", "1", "-pix_fmt", "rgb24", picture], "ffmpeg")
+        return picture
+
+    def run(self):
+        print(f"Making one second of video: {WIDTH}x{HEIGHT}, {RATE} frames a second, {FORMAT} ({FRAME_SIZE} bytes a frame)")
+        make_video(self.path("video.raw"))
+        print("Computing the checksums of its frames, from the file")
+        lines = run([self.program("frame_sums"), self.path("video.raw"), str(FRAME_SIZE)], "frame_sums").splitlines()
+        expected = [line.split()[1] for line in lines]
+        if len(set(expected)) != FRAMES_IN_FILE:
+            raise Failed("the frames of the video do not differ from each other: they would prove nothing")
+        proxy, socket = self.start_proxy()
+        print(f"media_proxy runs, with a run directory of its own\nSending the video {ROUNDS} times, in real time, to "
+              f"{RECEIVERS} receivers; each checks each frame")
+        sender, receivers = self.start_programs(socket, expected)
+        shares, mappings = self.watch(proxy, sender, receivers)
+
+        results = {}
+        for name in ["sender"] + [r.name for r in receivers]:
+            with open(self.path(f"{name}.json")) as file:
+                results[name] = json.load(file)
+        self.check_memory(mappings, results)
+        for receiver in receivers:
+            missed = results[receiver.name]["missed"]
+            if receiver.good != TOTAL or receiver.wrong or missed:
+                self.problems.append(f"{receiver.name}: {receiver.good} of {TOTAL} frames are right, {receiver.wrong} wrong, {missed} missed")
+        picture = self.make_picture()
+        self.print_table(results, receivers, shares)
+        print(f"\nOne of the frames that {receivers[-1].name} got: {picture}")
+
+    def print_table(self, results, receivers, shares):
+        print(f"\n{'':12}{'frames':>8}{'right':>8}{'missed':>8}{'fps':>8}{'p50 us':>9}{'p99 us':>9}{'CPU %':>8}")
+        sender = results["sender"]
+        print(f"{'sender':12}{sender['frames']:>8}{'-':>8}{'-':>8}{sender['fps']:>8.2f}{'-':>9}{'-':>9}{100 * shares['sender']:>8.1f}")
+        for receiver in receivers:
+            result = results[receiver.name]
+            latency = result["latencyMicroseconds"]
+            print(f"{receiver.name:12}{result['frames']:>8}{receiver.good:>8}{result['missed']:>8}{result['fps']:>8.2f}"
+                  f"{latency['p50']:>9.0f}{latency['p99']:>9.0f}{100 * shares[receiver.name]:>8.1f}")
+        print(f"{'media_proxy':12}{'-':>8}{'-':>8}{'-':>8}{'-':>8}{'-':>9}{'-':>9}{100 * shares['media_proxy']:>8.1f}")
+        if not self.problems:
+            print(f"{'bytes copied by the mesh':<27}{'0':>9}   (of {TOTAL * RECEIVERS * FRAME_SIZE / 1e9:.1f} GB received)")
+        print(f"""
+right: number and checksum agree with the file's.
+p50, p99: from the sender's put to the return of the receiver's get, in microseconds. Each receiver rests 2 ms before it
+       computes a checksum, so that on few CPUs ({os.cpu_count()} here) they do not wait for each other's computing.
+CPU %: of one CPU, in the middle of the run; the sender's is mostly reading the file, a receiver's mostly its checksums.""")
+        if not self.problems:
+            print("""bytes copied: the receivers had the sender's memory of frames mapped (the same memory file, /proc/PID/maps), read-only,
+       every frame's address lay in it, and media_proxy did not have it mapped.""")
+
+    def stop(self):
+        for process in self.processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(3)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def interrupted(_signal, _frame):
+    raise KeyboardInterrupt
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bin", required=True, help="directory of sender_app, recver_app, frame_sums")
+    parser.add_argument("--media-proxy", required=True, help="the program media_proxy")
+    parser.add_argument("--out", required=True, help="directory for the picture")
+    options = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupted)
+    with tempfile.TemporaryDirectory(prefix="mcm-demo-") as work:
+        demo = Demo(options, work)
+        try:
+            demo.run()
+        except Failed as error:
+            print(f"\nThe demo failed: {error}")
+            return 1
+        except KeyboardInterrupt:
+            print("\nInterrupted")
+            return 130
+        finally:
+            demo.stop()
+    for problem in demo.problems:
+        print(f"Wrong: {problem}")
+    if not demo.problems:
+        print(f"All {TOTAL} frames arrived at all {RECEIVERS} receivers, whole and in order.")
+    return 1 if demo.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
