@@ -18,6 +18,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// How long calls that are being answered may take once the daemon is ending.
 const END_TIMEOUT: Duration = Duration::from_millis(500);
+/// Connections that the kernel keeps until they are accepted; it takes its own limit (`somaxconn`) if that is lower.
+const QUEUE: i32 = 4096;
 /// Connections that have shown what they speak and wait for the server.
 const BACKLOG: usize = 16;
 
@@ -117,6 +119,8 @@ fn listen(option: &'static str, address: SocketAddr) -> Result<TcpListener, Prox
     let failed = |error| ProxyError::Listen { option, address, error };
     let listener = TcpListener::bind(address).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
+    // The standard library's queue is short: in a crowd the kernel would drop callers, which try again after a second.
+    rustix::net::listen(&listener, QUEUE).map_err(|errno| failed(errno.into()))?;
     Ok(listener)
 }
 
