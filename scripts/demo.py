@@ -297,7 +297,7 @@ def main():
     parser.add_argument("--media-proxy", required=True, help="the program media_proxy")
     parser.add_argument("--out", required=True, help="directory for the picture")
     options = parser.parse_args()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
     with tempfile.TemporaryDirectory(prefix="mcm-demo-") as work:
         demo = Demo(options, work)

@@ -20,5 +20,6 @@ step 'model of the ring' env RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR="$target/lo
 step 'C tests, AddressSanitizer' scripts/test-c.sh asan
 step 'C tests, Valgrind' scripts/test-c.sh valgrind
 step 'C examples' scripts/test-examples.sh
+step 'documents' scripts/test-docs.sh
 step 'installation' scripts/test-install.sh
 finish
