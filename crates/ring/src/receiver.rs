@@ -188,9 +188,9 @@ impl Receiver {
                     }
                 }
                 Outcome::Sleep(reader, head) => {
-                    let budget = self.spin.lock().budget();
-                    if budget > 0 {
-                        let spun = spin::spin(budget, || reader.head() != head);
+                    let turn = self.spin.lock().turn();
+                    if let Some(turn) = turn {
+                        let spun = spin::spin(turn, || reader.head() != head);
                         // First the frame, then what there is to learn.
                         let found = if spun.ready() { look(self).ok() } else { None };
                         self.spin.lock().learn(spun);

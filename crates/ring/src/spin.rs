@@ -10,6 +10,8 @@ const LEAST_NS: u64 = 500;
 const RETRY_NS: u64 = 2_000;
 const MOST_NS: u64 = 50_000;
 const YIELD_AFTER_NS: u64 = 700;
+/// A yield that took longer let others run.
+const LONE_YIELD_NS: u64 = 1_000;
 /// A sleep up to here might have been a spin.
 const SHORT_SLEEP_NS: u64 = MOST_NS;
 const RETRY_AFTER: u32 = 16;
@@ -20,27 +22,42 @@ pub(crate) struct Spin {
     budget: u64,
     short_sleeps: u32,
     allowed: bool,
+    /// Others want this CPU too, such as a receiver of the same ring: they get it at once.
+    crowded: bool,
+}
+
+/// How to spin now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn {
+    /// For how long, in nanoseconds.
+    budget: u64,
+    crowded: bool,
 }
 
 impl Spin {
     pub(crate) fn new() -> Self {
-        let allowed = several_cpus();
-        Self { budget: if allowed { RETRY_NS } else { 0 }, short_sleeps: 0, allowed }
+        Self::with(several_cpus())
+    }
+
+    fn with(allowed: bool) -> Self {
+        let budget = if allowed { RETRY_NS } else { 0 };
+        Self { budget, short_sleeps: 0, allowed, crowded: false }
     }
 
     /// Allows spinning, as far as there is a second CPU, or ends it.
     pub(crate) fn set_allowed(&mut self, allowed: bool) {
-        *self = if allowed { Self::new() } else { Self { budget: 0, short_sleeps: 0, allowed } };
+        *self = Self::with(allowed && several_cpus());
     }
 
-    /// The time that [`spin`] may take now, in nanoseconds; 0 for none.
-    pub(crate) fn budget(&self) -> u64 {
-        self.budget
+    /// The spin to try now, if one is worth it.
+    pub(crate) fn turn(&self) -> Option<Turn> {
+        (self.budget > 0).then_some(Turn { budget: self.budget, crowded: self.crowded })
     }
 
-    /// Learns what a spin of the present budget came to.
+    /// Learns what a turn came to.
     pub(crate) fn learn(&mut self, spun: Spun) {
-        self.budget = match (spun == Spun::Paid, self.budget) {
+        self.crowded = spun.crowded;
+        self.budget = match (spun.end == End::Paid, self.budget) {
             (true, budget) => (budget * 2).min(MOST_NS),
             (false, budget) if budget / 2 < LEAST_NS => 0,
             (false, budget) => budget / 2,
@@ -70,8 +87,15 @@ fn several_cpus() -> bool {
 }
 
 /// What a spin came to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spun {
+    end: End,
+    /// Others had the CPU when it was offered to them.
+    crowded: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Spun {
+enum End {
     /// It was worth it.
     Paid,
     /// What was waited for is there, but only after others had the CPU for longer than any spin may take: to sleep and be
@@ -84,69 +108,83 @@ pub(crate) enum Spun {
 impl Spun {
     /// Whether what was waited for is there.
     pub(crate) fn ready(self) -> bool {
-        self != Self::Failed
+        self.end != End::Failed
     }
 }
 
-/// Spins for at most `budget` nanoseconds until `ready`.
-pub(crate) fn spin(budget: u64, mut ready: impl FnMut() -> bool) -> Spun {
-    if budget == 0 {
-        return Spun::Failed;
-    }
+/// Spins as the turn says until `ready`.
+pub(crate) fn spin(turn: Turn, mut ready: impl FnMut() -> bool) -> Spun {
     let start = monotonic_ns();
     let mut spent = 0;
-    loop {
-        for _ in 0..8 {
+    let mut crowded = turn.crowded;
+    let end = loop {
+        // On a CPU that others want, each look in vain keeps them from what they wait for.
+        for _ in 0..if turn.crowded { 1 } else { 8 } {
             if ready() {
-                return if spent > MOST_NS { Spun::Late } else { Spun::Paid };
+                let end = if spent > MOST_NS { End::Late } else { End::Paid };
+                return Spun { end, crowded };
             }
             std::hint::spin_loop();
         }
-        if spent > budget {
-            return Spun::Failed;
+        if spent > turn.budget {
+            break End::Failed;
         }
-        if spent > YIELD_AFTER_NS {
+        let before = spent;
+        let offer = turn.crowded || spent > YIELD_AFTER_NS;
+        if offer {
             std::thread::yield_now();
         }
         spent = monotonic_ns() - start;
-    }
+        if offer {
+            crowded = spent - before > LONE_YIELD_NS;
+        }
+    };
+    Spun { end, crowded }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn on_two_cpus() -> Spin {
-        Spin { budget: RETRY_NS, short_sleeps: 0, allowed: true }
+    fn after(ends: impl IntoIterator<Item = End>) -> Spin {
+        let mut spin = Spin::with(true);
+        ends.into_iter().for_each(|end| spin.learn(Spun { end, crowded: false }));
+        spin
     }
 
     #[test]
     fn success_doubles_up_to_the_limit_and_failure_ends_it() {
-        let mut spin = on_two_cpus();
-        (0..20).for_each(|_| spin.learn(Spun::Paid));
-        assert_eq!(spin.budget(), MOST_NS);
-        (0..20).for_each(|_| spin.learn(Spun::Late));
-        assert_eq!(spin.budget(), 0);
+        assert_eq!(after([End::Paid; 20]).turn().unwrap().budget, MOST_NS);
+        for end in [End::Failed, End::Late] {
+            assert!(after([End::Paid; 20].into_iter().chain([end; 20])).turn().is_none());
+        }
     }
 
     #[test]
     fn short_sleeps_make_it_try_again_long_ones_do_not() {
-        let mut spin = on_two_cpus();
-        (0..20).for_each(|_| spin.learn(Spun::Failed));
+        let mut spin = after([End::Failed; 20]);
         for _ in 0..40 {
             spin.slept(1_000);
             spin.slept(16_000_000);
         }
-        assert_eq!(spin.budget(), 0);
+        assert!(spin.turn().is_none());
         (0..RETRY_AFTER).for_each(|_| spin.slept(1_000));
-        assert_eq!(spin.budget(), RETRY_NS);
+        assert_eq!(spin.turn().unwrap().budget, RETRY_NS);
     }
 
     #[test]
     fn one_cpu_never_spins() {
-        let mut lone = Spin { budget: 0, short_sleeps: 0, allowed: false };
+        let mut lone = Spin::with(false);
         (0..100).for_each(|_| lone.slept(1));
-        assert_eq!(lone.budget(), 0);
-        assert_eq!(spin(0, || true), Spun::Failed);
+        assert!(lone.turn().is_none());
+    }
+
+    #[test]
+    fn a_spin_ends_by_itself() {
+        for crowded in [false, true] {
+            let turn = Turn { budget: RETRY_NS, crowded };
+            assert!(!spin(turn, || false).ready());
+            assert!(spin(turn, || true).ready());
+        }
     }
 }

@@ -105,13 +105,11 @@ impl Inner {
         gate: Expected<'_>,
         ready: impl Fn(&Self, &mut State) -> Option<T>,
     ) -> (MutexGuard<'a, State>, Option<T>) {
-        let budget = self.spin.lock().budget();
-        if budget == 0 {
-            return (state, None);
-        }
+        let turn = self.spin.lock().turn();
+        let Some(turn) = turn else { return (state, None) };
         drop(state);
         let mut found = None;
-        let spun = spin::spin(budget, || {
+        let spun = spin::spin(turn, || {
             let mut moved = false;
             for blocker in &mut *blockers {
                 let tick = protocol::tick(blocker.view.line());
