@@ -1,16 +1,16 @@
 //! `cargo bench -p mcm-benches [-- --quick SCENARIO…]`; `mcm bench` runs the same scenarios.
 
-use benches::{Options, Scenario};
+use benches::{BenchError, Case, Machine, Options, Scenario};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     if let Some(code) = benches::receiver_process(&arguments) {
         return code;
     }
     let mut options = Options::default();
     for argument in &arguments {
-        match argument.as_str() {
+        match &*argument.to_string_lossy() {
             // Cargo adds this one of its own accord.
             "--bench" => {}
             "--quick" => options.quick = true,
@@ -23,11 +23,20 @@ fn main() -> ExitCode {
             },
         }
     }
-    match benches::run(&options, |case| println!("{case}")) {
+    match run(&options) {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(options: &Options) -> Result<(), BenchError> {
+    println!("{}\n\n{}", Machine::here()?, Case::heading());
+    benches::run(options, |case| {
+        println!("{case}");
+        Ok(())
+    })
+    .map(drop)
 }

@@ -22,6 +22,8 @@ pub struct Machine {
     pub huge_pages: String,
     /// Setting of transparent huge pages for shared memory.
     pub shared_huge_pages: String,
+    /// Load average of the last minute, before the run: others' work shows in the figures.
+    pub load: String,
     /// Reserved huge pages that are free.
     pub free_reserved_huge_pages: u64,
 }
@@ -51,6 +53,7 @@ impl Machine {
             clock: file("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
             huge_pages: setting("enabled"),
             shared_huge_pages: setting("shmem_enabled"),
+            load: file("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
             free_reserved_huge_pages: free.parse().unwrap_or(0),
         })
     }
@@ -60,8 +63,8 @@ impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{}, {} usable, Linux {}, clock {}",
-            self.cpu, self.cpus, self.kernel, self.clock
+            "{}, {} usable, Linux {}, clock {}, load {}",
+            self.cpu, self.cpus, self.kernel, self.clock, self.load
         )?;
         write!(
             f,

@@ -7,6 +7,7 @@ use crate::order::{Answer, Order, Round, Wait, receive, send};
 use ring::{Deadline, Reader, Receiver, Seat, monotonic_ns};
 use rustix::thread::futex;
 use rustix::time::Timespec;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// A program that calls [`run`](crate::run) must call this first: receivers are processes of the same program.
 #[must_use]
-pub fn receiver_process(arguments: &[String]) -> Option<ExitCode> {
+pub fn receiver_process(arguments: &[OsString]) -> Option<ExitCode> {
     if arguments.first().is_none_or(|first| first != ROLE) {
         return None;
     }

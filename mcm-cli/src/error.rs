@@ -30,6 +30,9 @@ pub(crate) enum CliError {
         /// Where it was.
         server: String,
     },
+    /// A measurement could not be made.
+    #[error("{0}")]
+    Bench(#[from] benches::BenchError),
     /// Nobody reads the output any more.
     #[error("standard output: {0}")]
     Output(std::io::Error),
@@ -40,7 +43,7 @@ impl CliError {
     pub(crate) fn status(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Option { .. } => 2,
-            Self::Proxy { .. } | Self::Ended { .. } | Self::Output(_) => 1,
+            Self::Proxy { .. } | Self::Ended { .. } | Self::Bench(_) | Self::Output(_) => 1,
         }
     }
 }

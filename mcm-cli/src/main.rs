@@ -1,5 +1,6 @@
-//! `mcm`: looks at media proxies from the command line.
+//! `mcm`: looks at media proxies, and measures, from the command line.
 
+mod bench;
 mod error;
 mod list;
 mod output;
@@ -19,11 +20,17 @@ usage: mcm COMMAND [OPTIONS]
 commands:
   list   print the groups of a media proxy
   top    show them as they change
+  bench  measure how fast frames are exchanged
 
 mcm COMMAND -h tells the options of a command.
 ";
 
 fn main() -> ExitCode {
+    // `mcm bench` starts this program anew for each receiver.
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    if let Some(code) = benches::receiver_process(&arguments) {
+        return code;
+    }
     match run(lexopt::Parser::from_env()) {
         Ok(()) => ExitCode::SUCCESS,
         // Nobody is left to be told.
@@ -44,12 +51,13 @@ fn run(mut arguments: lexopt::Parser) -> Result<(), CliError> {
             output::print(concat!("mcm ", env!("CARGO_PKG_VERSION"), "\n"))
         }
         Some(Value(command)) => match command.string()?.as_str() {
+            "bench" => bench::run(arguments),
             "list" => list::run(arguments),
             "top" => top::run(arguments),
             other => Err(CliError::Option {
                 option: "COMMAND",
                 found: other.to_owned(),
-                allowed: "list or top",
+                allowed: "list, top or bench",
             }),
         },
         Some(other) => Err(other.unexpected().into()),

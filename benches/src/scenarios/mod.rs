@@ -10,6 +10,7 @@ mod spinning;
 
 use crate::case::Case;
 use crate::error::BenchError;
+use std::cell::RefCell;
 use std::fmt;
 use std::str::FromStr;
 
@@ -102,16 +103,25 @@ impl FromStr for Scenario {
 /// Runs the scenarios, and hands over each case as soon as it is measured.
 ///
 /// # Errors
-/// See [`BenchError`]. A missed target is none.
-pub fn run(options: &Options, mut each: impl FnMut(&Case)) -> Result<Vec<Case>, BenchError> {
+/// See [`BenchError`], and whatever `each` returns. A missed target is none.
+pub fn run<E: From<BenchError>>(
+    options: &Options,
+    mut each: impl FnMut(&Case) -> Result<(), E>,
+) -> Result<Vec<Case>, E> {
     let chosen: &[Scenario] =
         if options.scenarios.is_empty() { &Scenario::ALL } else { &options.scenarios };
     let mut cases = Vec::new();
+    let refused = RefCell::new(None);
     let mut report = |case: Case| {
-        each(&case);
+        if refused.borrow().is_none() {
+            refused.replace(each(&case).err());
+        }
         cases.push(case);
     };
     for scenario in chosen {
+        if let Some(error) = refused.take() {
+            return Err(error);
+        }
         match scenario {
             Scenario::Video => paced::video(options, &mut report)?,
             Scenario::Audio => paced::audio(options, &mut report)?,
@@ -122,7 +132,7 @@ pub fn run(options: &Options, mut each: impl FnMut(&Case)) -> Result<Vec<Case>, 
             Scenario::Spinning => spinning::run(options, &mut report)?,
         }
     }
-    Ok(cases)
+    refused.into_inner().map_or(Ok(cases), Err)
 }
 
 #[cfg(test)]
