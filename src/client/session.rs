@@ -190,6 +190,8 @@ impl Client {
             // A panic of the thread has been reported by the panic hook already.
             let _ = thread.join();
         }
+        // Connections and buffers that outlive the client keep the session, but not its socket.
+        self.session.state.lock().link = Link::default();
     }
 }
 
