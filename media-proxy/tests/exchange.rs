@@ -215,6 +215,27 @@ fn client_that_comes_again_takes_the_place_of_its_old_socket() {
     assert_eq!(new.created(1), id);
 }
 
+#[test]
+fn last_words_are_heard_though_answers_were_not() {
+    let dir = temp();
+    let proxy = Proxy::start(dir.path());
+    let r = Peer::new(&proxy, "r");
+    let seat = Seat::new().unwrap();
+    r.announce_receiver(1, &seat, &blob("g"));
+    r.created(1);
+    for round in 0..100 {
+        // It reads neither Join nor Created, and the proxy may find its socket closed when it sends them.
+        let s = Peer::new(&proxy, &format!("s{round}"));
+        s.announce_source(1, &source(1), &blob("g"));
+        s.send(from_client::Body::Goodbye(Goodbye { key: 1 }), &[]);
+        drop(s);
+        assert!(matches!(r.receive().0, Body::NeedSeat(_)));
+        r.standby(1, &seat);
+    }
+    wait_for("sources are gone", || (groups(&proxy)[0].source.is_none()).then_some(()));
+    assert!(!proxy.has_logged("did not come back") && !proxy.has_logged("cut off"));
+}
+
 /// Not a test: a source in a process of its own, for others to kill.
 #[test]
 #[ignore = "started by other tests"]

@@ -56,6 +56,8 @@ pub(super) struct Link {
     stuck_since: Option<Duration>,
     /// The kernel refused descriptors; no event will tell when it takes them again.
     crowded: bool,
+    /// The other end reads no more. What it said before may still be there to be read.
+    deaf: bool,
 }
 
 impl Link {
@@ -66,6 +68,7 @@ impl Link {
             queue: VecDeque::new(),
             stuck_since: None,
             crowded: false,
+            deaf: false,
         }
     }
 
@@ -76,6 +79,9 @@ impl Link {
         cargo: Cargo,
         now: Duration,
     ) -> Result<(), LinkError> {
+        if self.deaf {
+            return Ok(());
+        }
         if self.queue.len() >= MAX_QUEUED {
             return Err(LinkError::Stuck);
         }
@@ -102,6 +108,17 @@ impl Link {
                 Err(error) if error.would_block() => break,
                 Err(ProtoError::Io(error)) if error.raw_os_error() == Some(libc::ETOOMANYREFS) => {
                     self.crowded = true;
+                    break;
+                }
+                Err(ProtoError::Io(error))
+                    if matches!(
+                        error.kind(),
+                        std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset
+                    ) =>
+                {
+                    self.deaf = true;
+                    self.queue.clear();
+                    self.stuck_since = None;
                     break;
                 }
                 Err(error) => return Err(error.into()),
@@ -176,6 +193,20 @@ mod tests {
             link.flush(now).unwrap();
         }
         assert_eq!(link.deadline(), None);
+    }
+
+    #[test]
+    fn what_was_said_before_the_end_can_be_read() {
+        let (mut link, peer) = pair();
+        link.stage = Stage::Client(ClientNo(1));
+        proto::socket::send(&peer, b"goodbye", &[]).unwrap();
+        drop(peer);
+        for _ in 0..3 {
+            link.send(vec![1], Cargo::Nothing, Duration::ZERO).unwrap();
+        }
+        assert_eq!((link.wants_room(), link.deadline()), (false, None));
+        let mut buffer = [0; 8];
+        assert_eq!(proto::socket::recv(&link.socket, &mut buffer).unwrap().0, 7);
     }
 
     #[test]

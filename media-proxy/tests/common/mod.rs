@@ -91,6 +91,11 @@ impl Proxy {
         }
     }
 
+    /// Whether the log has had such a line so far.
+    pub fn has_logged(&self, part: &str) -> bool {
+        self.log.0.lock().unwrap().iter().any(|line| line.contains(part))
+    }
+
     pub fn socket(&self) -> PathBuf {
         self.dir.join("media_proxy.sock")
     }
