@@ -280,8 +280,8 @@ const char *mesh_get_last_error(void);
  *
  * The media proxy is first spoken to when a connection is created; it need not run yet. Where it is comes
  * from `apiConnectionString` in the configuration (`Unix=PATH`, or `Server=IP; Port=NUMBER`), else from
- * its socket in the run directory, else from the environment (`MCM_MEDIA_PROXY_IP`,
- * `MCM_MEDIA_PROXY_PORT`), else it is 127.0.0.1:8002.
+ * the environment (`MCM_MEDIA_PROXY_IP`, `MCM_MEDIA_PROXY_PORT`), else its socket in the run directory is
+ * tried, else it is 127.0.0.1:8002.
  *
  * @param mc   Receives the client, or NULL on failure. Delete it with `mesh_delete_client()`.
  * @param cfg  Client configuration, JSON text; `"{}"` stands for all defaults.

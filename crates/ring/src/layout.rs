@@ -186,6 +186,38 @@ mod tests {
         const { assert!(PAYLOAD_OFFSET >= SYSDATA_SIZE) };
     }
 
+    /// `docs/architecture.md` tells these numbers.
+    #[test]
+    fn places_are_those_of_the_documentation() {
+        use std::mem::offset_of;
+        let head = |field| HEAD_OFFSET + field;
+        assert_eq!(
+            [
+                offset_of!(HeadLine, head),
+                offset_of!(HeadLine, waiting),
+                offset_of!(HeadLine, flags)
+            ]
+            .map(head),
+            [64, 72, 76]
+        );
+        let header = [offset_of!(BoardHeader, payload_size), offset_of!(BoardHeader, ring_id)];
+        assert_eq!(header, [16, 32]);
+        let counts = [offset_of!(SourceCounts, waits), offset_of!(SourceCounts, slots_touched)];
+        assert_eq!(counts.map(|field| COUNTS_OFFSET + field), [136, 144]);
+        let lengths = [offset_of!(SlotLine, payload_len), offset_of!(SlotLine, metadata_len)];
+        assert_eq!(lengths, [24, 28]);
+        assert_eq!((SLOTS_OFFSET, BOARD_SIZE), (3072, 20480));
+        let seat = [
+            offset_of!(SeatLine, leases),
+            offset_of!(SeatLine, position),
+            offset_of!(SeatLine, tick),
+            offset_of!(SeatLine, state),
+            offset_of!(SeatLine, sleep),
+        ];
+        assert_eq!(seat.map(|field| SEAT_LINE_OFFSET + field), [64, 96, 104, 108, 128]);
+        assert_eq!(SEAT_COUNTS_OFFSET, 192);
+    }
+
     #[test]
     fn limits_are_refused() {
         assert!(Geometry::new(0, 0, 16).is_err());
