@@ -57,7 +57,10 @@ fn scribble_board(board: &Forged, random: &mut Random, count: u64, wild_head: bo
     let at = |offset: usize, index: u64| &board.words()[offset / 8 + index as usize];
     match random.below(4) {
         0 if wild_head => at(HEAD_OFFSET, 0).store(word(random, count << 9), Relaxed),
-        0 => at(HEAD_OFFSET, 0).store((count + random.below(3)) << 9 | random.below(512), Relaxed),
+        0 => {
+            let (count, closed) = (count + random.below(3), u64::from(random.below(100) == 0));
+            at(HEAD_OFFSET, 0).store(count << 9 | random.below(256) << 1 | closed, Relaxed);
+        }
         1 => at(HEAD_OFFSET, 1).store(random.next(), Relaxed),
         2 => {
             let entry = word(random, count) << 8 | random.below(256);
@@ -84,23 +87,34 @@ fn a_receiver_survives_any_board() {
         let seat = Seat::new().unwrap();
         let seen = SeatMonitor::open(seat.fd().try_clone_to_owned().unwrap()).unwrap();
         receiver.offer(Reader::open(&pool.give(), board.give(), seat, start).unwrap());
-        let mut scribbler = Random::new(random.next());
+        let (mut scribbler, mut count) = (Random::new(random.next()), 0);
+        let mut act = || {
+            if scribbler.below(2) == 0 {
+                publish(&board, &mut scribbler, count);
+                count += 1;
+            } else {
+                scribble_board(&board, &mut scribbler, count, round % 4 == 0);
+            }
+        };
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
             let _stop = Stop(&done);
-            scope.spawn(|| {
-                let mut count = 0;
-                while !done.load(Relaxed) {
-                    if scribbler.below(2) == 0 {
-                        publish(&board, &mut scribbler, count);
-                        count += 1;
-                    } else {
-                        scribble_board(&board, &mut scribbler, count, round % 4 == 0);
+            // Either at any moment, as fast as it goes, or between two calls, so that much is found.
+            let mut act = if round % 2 == 0 {
+                scope.spawn(|| {
+                    while !done.load(Relaxed) {
+                        act();
                     }
-                }
-            });
+                });
+                None
+            } else {
+                Some(&mut act)
+            };
             let mut held = Vec::new();
             for _ in 0..500 {
+                if let Some(act) = &mut act {
+                    (0..random.below(6)).for_each(|_| act());
+                }
                 match receiver.get(soon()) {
                     Ok(frame) => {
                         assert!(frame.payload().len() <= 1000 && frame.metadata().len() <= 100);
