@@ -13,8 +13,34 @@ const BLIND_NS: u64 = 10_000_000;
 
 static NO_WAITV: AtomicBool = AtomicBool::new(false);
 
+/// Words of a wait that is cheap to prepare: the head and a gate.
+const FEW_WORDS: usize = 2;
+
 /// A word and the value that it is slept on.
-pub(crate) type Expected<'a> = (&'a AtomicU32, u32);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected<'a> {
+    word: &'a AtomicU32,
+    value: u32,
+    /// Only this process changes the word, which spares the kernel a look at the page behind it.
+    own: bool,
+}
+
+impl<'a> Expected<'a> {
+    /// A word that another process changes and wakes with [`wake_all`].
+    pub(crate) fn shared(word: &'a AtomicU32, value: u32) -> Self {
+        Self { word, value, own: false }
+    }
+
+    /// A word that this process changes and wakes with [`wake_all_here`].
+    pub(crate) fn own(word: &'a AtomicU32, value: u32) -> Self {
+        Self { word, value, own: true }
+    }
+
+    /// Whether there is nothing to sleep on any more.
+    pub(crate) fn changed(&self) -> bool {
+        self.word.load(Ordering::Relaxed) != self.value
+    }
+}
 
 /// The low half of a 64-bit word, for the kernel only.
 pub(crate) fn low_half(word: &AtomicU64) -> &AtomicU32 {
@@ -28,24 +54,21 @@ pub(crate) fn wake_all(word: &AtomicU32) {
     let _ = futex::wake(word, Flags::empty(), i32::MAX as u32);
 }
 
+/// Wakes everyone of this process who sleeps on the word.
+pub(crate) fn wake_all_here(word: &AtomicU32) {
+    let _ = futex::wake(word, Flags::PRIVATE, i32::MAX as u32);
+}
+
 /// Sleeps until one of the words has been woken or differs, a signal came, or `CLOCK_MONOTONIC` shows `until` nanoseconds.
 /// It may also return early; the caller looks again in any case. At most [`MAX_WORDS`] words; the first is the likeliest.
 pub(crate) fn wait_any(words: &[Expected<'_>], until: u64) {
     debug_assert!(!words.is_empty() && words.len() <= MAX_WORDS);
     if words.len() > 1 && !NO_WAITV.load(Ordering::Relaxed) {
-        let mut waiters = [const { Wait::new() }; MAX_WORDS];
-        for (waiter, (word, expected)) in waiters.iter_mut().zip(words) {
-            waiter.val = u64::from(*expected);
-            waiter.uaddr = WaitPtr::new(word.as_ptr().cast());
-            waiter.flags = WaitFlags::SIZE_U32;
-        }
-        let time = timespec(until);
-        let result = futex::waitv(
-            &waiters[..words.len()],
-            WaitvFlags::empty(),
-            Some(&time),
-            ClockId::Monotonic,
-        );
+        let result = if words.len() <= FEW_WORDS {
+            wait_for::<FEW_WORDS>(words, until)
+        } else {
+            wait_for::<MAX_WORDS>(words, until)
+        };
         if matches!(result, Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT)) {
             return;
         }
@@ -57,8 +80,22 @@ pub(crate) fn wait_any(words: &[Expected<'_>], until: u64) {
     if words.len() > 1 {
         left = left.min(BLIND_NS);
     }
-    let (word, expected) = words[0];
-    let _ = futex::wait(word, Flags::empty(), expected, Some(&timespec(left)));
+    let Expected { word, value, own } = words[0];
+    let flags = if own { Flags::PRIVATE } else { Flags::empty() };
+    let _ = futex::wait(word, flags, value, Some(&timespec(left)));
+}
+
+/// Waits for at most `N` words.
+fn wait_for<const N: usize>(words: &[Expected<'_>], until: u64) -> rustix::io::Result<usize> {
+    let mut waiters = [const { Wait::new() }; N];
+    for (waiter, expected) in waiters.iter_mut().zip(words) {
+        waiter.val = u64::from(expected.value);
+        waiter.uaddr = WaitPtr::new(expected.word.as_ptr().cast());
+        let own = if expected.own { WaitFlags::PRIVATE } else { WaitFlags::empty() };
+        waiter.flags = WaitFlags::SIZE_U32 | own;
+    }
+    let waiters = &waiters[..words.len()];
+    futex::waitv(waiters, WaitvFlags::empty(), Some(&timespec(until)), ClockId::Monotonic)
 }
 
 fn timespec(nanos: u64) -> Timespec {

@@ -1,7 +1,7 @@
 //! Interrupts for threads that block in a source or receiver: something of this process changed, a cancel, a close.
 
 use crate::error::RingError;
-use crate::futex;
+use crate::futex::{self, Expected};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
@@ -66,7 +66,7 @@ impl Gate {
     pub(crate) fn bump(&self) {
         self.word.fetch_add(1, Ordering::SeqCst);
         if self.waiters.load(Ordering::SeqCst) != 0 {
-            futex::wake_all(&self.word);
+            futex::wake_all_here(&self.word);
         }
     }
 
@@ -105,8 +105,8 @@ impl Gate {
 
 impl Waiter<'_> {
     /// The word to sleep on, and its value before the caller looks at what it waits for.
-    pub(crate) fn word(&self) -> (&AtomicU32, u32) {
-        (&self.gate.word, self.gate.word.load(Ordering::SeqCst))
+    pub(crate) fn word(&self) -> Expected<'_> {
+        Expected::own(&self.gate.word, self.gate.word.load(Ordering::SeqCst))
     }
 
     /// Whether the thread was interrupted.

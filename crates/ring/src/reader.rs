@@ -129,7 +129,7 @@ impl Reader {
 
     /// The word to sleep on until the head is no longer `head`.
     pub(crate) fn head_word(&self, head: Head) -> futex::Expected<'_> {
-        (futex::low_half(&self.shared().line.head), head.0 as u32)
+        futex::Expected::shared(futex::low_half(&self.shared().line.head), head.0 as u32)
     }
 
     /// Announces that a thread is about to sleep on `head`; false if it has changed.

@@ -205,9 +205,13 @@ impl Receiver {
                         if !std::mem::replace(&mut slept, true) {
                             self.waits.fetch_add(1, Relaxed);
                         }
-                        let start = monotonic_ns();
                         futex::wait_any(&[reader.head_word(head), gate], until);
-                        self.spin.lock().slept(monotonic_ns() - start);
+                        // As above.
+                        let found = look(self).ok();
+                        self.spin.lock().slept(monotonic_ns() - now);
+                        if let Some(found) = found {
+                            return Ok(found);
+                        }
                     }
                 }
             }

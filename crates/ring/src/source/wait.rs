@@ -78,9 +78,11 @@ impl Source {
                 inner.counts().waits.fetch_add(1, Relaxed);
             }
             drop(state);
-            let mut words = Vec::with_capacity(MAX_WORDS);
+            let mut words = Vec::with_capacity(MAX_WORDS.min(1 + blockers.len()));
             words.push(gate);
-            let ticks = blockers.iter().map(|blocker| (&blocker.view.line().tick, blocker.tick));
+            let ticks = blockers
+                .iter()
+                .map(|blocker| Expected::shared(&blocker.view.line().tick, blocker.tick));
             words.extend(ticks.take(MAX_WORDS - 1));
             let mut until = deadline.or(next_stall).min(now + LOOK_NS);
             if blockers.len() >= MAX_WORDS {
@@ -119,7 +121,7 @@ impl Inner {
                 let mut state = self.lock();
                 found = ready(self, &mut state).map(|result| (state, result));
             }
-            found.is_some() || gate.0.load(Relaxed) != gate.1
+            found.is_some() || gate.changed()
         });
         self.spin.lock().learn(spun);
         match found {
