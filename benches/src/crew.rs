@@ -15,6 +15,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
+/// Ample: a page of 4 KB takes about 3 µs.
+const PREPARATION_NS_PER_BYTE: u64 = 6;
 /// Longest wait for receivers.
 const PATIENCE_S: u64 = 60;
 
@@ -113,6 +115,10 @@ impl Crew {
             send(&peer.socket, &order, &[source.pool_fd(), source.board_fd()])?;
             expect_ready(peer)?;
         }
+        // Pages are made ready in the background, in all processes; that is not what is measured.
+        let geometry = source.geometry();
+        let bytes = geometry.bytes_of(geometry.base_slots) as u64;
+        std::thread::sleep(Duration::from_nanos(bytes * PREPARATION_NS_PER_BYTE));
         Ok(source)
     }
 

@@ -19,8 +19,8 @@ pub(crate) enum Order {
     Ring { round: Round, checksum: bool },
     /// Follow the area's word.
     Word { round: Round, base: u32, how: Wait },
-    /// Follow the area's word, and sum up one of the rotating buffers each time; their memory comes along.
-    Buffers { round: Round, base: u32, buffers: usize, size: usize },
+    /// Follow the area's word, and sum up the next of these buffers each time; their memory comes along.
+    Buffers { round: Round, base: u32, buffers: Vec<usize>, size: usize },
     /// Read frames from a pipe, which comes along.
     Pipe { round: Round, size: usize },
 }

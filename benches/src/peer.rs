@@ -104,12 +104,13 @@ impl Peer {
             }
             Order::Buffers { round, base, buffers, size } => {
                 let [memory] = descriptors(fds)?;
-                let memory = Mapping::new(memory, buffers * size)?;
+                let count = buffers.iter().max().map_or(0, |last| last + 1);
+                let memory = Mapping::new(memory, count * size)?;
                 ready()?;
-                for number in 0..round.count {
+                for (number, buffer) in buffers.into_iter().enumerate() {
                     self.follow(number, base, Wait::Futex)?;
                     self.stamp(round, number);
-                    let start = memory.start().wrapping_add(number % buffers * size);
+                    let start = memory.start().wrapping_add(buffer * size);
                     // SAFETY: within the mapping. The source writes another buffer until this round's pace allows more;
                     // if it came round early, only the sum would be wrong, and nobody looks at that.
                     checksum_of(unsafe { std::slice::from_raw_parts(start, size) });

@@ -1,4 +1,4 @@
-//! A source that fills whole frames by memcpy, beside bare memcpy over as many buffers as the ring really used.
+//! A source that fills whole frames by memcpy, beside bare memcpy over as many buffers, in the same order, as the ring really used.
 
 use super::Options;
 use super::rounds::{CAPACITY, FRAME, Outcome, Pair, put, receivers, slot_of};
@@ -9,8 +9,8 @@ use crate::error::BenchError;
 use crate::order::Order;
 use crate::samples::Samples;
 use ring::{Source, monotonic_ns};
-use std::cell::Cell;
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -25,15 +25,15 @@ pub(super) fn run(options: &Options, report: &mut impl FnMut(Case)) -> Result<()
     for count in [1, 4] {
         let crew = Crew::start(count, Placement::Apart)?;
         let source = crew.ring(FRAME, CAPACITY)?;
-        let fill = Fill { crew: &crew, source: &source, image: &image, buffers: Cell::new(1) };
+        let fill = Fill { crew: &crew, source: &source, image: &image, order: RefCell::default() };
         let floor = Buffers::new(source.geometry().slot_count)?;
         let frames = options.either(100, 40);
         let pair = Pair::measure(
             rounds,
             || fill.flat_out(frames),
-            || floor.flat_out(&image, frames, fill.buffers.get()),
+            || Ok(floor.flat_out(&image, &fill.order.borrow())),
         )?;
-        let name = format!("{}, {} in turn", receivers(count), fill.buffers.get());
+        let name = format!("{}, {} in turn", receivers(count), fill.buffers());
         let case = pair.rate(NAME, name, Unit::GigabytesPerSecond, "memcpy");
         report(case.wants(Target::RatioAtLeast(0.95)));
 
@@ -41,9 +41,9 @@ pub(super) fn run(options: &Options, report: &mut impl FnMut(Case)) -> Result<()
         let pair = Pair::measure(
             rounds,
             || fill.paced(frames),
-            || floor.paced(&crew, &image, frames, fill.buffers.get().max(2)),
+            || floor.paced(&crew, &image, &fill.order.borrow()),
         )?;
-        let name = format!("{} that read, {} in turn", receivers(count), fill.buffers.get());
+        let name = format!("{} that read, {} in turn", receivers(count), fill.buffers());
         let case = pair.rate(NAME, name, Unit::GigabytesPerSecond, "memcpy, futex, readers");
         report(case.wants(Target::RatioAtLeast(0.95)));
     }
@@ -54,26 +54,39 @@ struct Fill<'a> {
     crew: &'a Crew,
     source: &'a Source,
     image: &'a [u8],
-    /// Slots that the last round used.
-    buffers: Cell<usize>,
+    /// Slots that the last round used, one after the other.
+    order: RefCell<Vec<usize>>,
 }
 
 impl Fill<'_> {
+    /// Remembers the slots of a round, numbered from 0 by their addresses.
+    fn used(&self, addresses: &[usize]) {
+        let distinct: Vec<usize> =
+            addresses.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        let number = |address: &usize| distinct.binary_search(address).unwrap_or(0);
+        self.order.replace(addresses.iter().map(number).collect());
+    }
+
+    /// How many slots there were.
+    fn buffers(&self) -> usize {
+        self.order.borrow().iter().max().map_or(0, |last| last + 1)
+    }
+
     /// One frame after the other; the rate is that of the whole loop, waits and all.
     fn flat_out(&self, frames: usize) -> Result<Outcome, BenchError> {
         let order = Order::Ring { round: round_of(frames), checksum: false };
         self.crew.begin(&order, &[])?;
-        let mut used = HashSet::new();
+        let mut order = Vec::with_capacity(frames);
         let start = monotonic_ns();
         for _ in 0..frames {
             let mut slot = slot_of(self.source)?;
-            used.insert(slot.payload_ptr().addr());
+            order.push(slot.payload_ptr().addr());
             slot.payload_mut().copy_from_slice(self.image);
             put(self.source, slot)?;
         }
         let rate = gigabytes(frames, monotonic_ns() - start);
         self.crew.end()?;
-        self.buffers.set(used.len());
+        self.used(&order);
         Ok(Outcome { rate, ..Outcome::default() })
     }
 
@@ -81,19 +94,19 @@ impl Fill<'_> {
     fn paced(&self, frames: usize) -> Result<Outcome, BenchError> {
         let order = Order::Ring { round: round_of(frames), checksum: true };
         self.crew.begin(&order, &[])?;
-        let mut used = HashSet::new();
+        let mut order = Vec::with_capacity(frames);
         let mut rates = Samples::default();
         paced(frames, PERIOD, |_| {
             let start = monotonic_ns();
             let mut slot = slot_of(self.source)?;
-            used.insert(slot.payload_ptr().addr());
+            order.push(slot.payload_ptr().addr());
             slot.payload_mut().copy_from_slice(self.image);
             put(self.source, slot)?;
             rates.push(gigabytes(1, monotonic_ns() - start));
             Ok(())
         })?;
         self.crew.end()?;
-        self.buffers.set(used.len());
+        self.used(&order);
         Ok(Outcome { rate: rates.median(), ..Outcome::default() })
     }
 }
@@ -113,35 +126,28 @@ impl Buffers {
         Ok(Self { fd, memory, count })
     }
 
-    fn fill(&self, image: &[u8], number: usize, buffers: usize) {
-        let start = self.memory.start().wrapping_add(number % buffers.min(self.count) * FRAME);
+    fn fill(&self, image: &[u8], buffer: usize) {
+        let start = self.memory.start().wrapping_add(buffer % self.count * FRAME);
         // SAFETY: within the mapping, apart from the image, and only this process writes.
         unsafe { std::ptr::copy_nonoverlapping(image.as_ptr(), start, image.len()) };
         std::hint::black_box(start);
     }
 
-    fn flat_out(&self, image: &[u8], frames: usize, buffers: usize) -> Result<Outcome, BenchError> {
+    fn flat_out(&self, image: &[u8], order: &[usize]) -> Outcome {
         let start = monotonic_ns();
-        (0..frames).for_each(|number| self.fill(image, number, buffers));
-        let rate = gigabytes(frames, monotonic_ns() - start);
-        Ok(Outcome { rate, ..Outcome::default() })
+        order.iter().for_each(|&buffer| self.fill(image, buffer));
+        let rate = gigabytes(order.len(), monotonic_ns() - start);
+        Outcome { rate, ..Outcome::default() }
     }
 
-    fn paced(
-        &self,
-        crew: &Crew,
-        image: &[u8],
-        frames: usize,
-        buffers: usize,
-    ) -> Result<Outcome, BenchError> {
-        let buffers = buffers.min(self.count);
-        let order =
-            Order::Buffers { round: round_of(frames), base: crew.word(), buffers, size: FRAME };
-        crew.begin(&order, &[self.fd.as_fd()])?;
+    fn paced(&self, crew: &Crew, image: &[u8], order: &[usize]) -> Result<Outcome, BenchError> {
+        let (round, base, buffers) = (round_of(order.len()), crew.word(), order.to_vec());
+        let message = Order::Buffers { round, base, buffers, size: FRAME };
+        crew.begin(&message, &[self.fd.as_fd()])?;
         let mut rates = Samples::default();
-        paced(frames, PERIOD, |number| {
+        paced(order.len(), PERIOD, |number| {
             let start = monotonic_ns();
-            self.fill(image, number, buffers);
+            self.fill(image, order[number]);
             crew.hand_off(true);
             rates.push(gigabytes(1, monotonic_ns() - start));
             Ok(())
