@@ -3,35 +3,47 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// Lets one line a second through and counts the others.
+/// So many lines a second are let through.
+const BURST: u32 = 10;
+
+/// Lets a few lines a second through and counts the others.
 #[derive(Debug)]
-pub(crate) struct Seldom(Mutex<(Option<Instant>, u64)>);
+pub(crate) struct Seldom(Mutex<Window>);
+
+#[derive(Debug)]
+struct Window {
+    start: Option<Instant>,
+    admitted: u32,
+    suppressed: u64,
+}
 
 impl Seldom {
     pub(crate) const fn new() -> Self {
-        Self(Mutex::new((None, 0)))
+        Self(Mutex::new(Window { start: None, admitted: 0, suppressed: 0 }))
     }
 
-    /// Logs a warning if it is time for one.
+    /// Logs a warning if there have not been too many.
     pub(crate) fn warn(&self, text: &str) {
-        if let Some(suppressed) = self.admit(Instant::now()) {
-            if suppressed == 0 {
-                log::warn!("{text}");
-            } else {
-                log::warn!("{text} ({suppressed} more like this before)");
-            }
+        match self.admit(Instant::now()) {
+            Some(0) => log::warn!("{text}"),
+            Some(suppressed) => log::warn!("{text} ({suppressed} more like this before)"),
+            None => {}
         }
     }
 
     /// How many lines were left out before this one, if this one may be logged.
     fn admit(&self, now: Instant) -> Option<u64> {
-        let mut state = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if state.0.is_some_and(|last| now.duration_since(last) < Duration::from_secs(1)) {
-            state.1 += 1;
+        let mut window = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if window.start.is_none_or(|start| now.duration_since(start) >= Duration::from_secs(1)) {
+            window.start = Some(now);
+            window.admitted = 0;
+        }
+        if window.admitted >= BURST {
+            window.suppressed += 1;
             return None;
         }
-        state.0 = Some(now);
-        Some(std::mem::take(&mut state.1))
+        window.admitted += 1;
+        Some(std::mem::take(&mut window.suppressed))
     }
 }
 
@@ -40,12 +52,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_a_second() {
+    fn a_few_a_second() {
         let (seldom, start) = (Seldom::new(), Instant::now());
-        assert_eq!(seldom.admit(start), Some(0));
+        for _ in 0..BURST {
+            assert_eq!(seldom.admit(start), Some(0));
+        }
         assert_eq!(seldom.admit(start + Duration::from_millis(500)), None);
         assert_eq!(seldom.admit(start + Duration::from_millis(999)), None);
         assert_eq!(seldom.admit(start + Duration::from_millis(1000)), Some(2));
-        assert_eq!(seldom.admit(start + Duration::from_millis(2000)), Some(0));
+        assert_eq!(seldom.admit(start + Duration::from_millis(1000)), Some(0));
     }
 }

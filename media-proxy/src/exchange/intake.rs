@@ -5,6 +5,7 @@ use super::{Exchange, Process};
 use crate::peer;
 use crate::registry::code;
 use crate::registry::{Announcement, BoardNo, ClientNo, Ends, RingBytes, SeatNo};
+use crate::seldom::Seldom;
 use media::{ConfigErrorKind, ConnectionConfig};
 use proto::exchange::{Announce, Hello, Welcome, from_client, from_proxy};
 use proto::{Kind, datagram};
@@ -17,6 +18,8 @@ use std::time::Duration;
 const CLIENTS_PER_PROCESS: usize = 256;
 /// Text that a client sends for people is cut to so many characters.
 const MAX_LABEL: usize = 64;
+
+static REFUSED: Seldom = Seldom::new();
 
 impl Exchange {
     /// One message of a link. An error closes it.
@@ -133,7 +136,7 @@ impl Exchange {
             Err(refusal) => refusal,
         };
         let (code, reason) = refusal;
-        log::warn!("{}: connection refused: {reason}", self.label(client));
+        REFUSED.warn(&format!("{}: connection refused: {reason}", self.label(client)));
         self.registry.refuse(client, key, code, reason);
         Ok(())
     }

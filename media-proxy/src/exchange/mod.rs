@@ -6,6 +6,7 @@
 mod command;
 mod intake;
 mod link;
+mod links;
 mod meter;
 mod view;
 
@@ -16,13 +17,11 @@ use crate::error::ProxyError;
 use crate::peer::Identity;
 use crate::registry::{Action, BoardNo, Carry, ClientNo, ConnNo, HOLD_TIME, Registry, SeatNo};
 use command::Command;
-use link::{Board, CROWDED_RETRY, Cargo, Link, Stage};
+use link::{Board, CROWDED_RETRY, Cargo, Link};
 use log::{info, warn};
 use meter::Meter;
-use proto::exchange::{Closed, from_proxy::Body};
 use ring::SeatMonitor;
 use rustix::event::{EventfdFlags, epoll, eventfd};
-use rustix::net::{SocketFlags, accept_with};
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -32,12 +31,6 @@ use tokio::sync::watch;
 
 /// Events taken from the kernel at once.
 const BATCH: usize = 1024;
-/// Messages of one client, and new clients, taken before others have their turn.
-const TURN: usize = 32;
-/// How long a client may take to say Hello.
-const GREET_TIMEOUT: Duration = Duration::from_secs(5);
-/// Send buffer of a client's socket. Small, so that few descriptors are under way to a client that does not read.
-const SEND_BUFFER: usize = 64 * 1024;
 
 const LISTENER: u64 = 0;
 const WAKE: u64 = 1;
@@ -123,7 +116,7 @@ impl Exchange {
             retired: HashMap::new(),
             meter: Meter::default(),
             refused: 0,
-            spare: spare(),
+            spare: links::spare(),
             buffer: vec![0; proto::datagram::MAX_LEN],
         };
         Ok((exchange, handle))
@@ -188,100 +181,6 @@ impl Exchange {
         }
         let due = due.into_iter().chain(self.registry.next_deadline()).min()?;
         rustix::time::Timespec::try_from(due.saturating_sub(now)).ok()
-    }
-
-    /// Takes new clients. Returns whether there are no more.
-    fn accept(&mut self, now: Duration) -> bool {
-        for _ in 0..TURN {
-            match accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
-                Ok(socket) => self.welcome(socket, now),
-                Err(rustix::io::Errno::AGAIN) => return true,
-                Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
-                    self.spare = None;
-                    if let Ok(socket) = accept_with(&self.listener, SocketFlags::CLOEXEC) {
-                        self.turn_away(&socket, "proxy is out of descriptors");
-                    }
-                    self.spare = spare();
-                    return false;
-                }
-                // A client that was gone before it was accepted.
-                Err(_) => {}
-            }
-        }
-        false
-    }
-
-    fn welcome(&mut self, socket: OwnedFd, now: Duration) {
-        if self.links.len() >= self.max_links {
-            // Who has not even said Hello makes room first.
-            let idle = self.links.iter().filter_map(|(token, link)| match link.stage {
-                Stage::Greeting(by) => Some((by, *token)),
-                Stage::Client(_) => None,
-            });
-            let Some((_, oldest)) = idle.min() else {
-                let reason =
-                    format!("proxy has {} clients, as many as it can serve", self.links.len());
-                self.turn_away(&socket, &reason);
-                return;
-            };
-            self.cut_off(oldest, "others need the room and it has not said Hello", now);
-        }
-        // A larger buffer does no harm, so a failure does not matter.
-        let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, SEND_BUFFER);
-        let token = self.registry.number() * 2;
-        let data = epoll::EventData::new_u64(token);
-        if let Err(errno) = epoll::add(&self.epoll, &socket, data, epoll::EventFlags::IN) {
-            warn!("a client cannot be watched: {errno}");
-            return;
-        }
-        self.links.insert(token, Link::new(socket, now + GREET_TIMEOUT));
-    }
-
-    /// Tells a client that there is no room for it.
-    fn turn_away(&mut self, socket: &OwnedFd, reason: &str) {
-        self.refused += 1;
-        warn!("client refused: {reason}");
-        let closed = Body::Closed(Closed { key: 0, reason: reason.to_owned() });
-        if let Ok(bytes) = proto::datagram::encode_from_proxy(closed) {
-            // It is told as a courtesy; the end of the connection says the same.
-            let _ = proto::socket::try_send(socket, &bytes, &[]);
-        }
-    }
-
-    /// Reads and writes what there is on one link. Returns whether nothing is left to read.
-    fn serve(&mut self, token: u64, flags: epoll::EventFlags, now: Duration) -> bool {
-        if flags.contains(epoll::EventFlags::OUT)
-            && let Some(link) = self.links.get_mut(&token)
-        {
-            let result = link.flush(now);
-            self.settle(token, result.map_err(|error| error.to_string()), now);
-        }
-        for _ in 0..TURN {
-            let Some(link) = self.links.get(&token) else { return true };
-            let received = proto::socket::try_recv(&link.socket, &mut self.buffer);
-            match received {
-                Ok((len, fds)) => {
-                    let result = self.take(token, len, fds, now);
-                    if let Err(reason) = result {
-                        self.cut_off(token, &reason, now);
-                    }
-                    self.act(now);
-                }
-                Err(error) if error.would_block() => return true,
-                // The other end was closed with messages unread. What it said before comes next, then the end.
-                Err(proto::ProtoError::Io(error))
-                    if error.kind() == std::io::ErrorKind::ConnectionReset => {}
-                Err(proto::ProtoError::Closed | proto::ProtoError::Io(_)) => {
-                    self.close(token, now);
-                    return true;
-                }
-                Err(error) => {
-                    self.cut_off(token, &error.to_string(), now);
-                    return true;
-                }
-            }
-        }
-        false
     }
 
     /// Does what commands say. Returns whether to stop.
@@ -368,96 +267,6 @@ impl Exchange {
         })
     }
 
-    /// Sends a message by a link; a link that fails is closed.
-    fn post(&mut self, token: u64, body: Body, cargo: Cargo, now: Duration) {
-        let Some(link) = self.links.get_mut(&token) else { return };
-        let result = match proto::datagram::encode_from_proxy(body) {
-            Ok(bytes) => link.send(bytes, cargo, now).map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        self.settle(token, result, now);
-    }
-
-    /// After sending: closes the link or arranges for the rest to be sent.
-    fn settle(&mut self, token: u64, result: Result<(), String>, now: Duration) {
-        if let Err(reason) = result {
-            self.cut_off(token, &reason, now);
-            return;
-        }
-        let Some(link) = self.links.get(&token) else { return };
-        let mut flags = epoll::EventFlags::IN;
-        if link.wants_room() {
-            flags |= epoll::EventFlags::OUT;
-        }
-        let data = epoll::EventData::new_u64(token);
-        if let Err(errno) = epoll::modify(&self.epoll, &link.socket, data, flags) {
-            warn!("epoll: {errno}");
-        }
-    }
-
-    /// Closes links whose time is up, and tries again where the kernel wanted a pause.
-    fn look_after_links(&mut self, now: Duration) {
-        let overdue: Vec<_> = self
-            .links
-            .iter()
-            .filter_map(|(token, link)| link.overdue(now).map(|reason| (*token, reason)))
-            .collect();
-        for (token, reason) in overdue {
-            self.cut_off(token, reason, now);
-        }
-        let crowded: Vec<_> = self
-            .links
-            .iter()
-            .filter(|(_, link)| link.is_crowded())
-            .map(|(token, _)| *token)
-            .collect();
-        for token in crowded {
-            if let Some(link) = self.links.get_mut(&token) {
-                let result = link.flush(now).map_err(|error| error.to_string());
-                self.settle(token, result, now);
-            }
-        }
-    }
-
-    /// Closes a link for a fault of its client's, and tells why.
-    fn cut_off(&mut self, token: u64, reason: &str, now: Duration) {
-        let Some(link) = self.links.get(&token) else { return };
-        let who = match link.stage {
-            Stage::Greeting(_) => "a client".to_owned(),
-            Stage::Client(client) => self.label(client),
-        };
-        warn!("{who}: cut off: {reason}");
-        self.refused += 1;
-        let closed = Body::Closed(Closed { key: 0, reason: reason.to_owned() });
-        if let (Some(link), Ok(bytes)) =
-            (self.links.get(&token), proto::datagram::encode_from_proxy(closed))
-        {
-            // As a courtesy; the end of the connection says the same.
-            let _ = proto::socket::try_send(&link.socket, &bytes, &[]);
-        }
-        self.close(token, now);
-    }
-
-    /// Closes a link. Its client, if it has said Hello, counts as out of touch.
-    fn close(&mut self, token: u64, now: Duration) {
-        let Some(link) = self.links.remove(&token) else { return };
-        // Dropping the socket takes it out of the epoll set: nobody else has it.
-        if let Stage::Client(client) = link.stage {
-            if let Some(process) = self.processes.get_mut(&client) {
-                process.link = None;
-            }
-            self.registry.detach(client, now);
-            self.act(now);
-        }
-    }
-
-    fn close_link_of(&mut self, client: ClientNo, reason: &str, now: Duration) {
-        if let Some(token) = self.processes.get(&client).and_then(|process| process.link) {
-            info!("{}: its old socket is closed: {reason}", self.label(client));
-            self.close(token, now);
-        }
-    }
-
     fn watch_process(&self, client: ClientNo, pidfd: &OwnedFd) -> Result<(), rustix::io::Errno> {
         let data = epoll::EventData::new_u64(client.0 * 2 + 1);
         epoll::add(&self.epoll, pidfd, data, epoll::EventFlags::IN)
@@ -480,8 +289,4 @@ impl Exchange {
             |process| format!("{} (pid {})", process.program, process.pid),
         )
     }
-}
-
-fn spare() -> Option<OwnedFd> {
-    std::fs::File::open("/dev/null").ok().map(OwnedFd::from)
 }

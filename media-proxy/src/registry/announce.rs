@@ -3,7 +3,8 @@
 use super::connection::{Connection, Receiver, Role, Source};
 use super::limits::{CREATE_TIMEOUT, MAX_ID_LEN, MAX_PENDING, STANDBY_WAIT, code};
 use super::{Action, BoardNo, Carry, ClientNo, ConnNo, Registry, RingBytes, SeatNo, Violation};
-use log::{info, warn};
+use crate::seldom::Seldom;
+use log::info;
 use media::{ConnectionConfig, Endpoint};
 use proto::exchange::{Created, Refused, from_proxy::Body};
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub(crate) struct Pending {
     /// The pass in which it came.
     pub(super) pass: u64,
 }
+
+static REFUSED: Seldom = Seldom::new();
 
 /// Why a connection does not come into being.
 #[derive(Debug)]
@@ -221,7 +224,7 @@ impl Registry {
     fn turn_away(&mut self, client: ClientNo, announcement: &Announcement, refusal: Refusal) {
         let label =
             self.clients.get(&client).map(|client| client.label.as_str()).unwrap_or_default();
-        warn!("{label}: connection refused: {}", refusal.reason);
+        REFUSED.warn(&format!("{label}: connection refused: {}", refusal.reason));
         self.refuse(client, announcement.key, refusal.code, refusal.reason);
         self.drop_ends(&announcement.ends);
         self.tidy(&announcement.config.group_id());

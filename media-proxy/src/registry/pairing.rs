@@ -3,10 +3,13 @@
 use super::connection::Joining;
 use super::limits::{RETRY_TIME, code};
 use super::{Action, Carry, ClientNo, ConnNo, Registry, SeatNo, Violation};
-use log::{info, warn};
+use crate::seldom::Seldom;
+use log::info;
 use media::Delivery;
 use proto::exchange::{Join, NeedSeat, Part, Ring, from_proxy::Body};
 use std::time::Duration;
+
+static REFUSED: Seldom = Seldom::new();
 
 impl Registry {
     /// Asks the source of a receiver's group to let the receiver in, if that is possible and due.
@@ -100,7 +103,7 @@ impl Registry {
 
     fn join_refused(&mut self, receiver_no: ConnNo, seat: SeatNo, error: &str, now: Duration) {
         let Some(connection) = self.connections.get_mut(&receiver_no) else { return };
-        warn!("receiver {}: its source refused the seat: {error}", connection.id);
+        REFUSED.warn(&format!("receiver {}: its source refused the seat: {error}", connection.id));
         let (client, key) = (connection.client, connection.key);
         if connection.create_by.is_some() {
             let reason = format!("the group's source refused the seat: {error}");

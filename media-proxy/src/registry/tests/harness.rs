@@ -140,41 +140,49 @@ impl World {
     pub(super) fn said_with_seats(&mut self) -> Vec<(String, u64)> {
         let mut said = Vec::new();
         while let Some(action) = self.registry.next_action() {
-            match action {
-                Action::DropBoard(BoardNo(no)) => assert!(self.boards.remove(&no), "board {no}"),
-                Action::DropSeat(SeatNo(no)) | Action::RetireSeat(SeatNo(no), _) => {
-                    assert!(self.seats.remove(&no), "seat {no}")
-                }
-                Action::DropClient(ClientNo(no)) => said.push((format!("forget {no}"), 0)),
-                Action::Send { to, body, carry } => {
-                    match carry {
-                        Carry::Nothing => {}
-                        Carry::Seat(SeatNo(no), _) => assert!(self.seats.contains(&no)),
-                        Carry::Board(BoardNo(no), _) => assert!(self.boards.contains(&no)),
-                    }
-                    let name = self.name(to);
-                    let mut seat = 0;
-                    let text = match body {
-                        Body::Welcome(_) => "welcome".to_owned(),
-                        Body::Created(m) => format!("created {}", m.key),
-                        Body::Refused(m) => format!("refused {} {}: {}", m.key, m.code, m.reason),
-                        Body::Join(m) => {
-                            seat = m.seat;
-                            format!("join {}{}", m.key, if m.live { " live" } else { "" })
-                        }
-                        Body::Part(m) => {
-                            seat = m.seat;
-                            format!("part {}", m.key)
-                        }
-                        Body::Ring(m) => format!("ring {} {} {}", m.key, m.ring_id[0], m.start),
-                        Body::NeedSeat(m) => format!("need seat {}", m.key),
-                        Body::Closed(m) => format!("closed {}: {}", m.key, m.reason),
-                    };
-                    said.push((format!("{name} < {text}"), seat));
-                }
+            if let Some(words) = self.carry_out(action) {
+                said.push(words);
             }
         }
         said
+    }
+
+    /// Notes what an action does to descriptors, and puts it into words, with the seat of a Join or Part.
+    pub(super) fn carry_out(&mut self, action: Action) -> Option<(String, u64)> {
+        match action {
+            Action::DropBoard(BoardNo(no)) => assert!(self.boards.remove(&no), "board {no}"),
+            Action::DropSeat(SeatNo(no)) | Action::RetireSeat(SeatNo(no), _) => {
+                assert!(self.seats.remove(&no), "seat {no}");
+            }
+            Action::DropClient(ClientNo(no)) => return Some((format!("forget {no}"), 0)),
+            Action::Send { to, body, carry } => {
+                match carry {
+                    Carry::Nothing => {}
+                    Carry::Seat(SeatNo(no), _) => assert!(self.seats.contains(&no)),
+                    Carry::Board(BoardNo(no), _) => assert!(self.boards.contains(&no)),
+                }
+                let name = self.name(to);
+                let mut seat = 0;
+                let text = match body {
+                    Body::Welcome(_) => "welcome".to_owned(),
+                    Body::Created(m) => format!("created {}", m.key),
+                    Body::Refused(m) => format!("refused {} {}: {}", m.key, m.code, m.reason),
+                    Body::Join(m) => {
+                        seat = m.seat;
+                        format!("join {}{}", m.key, if m.live { " live" } else { "" })
+                    }
+                    Body::Part(m) => {
+                        seat = m.seat;
+                        format!("part {}", m.key)
+                    }
+                    Body::Ring(m) => format!("ring {} {} {}", m.key, m.ring_id[0], m.start),
+                    Body::NeedSeat(m) => format!("need seat {}", m.key),
+                    Body::Closed(m) => format!("closed {}: {}", m.key, m.reason),
+                };
+                return Some((format!("{name} < {text}"), seat));
+            }
+        }
+        None
     }
 
     /// Answers every Join in what was said, and returns all that was said before and after.
@@ -216,7 +224,7 @@ impl World {
         assert_eq!(self.registry.next_deadline(), None);
     }
 
-    fn name(&self, client: ClientNo) -> String {
+    pub(super) fn name(&self, client: ClientNo) -> String {
         self.registry.clients.get(&client).map(|client| client.name.clone()).unwrap_or_default()
     }
 }

@@ -4,3 +4,4 @@ mod admission;
 mod harness;
 mod order;
 mod restart;
+mod walk;
