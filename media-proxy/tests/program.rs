@@ -1,0 +1,57 @@
+//! The program as people and service managers see it.
+
+mod common;
+
+use common::{DEADLINE, Proxy};
+use rustix::process::Signal;
+use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
+
+fn run(args: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_media_proxy")).args(args).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn help_version_and_mistakes() {
+    let (code, out, _) = run(&["-h"]);
+    assert_eq!(code, Some(0));
+    assert!(out.starts_with("Usage: media_proxy [OPTION]\n-h, --help "), "{out}");
+    let (code, out, _) = run(&["--version"]);
+    assert_eq!((code, out), (Some(0), format!("media_proxy {}\n", env!("CARGO_PKG_VERSION"))));
+    let (code, out, err) = run(&["--tcp=many"]);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(err.starts_with("media_proxy: option '-t, --tcp, --sdk': found 'many'"), "{err}");
+}
+
+#[test]
+fn service_manager_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify");
+    let notify = UnixDatagram::bind(&path).unwrap();
+    notify.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut child = Proxy::command(&dir.path().join("run"))
+        .env("NOTIFY_SOCKET", &path)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut buffer = [0; 64];
+    let mut next = || {
+        let len = notify.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..len].to_vec()).unwrap()
+    };
+    assert_eq!(next(), "READY=1");
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(next(), "STOPPING=1");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn options_without_effect_are_accepted_and_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let args =
+        ["-d", "0000:31:00.0", "-i", "192.168.96.1", "-a", "localhost:50051", "-p", "9100-9999"];
+    let proxy = Proxy::start_with(dir.path(), &args);
+    proxy.wait_log("no effect in this version, which has no bridges to other hosts: --dev, --ip, --agent, --rdma_ports");
+}
