@@ -40,7 +40,7 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), CliError> {
     }
     let machine = Machine::here()?;
     if json {
-        let cases = benches::run(&options, |_| Ok(()))?;
+        let cases = benches::run(&options, |_| Ok::<(), CliError>(()))?;
         let text = serde_json::json!({ "machine": machine, "cases": cases });
         return print(&format!("{text:#}\n"));
     }
