@@ -42,14 +42,14 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a command. Its lines on standard output go to `line` as well, if that wants them.
+    /// Starts a command. Lines on its standard output for which `line` is true are taken, and not kept as output.
     ///
     /// # Panics
     /// If it cannot be started.
     pub fn start(
         name: &str,
         mut command: Command,
-        mut line: impl FnMut(&str) + Send + 'static,
+        mut line: impl FnMut(&str) -> bool + Send + 'static,
     ) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // SAFETY: prctl is async-signal-safe, and touches nothing of this process.
@@ -65,8 +65,9 @@ impl Process {
         let stdout = child.stdout.take().map(|stream| {
             let output = Arc::clone(&output);
             follow(stream, move |text| {
-                line(&text);
-                output.push(text);
+                if !line(&text) {
+                    output.push(text);
+                }
             })
         });
         let stderr = child.stderr.take().map(|stream| {

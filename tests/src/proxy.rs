@@ -46,7 +46,7 @@ impl Proxy {
     fn launch(mut command: Command, run_dir: &Path, sdk_port: u16, grpc_port: u16) -> Self {
         command.args(["-t", &sdk_port.to_string(), "-g", &grpc_port.to_string()]);
         command.arg("--run-dir").arg(run_dir);
-        let mut process = Process::start("media_proxy", command, |_| {});
+        let mut process = Process::start("media_proxy", command, |_| false);
         let (sdk_port, grpc_port) = wait::some("media_proxy serves", || {
             let output = process.output();
             let port = |line| {

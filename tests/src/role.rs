@@ -169,9 +169,9 @@ impl Role {
         let place = Arc::clone(&latest);
         let name = if spec.send { "source" } else { "receiver" };
         let process = Process::start(name, command, move |line| {
-            if let Ok(report) = serde_json::from_str(line) {
-                *place.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = report;
-            }
+            let Ok(report) = serde_json::from_str(line) else { return false };
+            *place.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = report;
+            true
         });
         Self { process, latest }
     }

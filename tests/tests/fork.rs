@@ -1,0 +1,74 @@
+//! A forked child has no part in its parent's connections, and leaves them alone. The one test of this program, so that the fork
+//! happens at a known state.
+
+use mcm_dp::client::{Client, Connection, Direction, Timeout};
+use mcm_tests::proxy::Proxy;
+use mcm_tests::run::Run;
+use mcm_tests::config;
+use std::sync::Arc;
+use std::time::Duration;
+
+fn put(source: &Connection) {
+    let buffer = source.get(Timeout::Default).unwrap();
+    Connection::put(buffer, Timeout::Default).map_err(|(_, error)| error).unwrap();
+}
+
+/// What the child tries; the number of the first thing that is not as it should be, or 0.
+fn child(client: &Arc<Client>, source: Arc<Connection>, receiver: Arc<Connection>, config: &str) -> i32 {
+    let now = Timeout::After(Duration::ZERO);
+    let code = |result: Result<i32, mcm_dp::error::Error>| result.map_or_else(|e| e.code(), |v| v);
+    if code(source.get(now).map(|_| 0)) != 1015 {
+        return 1;
+    }
+    if code(receiver.get(Timeout::Infinite).map(|_| 0)) != 1015 {
+        return 2;
+    }
+    if code(client.connect(Direction::Receive, config).map(|_| 0)) != 1015 {
+        return 3;
+    }
+    if code(source.event_fd().map(|_| 0)) != 1015 {
+        return 4;
+    }
+    source.shutdown();
+    receiver.cancel();
+    drop((source, receiver));
+    if client.close().is_err() {
+        return 5;
+    }
+    0
+}
+
+#[test]
+fn a_child_is_refused_and_disturbs_nobody() {
+    let run = Run::new();
+    let proxy = Proxy::start(&run);
+    let client = proxy.client();
+    let config = config::blob("fork", 100).to_string();
+    let receiver = client.connect(Direction::Receive, &config).unwrap();
+    let source = client.connect(Direction::Send, &config).unwrap();
+    put(&source);
+    let held = receiver.get(Timeout::Default).unwrap();
+    for _ in 0..5 {
+        let copies = (Arc::clone(&source), Arc::clone(&receiver));
+        // SAFETY: the child calls the library, which is what this is about, and allocates, which the C library allows after a
+        // fork; it ends without running anything of the test framework.
+        let pid = unsafe { libc::fork() };
+        assert!(pid >= 0);
+        if pid == 0 {
+            let result = child(&client, copies.0, copies.1, &config);
+            // SAFETY: ends the process at once.
+            unsafe { libc::_exit(result) };
+        }
+        let mut status = 0;
+        // SAFETY: waits for the child made above.
+        let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+        assert_eq!((waited, status), (pid, 0), "the child says {}", libc::WEXITSTATUS(status));
+        put(&source);
+    }
+    assert_eq!(held.info().sequence, 0);
+    for expected in 1..=5 {
+        let info = receiver.get(Timeout::Default).unwrap().info();
+        assert_eq!((info.sequence, info.missed), (expected, 0));
+    }
+    assert!(proxy.control().is_complete("fork", 1));
+}

@@ -1,0 +1,84 @@
+//! Connections and clients come and go, thousands of times, and leave nothing behind. The one test of this program, since it
+//! counts what the whole process has.
+
+use mcm_dp::client::{Client, Connection, Direction, Timeout};
+use mcm_tests::proxy::Proxy;
+use mcm_tests::run::Run;
+use mcm_tests::{config, resources, wait};
+use serde_json::json;
+use std::sync::Arc;
+
+/// Descriptors, mappings and threads of this process, and descriptors of the proxy.
+fn usage(proxy: &Proxy) -> [usize; 4] {
+    let own = std::process::id();
+    let mappings = resources::mappings(own);
+    [resources::descriptors(own), mappings, resources::threads(own), resources::descriptors(proxy.pid())]
+}
+
+fn exchange(client: &Arc<Client>, round: usize) {
+    let config = config::with(
+        config::blob("leaks", 5000),
+        json!({ "bufferQueueCapacity": 2 + round % 7 }),
+    );
+    let open = |direction| client.connect(direction, &config.to_string()).unwrap();
+    let early = (round % 2 == 0).then(|| open(Direction::Receive));
+    let source = open(Direction::Send);
+    let receiver = early.unwrap_or_else(|| open(Direction::Receive));
+    for _ in 0..3 {
+        let buffer = source.get(Timeout::Default).unwrap();
+        Connection::put(buffer, Timeout::Default).map_err(|(_, error)| error).unwrap();
+    }
+    let first = receiver.get(Timeout::Default).unwrap();
+    if round % 5 == 0 {
+        receiver.event_fd().unwrap();
+        source.event_fd().unwrap();
+    }
+    if round % 3 == 0 {
+        let wrong = config::blob("leaks", 5001).to_string();
+        assert_eq!(client.connect(Direction::Receive, &wrong).unwrap_err().code(), 1010);
+    }
+    // Buffers may outlive their connections.
+    let unput = source.get(Timeout::Default).unwrap();
+    match round % 4 {
+        0 => drop((source, receiver, first, unput)),
+        1 => drop((first, unput, receiver, source)),
+        2 => drop((receiver, unput, source, first)),
+        _ => drop((unput, first, source, receiver)),
+    }
+}
+
+fn client_after_client(proxy: &Proxy, rounds: usize) {
+    for round in 0..rounds {
+        let client = proxy.client();
+        exchange(&client, round);
+        client.close().unwrap();
+    }
+}
+
+fn connection_after_connection(proxy: &Proxy, rounds: usize) {
+    let client = proxy.client();
+    for round in 0..rounds {
+        exchange(&client, round);
+    }
+    client.close().unwrap();
+}
+
+#[test]
+fn nothing_is_left() {
+    let run = Run::new();
+    let proxy = Proxy::start(&run);
+    // Allocators and the like settle at first.
+    client_after_client(&proxy, 20);
+    connection_after_connection(&proxy, 50);
+    let before = usage(&proxy);
+    client_after_client(&proxy, 300);
+    connection_after_connection(&proxy, 700);
+    // A few mappings are the allocator's.
+    let bounds = [before[0], before[1] + 20, before[2], before[3]];
+    wait::until(&format!("usage is as it was, {before:?}"), || {
+        usage(&proxy).iter().zip(bounds).all(|(now, bound)| *now <= bound)
+    });
+    let mut control = proxy.control();
+    let info = control.info();
+    assert_eq!((info.clients, info.groups, info.connections), (0, 0, 0));
+}
