@@ -238,6 +238,7 @@ class Demo:
         proxy, socket = self.start_proxy()
         print(f"media_proxy runs, with a run directory of its own\nSending the video {ROUNDS} times, in real time, to "
               f"{RECEIVERS} receivers; each checks each frame")
+        load = os.getloadavg()[0]  # of others: the demo itself has hardly begun
         sender, receivers = self.start_programs(socket, expected)
         shares, mappings = self.watch(proxy, sender, receivers)
 
@@ -252,6 +253,8 @@ class Demo:
                 self.problems.append(f"{receiver.name}: {receiver.good} of {TOTAL} frames are right, {receiver.wrong} wrong, {missed} missed")
         picture = self.make_picture()
         self.print_table(results, receivers, shares)
+        if load > os.cpu_count():
+            print(f"The machine was busy with other work (load average {load:.1f}, {os.cpu_count()} CPUs), which is part of the latencies.")
         print(f"\nOne of the frames that {receivers[-1].name} got: {picture}")
 
     def print_table(self, results, receivers, shares):
