@@ -54,7 +54,7 @@ pub(crate) struct Cursor {
     /// Next sequence to read.
     pub(crate) next: u64,
     /// Frames missed since the last one taken.
-    missed: u64,
+    pub(crate) missed: u64,
 }
 
 /// What is known of a frame.
@@ -147,8 +147,17 @@ impl Reader {
 }
 
 impl Cursor {
-    pub(crate) fn new(reader: Arc<Reader>) -> Self {
-        Self { next: reader.start, reader, missed: 0 }
+    /// At the start of a ring. `missed` frames of the ring before it have not been told of yet.
+    pub(crate) fn new(reader: Arc<Reader>, missed: u64) -> Self {
+        Self { next: reader.start, reader, missed }
+    }
+
+    /// Goes on in the same ring with another seat.
+    pub(crate) fn sit(&mut self, reader: Arc<Reader>) -> Arc<Reader> {
+        let left = std::mem::replace(&mut self.reader, reader);
+        self.reader.seat.line().position.store(self.next, Release);
+        self.reader.moved();
+        left
     }
 
     /// Takes the next frame, or the newest one where that is gone.
@@ -171,7 +180,7 @@ impl Cursor {
                 Located::Ahead if head.closed() => return Look::Ended,
                 Located::Ahead => return Look::Nothing(head),
                 Located::Lapped => {
-                    self.skip((head.count() - 1 - self.next).max(1));
+                    self.skip_to(head.count() - 1);
                     continue;
                 }
             };
@@ -184,16 +193,21 @@ impl Cursor {
             }
             // The source took the frame back: go on with the newest, or, if this was the newest, with the one to come.
             let newest = protocol::load_head(board).count().saturating_sub(1);
-            self.skip(newest.saturating_sub(self.next).max(1));
+            self.skip_to(newest);
             reader.moved();
         }
         // Only a source that works against its receivers outruns so many looks.
         Look::Nothing(head)
     }
 
-    fn skip(&mut self, frames: u64) {
+    /// Gives frames up until the newest one, at least one; those from the start of the seat on are kept for it, though.
+    fn skip_to(&mut self, newest: u64) {
+        let start = self.reader.start;
+        let target = if self.next < start { start.min(newest) } else { newest };
+        let frames = target.saturating_sub(self.next).max(1);
         self.next += frames;
-        self.missed += frames;
+        // A hostile source makes it leap as far as numbers go.
+        self.missed = self.missed.saturating_add(frames);
         // Nobody shall wait for frames that this receiver will not take any more.
         self.reader.seat.line().position.store(self.next, Release);
         let missed = &self.reader.seat.counts().missed;

@@ -57,6 +57,10 @@ struct State {
     /// The current ring's source has died: what it published is all there will be.
     orphaned: bool,
     next: VecDeque<Arc<Reader>>,
+    /// Rings that wait for their turn and whose sources have died.
+    orphans: Vec<RingId>,
+    /// Frames missed at the end of a ring, which the next frame tells of.
+    missed: u64,
     ended: bool,
     /// Rings that were left while frames of them are still held.
     left: Vec<std::sync::Weak<Reader>>,
@@ -108,6 +112,8 @@ impl Receiver {
             let mut state = self.state.lock();
             if state.current.as_ref().is_some_and(|cursor| cursor.reader.ring_id() == ring) {
                 state.orphaned = true;
+            } else if state.next.iter().any(|reader| reader.ring_id() == ring) {
+                state.orphans.push(ring);
             }
         }
         self.gate.bump();
@@ -222,6 +228,7 @@ impl Receiver {
     fn peek(&self) -> Result<(), Outcome> {
         let mut state = self.state.lock();
         loop {
+            Self::change_seats(&mut state);
             let Some(cursor) = &state.current else {
                 if self.advance(&mut state) {
                     continue;
@@ -245,6 +252,7 @@ impl Receiver {
     fn look(&self) -> Outcome {
         let mut state = self.state.lock();
         loop {
+            Self::change_seats(&mut state);
             // Looked at before the head: what a dead or replaced source published is then all there.
             let over = state.orphaned || !state.next.is_empty();
             let Some(cursor) = &mut state.current else {
@@ -281,15 +289,30 @@ impl Receiver {
             return false;
         }
         let Some(reader) = state.next.pop_front() else { return false };
-        state.current = Some(Cursor::new(reader));
-        state.orphaned = false;
+        let ring = reader.ring_id();
+        state.orphaned = state.orphans.contains(&ring);
+        state.orphans.retain(|orphan| *orphan != ring);
+        state.current = Some(Cursor::new(reader, std::mem::take(&mut state.missed)));
         true
+    }
+
+    /// Where the next ring is the present one, joined once more, it is read on with the new seat, each frame once.
+    fn change_seats(state: &mut State) {
+        while let (Some(cursor), Some(next)) = (&mut state.current, state.next.front())
+            && next.ring_id() == cursor.reader.ring_id()
+        {
+            let left = cursor.sit(Arc::clone(next));
+            state.next.pop_front();
+            state.left.retain(|reader| reader.strong_count() > 0);
+            state.left.push(Arc::downgrade(&left));
+        }
     }
 
     /// Leaves the current ring, which has been read to its end.
     fn leave(&self, state: &mut State, farewell: bool) {
         if let Some(cursor) = state.current.take() {
             state.ended |= farewell && self.close_at_end.unwrap_or(cursor.reader.close_at_end());
+            state.missed = cursor.missed;
             state.left.retain(|reader| reader.strong_count() > 0);
             state.left.push(Arc::downgrade(&cursor.reader));
         }
@@ -309,7 +332,9 @@ impl Receiver {
         }
         self.gate.close(reason);
         let mut state = self.state.lock();
-        state.current = None;
+        if let Some(cursor) = state.current.take() {
+            state.missed = cursor.missed;
+        }
         state.next.clear();
     }
 
@@ -326,6 +351,7 @@ impl Receiver {
         }
         let state = self.state.lock();
         let current = state.current.as_ref().map(|cursor| &cursor.reader);
+        let untold = state.current.as_ref().map_or(state.missed, |cursor| cursor.missed);
         let left: u32 = state
             .left
             .iter()
@@ -335,10 +361,11 @@ impl Receiver {
         ReceiverStats {
             frames: self.frames.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
-            missed: self.missed.load(Relaxed),
+            missed: self.missed.load(Relaxed).saturating_add(untold),
             waits: self.waits.load(Relaxed),
             held: left + current.map_or(0, |reader| reader.held()),
-            connected: current.is_some_and(|_| !state.orphaned) || !state.next.is_empty(),
+            connected: current.is_some_and(|_| !state.orphaned)
+                || state.next.iter().any(|next| !state.orphans.contains(&next.ring_id())),
         }
     }
 }

@@ -298,6 +298,64 @@ fn a_sleeping_receiver_moves_to_the_next_source_when_the_first_has_died() {
     assert_eq!(sleeper.join().unwrap(), 5);
 }
 
+/// As when a proxy has given a receiver up that comes back later.
+#[test]
+fn a_receiver_that_joins_its_ring_again_gets_each_frame_once() {
+    let group = Group::new(options(100, 4));
+    let receiver = group.receiver(false);
+    put(&group.source, 0);
+    put(&group.source, 1);
+    let first = receiver.get(Deadline::Now).unwrap();
+    // The new seat may begin here, but the old one reads on.
+    group.source.part(1);
+    group.seat_of(&receiver);
+    put(&group.source, 2);
+    put(&group.source, 3);
+    for (number, next) in (4..20).zip(2..) {
+        let frame = receiver.get(Deadline::Now).unwrap();
+        // The second one was given up with the old seat.
+        let missed = u64::from(next == 2);
+        assert_eq!((frame.info().sequence, frame.info().missed), (next, missed));
+        put_at(&group.source, number, Deadline::Now).unwrap();
+    }
+    assert_eq!(first.info().sequence, 0);
+}
+
+#[test]
+fn a_source_that_died_before_its_turn_is_not_taken_for_alive() {
+    let (first, second) = (Group::new(options(100, 4)), Group::new(options(100, 4)));
+    let receiver = first.receiver(false);
+    put(&first.source, 1);
+    second.seat_of(&receiver);
+    put(&second.source, 2);
+    receiver.orphan(second.source.ring_id());
+    assert_eq!(receiver.get(Deadline::Now).unwrap().payload()[0], 1);
+    assert_eq!(receiver.get(Deadline::Now).unwrap().payload()[0], 2);
+    assert!(receiver.get(Deadline::Now).is_err());
+    assert!(!receiver.stats().connected);
+}
+
+#[test]
+fn frames_missed_at_the_end_of_a_ring_are_counted() {
+    let first = Group::new(options(100, 2));
+    let receiver = first.receiver(false);
+    put(&first.source, 0);
+    drop(receiver.get(Deadline::Now).unwrap());
+    put(&first.source, 1);
+    // Nothing is kept for one that is gone as far as the proxy knows, so the source takes this frame back to write anew.
+    first.source.part(1);
+    let _slot = first.source.get(Deadline::Now).unwrap();
+    let nothing = receiver.get(Deadline::Now).map(drop);
+    assert_eq!(nothing, Err(RingError::Timeout("no frame is there")));
+    assert_eq!(receiver.stats().missed, 1, "it is known already");
+    let second = Group::new(options(100, 4));
+    second.seat_of(&receiver);
+    put(&second.source, 7);
+    let frame = receiver.get(Deadline::Now).unwrap();
+    assert_eq!((frame.payload()[0], frame.info().missed), (7, 1));
+    assert_eq!(receiver.stats().missed, 1);
+}
+
 #[test]
 fn cancel_interrupts_both_sides() {
     let group = Group::new(options(100, 2));
