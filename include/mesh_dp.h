@@ -198,6 +198,11 @@ typedef struct MeshConnectionStats {
      * Source: receivers in its group on this host. Receiver: 1 if the group has a source now, else 0.
      */
     uint32_t peers;
+    /**
+     * How many buffers the program may hold; a get waits while it holds so many. Receiver: the number follows from
+     * the queue of the source, and is 0 until the group has had one.
+     */
+    uint64_t hold_limit;
 } MeshConnectionStats;
 
 /**

@@ -39,6 +39,8 @@ pub struct ConnectionStats {
     pub held: u32,
     /// Source: receivers in its group on this node. Receiver: 1 if the group has a source now, else 0.
     pub peers: u32,
+    /// How many buffers the program may hold. Receiver: 0 until the group has had a source.
+    pub hold_limit: u64,
 }
 
 /// A source's or a receiver's connection. All calls may come from any thread.
@@ -176,6 +178,7 @@ impl Connection {
                     waits: stats.waits,
                     held: stats.held,
                     peers: stats.receivers,
+                    hold_limit: stats.hold_limit as u64,
                 }
             }
             Peer::Receiver(peer) => {
@@ -187,6 +190,7 @@ impl Connection {
                     waits: stats.waits,
                     held: stats.held,
                     peers: u32::from(stats.connected),
+                    hold_limit: stats.hold_limit as u64,
                 }
             }
         }

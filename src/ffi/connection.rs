@@ -51,9 +51,12 @@ pub struct MeshConnectionStats {
     pub held: u32,
     /// Source: receivers in its group on this host. Receiver: 1 if the group has a source now, else 0.
     pub peers: u32,
+    /// How many buffers the program may hold; a get waits while it holds so many. Receiver: the number follows from
+    /// the queue of the source, and is 0 until the group has had one.
+    pub hold_limit: u64,
 }
 
-// SAFETY: integers whose sizes leave no padding: 4 × 8 + 2 × 4 bytes.
+// SAFETY: integers whose sizes leave no padding: 4 × 8 + 2 × 4 + 8 bytes.
 unsafe impl Growing for MeshConnectionStats {
     const NAME: &'static str = "stats";
     const FIRST_SIZE: usize = 40;
@@ -61,8 +64,8 @@ unsafe impl Growing for MeshConnectionStats {
 
 impl From<ConnectionStats> for MeshConnectionStats {
     fn from(stats: ConnectionStats) -> Self {
-        let ConnectionStats { frames, bytes, missed, waits, held, peers } = stats;
-        Self { frames, bytes, missed, waits, held, peers }
+        let ConnectionStats { frames, bytes, missed, waits, held, peers, hold_limit } = stats;
+        Self { frames, bytes, missed, waits, held, peers, hold_limit }
     }
 }
 
@@ -249,7 +252,7 @@ const _: () = {
     assert!(offset_of!(MeshConnection, payload_size) == 8);
     assert!(offset_of!(MeshConnection, metadata_size) == 16);
     assert!(offset_of!(ConnectionBox, public) == 0);
-    assert!(size_of::<MeshConnectionStats>() == 40);
+    assert!(size_of::<MeshConnectionStats>() == 48);
 
     // C programs may use these from any thread.
     const fn shared<T: Send + Sync>() {}

@@ -368,7 +368,7 @@ static void connections_count(void)
 
     REQUIRE(open_pair(&pair, "count", ""));
     RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_get_connection_stats(pair.tx, NULL, sizeof(stats)));
-    RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_get_connection_stats(pair.tx, &stats, sizeof(stats) - 1));
+    RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_get_connection_stats(pair.tx, &stats, offsetof(MeshConnectionStats, hold_limit) - 1));
     for (int i = 0; i < 3; i++) {
         RETURNS(0, send_text(pair.tx, "12345"));
         RETURNS(0, receive_text(pair.rx, "12345"));
@@ -376,9 +376,11 @@ static void connections_count(void)
     REQUIRE(mesh_get_buffer(pair.tx, &buf));
     RETURNS(0, mesh_get_connection_stats(pair.tx, &stats, sizeof(stats)));
     CHECK(stats.frames == 3 && stats.bytes == 15 && stats.missed == 0 && stats.held == 1 && stats.peers == 1);
+    CHECK(stats.hold_limit == 16);
     RETURNS(0, mesh_put_buffer(&buf));
     RETURNS(0, mesh_get_connection_stats(pair.rx, &stats, sizeof(stats)));
     CHECK(stats.frames == 3 && stats.bytes == 15 && stats.missed == 0 && stats.held == 0 && stats.peers == 1);
+    CHECK(stats.hold_limit == 16);
     close_pair(&pair);
 }
 

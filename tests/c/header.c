@@ -25,13 +25,14 @@ CHECK(offsetof(MeshBufferInfo, sequence) == 0);
 CHECK(offsetof(MeshBufferInfo, tai_ns) == 8);
 CHECK(offsetof(MeshBufferInfo, published_ns) == 16);
 CHECK(offsetof(MeshBufferInfo, missed) == 24);
-CHECK(sizeof(MeshConnectionStats) == 40);
+CHECK(sizeof(MeshConnectionStats) == 48);
 CHECK(offsetof(MeshConnectionStats, frames) == 0);
 CHECK(offsetof(MeshConnectionStats, bytes) == 8);
 CHECK(offsetof(MeshConnectionStats, missed) == 16);
 CHECK(offsetof(MeshConnectionStats, waits) == 24);
 CHECK(offsetof(MeshConnectionStats, held) == 32);
 CHECK(offsetof(MeshConnectionStats, peers) == 36);
+CHECK(offsetof(MeshConnectionStats, hold_limit) == 40);
 
 CHECK(sizeof(MESH_VERSION) == sizeof("25.03"));
 CHECK(MESH_VERSION_MAJOR == 25 && MESH_VERSION_MINOR == 3 && MESH_VERSION_HOTFIX == 0);

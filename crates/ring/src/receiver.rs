@@ -30,6 +30,8 @@ pub struct ReceiverStats {
     pub waits: u64,
     /// Frames that the program holds.
     pub held: u32,
+    /// Frames that the program may hold of the ring that it reads; 0 if there has been no ring.
+    pub hold_limit: usize,
     /// Whether there is a source now.
     pub connected: bool,
 }
@@ -364,6 +366,7 @@ impl Receiver {
             missed: self.missed.load(Relaxed).saturating_add(untold),
             waits: self.waits.load(Relaxed),
             held: left + current.map_or(0, |reader| reader.held()),
+            hold_limit: current.map_or(0, |reader| reader.geometry().lease_limit()),
             connected: current.is_some_and(|_| !state.orphaned)
                 || state.next.iter().any(|next| !state.orphans.contains(&next.ring_id())),
         }

@@ -54,6 +54,8 @@ pub struct SourceStats {
     pub waits: u64,
     /// Slots that the program holds for writing.
     pub held: u32,
+    /// Slots that the program may hold.
+    pub hold_limit: usize,
     /// Receivers in the ring.
     pub receivers: u32,
 }
@@ -301,6 +303,7 @@ impl Source {
             bytes: self.0.counts().bytes.load(Relaxed),
             waits: self.0.counts().waits.load(Relaxed),
             held: state.slots.writing() as u32,
+            hold_limit: self.0.geometry.capacity,
             receivers: state.seats.len() as u32,
         }
     }
