@@ -1,0 +1,141 @@
+//! From stream times to TAI and back.
+//!
+//! Devices of one process that are open at the same time share one zero, so that video and audio keep their distance: a
+//! muxer's time 0 is the same moment for all muxers, and the first frame of all demuxers has time 0.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Nanoseconds in a second.
+pub(crate) const SECOND: i128 = 1_000_000_000;
+
+#[derive(Debug, Default)]
+struct Shared {
+    users: usize,
+    /// TAI nanoseconds of time 0.
+    zero: Option<i128>,
+}
+
+/// One zero for several users.
+#[derive(Debug, Default)]
+pub(crate) struct Timeline(Mutex<Shared>);
+
+/// The zero of the muxers.
+pub(crate) static SENT: Timeline = Timeline::new();
+/// The zero of the demuxers.
+pub(crate) static RECEIVED: Timeline = Timeline::new();
+
+impl Timeline {
+    const fn new() -> Self {
+        Self(Mutex::new(Shared { users: 0, zero: None }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another user. With the last one the zero goes.
+    pub(crate) fn join(&self) -> User<'_> {
+        self.lock().users += 1;
+        User(self)
+    }
+}
+
+/// A user of a timeline.
+#[derive(Debug)]
+pub(crate) struct User<'a>(&'a Timeline);
+
+impl User<'_> {
+    /// The zero; the first one who asks sets it.
+    pub(crate) fn zero(&self, first: impl FnOnce() -> i128) -> i128 {
+        *self.0.lock().zero.get_or_insert_with(first)
+    }
+}
+
+impl Drop for User<'_> {
+    fn drop(&mut self) {
+        let mut shared = self.0.lock();
+        shared.users -= 1;
+        if shared.users == 0 {
+            shared.zero = None;
+        }
+    }
+}
+
+/// `ns` in ticks, rounded to the nearest.
+pub(crate) fn ticks(ns: i128, ticks_per_second: u32) -> i128 {
+    let product = ns * i128::from(ticks_per_second);
+    (product + SECOND / 2).div_euclid(SECOND)
+}
+
+/// Times of what a demuxer gives out: they grow, whatever the source does.
+#[derive(Debug, Default)]
+pub(crate) struct Growing {
+    next: Option<i64>,
+    /// Added, since a source's times went back.
+    offset: i64,
+}
+
+impl Growing {
+    /// The time of a frame that lasts `duration` ticks.
+    ///
+    /// `slack` is how far a frame may be from the end of the one before and still be taken as its continuation.
+    pub(crate) fn next(&mut self, time: i64, duration: i64, slack: i64) -> i64 {
+        let mut time = time.saturating_add(self.offset);
+        if let Some(next) = self.next {
+            if time <= next - duration.max(1) {
+                // Not later than the one before: another source has begun, or its clock was set.
+                self.offset = self.offset.saturating_add(next - time);
+                time = next;
+            } else if (time - next).abs() <= slack {
+                time = next;
+            }
+        }
+        self.next = Some(time.saturating_add(duration.max(1)));
+        time
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_share_a_zero_until_the_last_one_goes() {
+        let timeline = Timeline::new();
+        let (one, two) = (timeline.join(), timeline.join());
+        assert_eq!(one.zero(|| 5), 5);
+        assert_eq!(two.zero(|| 9), 5);
+        drop(one);
+        assert_eq!(two.zero(|| 9), 5);
+        drop(two);
+        assert_eq!(timeline.join().zero(|| 9), 9);
+    }
+
+    #[test]
+    fn ticks_are_rounded() {
+        assert_eq!(ticks(1_000_000_000, 48_000), 48_000);
+        assert_eq!(ticks(33_366_667, 1_000_000), 33_367);
+        assert_eq!(ticks(-33_366_667, 1_000_000), -33_367);
+        assert_eq!(ticks(1_499, 1_000_000), 1);
+        assert_eq!(ticks(1_500, 1_000_000), 2);
+    }
+
+    #[test]
+    fn times_grow_when_the_source_goes_back() {
+        let mut times = Growing::default();
+        assert_eq!(times.next(0, 40, 0), 0);
+        assert_eq!(times.next(41, 40, 0), 41);
+        assert_eq!(times.next(-1000, 40, 0), 81);
+        assert_eq!(times.next(-960, 40, 0), 121);
+        assert_eq!(times.next(-800, 40, 0), 281);
+    }
+
+    #[test]
+    fn jitter_within_the_slack_is_smoothed() {
+        let mut times = Growing::default();
+        assert_eq!(times.next(0, 48, 20), 0);
+        assert_eq!(times.next(60, 48, 20), 48);
+        assert_eq!(times.next(90, 48, 20), 96);
+        assert_eq!(times.next(200, 48, 20), 200);
+    }
+}

@@ -1,0 +1,383 @@
+//! The receiving devices.
+
+use crate::audio::{DEVICES, Essence, Pcm};
+use crate::clock::{self, Growing, RECEIVED, SECOND};
+use crate::config::{self, Payload};
+use crate::context::Context;
+use crate::error::{self, Error};
+use crate::layout::{AVPacket, InputFormat, KEY, NO_FILE, PADDING, READ_ONLY, Rational};
+use crate::libav::Libav;
+use crate::mesh::{Buffer, Connection};
+use crate::options::{self, Direction, Kind, Private};
+use crate::video::{self, Lines};
+use crate::{boundary, interrupt, parameters};
+use media::FrameRate;
+use std::ffi::{CString, c_int, c_void};
+
+/// How long one look for a frame lasts; in between, there may be reasons to stop waiting.
+const LOOK_MS: c_int = 100;
+/// Buffers that stay free, so that the source is never kept waiting by frames that FFmpeg holds.
+const SPARE_BUFFERS: u64 = 2;
+/// Ticks of a video stream. As fine as cameras' times.
+const VIDEO_TICKS: u32 = 1_000_000;
+
+/// The devices, for FFmpeg's list.
+pub(crate) fn formats(libav: &'static Libav) -> &'static [InputFormat] {
+    vec![format::<0>(libav), format::<1>(libav), format::<2>(libav)].leak()
+}
+
+fn format<const DEVICE: usize>(libav: &'static Libav) -> InputFormat {
+    let (name, about, kind) = match DEVICES[DEVICE] {
+        Essence::Video => (c"mcm", c"Media Communications Mesh, video", Kind::Video),
+        Essence::Audio(pcm) => (pcm.device(), pcm.about(), Kind::Audio),
+    };
+    InputFormat {
+        name: name.as_ptr(),
+        long_name: about.as_ptr(),
+        flags: NO_FILE,
+        extensions: std::ptr::null(),
+        codec_tag: std::ptr::null(),
+        priv_class: options::class(libav, name, kind, Direction::Rx),
+        mime_type: std::ptr::null(),
+        raw_codec_id: 0,
+        priv_data_size: size_of::<Private>() as c_int,
+        flags_internal: 0,
+        read_probe: 0,
+        read_header: Some(read_header::<DEVICE>),
+        read_packet: Some(read_packet),
+        read_close: Some(read_close),
+        rest: [0; 19],
+    }
+}
+
+unsafe extern "C" fn read_header<const DEVICE: usize>(context: *mut c_void) -> c_int {
+    // SAFETY: FFmpeg calls it with the context of an input of this device.
+    let Some(context) = (unsafe { Context::new(context) }) else { return error::EOF };
+    boundary::call("read_header", context, || {
+        let demuxer = match DEVICES[DEVICE] {
+            Essence::Video => open_video(context),
+            Essence::Audio(pcm) => open_audio(context, pcm),
+        }?;
+        interrupt::watch();
+        // SAFETY: the private data is ours; this thread is the only one that uses it.
+        unsafe { (*context.private()).state = Box::into_raw(Box::new(demuxer)).cast() };
+        Ok(())
+    })
+}
+
+unsafe extern "C" fn read_packet(context: *mut c_void, packet: *mut AVPacket) -> c_int {
+    // SAFETY: FFmpeg calls it with the context of an input of ours.
+    let Some(context) = (unsafe { Context::new(context) }) else { return error::EOF };
+    boundary::call("read_packet", context, || {
+        // SAFETY: the header was read, so that the state is our box, used by one thread at a time; the packet is blank.
+        let (demuxer, packet) =
+            unsafe { (&mut *(*context.private()).state.cast::<Demuxer>(), &mut *packet) };
+        demuxer.read(context, packet)
+    })
+}
+
+unsafe extern "C" fn read_close(context: *mut c_void) -> c_int {
+    // SAFETY: FFmpeg calls it with the context of an input of ours.
+    let Some(context) = (unsafe { Context::new(context) }) else { return 0 };
+    boundary::quietly(|| {
+        // SAFETY: null or our box, which nobody uses any more.
+        unsafe {
+            let state = std::mem::replace(&mut (*context.private()).state, std::ptr::null_mut());
+            if !state.is_null() {
+                drop(Box::from_raw(state.cast::<Demuxer>()));
+            }
+        }
+    });
+    0
+}
+
+/// Gives a frame back when FFmpeg has dropped its last reference to it.
+unsafe extern "C" fn end_lease(opaque: *mut c_void, _data: *mut u8) {
+    // SAFETY: the box that was given to `av_buffer_create`, which calls this once.
+    boundary::quietly(|| drop(unsafe { Box::from_raw(opaque.cast::<Buffer>()) }));
+}
+
+/// What frames look like.
+#[derive(Debug)]
+enum Frames {
+    /// So many bytes, each frame; v210 perhaps with lines to be padded.
+    Video { bytes: usize, lines: Option<Lines> },
+    /// Any number of samples of so many bytes each.
+    Audio { sample: usize },
+}
+
+#[derive(Debug)]
+struct Demuxer {
+    connection: Connection,
+    frames: Frames,
+    timeline: clock::User<'static>,
+    times: Growing,
+    ticks: u32,
+    /// Of a video frame, in ticks.
+    duration: i64,
+}
+
+fn open_video(context: Context) -> Result<Demuxer, Error> {
+    let libav = context.libav();
+    // SAFETY: FFmpeg has made the private data and set the options.
+    let (size, format, rate) = unsafe {
+        let private = &*context.private();
+        (
+            options::text("video_size", private.video_size)?.unwrap_or_default(),
+            options::text("pixel_format", private.pixel_format)?.unwrap_or_default(),
+            options::text("frame_rate", private.frame_rate)?.unwrap_or_default(),
+        )
+    };
+    let (width, height) = parse_size(libav, &size)?;
+    let rate = parse_rate(libav, &rate)?;
+    let format = video::format(&format)
+        .ok_or_else(|| Error::option("pixel_format", format, video::allowed()))?;
+    let lines = if format == video::V210 { Some(v210_lines(width, height)?) } else { None };
+    let payload = Payload::Video { width, height, rate, format };
+
+    let connection = open(context, &payload)?;
+    let bytes = connection.payload_size();
+    check_size(libav, bytes, format, lines, (width, height))?;
+    let stream = context.new_stream()?;
+    let (codec, pixels) = match lines {
+        Some(_) => (libav.codecs.v210, None),
+        None => (libav.codecs.rawvideo, Some(format)),
+    };
+    parameters::set_video(context, stream, codec, (width, height), pixels)?;
+    stream.set_time_base(VIDEO_TICKS);
+    stream.set_frame_rate(Rational { num: rate.num as c_int, den: rate.den as c_int });
+    let duration = SECOND * i128::from(rate.den) / i128::from(rate.num);
+    Ok(Demuxer {
+        connection,
+        frames: Frames::Video { bytes, lines: lines.filter(|lines| !lines.are_the_same()) },
+        timeline: RECEIVED.join(),
+        times: Growing::default(),
+        ticks: VIDEO_TICKS,
+        duration: clock::ticks(duration, VIDEO_TICKS) as i64,
+    })
+}
+
+fn open_audio(context: Context, pcm: Pcm) -> Result<Demuxer, Error> {
+    // SAFETY: FFmpeg has made the private data and set the options, within their ranges.
+    let (channels, sample_rate) = unsafe {
+        let private = &*context.private();
+        (private.channels, private.sample_rate)
+    };
+    let payload =
+        Payload::Audio { channels: channels as u32, sample_rate: sample_rate as u32, pcm };
+    let connection = open(context, &payload)?;
+    let stream = context.new_stream()?;
+    let codec = pcm.codec(&context.libav().codecs);
+    parameters::set_audio(context, stream, codec, channels, sample_rate)?;
+    stream.set_time_base(sample_rate as u32);
+    Ok(Demuxer {
+        connection,
+        frames: Frames::Audio { sample: pcm.bytes() * channels as usize },
+        timeline: RECEIVED.join(),
+        times: Growing::default(),
+        ticks: sample_rate as u32,
+        duration: 0,
+    })
+}
+
+fn open(context: Context, payload: &Payload) -> Result<Connection, Error> {
+    Connection::open(Direction::Rx, &config::connection(context, Direction::Rx, payload)?)
+}
+
+/// A frame size, as FFmpeg writes them.
+pub(crate) fn parse_size(libav: &Libav, text: &str) -> Result<(u32, u32), Error> {
+    let refuse = || Error::option("video_size", text, "as 1920x1080 or hd720");
+    let name = CString::new(text).map_err(|_| refuse())?;
+    let (mut width, mut height) = (0, 0);
+    // SAFETY: two outputs of ours; a C string.
+    let code =
+        unsafe { (libav.call.av_parse_video_size)(&raw mut width, &raw mut height, name.as_ptr()) };
+    let size = u32::try_from(width).ok().zip(u32::try_from(height).ok());
+    size.filter(|_| code >= 0).ok_or_else(refuse)
+}
+
+/// A frame rate, as FFmpeg writes them.
+pub(crate) fn parse_rate(libav: &Libav, text: &str) -> Result<FrameRate, Error> {
+    let refuse = || Error::option("frame_rate", text, "as 25, 60000/1001 or ntsc");
+    let name = CString::new(text).map_err(|_| refuse())?;
+    let mut rate = Rational::default();
+    // SAFETY: an output of ours; a C string.
+    let code = unsafe { (libav.call.av_parse_video_rate)(&raw mut rate, name.as_ptr()) };
+    if code < 0 {
+        return Err(refuse());
+    }
+    frame_rate(rate).ok_or_else(refuse)
+}
+
+/// The rate in the mesh's form, if it is one.
+pub(crate) fn frame_rate(rate: Rational) -> Option<FrameRate> {
+    let (num, den) = (u32::try_from(rate.num).ok()?, u32::try_from(rate.den).ok()?);
+    FrameRate::new(num, den).ok()
+}
+
+/// The lines of v210.
+pub(crate) fn v210_lines(width: u32, height: u32) -> Result<Lines, Error> {
+    Lines::of(width, height).ok_or_else(|| {
+        Error::option(
+            "video_size",
+            format!("{width}x{height}"),
+            "v210 needs a width divisible by 6",
+        )
+    })
+}
+
+/// Refuses sizes that FFmpeg and the mesh count differently, such as odd widths of yuv422p10le.
+pub(crate) fn check_size(
+    libav: &Libav,
+    bytes: usize,
+    format: &'static str,
+    lines: Option<Lines>,
+    (width, height): (u32, u32),
+) -> Result<(), Error> {
+    let theirs = match (lines, libav.call.pixel_format(format)) {
+        (Some(lines), _) => Some(lines.frame()),
+        (None, None) => {
+            return Err(Error::Data(format!("this FFmpeg has no pixel format {format}")));
+        }
+        (None, Some(number)) => {
+            // SAFETY: numbers only.
+            let size = unsafe {
+                (libav.call.av_image_get_buffer_size)(number, width as c_int, height as c_int, 1)
+            };
+            usize::try_from(size).ok()
+        }
+    };
+    if theirs != Some(bytes) {
+        let found = format!("{width}x{height}");
+        let reason =
+            format!("a frame of {format} has {bytes} bytes in the mesh, but others in FFmpeg");
+        return Err(Error::option("video_size", found, reason));
+    }
+    Ok(())
+}
+
+impl Demuxer {
+    fn read(&mut self, context: Context, packet: &mut AVPacket) -> Result<(), Error> {
+        let (buffer, missed) = loop {
+            let buffer = self.wait(context)?;
+            let missed = buffer.info()?.missed;
+            if missed > 0 {
+                context.log_warning(&format!("{missed} frames missed"));
+            }
+            if self.is_whole(context, &buffer) {
+                break (buffer, missed);
+            }
+        };
+        let tai = i128::from(buffer.info()?.tai_ns);
+        let time = clock::ticks(tai - self.timeline.zero(|| tai), self.ticks);
+        let time = i64::try_from(time).unwrap_or(0);
+        let (duration, slack) = match self.frames {
+            Frames::Video { .. } => (self.duration, 0),
+            // Sources that do not say when a packet was recorded get the time of put, which jitters.
+            Frames::Audio { sample } => {
+                let slack = if missed == 0 { i64::from(self.ticks / 50) } else { 0 };
+                ((buffer.len() / sample) as i64, slack)
+            }
+        };
+        self.fill(context, buffer, packet)?;
+        packet.pts = self.times.next(time, duration, slack);
+        packet.dts = packet.pts;
+        packet.duration = duration;
+        packet.flags |= KEY;
+        Ok(())
+    }
+
+    /// The next frame. The first thing looked for is a frame, so that none is lost by a look at anything else.
+    fn wait(&self, context: Context) -> Result<Buffer, Error> {
+        loop {
+            if let Some(buffer) = self.connection.get(LOOK_MS)? {
+                return Ok(buffer);
+            }
+            if context.wants_to_end() {
+                return Err(Error::Exit);
+            }
+            if interrupt::signalled() {
+                return Err(Error::End);
+            }
+            if context.may_not_block() {
+                return Err(Error::Again);
+            }
+        }
+    }
+
+    /// Whether a frame has the size that its format has. One that has not is left out.
+    fn is_whole(&self, context: Context, buffer: &Buffer) -> bool {
+        let len = buffer.len();
+        let (whole, expected) = match self.frames {
+            Frames::Video { bytes, .. } => (len == bytes, bytes),
+            Frames::Audio { sample } => (len > 0 && len.is_multiple_of(sample), sample),
+        };
+        if !whole {
+            context.log_warning(&format!(
+                "a frame of {len} bytes is left out: found {len}, needed {expected}"
+            ));
+        }
+        whole
+    }
+
+    /// Puts a frame into a packet: as it is where that can be, else as a copy.
+    fn fill(&self, context: Context, buffer: Buffer, packet: &mut AVPacket) -> Result<(), Error> {
+        let libav = context.libav();
+        match self.frames {
+            Frames::Video { lines: Some(lines), .. } => {
+                lines.pad(buffer.bytes(), new_packet(libav, packet, lines.packet())?);
+            }
+            Frames::Video { lines: None, .. }
+                if self.connection.free_buffers() >= SPARE_BUFFERS =>
+            {
+                lend(libav, buffer, packet)?;
+            }
+            // Audio is small, and FFmpeg may hold many packets of it.
+            Frames::Video { .. } | Frames::Audio { .. } => {
+                new_packet(libav, packet, buffer.len())?.copy_from_slice(buffer.bytes());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Memory of FFmpeg for a packet.
+fn new_packet<'a>(
+    libav: &Libav,
+    packet: &'a mut AVPacket,
+    size: usize,
+) -> Result<&'a mut [u8], Error> {
+    let call = "av_new_packet";
+    let too_large = Error::Libav { call, code: -libc::ENOMEM };
+    let bytes = c_int::try_from(size).map_err(|_| too_large)?;
+    // SAFETY: a blank packet of FFmpeg.
+    let code = unsafe { (libav.call.av_new_packet)(packet, bytes) };
+    if code < 0 {
+        return Err(Error::Libav { call, code });
+    }
+    // SAFETY: FFmpeg has allocated so many bytes, which nobody else knows of yet.
+    unsafe { packet.data.write_bytes(0, size) };
+    // SAFETY: the same; they have just been written.
+    Ok(unsafe { std::slice::from_raw_parts_mut(packet.data, size) })
+}
+
+/// Lends the shared frame itself. It is read-only, so that a filter that wants to write makes a copy first.
+fn lend(libav: &Libav, buffer: Buffer, packet: &mut AVPacket) -> Result<(), Error> {
+    let (payload, len) = (buffer.payload(), buffer.len());
+    let too_large = Error::Libav { call: "av_buffer_create", code: -libc::ENOMEM };
+    let size = c_int::try_from(len).map_err(|_| too_large)?;
+    let lease = Box::into_raw(Box::new(buffer)).cast::<c_void>();
+    // SAFETY: the payload stays where it is until the lease ends; behind every payload are bytes that may be read.
+    let made = unsafe {
+        (libav.call.av_buffer_create)(payload, len + PADDING, Some(end_lease), lease, READ_ONLY)
+    };
+    if made.is_null() {
+        // SAFETY: FFmpeg did not take the box.
+        drop(unsafe { Box::from_raw(lease.cast::<Buffer>()) });
+        return Err(Error::Libav { call: "av_buffer_create", code: -libc::ENOMEM });
+    }
+    packet.buf = made;
+    packet.data = payload;
+    packet.size = size;
+    Ok(())
+}

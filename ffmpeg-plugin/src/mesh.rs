@@ -1,0 +1,275 @@
+//! `libmcm_dp.so.1` through its C interface, `mesh_dp.h`. It is loaded when the first device is opened, so that its
+//! absence troubles only those who need it.
+
+use crate::error::Error;
+use crate::symbols::functions;
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ptr::{NonNull, null_mut};
+use std::sync::OnceLock;
+
+const LIBRARY: &CStr = c"libmcm_dp.so.1";
+
+const CLOSED: c_int = -1011;
+const TIMEOUT: c_int = -1012;
+const CANCELLED: c_int = -1014;
+
+#[repr(C)]
+pub(crate) struct MeshConnection {
+    client: *mut c_void,
+    payload_size: usize,
+    metadata_size: usize,
+}
+
+#[repr(C)]
+pub(crate) struct MeshBuffer {
+    conn: *mut MeshConnection,
+    payload: *mut u8,
+    payload_len: usize,
+    metadata: *mut u8,
+    metadata_len: usize,
+}
+
+/// `MeshBufferInfo`.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub(crate) struct Info {
+    sequence: u64,
+    pub(crate) tai_ns: u64,
+    published_ns: u64,
+    pub(crate) missed: u64,
+}
+
+/// `MeshConnectionStats`.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub(crate) struct Stats {
+    frames: u64,
+    bytes: u64,
+    missed: u64,
+    waits: u64,
+    held: u32,
+    peers: u32,
+    hold_limit: u64,
+}
+
+functions! {
+    /// Functions of `mesh_dp.h`.
+    Functions {
+        fn mesh_get_last_error() -> *const c_char;
+        fn mesh_create_client(*mut *mut c_void, *const c_char) -> c_int;
+        fn mesh_delete_client(*mut *mut c_void) -> c_int;
+        fn mesh_create_tx_connection(*mut c_void, *mut *mut MeshConnection, *const c_char) -> c_int;
+        fn mesh_create_rx_connection(*mut c_void, *mut *mut MeshConnection, *const c_char) -> c_int;
+        fn mesh_shutdown_connection(*mut MeshConnection) -> c_int;
+        fn mesh_delete_connection(*mut *mut MeshConnection) -> c_int;
+        fn mesh_get_connection_stats(*mut MeshConnection, *mut Stats, usize) -> c_int;
+        fn mesh_get_buffer_timeout(*mut MeshConnection, *mut *mut MeshBuffer, c_int) -> c_int;
+        fn mesh_put_buffer_timeout(*mut *mut MeshBuffer, c_int) -> c_int;
+        fn mesh_buffer_set_payload_len(*mut MeshBuffer, usize) -> c_int;
+        fn mesh_buffer_set_timestamp(*mut MeshBuffer, u64) -> c_int;
+        fn mesh_get_buffer_info(*mut MeshBuffer, *mut Info, usize) -> c_int;
+    }
+}
+
+impl Functions {
+    fn get() -> Result<&'static Self, Error> {
+        static LOADED: OnceLock<Result<Functions, String>> = OnceLock::new();
+        let loaded = LOADED.get_or_init(|| {
+            // SAFETY: a C string; the library's initialisers are those of the Rust runtime, which do nothing.
+            let handle =
+                unsafe { libc::dlopen(LIBRARY.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
+            if handle.is_null() {
+                // SAFETY: after a failure it is null or a C string, valid until the thread's next such call.
+                let reason =
+                    unsafe { NonNull::new(libc::dlerror()).map(|it| CStr::from_ptr(it.as_ptr())) };
+                let reason =
+                    reason.map_or_else(String::new, |it| it.to_string_lossy().into_owned());
+                return Err(format!("the mesh cannot be used: {reason}"));
+            }
+            // SAFETY: the handle is never closed; the types are those of `mesh_dp.h` behind this soname.
+            unsafe { Self::load(handle) }
+                .map_err(|name| format!("{} has no {name}", LIBRARY.to_string_lossy()))
+        });
+        loaded.as_ref().map_err(|reason| Error::Library(reason.clone()))
+    }
+
+    /// The error that a call has just returned.
+    fn error(&self, code: c_int) -> Error {
+        // SAFETY: always a C string, valid until the thread's next call.
+        let text = unsafe { CStr::from_ptr((self.mesh_get_last_error)()) };
+        Error::Mesh { code, text: text.to_string_lossy().into_owned() }
+    }
+
+    fn check(&self, code: c_int) -> Result<(), Error> {
+        if code == 0 { Ok(()) } else { Err(self.error(code)) }
+    }
+}
+
+/// Whether frames are sent or received.
+pub(crate) use crate::options::Direction;
+
+/// A connection with a client of its own.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    mesh: &'static Functions,
+    client: *mut c_void,
+    connection: *mut MeshConnection,
+}
+
+// SAFETY: the library allows its calls from any thread.
+unsafe impl Send for Connection {}
+
+impl Connection {
+    /// Joins the group that the configuration names.
+    pub(crate) fn open(direction: Direction, configuration: &str) -> Result<Self, Error> {
+        let mesh = Functions::get()?;
+        let configuration = CString::new(configuration)
+            .map_err(|_| Error::Data("a zero byte in the configuration".into()))?;
+        let mut made = Self { mesh, client: null_mut(), connection: null_mut() };
+        let create = match direction {
+            Direction::Tx => mesh.mesh_create_tx_connection,
+            Direction::Rx => mesh.mesh_create_rx_connection,
+        };
+        // SAFETY: outputs are ours, the texts are C strings, the client is the one just made. What has been made when
+        // something fails is deleted by the drop.
+        unsafe {
+            mesh.check((mesh.mesh_create_client)(&raw mut made.client, c"{}".as_ptr()))?;
+            mesh.check(create(made.client, &raw mut made.connection, configuration.as_ptr()))?;
+        }
+        Ok(made)
+    }
+
+    /// Bytes of a whole frame.
+    pub(crate) fn payload_size(&self) -> usize {
+        // SAFETY: the connection lives as long as this.
+        unsafe { (*self.connection).payload_size }
+    }
+
+    /// A buffer; `None` if none came in so many milliseconds.
+    pub(crate) fn get(&self, timeout_ms: c_int) -> Result<Option<Buffer>, Error> {
+        let mut buffer = null_mut();
+        // SAFETY: the connection lives; the output is ours.
+        let code = unsafe {
+            (self.mesh.mesh_get_buffer_timeout)(self.connection, &raw mut buffer, timeout_ms)
+        };
+        match code {
+            0 => Ok(NonNull::new(buffer).map(|buffer| Buffer { mesh: self.mesh, buffer })),
+            TIMEOUT | CANCELLED => Ok(None),
+            CLOSED => Err(Error::End),
+            code => Err(self.mesh.error(code)),
+        }
+    }
+
+    /// How many more buffers the program may hold than it does.
+    pub(crate) fn free_buffers(&self) -> u64 {
+        let mut stats = Stats::default();
+        // SAFETY: the connection lives; the output has so many bytes. An older library leaves zeroes.
+        unsafe {
+            (self.mesh.mesh_get_connection_stats)(
+                self.connection,
+                &raw mut stats,
+                size_of::<Stats>(),
+            );
+        }
+        stats.hold_limit.saturating_sub(u64::from(stats.held))
+    }
+
+    /// Ends the traffic. What was put stays readable.
+    pub(crate) fn shut_down(&self) {
+        // SAFETY: the connection lives.
+        unsafe { (self.mesh.mesh_shutdown_connection)(self.connection) };
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // SAFETY: each is null or ours, and deleted once; buffers that are still held keep their memory.
+        unsafe {
+            if !self.connection.is_null() {
+                (self.mesh.mesh_delete_connection)(&raw mut self.connection);
+            }
+            if !self.client.is_null() {
+                (self.mesh.mesh_delete_client)(&raw mut self.client);
+            }
+        }
+    }
+}
+
+/// A frame that is held. Dropping a received one gives it back.
+#[derive(Debug)]
+pub(crate) struct Buffer {
+    mesh: &'static Functions,
+    buffer: NonNull<MeshBuffer>,
+}
+
+// SAFETY: the library allows one thread at a time, which ownership grants.
+unsafe impl Send for Buffer {}
+
+impl Buffer {
+    pub(crate) fn payload(&self) -> *mut u8 {
+        // SAFETY: the buffer is held.
+        unsafe { self.buffer.as_ref().payload }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        // SAFETY: the buffer is held.
+        unsafe { self.buffer.as_ref().payload_len }
+    }
+
+    /// A received frame's bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: the frame is held, so that its source does not write to it; the length is that of its payload.
+        unsafe { std::slice::from_raw_parts(self.payload(), self.len()) }
+    }
+
+    /// A source's frame to fill.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: the frame is ours alone until it is put; the length is that of its payload.
+        unsafe { std::slice::from_raw_parts_mut(self.payload(), self.len()) }
+    }
+
+    pub(crate) fn info(&self) -> Result<Info, Error> {
+        let mut info = Info::default();
+        // SAFETY: the buffer is held; the output has so many bytes.
+        let code = unsafe {
+            (self.mesh.mesh_get_buffer_info)(self.buffer.as_ptr(), &raw mut info, size_of::<Info>())
+        };
+        self.mesh.check(code).map(|()| info)
+    }
+
+    pub(crate) fn set_len(&mut self, len: usize) -> Result<(), Error> {
+        // SAFETY: the buffer is held.
+        let code = unsafe { (self.mesh.mesh_buffer_set_payload_len)(self.buffer.as_ptr(), len) };
+        self.mesh.check(code)
+    }
+
+    pub(crate) fn set_time(&mut self, tai_ns: u64) -> Result<(), Error> {
+        // SAFETY: the buffer is held.
+        let code = unsafe { (self.mesh.mesh_buffer_set_timestamp)(self.buffer.as_ptr(), tai_ns) };
+        self.mesh.check(code)
+    }
+
+    /// Publishes a source's frame; gives it back if there was no room in so many milliseconds.
+    pub(crate) fn put(self, timeout_ms: c_int) -> Result<Option<Self>, Error> {
+        let mut buffer = self.buffer.as_ptr();
+        let mesh = self.mesh;
+        std::mem::forget(self);
+        // SAFETY: the buffer was held; the library sets the pointer to null when it is not any more.
+        let code = unsafe { (mesh.mesh_put_buffer_timeout)(&raw mut buffer, timeout_ms) };
+        let left = NonNull::new(buffer).map(|buffer| Self { mesh, buffer });
+        match code {
+            0 => Ok(None),
+            TIMEOUT | CANCELLED => Ok(left),
+            code => Err(mesh.error(code)),
+        }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let mut buffer = self.buffer.as_ptr();
+        // SAFETY: the buffer is held, and not used after. A source drops one only after its connection was shut down,
+        // when a put releases it without publishing.
+        unsafe { (self.mesh.mesh_put_buffer_timeout)(&raw mut buffer, 0) };
+    }
+}
