@@ -19,6 +19,8 @@ commands:
   build      build the library, the programs and the C examples
   install    build, and install to INSTALL_PREFIX (DESTDIR is respected)
   test       run all tests; the last line is "N passed, N failed"
+  test-ffmpeg-matrix
+             run the FFmpeg plugin with several releases of FFmpeg, which are got from PyPI
   demo       send video to three receivers through the mesh, and show what came of it
   bench      measure, beside floors measured in the same run
   headers    make include/mesh_dp.h anew from src/ffi
@@ -47,6 +49,7 @@ packages() {
     case $1 in
     test) packages+=(clang valgrind util-linux iproute2 python3) ;;
     demo) packages+=(ffmpeg python3) ;;
+    test-ffmpeg-matrix) packages+=(python3 python3-venv) ;;
     esac
     printf '%s\n' "${packages[@]}"
 }
@@ -138,6 +141,11 @@ test)
     install_packages test
     check_rust
     exec scripts/test.sh
+    ;;
+test-ffmpeg-matrix)
+    install_packages test-ffmpeg-matrix
+    check_rust
+    exec scripts/test-ffmpeg-matrix.sh
     ;;
 demo)
     install_packages demo

@@ -101,6 +101,9 @@ pub(crate) struct InputFormat {
     pub(crate) rest: [usize; 19],
 }
 
+// SAFETY: made once and never changed; what it points to lives for ever.
+unsafe impl Sync for InputFormat {}
+
 /// `AVOutputFormat`, with the fields that newer versions keep right behind it. Those that moved stay zero.
 #[derive(Debug)]
 #[repr(C)]
@@ -122,6 +125,9 @@ pub(crate) struct OutputFormat {
     pub(crate) write_trailer: Option<unsafe extern "C" fn(*mut c_void) -> c_int>,
     pub(crate) rest: [usize; 19],
 }
+
+// SAFETY: made once and never changed; what it points to lives for ever.
+unsafe impl Sync for OutputFormat {}
 
 /// `AVFMT_NOFILE`: there is no file to open.
 pub(crate) const NO_FILE: c_int = 1;

@@ -1,7 +1,8 @@
 //! Devices of the Media Communications Mesh for an FFmpeg that nobody patched.
 //!
 //! The library is preloaded into a program that uses FFmpeg's shared libraries. There it stands before one function,
-//! `avpriv_register_devices`, and adds its devices to the lists that libavdevice registers. It is linked to none of
+//! `avpriv_register_devices`, and adds its devices to the lists that libavdevice registers. Programs that load FFmpeg
+//! themselves call `mcm_avdevice_register` instead. The library is linked to none of
 //! FFmpeg's libraries and built without their headers: functions are looked up by name in the libraries that the
 //! program has loaded, and what is known of their structures stands in [`layout`] and is verified by [`check`] before
 //! anything is registered. Whatever is in doubt, FFmpeg runs as if the library were not there.
@@ -19,6 +20,7 @@ mod error;
 mod interrupt;
 mod layout;
 mod libav;
+mod libraries;
 mod mesh;
 mod muxer;
 mod options;

@@ -1,13 +1,18 @@
-//! The one function that is interposed: libavdevice calls it with its lists, and ours are appended.
+//! The devices get into FFmpeg's lists: by a function that is interposed, where this library was preloaded, or by an
+//! explicit call.
 
 use crate::layout::{InputFormat, OutputFormat};
 use crate::libav::{Functions, Libav};
-use crate::{check, demuxer, muxer, symbols};
+use crate::{check, demuxer, libraries, muxer, symbols};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::catch_unwind;
+use std::sync::{Mutex, PoisonError};
 
 /// What `avpriv_register_devices` is.
 type Register = unsafe extern "C" fn(*const *const c_void, *const *const c_void);
+
+/// What `av_input_video_device_next` and its siblings are: the device behind another one, or the first one.
+type Next = unsafe extern "C" fn(*const c_void) -> *const c_void;
 
 /// The part of glibc's `struct link_map` that is public.
 #[repr(C)]
@@ -36,32 +41,94 @@ pub(crate) unsafe extern "C" fn avpriv_register_devices(
     outputs: *const *const c_void,
     inputs: *const *const c_void,
 ) {
-    let library = match library_of(outputs.cast()) {
-        Ok(library) => library,
+    let found = library_of(outputs.cast()).and_then(|library| Ok((library, register_of(library)?)));
+    let (library, register) = match found {
+        Ok(found) => found,
         Err(reason) => return complain(&reason),
     };
-    // SAFETY: the handle is never closed.
-    let register = unsafe { symbols::look_up(library, c"avpriv_register_devices") };
-    let Some(register) = register else {
-        return complain("libavformat has no avpriv_register_devices");
-    };
-    // SAFETY: the function of this name has this type in all versions that have it. It was looked up in libavdevice's own
-    // dependencies, so it is not this one.
-    let register = unsafe { std::mem::transmute::<*mut c_void, Register>(register) };
     let ours = catch_unwind(|| devices(library)).unwrap_or_else(|_| Err("panic".to_owned()));
     match ours {
-        Ok((more_outputs, more_inputs)) => {
-            // SAFETY: both lists are ended by null, by this function's contract, and live for ever.
-            let lists = unsafe { (extended(outputs, more_outputs), extended(inputs, more_inputs)) };
-            // SAFETY: lists of formats that live for ever, ended by null.
-            unsafe { register(lists.0, lists.1) };
-        }
+        // SAFETY: both lists are ended by null, by this function's contract; the devices are those of this FFmpeg.
+        Ok(ours) => unsafe {
+            register(extended(outputs, ours.outputs), extended(inputs, ours.inputs))
+        },
         Err(reason) => {
             complain(&reason);
             // SAFETY: the call as libavdevice made it.
             unsafe { register(outputs, inputs) };
         }
     }
+}
+
+/// Registers the devices with the FFmpeg that the process has loaded, as `mcm_avdevice.h` says.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn mcm_avdevice_register() -> c_int {
+    match catch_unwind(register_explicitly).unwrap_or_else(|_| Err("panic".to_owned())) {
+        Ok(()) => 0,
+        Err(reason) => {
+            complain(&reason);
+            -1
+        }
+    }
+}
+
+fn register_explicitly() -> Result<(), String> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+
+    let library = libraries::ffmpeg()?;
+    let register = register_of(library)?;
+    let ours = devices(library)?;
+    // SAFETY: the name is a C string.
+    let found = unsafe { (ours.libav.call.av_find_input_format)(c"mcm".as_ptr()) };
+    if ours.inputs.iter().any(|input| std::ptr::eq(std::ptr::from_ref(input).cast(), found)) {
+        return Ok(());
+    }
+    // libavdevice keeps its lists to itself, but lets one go through them.
+    let mut outputs =
+        stock(library, [c"av_output_audio_device_next", c"av_output_video_device_next"]);
+    let mut inputs = stock(library, [c"av_input_audio_device_next", c"av_input_video_device_next"]);
+    outputs.push(std::ptr::null());
+    inputs.push(std::ptr::null());
+    // SAFETY: the lists are ended by null, and what is registered are copies that live for ever.
+    unsafe {
+        register(extended(outputs.as_ptr(), ours.outputs), extended(inputs.as_ptr(), ours.inputs));
+    }
+    Ok(())
+}
+
+/// FFmpeg's own devices, each once; none if there is no libavdevice.
+fn stock(library: *mut c_void, iterators: [&CStr; 2]) -> Vec<*const c_void> {
+    let mut devices = Vec::new();
+    for name in iterators {
+        // SAFETY: the handle is never closed.
+        let Some(next) = (unsafe { symbols::look_up(library, name) }) else { continue };
+        // SAFETY: the functions of these names have this type.
+        let next = unsafe { std::mem::transmute::<*mut c_void, Next>(next) };
+        let mut device = std::ptr::null();
+        loop {
+            // SAFETY: null, or what the call before has returned.
+            device = unsafe { next(device) };
+            if device.is_null() {
+                break;
+            }
+            // Some are both audio and video.
+            if !devices.contains(&device) {
+                devices.push(device);
+            }
+        }
+    }
+    devices
+}
+
+/// The real `avpriv_register_devices`.
+fn register_of(library: *mut c_void) -> Result<Register, String> {
+    // SAFETY: the handle is never closed.
+    let register = unsafe { symbols::look_up(library, c"avpriv_register_devices") };
+    let register = register.ok_or("libavformat has no avpriv_register_devices")?;
+    // SAFETY: the function of this name has this type in all versions that have it. It was looked up in FFmpeg's libraries
+    // and their dependencies, so it is not ours.
+    Ok(unsafe { std::mem::transmute::<*mut c_void, Register>(register) })
 }
 
 fn complain(reason: &str) {
@@ -88,18 +155,32 @@ fn library_of(address: *const c_void) -> Result<*mut c_void, String> {
     Ok(handle)
 }
 
-/// The devices, once everything has been found to be as expected.
-fn devices(
-    library: *mut c_void,
-) -> Result<(&'static [OutputFormat], &'static [InputFormat]), String> {
+/// Our devices, as made for an FFmpeg.
+#[derive(Clone, Copy)]
+struct Devices {
+    libav: &'static Libav,
+    outputs: &'static [OutputFormat],
+    inputs: &'static [InputFormat],
+}
+
+/// The devices, once everything has been found to be as expected. They are made once: programs register again and again.
+fn devices(library: *mut c_void) -> Result<Devices, String> {
+    static MADE: Mutex<Option<(usize, Devices)>> = Mutex::new(None);
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+
     let missing = |name: &str| format!("FFmpeg has no {name}");
-    // SAFETY: no arguments.
+    // SAFETY: the handle is never closed.
     let version = unsafe { symbols::look_up(library, c"avformat_version") }
-        .map(|address| {
-            // SAFETY: the function of this name has this type.
-            unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> u32>(address)() }
-        })
         .ok_or_else(|| missing("avformat_version"))?;
+    if let Some((made_for, devices)) = *made
+        && made_for == version.addr()
+    {
+        return Ok(devices);
+    }
+    let made_for = version.addr();
+    // SAFETY: the function of this name has this type, and takes no arguments.
+    let version =
+        unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> u32>(version)() };
     // SAFETY: the handle is never closed, and the types are those of FFmpeg's headers.
     let call = unsafe { Functions::load(library) }.map_err(missing)?;
     // SAFETY: the handle is never closed.
@@ -113,7 +194,10 @@ fn devices(
         >(log)
     };
     let libav = Libav { call, log, layout, codecs }.install()?;
-    Ok((muxer::formats(libav), demuxer::formats(libav)))
+    let devices =
+        Devices { libav, outputs: muxer::formats(libav), inputs: demuxer::formats(libav) };
+    *made = Some((made_for, devices));
+    Ok(devices)
 }
 
 /// A copy of a list with more entries. It is never freed, as FFmpeg keeps it.

@@ -1,0 +1,93 @@
+//! FFmpeg's libraries among those that the process has loaded.
+
+use std::ffi::{CStr, CString, c_int, c_void};
+
+/// A handle for the one libavdevice of the process, or for its one libavformat if it has no libavdevice.
+///
+/// Names looked up in it are found in it and in its dependencies, so that libavformat is the one that this libavdevice
+/// was linked to. The library stays loaded from then on.
+pub(crate) fn ffmpeg() -> Result<*mut c_void, String> {
+    let loaded = loaded();
+    let of = |name| loaded.iter().filter(|path| is(path, name)).collect::<Vec<_>>();
+    let devices = of("libavdevice");
+    let candidates = if devices.is_empty() { of("libavformat") } else { devices };
+    let path = match candidates[..] {
+        [path] => path,
+        [] => return Err("the process has not loaded FFmpeg's shared libraries".into()),
+        [first, second, ..] => {
+            return Err(format!(
+                "the process has loaded more than one FFmpeg: {} and {}",
+                first.to_string_lossy(),
+                second.to_string_lossy()
+            ));
+        }
+    };
+    // SAFETY: a C string. The library is loaded, so that nothing of it is run.
+    let handle = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD) };
+    if handle.is_null() {
+        return Err(format!("{} is not loaded any more", path.to_string_lossy()));
+    }
+    Ok(handle)
+}
+
+/// The paths of all libraries of the process.
+fn loaded() -> Vec<CString> {
+    let mut paths: Vec<CString> = Vec::new();
+    // SAFETY: the callback gets the vector, which outlives the call.
+    unsafe { libc::dl_iterate_phdr(Some(remember), (&raw mut paths).cast()) };
+    paths
+}
+
+unsafe extern "C" fn remember(
+    info: *mut libc::dl_phdr_info,
+    _size: usize,
+    paths: *mut c_void,
+) -> c_int {
+    // SAFETY: glibc hands over a structure that is valid during the call, with null or a C string as its name; `paths` is
+    // what `loaded` gave, and nobody else uses it meanwhile.
+    unsafe {
+        let name = (*info).dlpi_name;
+        if !name.is_null() {
+            (*paths.cast::<Vec<CString>>()).push(CStr::from_ptr(name).to_owned());
+        }
+    }
+    0
+}
+
+/// Whether a path is that of a library, as `libavdevice.so.61` or, in Python wheels, `libavdevice-d554ec77.so.61.1.100`.
+fn is(path: &CStr, name: &str) -> bool {
+    let path = path.to_string_lossy();
+    let file = path.rsplit('/').next().unwrap_or_default();
+    file.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '-']) && rest.contains(".so"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_are_known_by_their_file_names() {
+        for path in [c"/usr/lib/libavdevice.so.59", c"/x/libavdevice-d554ec77.so.61.1.100"] {
+            assert!(is(path, "libavdevice"), "{path:?}");
+        }
+        for path in [
+            c"",
+            c"/usr/lib/libavformat.so.59",
+            c"/opt/libavdevice/libx.so",
+            c"/x/libavdevice-notes.txt",
+            c"/x/libavdevices.so",
+        ] {
+            assert!(!is(path, "libavdevice"), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn the_libraries_of_this_program_are_seen() {
+        assert!(loaded().iter().any(|path| is(path, "libc")));
+    }
+
+    #[test]
+    fn a_program_without_ffmpeg_is_told_so() {
+        assert_eq!(ffmpeg().unwrap_err(), "the process has not loaded FFmpeg's shared libraries");
+    }
+}
