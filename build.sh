@@ -20,7 +20,7 @@ commands:
   install    build, and install to INSTALL_PREFIX (DESTDIR is respected)
   test       run all tests; the last line is "N passed, N failed"
   test-ffmpeg-matrix
-             run the FFmpeg plugin with several releases of FFmpeg, which are got from PyPI
+             run the FFmpeg plugin with several releases of FFmpeg, got from PyPI and Debian
   demo       send video to three receivers through the mesh, and show what came of it
   bench      measure, beside floors measured in the same run
   headers    make include/mesh_dp.h anew from src/ffi
@@ -49,7 +49,7 @@ packages() {
     case $1 in
     test) packages+=(clang valgrind util-linux iproute2 python3) ;;
     demo) packages+=(ffmpeg python3) ;;
-    test-ffmpeg-matrix) packages+=(python3 python3-venv) ;;
+    test-ffmpeg-matrix) packages+=(python3 python3-venv debian-archive-keyring) ;;
     esac
     printf '%s\n' "${packages[@]}"
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs one build of the FFmpeg plugin with several releases of FFmpeg: those that wheels of PyAV bring along. Each registers
-# the devices explicitly, then sends and receives frames through a media_proxy of its own, and their checksums must be
-# equal. The last line is "N passed, N failed".
+# Runs one build of the FFmpeg plugin with several releases of FFmpeg: those that wheels of PyAV bring along, where the
+# devices are registered explicitly, and the program ffmpeg of newer Debian, where the plugin is preloaded. Each sends and
+# receives frames through a media_proxy that is started here, and their checksums must be equal. Needs PyPI and Debian's
+# packages. The last line is "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/.."
 . scripts/steps.sh
@@ -22,6 +23,7 @@ releases='
 '
 formats=(yuv422p10le yuv420p uyvy422 rgb24)
 size=320x180 rate=30000/1001 frames=60
+source="testsrc2=size=$size:rate=$rate,trim=end_frame=$frames"
 example=ffmpeg-plugin/examples/pyav_mesh.py
 
 # make_venv DIRECTORY VERSION: a wheel only, because a build from source would use another FFmpeg.
@@ -30,30 +32,58 @@ make_venv() {
         "$1/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "av==$2"
 }
 
-# same_frames PYTHON FORMAT CODEC FIRST: through the mesh, where FIRST is who begins, sender or receiver.
-same_frames() {
-    local python=$1 format=$2 codec=$3 first=$4 group=matrix-$SRANDOM order=(send receive) role pids=() status=0
-    local source="testsrc2=size=$size:rate=$rate,trim=end_frame=$frames"
-    local -A command=(
-        [send]="send $group $source --input-format lavfi --codec $codec"
-        [receive]="receive $group --size $size --rate $rate"
-    )
-    [ "$first" = sender ] || order=(receive send)
-    for role in "${order[@]}"; do
-        # shellcheck disable=SC2086 # The words of a command.
-        timeout 60 "$python" "$example" ${command[$role]} --pixel-format "$format" >"$work/$role" 2>"$work/$role.log" &
-        pids+=($!)
-        [ "$role" = "${order[1]}" ] || wait_for_connection "$!" || status=1
-    done
-    for pid in "${pids[@]}"; do wait "$pid" || status=1; done
-    if [ "$status" = 0 ] && grep -q "^$frames frames, sha256 " "$work/send" && cmp "$work/send" "$work/receive"; then
-        return 0
+# python_frames PYTHON FORMAT CODEC FIRST: through the mesh, where FIRST is who begins, send or receive.
+python_frames() {
+    local python=$1 format=$2 codec=$3 first=$4 group=matrix-$SRANDOM
+    local send=("$python" "$example" send "$group" "$source" --input-format lavfi --codec "$codec" --pixel-format "$format")
+    local receive=("$python" "$example" receive "$group" --size "$size" --rate "$rate" --pixel-format "$format")
+    through_mesh "$first" || return 1
+    grep "^$frames frames, sha256 " "$work/send" && cmp "$work/send" "$work/receive"
+}
+
+# program_frames FORMAT: through the mesh, with the ffmpeg in $program.
+program_frames() {
+    local input=(-f lavfi -i "$source" -pix_fmt "$1") group=matrix-$SRANDOM
+    local send=("${program[@]}" "${input[@]}" -f mcm -wait_receivers 1 "$group")
+    local receive=("${program[@]}" -f mcm -video_size "$size" -frame_rate "$rate" -pixel_format "$1" -i "$group"
+        -fps_mode passthrough -f hash -)
+    through_mesh receive || return 1
+    "${program[@]}" "${input[@]}" -f hash - >"$work/expected" && diff "$work/expected" "$work/receive"
+}
+
+# program_audio DEVICE CODEC: a sine, through the mesh. Its last packet is a short one.
+program_audio() {
+    local input=(-f lavfi -i sine=duration=1.2345:sample_rate=48000 -ac 2 -c:a "$2") group=matrix-$SRANDOM
+    local send=("${program[@]}" "${input[@]}" -f "$1" -wait_receivers 1 "$group")
+    local receive=("${program[@]}" -f "$1" -i "$group" -c:a "$2" -f hash -)
+    through_mesh receive || return 1
+    "${program[@]}" "${input[@]}" -f hash - >"$work/expected" && diff "$work/expected" "$work/receive"
+}
+
+# through_mesh FIRST: runs the caller's commands `send` and `receive`, the second one when the first has opened its device.
+# Their output goes to files of these names.
+through_mesh() {
+    local first=$1 pids=() status=0 pid
+    : >"$work/log"
+    if [ "$first" = send ]; then
+        in_background send
+        wait_for_connection "${pids[0]}" || status=1
+        in_background receive
+    else
+        in_background receive
+        wait_for_connection "${pids[0]}" || status=1
+        in_background send
     fi
-    for role in "${order[@]}"; do
-        echo "$role:"
-        cat "$work/$role" "$work/$role.log"
-    done
-    return 1
+    for pid in "${pids[@]}"; do wait "$pid" || status=1; done
+    [ "$status" = 0 ] || cat "$work/log"
+    return "$status"
+}
+
+# in_background NAME: the command in the array of this name.
+in_background() {
+    local -n command=$1
+    timeout 60 "${command[@]}" >"$work/$1" 2>>"$work/log" </dev/null &
+    pids+=($!)
 }
 
 # wait_for_connection PID: until the program that timeout(1) of this process id runs has mapped memory of the mesh, that is
@@ -73,8 +103,10 @@ wait_for_connection() {
 
 step 'build' "$cargo" build -p mcm_dp -p media-proxy -p mcm-ffmpeg-plugin
 export MCM_AVDEVICE=$target/debug/libmcm_avdevice.so
-export LD_LIBRARY_PATH=$work/lib
+# The plugin looks for libmcm_dp.so.1 in its own directory.
 mkdir "$work/lib"
+cp "$MCM_AVDEVICE" "$work/lib"
+MCM_AVDEVICE=$work/lib/libmcm_avdevice.so
 ln -s "$target/debug/libmcm_dp.so" "$work/lib/libmcm_dp.so.1"
 
 start_proxy "$target/debug/media_proxy" "$work" || { failed=$((failed + 1)); finish; exit 1; }
@@ -88,10 +120,31 @@ while read -r ffmpeg avformat pyav; do
     step "FFmpeg $ffmpeg: registration" "$venv/bin/python" ffmpeg-plugin/tests/pyav_registration.py \
         "$MCM_AVDEVICE" "$avformat"
     for format in "${formats[@]}"; do
-        step "FFmpeg $ffmpeg: $format" same_frames "$venv/bin/python" "$format" wrapped_avframe receiver
+        step "FFmpeg $ffmpeg: $format" python_frames "$venv/bin/python" "$format" wrapped_avframe receive
     done
-    step "FFmpeg $ffmpeg: raw frames, sender first" same_frames "$venv/bin/python" yuv422p10le rawvideo sender
+    step "FFmpeg $ffmpeg: raw frames, sender first" python_frames "$venv/bin/python" yuv422p10le rawvideo send
 done <<<"$releases"
+
+# Debian trixie, with its own libc.
+root=$work/trixie
+libraries=$root/usr/lib/x86_64-linux-gnu
+program=("$libraries/ld-linux-x86-64.so.2" --preload "$MCM_AVDEVICE"
+    --library-path "$libraries:$libraries/blas:$libraries/lapack:$libraries/pulseaudio"
+    "$root/usr/bin/ffmpeg" -hide_banner -nostdin -v warning)
+is_release() { "${program[@]}" -version | grep "^ffmpeg version $1"; }
+lists_devices() { [ "$("${program[@]}" -devices | grep -c '^ DE mcm')" = 3 ]; }
+
+before=$failed
+step 'Debian trixie: unpacking' scripts/debian-ffmpeg.sh trixie "$root" "$target/ffmpeg-matrix/trixie"
+if [ "$failed" = "$before" ]; then
+    step 'Debian trixie: is FFmpeg 7.1' is_release 7.1
+    step 'Debian trixie: lists the devices' lists_devices
+    for format in "${formats[@]}"; do
+        step "Debian trixie: $format" program_frames "$format"
+    done
+    step 'Debian trixie: 16-bit audio' program_audio mcm_audio_pcm16 pcm_s16be
+    step 'Debian trixie: 24-bit audio' program_audio mcm_audio_pcm24 pcm_s24be
+fi
 
 if ! proxy_lives; then
     echo 'media_proxy has ended:'
