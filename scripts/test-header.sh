@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compiles the public header and its layout assertions as C11 and C++17 with every compiler that is there.
+# Compiles the public headers and the layout assertions as C11 and C++17 with every compiler that is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,9 @@ for compiler in gcc clang; do
     command -v "$compiler" >/dev/null || continue
     "$compiler" -x c -std=c11 "${warnings[@]}" tests/c/header.c
     "$compiler" -x c++ -std=c++17 "${warnings[@]}" tests/c/header.c
-    compiled=$((compiled + 2))
+    "$compiler" -x c -std=c11 "${warnings[@]}" include/mcm_avdevice.h
+    "$compiler" -x c++ -std=c++17 "${warnings[@]}" include/mcm_avdevice.h
+    compiled=$((compiled + 4))
 done
 [ "$compiled" -gt 0 ] || { echo 'neither gcc nor clang found' >&2; exit 1; }
 printf '%d passed, 0 failed\n' "$compiled"

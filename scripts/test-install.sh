@@ -42,6 +42,11 @@ check 'the soname is recorded' grep -q 'SONAME.*\[libmcm_dp\.so\.1\]' <(readelf 
 check 'the unit names the installed program' grep -qx "ExecStart=$prefix/bin/media_proxy" \
     "$root/lib/systemd/system/media_proxy.service"
 
+check 'the header of the FFmpeg plugin is installed' test -f "$root/include/mcm_avdevice.h"
+check 'the FFmpeg plugin exports its two functions, and nothing else' test \
+    "$(nm -D --defined-only "$lib/libmcm_avdevice.so" | awk '{ print $3 }' | sort | tr '\n' ' ')" = \
+    'avpriv_register_devices mcm_avdevice_register '
+
 # Exported is what the header declares, and nothing else.
 nm -D --defined-only "$so" | awk '{ print $3 }' | sort >"$work/exported"
 sed -n 's/^.*[ *]\(mesh_[a-z0-9_]*\)(.*/\1/p' "$root/include/mesh_dp.h" | grep -v '^ \*' | sort -u >"$work/declared"
