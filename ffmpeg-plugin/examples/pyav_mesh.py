@@ -23,6 +23,9 @@ import av
 
 def register_mesh():
     """Adds the mesh's devices to the FFmpeg that PyAV has loaded. To be called after PyAV was imported."""
+    # PyAV keeps FFmpeg quiet. Now errors are printed, with the reasons that the mesh gives.
+    av.logging.set_level(av.logging.ERROR)
+    av.logging.restore_default_callback()
     library = ctypes.CDLL(os.environ.get("MCM_AVDEVICE", "libmcm_avdevice.so"))
     if library.mcm_avdevice_register() != 0:
         sys.exit("the mesh cannot be used; the reason stands above")
@@ -107,7 +110,7 @@ def main():
     try:
         print(arguments.run(arguments))
     except (OSError, ValueError) as error:
-        # The mesh's own reason has been printed by FFmpeg.
+        # FFmpeg has printed the reason.
         sys.exit(f"{arguments.group}: {error}")
 
 
