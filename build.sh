@@ -45,7 +45,7 @@ fail() {
 packages() {
     local packages=(build-essential cmake pkg-config)
     case $1 in
-    test) packages+=(clang valgrind util-linux iproute2 python3) ;;
+    test) packages+=(clang valgrind util-linux iproute2 python3 ffmpeg libavdevice-dev) ;;
     demo) packages+=(ffmpeg python3) ;;
     esac
     printf '%s\n' "${packages[@]}"

@@ -2,9 +2,9 @@
 //! happens at a known state.
 
 use mcm_dp::client::{Client, Connection, Direction, Timeout};
+use mcm_tests::config;
 use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;
-use mcm_tests::config;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,12 @@ fn put(source: &Connection) {
 }
 
 /// What the child tries; the number of the first thing that is not as it should be, or 0.
-fn child(client: &Arc<Client>, source: Arc<Connection>, receiver: Arc<Connection>, config: &str) -> i32 {
+fn child(
+    client: &Arc<Client>,
+    source: Arc<Connection>,
+    receiver: Arc<Connection>,
+    config: &str,
+) -> i32 {
     let now = Timeout::After(Duration::ZERO);
     let code = |result: Result<i32, mcm_dp::error::Error>| result.map_or_else(|e| e.code(), |v| v);
     if code(source.get(now).map(|_| 0)) != 1015 {

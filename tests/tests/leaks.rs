@@ -12,14 +12,17 @@ use std::sync::Arc;
 fn usage(proxy: &Proxy) -> [usize; 4] {
     let own = std::process::id();
     let mappings = resources::mappings(own);
-    [resources::descriptors(own), mappings, resources::threads(own), resources::descriptors(proxy.pid())]
+    [
+        resources::descriptors(own),
+        mappings,
+        resources::threads(own),
+        resources::descriptors(proxy.pid()),
+    ]
 }
 
 fn exchange(client: &Arc<Client>, round: usize) {
-    let config = config::with(
-        config::blob("leaks", 5000),
-        json!({ "bufferQueueCapacity": 2 + round % 7 }),
-    );
+    let config =
+        config::with(config::blob("leaks", 5000), json!({ "bufferQueueCapacity": 2 + round % 7 }));
     let open = |direction| client.connect(direction, &config.to_string()).unwrap();
     let early = (round % 2 == 0).then(|| open(Direction::Receive));
     let source = open(Direction::Send);
