@@ -1,5 +1,6 @@
 //! A receiver: reads the ring of its group's source, and moves on to the next source's when that has ended.
 
+use crate::beds::Beds;
 use crate::clock::{Deadline, monotonic_ns};
 use crate::error::RingError;
 use crate::fork::ForkMark;
@@ -38,6 +39,7 @@ pub struct ReceiverStats {
 #[derive(Debug)]
 pub struct Receiver {
     gate: Gate,
+    beds: Beds,
     /// Whether to end when a source says goodbye; `None` follows the source's wish.
     close_at_end: Option<bool>,
     made: ForkMark,
@@ -82,6 +84,7 @@ impl Receiver {
     pub fn new(close_at_end: Option<bool>) -> Self {
         Self {
             gate: Gate::default(),
+            beds: Beds::default(),
             close_at_end,
             made: ForkMark::here(),
             state: Mutex::default(),
@@ -103,7 +106,7 @@ impl Receiver {
     /// A ring to read once everything of those before has been read.
     pub fn offer(&self, reader: Arc<Reader>) {
         self.state.lock().next.push_back(reader);
-        self.gate.bump();
+        self.rouse();
     }
 
     /// The source of a ring is dead: the ring ends with what was published.
@@ -116,7 +119,7 @@ impl Receiver {
                 state.orphans.push(ring);
             }
         }
-        self.gate.bump();
+        self.rouse();
     }
 
     /// Whether a ring is being read, or will be.
@@ -211,7 +214,7 @@ impl Receiver {
                         if !std::mem::replace(&mut slept, true) {
                             self.waits.fetch_add(1, Relaxed);
                         }
-                        futex::wait_any(&[reader.head_word(head), gate], until);
+                        self.beds.sleep(&reader, head, gate, until);
                         // As above.
                         let found = look(self).ok();
                         self.spin.lock().slept(monotonic_ns() - now);
@@ -331,6 +334,7 @@ impl Receiver {
             return;
         }
         self.gate.close(reason);
+        self.beds.wake(self.gate.value());
         let mut state = self.state.lock();
         if let Some(cursor) = state.current.take() {
             state.missed = cursor.missed;
@@ -341,6 +345,13 @@ impl Receiver {
     /// Interrupts blocked calls, or the next one that would block.
     pub fn cancel(&self) {
         self.gate.cancel();
+        self.beds.wake(self.gate.value());
+    }
+
+    /// Has all blocked threads look again.
+    fn rouse(&self) {
+        self.gate.bump();
+        self.beds.wake(self.gate.value());
     }
 
     /// Counts so far.
