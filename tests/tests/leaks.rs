@@ -24,7 +24,7 @@ fn exchange(client: &Arc<Client>, round: usize) {
     let config =
         config::with(config::blob("leaks", 5000), json!({ "bufferQueueCapacity": 4 + round % 7 }));
     let open = |direction| client.connect(direction, &config.to_string()).unwrap();
-    let early = (round % 2 == 0).then(|| open(Direction::Receive));
+    let early = (round.is_multiple_of(2)).then(|| open(Direction::Receive));
     let source = open(Direction::Send);
     let receiver = early.unwrap_or_else(|| open(Direction::Receive));
     for _ in 0..3 {
@@ -32,11 +32,11 @@ fn exchange(client: &Arc<Client>, round: usize) {
         Connection::put(buffer, Timeout::Default).map_err(|(_, error)| error).unwrap();
     }
     let first = receiver.get(Timeout::Default).unwrap();
-    if round % 5 == 0 {
+    if round.is_multiple_of(5) {
         receiver.event_fd().unwrap();
         source.event_fd().unwrap();
     }
-    if round % 3 == 0 {
+    if round.is_multiple_of(3) {
         let wrong = config::blob("leaks", 5001).to_string();
         assert_eq!(client.connect(Direction::Receive, &wrong).unwrap_err().code(), 1010);
     }
