@@ -3,24 +3,17 @@
 //! A source wakes its receivers through the head of its board. To interrupt a receiver for another reason, its own process
 //! wakes the sleepers of that head too: waking needs no right to write, and whoever is woken in vain goes back to sleep.
 //! That spares each sleep a second word, and with it a good part of what the kernel does for it. Nothing about the head
-//! has changed then, so a thread that has looked but does not sleep yet would miss it; hence the list of those on their way.
+//! has changed then, so a thread that has looked but does not sleep yet would miss it; hence the list of those on their
+//! way, and a waker that does not rest before all of them have got up.
 
 use crate::futex::{self, Expected};
 use crate::reader::Reader;
 use crate::words::Head;
-use parking_lot::Mutex;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// Pause between two attempts to wake a thread that is on its way to sleep.
-const AGAIN: Duration = Duration::from_micros(20);
-
-/// The threads of one receiver that sleep.
+/// The threads of one receiver that sleep, or are about to. Guarded by the receiver's lock.
 #[derive(Debug, Default)]
-pub(crate) struct Beds(Mutex<List>);
-
-#[derive(Debug, Default)]
-struct List {
+pub(crate) struct Beds {
     last: u64,
     taken: Vec<Bed>,
 }
@@ -35,37 +28,35 @@ struct Bed {
 }
 
 impl Beds {
-    /// Sleeps on a head until it is no longer `head`, somebody wakes its sleepers, or `until`. Returns at once where the
-    /// gate has changed since the caller looked.
-    pub(crate) fn sleep(&self, reader: &Arc<Reader>, head: Head, gate: Expected<'_>, until: u64) {
-        let number = {
-            let mut list = self.0.lock();
-            if gate.changed() {
-                return;
-            }
-            list.last += 1;
-            let number = list.last;
-            list.taken.push(Bed { number, gate: gate.value(), reader: Arc::clone(reader), head });
-            number
-        };
-        futex::wait_any(&[reader.head_word(head)], until);
-        self.0.lock().taken.retain(|bed| bed.number != number);
-    }
-
-    /// Wakes everyone who went to sleep before the gate had its present value. The caller has changed the gate.
-    pub(crate) fn wake(&self, gate: u32) {
-        while self.knock(gate) {
-            std::thread::sleep(AGAIN);
+    /// A thread is about to sleep on a head. It must not where the gate has changed since it looked; else it gets the number
+    /// to [`get_up`](Self::get_up) with.
+    pub(crate) fn lie_down(
+        &mut self,
+        reader: &Arc<Reader>,
+        head: Head,
+        gate: Expected<'_>,
+    ) -> Option<u64> {
+        if gate.changed() {
+            return None;
         }
+        self.last += 1;
+        let (number, reader) = (self.last, Arc::clone(reader));
+        self.taken.push(Bed { number, gate: gate.value(), reader, head });
+        Some(number)
     }
 
-    /// Returns whether there is anybody to wake.
-    fn knock(&self, gate: u32) -> bool {
-        let list = self.0.lock();
-        let mut any = false;
-        // Those who went to sleep after that know better; the gate's value only grows, and may wrap.
+    /// The thread is awake.
+    pub(crate) fn get_up(&mut self, number: u64) {
+        self.taken.retain(|bed| bed.number != number);
+    }
+
+    /// Wakes everyone who lay down before the gate had its present value. Returns whether there was anybody: some may not
+    /// have been asleep yet, so the caller comes again.
+    pub(crate) fn knock(&self, gate: u32) -> bool {
+        // The gate's value only grows, and may wrap.
         let before = |bed: &&Bed| gate.wrapping_sub(bed.gate).cast_signed() > 0;
-        for bed in list.taken.iter().filter(before) {
+        let mut any = false;
+        for bed in self.taken.iter().filter(before) {
             futex::wake_all(bed.reader.head_word(bed.head).word());
             any = true;
         }

@@ -14,9 +14,13 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 /// Longest sleep without a look round.
 const LOOK_NS: u64 = 1_000_000_000;
+
+/// Pause between two attempts to wake a thread that is on its way to sleep.
+const KNOCK_AGAIN: Duration = Duration::from_micros(20);
 
 /// Counts of a receiver, over all the rings that it has read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,7 +43,6 @@ pub struct ReceiverStats {
 #[derive(Debug)]
 pub struct Receiver {
     gate: Gate,
-    beds: Beds,
     /// Whether to end when a source says goodbye; `None` follows the source's wish.
     close_at_end: Option<bool>,
     made: ForkMark,
@@ -66,6 +69,7 @@ struct State {
     ended: bool,
     /// Rings that were left while frames of them are still held.
     left: Vec<std::sync::Weak<Reader>>,
+    beds: Beds,
 }
 
 enum Outcome {
@@ -84,7 +88,6 @@ impl Receiver {
     pub fn new(close_at_end: Option<bool>) -> Self {
         Self {
             gate: Gate::default(),
-            beds: Beds::default(),
             close_at_end,
             made: ForkMark::here(),
             state: Mutex::default(),
@@ -143,7 +146,9 @@ impl Receiver {
             return Err(RingError::Forked);
         }
         self.gate.check_open()?;
-        match self.look() {
+        // Not within the match, which would hold the lock while it waits.
+        let outcome = self.look(&mut self.state.lock());
+        match outcome {
             Outcome::Frame(frame) => Ok(frame),
             Outcome::Ended => Err(RingError::Closed("the source has ended the stream")),
             _ if deadline == Deadline::Now => Err(RingError::Timeout("no frame is there")),
@@ -153,11 +158,11 @@ impl Receiver {
 
     /// Waits until [`get`](Self::get) would not block, without taking anything. Cancels pass by.
     pub fn wait_ready(&self, deadline: Deadline) -> Result<(), RingError> {
-        self.block(deadline, self.gate.watch()?, |receiver| receiver.peek())
+        self.block(deadline, self.gate.watch()?, Self::peek)
     }
 
     fn wait(&self, deadline: Deadline) -> Result<Frame, RingError> {
-        self.block(deadline, self.gate.enter()?, |receiver| match receiver.look() {
+        self.block(deadline, self.gate.enter()?, |receiver, state| match receiver.look(state) {
             Outcome::Frame(frame) => Ok(frame),
             other => Err(other),
         })
@@ -168,12 +173,12 @@ impl Receiver {
         &self,
         deadline: Deadline,
         waiter: Waiter<'_>,
-        look: impl Fn(&Self) -> Result<T, Outcome>,
+        look: impl Fn(&Self, &mut State) -> Result<T, Outcome>,
     ) -> Result<T, RingError> {
         let mut slept = false;
         loop {
             let gate = waiter.word();
-            let outcome = match look(self) {
+            let outcome = match look(self, &mut self.state.lock()) {
                 Ok(found) => return Ok(found),
                 Err(outcome) => outcome,
             };
@@ -190,7 +195,8 @@ impl Receiver {
                     let _limited = Counted::new(&self.limited);
                     // Between the look and the count a frame may have been given back without a word. What this look finds
                     // has been taken, so it must not get lost.
-                    match look(self) {
+                    let outcome = look(self, &mut self.state.lock());
+                    match outcome {
                         Ok(found) => return Ok(found),
                         Err(Outcome::Idle) => futex::wait_any(&[gate], until),
                         Err(_) => {}
@@ -201,7 +207,9 @@ impl Receiver {
                     if let Some(turn) = turn {
                         let spun = spin::spin(turn, || reader.head() != head);
                         // First the frame, then what there is to learn.
-                        let found = if spun.ready() { look(self).ok() } else { None };
+                        let ready = spun.ready();
+                        let found =
+                            if ready { look(self, &mut self.state.lock()).ok() } else { None };
                         self.spin.lock().learn(spun);
                         if let Some(found) = found {
                             return Ok(found);
@@ -210,17 +218,25 @@ impl Receiver {
                             continue;
                         }
                     }
-                    if reader.announce_sleep(head) {
+                    let bed = self.state.lock().beds.lie_down(&reader, head, gate);
+                    let Some(bed) = bed else { continue };
+                    let asleep = reader.announce_sleep(head);
+                    if asleep {
                         if !std::mem::replace(&mut slept, true) {
                             self.waits.fetch_add(1, Relaxed);
                         }
-                        self.beds.sleep(&reader, head, gate, until);
-                        // As above.
-                        let found = look(self).ok();
+                        futex::wait_any(&[reader.head_word(head)], until);
+                    }
+                    let mut state = self.state.lock();
+                    state.beds.get_up(bed);
+                    // As above.
+                    let found = look(self, &mut state).ok();
+                    drop(state);
+                    if asleep {
                         self.spin.lock().slept(monotonic_ns() - now);
-                        if let Some(found) = found {
-                            return Ok(found);
-                        }
+                    }
+                    if let Some(found) = found {
+                        return Ok(found);
                     }
                 }
             }
@@ -228,12 +244,11 @@ impl Receiver {
     }
 
     /// Whether there is something to get.
-    fn peek(&self) -> Result<(), Outcome> {
-        let mut state = self.state.lock();
+    fn peek(&self, state: &mut State) -> Result<(), Outcome> {
         loop {
-            Self::change_seats(&mut state);
+            Self::change_seats(state);
             let Some(cursor) = &state.current else {
-                if self.advance(&mut state) {
+                if self.advance(state) {
                     continue;
                 }
                 return if state.ended { Ok(()) } else { Err(Outcome::Idle) };
@@ -245,21 +260,20 @@ impl Receiver {
                 return if full { Err(Outcome::Idle) } else { Ok(()) };
             }
             if head.closed() || state.orphaned || !state.next.is_empty() {
-                self.leave(&mut state, head.closed());
+                self.leave(state, head.closed());
                 continue;
             }
             return Err(Outcome::Sleep(Arc::clone(reader), head));
         }
     }
 
-    fn look(&self) -> Outcome {
-        let mut state = self.state.lock();
+    fn look(&self, state: &mut State) -> Outcome {
         loop {
-            Self::change_seats(&mut state);
+            Self::change_seats(state);
             // Looked at before the head: what a dead or replaced source published is then all there.
             let over = state.orphaned || !state.next.is_empty();
             let Some(cursor) = &mut state.current else {
-                if self.advance(&mut state) {
+                if self.advance(state) {
                     continue;
                 }
                 return if state.ended { Outcome::Ended } else { Outcome::Idle };
@@ -279,8 +293,8 @@ impl Receiver {
                     return Outcome::Frame(frame);
                 }
                 Look::Limit => return Outcome::Idle,
-                Look::Ended => self.leave(&mut state, true),
-                Look::Nothing(_) if over => self.leave(&mut state, false),
+                Look::Ended => self.leave(state, true),
+                Look::Nothing(_) if over => self.leave(state, false),
                 Look::Nothing(head) => return Outcome::Sleep(Arc::clone(&cursor.reader), head),
             }
         }
@@ -334,7 +348,7 @@ impl Receiver {
             return;
         }
         self.gate.close(reason);
-        self.beds.wake(self.gate.value());
+        self.knock();
         let mut state = self.state.lock();
         if let Some(cursor) = state.current.take() {
             state.missed = cursor.missed;
@@ -345,13 +359,21 @@ impl Receiver {
     /// Interrupts blocked calls, or the next one that would block.
     pub fn cancel(&self) {
         self.gate.cancel();
-        self.beds.wake(self.gate.value());
+        self.knock();
     }
 
     /// Has all blocked threads look again.
     fn rouse(&self) {
         self.gate.bump();
-        self.beds.wake(self.gate.value());
+        self.knock();
+    }
+
+    /// Wakes those who sleep on heads, after the gate has changed.
+    fn knock(&self) {
+        let gate = self.gate.value();
+        while self.state.lock().beds.knock(gate) {
+            std::thread::sleep(KNOCK_AGAIN);
+        }
     }
 
     /// Counts so far.
