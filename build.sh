@@ -20,7 +20,7 @@ commands:
   install    build, and install to INSTALL_PREFIX (DESTDIR is respected)
   test       run all tests; the last line is "N passed, N failed"
   demo       send video to three receivers through the mesh, and show what came of it
-  bench      measure, beside floors measured in the same run
+  bench [OPTION|SCENARIO]...  measure, beside floors measured in the same run (./build.sh bench -h)
   headers    make include/mesh_dp.h anew from src/ffi
   clean      remove what was built
   -h         show this
@@ -114,7 +114,7 @@ install_all() {
 }
 
 # All options are read before anything is done.
-[ $# -le 1 ] || { usage >&2; exit 2; }
+[ $# -le 1 ] || [ "$1" = bench ] || { usage >&2; exit 2; }
 case ${1:-} in
 '')
     install_packages build
@@ -146,7 +146,7 @@ demo)
     ;;
 bench)
     check_rust
-    exec scripts/bench.sh
+    exec scripts/bench.sh "${@:2}"
     ;;
 headers)
     check_rust

@@ -165,7 +165,7 @@ fn one_that_holds_what_it_has_is_waited_for_once_and_its_frames_stay_whole() {
 #[test]
 fn several_that_hold_different_frames_do_not_stop_the_source() {
     // As many as a pool has room for when each holds all that it may.
-    let holders = 3;
+    let holders = 4;
     let mut group = Group::new(reliable(), &vec![json!({}); holders + 1]);
     let mut held = Vec::new();
     for holder in 1..=holders {
