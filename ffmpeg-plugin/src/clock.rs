@@ -70,7 +70,7 @@ pub(crate) struct Unit {
 
 impl Unit {
     /// A time in ticks, rounded to the nearest.
-    pub(crate) fn from_ns(self, ns: i128) -> i64 {
+    pub(crate) fn count(self, ns: i128) -> i64 {
         let (ticks, ns_of_them) = (i128::from(self.ticks), SECOND * i128::from(self.seconds));
         let rounded = (ns * ticks * 2 + ns_of_them).div_euclid(ns_of_them * 2);
         i64::try_from(rounded).unwrap_or(0)
@@ -124,11 +124,11 @@ mod tests {
     #[test]
     fn ticks_are_rounded() {
         let audio = Unit { ticks: 48_000, seconds: 1 };
-        assert_eq!(audio.from_ns(SECOND), 48_000);
-        assert_eq!(audio.from_ns(SECOND / 48_000), 1);
+        assert_eq!(audio.count(SECOND), 48_000);
+        assert_eq!(audio.count(SECOND / 48_000), 1);
         let video = Unit { ticks: 60_000, seconds: 1001 };
-        assert_eq!([33_366_667, -33_366_667].map(|ns| video.from_ns(ns)), [2, -2]);
-        assert_eq!([8_300_000, 8_400_000].map(|ns| video.from_ns(ns)), [0, 1]);
+        assert_eq!([33_366_667, -33_366_667].map(|ns| video.count(ns)), [2, -2]);
+        assert_eq!([8_300_000, 8_400_000].map(|ns| video.count(ns)), [0, 1]);
     }
 
     #[test]

@@ -309,7 +309,7 @@ impl Demuxer {
                 )
             }
         };
-        let time = self.unit.from_ns(tai - self.timeline.zero(|| tai));
+        let time = self.unit.count(tai - self.timeline.zero(|| tai));
         packet.pts = self.times.next(time, duration, slack);
         packet.dts = packet.pts;
         packet.duration = duration;

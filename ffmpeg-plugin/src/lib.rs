@@ -3,7 +3,7 @@
 //! The library is preloaded into a program that uses FFmpeg's shared libraries. There it stands before one function,
 //! `avpriv_register_devices`, and adds its devices to the lists that libavdevice registers. It is linked to none of
 //! FFmpeg's libraries and built without their headers: functions are looked up by name in the libraries that the
-//! program has loaded, and what is known of their structures stands in [`layout`] and is verified by [`check`] before
+//! program has loaded, and what is known of their structures stands in `layout` and is verified by `check` before
 //! anything is registered. Whatever is in doubt, FFmpeg runs as if the library were not there.
 //!
 //! Frames travel through `libmcm_dp.so.1`, which is loaded when the first device is opened.
