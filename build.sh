@@ -22,7 +22,7 @@ commands:
   test-ffmpeg-matrix
              run the FFmpeg plugin with several releases of FFmpeg, got from PyPI and Debian
   demo       send video to three receivers through the mesh, and show what came of it
-  bench      measure, beside floors measured in the same run
+  bench [OPTION|SCENARIO]...  measure, beside floors measured in the same run (./build.sh bench -h)
   headers    make include/mesh_dp.h anew from src/ffi
   clean      remove what was built
   -h         show this
@@ -47,7 +47,7 @@ fail() {
 packages() {
     local packages=(build-essential cmake pkg-config)
     case $1 in
-    test) packages+=(clang valgrind util-linux iproute2 python3) ;;
+    test) packages+=(clang valgrind util-linux iproute2 python3 ffmpeg libavdevice-dev) ;;
     demo) packages+=(ffmpeg python3) ;;
     test-ffmpeg-matrix) packages+=(python3 python3-venv debian-archive-keyring) ;;
     esac
@@ -117,7 +117,7 @@ install_all() {
 }
 
 # All options are read before anything is done.
-[ $# -le 1 ] || { usage >&2; exit 2; }
+[ $# -le 1 ] || [ "$1" = bench ] || { usage >&2; exit 2; }
 case ${1:-} in
 '')
     install_packages build
@@ -154,7 +154,7 @@ demo)
     ;;
 bench)
     check_rust
-    exec scripts/bench.sh
+    exec scripts/bench.sh "${@:2}"
     ;;
 headers)
     check_rust

@@ -26,8 +26,8 @@ inline void check(int err)
         throw Error(err);
 }
 
-// A frame between get and put. One that goes out of scope without put() is given back too: a source's frame is
-// put as it is then, which is what happens when an exception passes, so put() explicitly.
+// A frame between get and put. One that goes out of scope without put(), as when an exception passes, is given back;
+// a source's frame is not published then.
 class Buffer {
 public:
     explicit Buffer(MeshBuffer *buffer) : buffer_(buffer) {}
@@ -36,7 +36,7 @@ public:
     ~Buffer()
     {
         if (buffer_)
-            mesh_put_buffer(&buffer_);
+            mesh_discard_buffer(&buffer_);
     }
 
     std::string_view text() const { return {static_cast<const char *>(buffer_->payload_ptr), buffer_->payload_len}; }

@@ -428,6 +428,16 @@ int mesh_put_buffer(struct MeshBuffer **buf);
 int mesh_put_buffer_timeout(struct MeshBuffer **buf, int timeout_ms);
 
 /**
+ * Gives a buffer back without publishing it, and sets the pointer to NULL. Never blocks.
+ *
+ * For a source that has nothing to say after all, or that fails while it fills the buffer. For a receiver it is the same
+ * as `mesh_put_buffer()`.
+ *
+ * @return 0 or -MESH_ERR_BAD_BUF_PTR.
+ */
+int mesh_discard_buffer(struct MeshBuffer **buf);
+
+/**
  * Sets how many bytes of the payload are valid; `payload_len` follows. For buffers of a source.
  *
  * @return 0, -MESH_ERR_BAD_BUF_PTR (also for a receiver's buffer), or -MESH_ERR_BAD_BUF_LEN if `len` is larger

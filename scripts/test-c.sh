@@ -14,7 +14,7 @@ flags=(-std=c11 -D_GNU_SOURCE -g -Wall -Wextra -Wpedantic -Werror -Iinclude)
 runner=()
 loops=500
 case $mode in
-plain) ;;
+plain) loops=10000 ;;
 asan)
     flags+=(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
     export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1

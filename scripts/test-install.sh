@@ -30,6 +30,7 @@ lib=$root/$(sed -n 's/^CMAKE_INSTALL_LIBDIR:PATH=//p' "$work/build/CMakeCache.tx
 so=$lib/libmcm_dp.so
 
 for file in bin/media_proxy bin/mcm bin/sender_app bin/recver_app include/mesh_dp.h \
+    bin/mcm-ffmpeg bin/mcm-ffprobe bin/mcm-ffplay \
     share/man/man1/media_proxy.1 share/man/man1/mcm.1 share/man/man3/mesh_dp.3 \
     lib/systemd/system/media_proxy.service lib/sysusers.d/mcm.conf lib/tmpfiles.d/mcm.conf; do
     check "$file is installed" test -f "$root/$file"
@@ -38,6 +39,7 @@ check 'the static library is installed' test -f "$lib/libmcm_dp.a"
 check 'nothing lies outside the prefix' test "$(cd "$work/dest" && echo *):$(cd "$work/dest/opt" && echo *)" = opt:mesh
 check 'libmcm_dp.so leads to the soname' test "$(readlink "$so")" = libmcm_dp.so.1
 check 'the soname leads to the file' test -f "$lib/$(readlink "$lib/libmcm_dp.so.1")"
+check 'the wrapper finds the plugin' test "$("$root/bin/mcm-ffmpeg" -hide_banner -devices | grep -c ' DE mcm')" = 3
 check 'the soname is recorded' grep -q 'SONAME.*\[libmcm_dp\.so\.1\]' <(readelf -d "$so")
 check 'the unit names the installed program' grep -qx "ExecStart=$prefix/bin/media_proxy" \
     "$root/lib/systemd/system/media_proxy.service"

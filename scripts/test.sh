@@ -17,6 +17,7 @@ step 'header compiles' scripts/test-header.sh
 # The ring's protocol under all orders of memory operations. Another configuration, so another directory.
 step 'model of the ring' env RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR="$target/loom" \
     "$cargo" test -p mcm-ring --release --test loom
+step 'C tests, ten thousand connections' scripts/test-c.sh plain
 step 'C tests, AddressSanitizer' scripts/test-c.sh asan
 step 'C tests, Valgrind' scripts/test-c.sh valgrind
 step 'C examples' scripts/test-examples.sh

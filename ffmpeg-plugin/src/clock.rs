@@ -61,10 +61,20 @@ impl Drop for User<'_> {
     }
 }
 
-/// `ns` in ticks, rounded to the nearest.
-pub(crate) fn ticks(ns: i128, ticks_per_second: u32) -> i128 {
-    let product = ns * i128::from(ticks_per_second);
-    (product + SECOND / 2).div_euclid(SECOND)
+/// The unit of a stream's times: so many ticks in so many seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unit {
+    pub(crate) ticks: u32,
+    pub(crate) seconds: u32,
+}
+
+impl Unit {
+    /// A time in ticks, rounded to the nearest.
+    pub(crate) fn count(self, ns: i128) -> i64 {
+        let (ticks, ns_of_them) = (i128::from(self.ticks), SECOND * i128::from(self.seconds));
+        let rounded = (ns * ticks * 2 + ns_of_them).div_euclid(ns_of_them * 2);
+        i64::try_from(rounded).unwrap_or(0)
+    }
 }
 
 /// Times of what a demuxer gives out: they grow, whatever the source does.
@@ -82,11 +92,11 @@ impl Growing {
     pub(crate) fn next(&mut self, time: i64, duration: i64, slack: i64) -> i64 {
         let mut time = time.saturating_add(self.offset);
         if let Some(next) = self.next {
-            if time <= next - duration.max(1) {
+            if (time - next).abs() <= slack {
+                time = next;
+            } else if time <= next - duration.max(1) {
                 // Not later than the one before: another source has begun, or its clock was set.
                 self.offset = self.offset.saturating_add(next - time);
-                time = next;
-            } else if (time - next).abs() <= slack {
                 time = next;
             }
         }
@@ -113,11 +123,12 @@ mod tests {
 
     #[test]
     fn ticks_are_rounded() {
-        assert_eq!(ticks(1_000_000_000, 48_000), 48_000);
-        assert_eq!(ticks(33_366_667, 1_000_000), 33_367);
-        assert_eq!(ticks(-33_366_667, 1_000_000), -33_367);
-        assert_eq!(ticks(1_499, 1_000_000), 1);
-        assert_eq!(ticks(1_500, 1_000_000), 2);
+        let audio = Unit { ticks: 48_000, seconds: 1 };
+        assert_eq!(audio.count(SECOND), 48_000);
+        assert_eq!(audio.count(SECOND / 48_000), 1);
+        let video = Unit { ticks: 60_000, seconds: 1001 };
+        assert_eq!([33_366_667, -33_366_667].map(|ns| video.count(ns)), [2, -2]);
+        assert_eq!([8_300_000, 8_400_000].map(|ns| video.count(ns)), [0, 1]);
     }
 
     #[test]

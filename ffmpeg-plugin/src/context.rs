@@ -89,6 +89,20 @@ impl Context {
         Ok(Stream { libav: self.libav, pointer })
     }
 
+    /// Lets the opening of an input end before its first frame is there.
+    ///
+    /// Otherwise FFmpeg would read until it knows the first time. A program that opens two devices would not open the
+    /// second one before the first one has a frame, which its source may not send before there are two. The programs of
+    /// FFmpeg would also begin each input at 0, and so tear video and audio apart. Where the options are missing, that is all.
+    pub(crate) fn open_without_a_frame(self) {
+        for option in [c"max_ts_probe", c"fpsprobesize"] {
+            // SAFETY: the context begins with its class; C strings.
+            unsafe {
+                (self.libav.call.av_opt_set)(self.pointer, option.as_ptr(), c"0".as_ptr(), 0)
+            };
+        }
+    }
+
     pub(crate) fn log_error(self, text: &str) {
         self.log(LOG_ERROR, text);
     }
@@ -120,10 +134,10 @@ impl Stream {
         unsafe { field(self.pointer, self.libav.layout.codecpar) }
     }
 
-    /// Sets the unit of its times.
-    pub(crate) fn set_time_base(self, ticks_per_second: u32) {
+    /// Sets the unit of its times: so many ticks in `seconds`.
+    pub(crate) fn set_time_base(self, ticks: u32, seconds: u32) {
         // SAFETY: a stream of FFmpeg.
-        unsafe { (self.libav.call.avpriv_set_pts_info)(self.pointer, 64, 1, ticks_per_second) };
+        unsafe { (self.libav.call.avpriv_set_pts_info)(self.pointer, 64, seconds, ticks) };
     }
 
     /// Its frame rate; 0/0 or 0/1 if that is not known.

@@ -1,7 +1,7 @@
 //! The receiving devices.
 
 use crate::audio::{DEVICES, Essence, Pcm};
-use crate::clock::{self, Growing, RECEIVED, SECOND};
+use crate::clock::{self, Growing, RECEIVED, SECOND, Unit};
 use crate::config::{self, Payload};
 use crate::context::Context;
 use crate::error::{self, Error};
@@ -18,8 +18,13 @@ use std::ffi::{CString, c_int, c_void};
 const LOOK_MS: c_int = 100;
 /// Buffers that stay free, so that the source is never kept waiting by frames that FFmpeg holds.
 const SPARE_BUFFERS: u64 = 2;
-/// Ticks of a video stream. As fine as cameras' times.
-const VIDEO_TICKS: u32 = 1_000_000;
+/// How many audio packets make a second.
+const AUDIO_SECOND_PARTS: u32 = 50;
+/// Ticks of a video frame, where its rate is below [`FAST`].
+const FRAME_TICKS: u32 = 1000;
+/// Frames per second from which FFmpeg takes the unit of the times for the frame rate, if it may not look at frames first. So
+/// a frame lasts one tick there.
+const FAST: u32 = 70;
 
 /// The devices, for FFmpeg's list.
 pub(crate) fn formats(libav: &'static Libav) -> &'static [InputFormat] {
@@ -58,6 +63,7 @@ unsafe extern "C" fn read_header<const DEVICE: usize>(context: *mut c_void) -> c
             Essence::Video => open_video(context),
             Essence::Audio(pcm) => open_audio(context, pcm),
         }?;
+        context.open_without_a_frame();
         interrupt::watch();
         // SAFETY: the private data is ours; this thread is the only one that uses it.
         unsafe { (*context.private()).state = Box::into_raw(Box::new(demuxer)).cast() };
@@ -106,13 +112,23 @@ enum Frames {
     Audio { sample: usize },
 }
 
+/// A received frame and its time.
+#[derive(Debug)]
+struct Frame {
+    buffer: Buffer,
+    tai: i128,
+    missed: u64,
+}
+
 #[derive(Debug)]
 struct Demuxer {
+    /// Audio that does not continue the packet before it. Dropped before its connection.
+    carried: Option<Frame>,
     connection: Connection,
     frames: Frames,
     timeline: clock::User<'static>,
     times: Growing,
-    ticks: u32,
+    unit: Unit,
     /// Of a video frame, in ticks.
     duration: i64,
 }
@@ -144,16 +160,18 @@ fn open_video(context: Context) -> Result<Demuxer, Error> {
         None => (libav.codecs.rawvideo, Some(format)),
     };
     parameters::set_video(context, stream, codec, (width, height), pixels)?;
-    stream.set_time_base(VIDEO_TICKS);
+    let frame_ticks = frame_ticks(rate);
+    let unit = Unit { ticks: rate.num * frame_ticks, seconds: rate.den };
+    stream.set_time_base(unit.ticks, unit.seconds);
     stream.set_frame_rate(Rational { num: rate.num as c_int, den: rate.den as c_int });
-    let duration = SECOND * i128::from(rate.den) / i128::from(rate.num);
     Ok(Demuxer {
+        carried: None,
         connection,
         frames: Frames::Video { bytes, lines: lines.filter(|lines| !lines.are_the_same()) },
         timeline: RECEIVED.join(),
         times: Growing::default(),
-        ticks: VIDEO_TICKS,
-        duration: clock::ticks(duration, VIDEO_TICKS) as i64,
+        unit,
+        duration: i64::from(frame_ticks),
     })
 }
 
@@ -169,13 +187,15 @@ fn open_audio(context: Context, pcm: Pcm) -> Result<Demuxer, Error> {
     let stream = context.new_stream()?;
     let codec = pcm.codec(&context.libav().codecs);
     parameters::set_audio(context, stream, codec, channels, sample_rate)?;
-    stream.set_time_base(sample_rate as u32);
+    let unit = Unit { ticks: sample_rate as u32, seconds: 1 };
+    stream.set_time_base(unit.ticks, unit.seconds);
     Ok(Demuxer {
+        carried: None,
         connection,
         frames: Frames::Audio { sample: pcm.bytes() * channels as usize },
         timeline: RECEIVED.join(),
         times: Growing::default(),
-        ticks: sample_rate as u32,
+        unit,
         duration: 0,
     })
 }
@@ -213,6 +233,12 @@ pub(crate) fn parse_rate(libav: &Libav, text: &str) -> Result<FrameRate, Error> 
 pub(crate) fn frame_rate(rate: Rational) -> Option<FrameRate> {
     let (num, den) = (u32::try_from(rate.num).ok()?, u32::try_from(rate.den).ok()?);
     FrameRate::new(num, den).ok()
+}
+
+/// Ticks of a frame in the unit of its stream, which FFmpeg keeps as integers of 31 bits.
+fn frame_ticks(rate: FrameRate) -> u32 {
+    let fits = rate.num <= i32::MAX as u32 / FRAME_TICKS;
+    if fits && rate.num / rate.den < FAST { FRAME_TICKS } else { 1 }
 }
 
 /// The lines of v210.
@@ -258,33 +284,47 @@ pub(crate) fn check_size(
 
 impl Demuxer {
     fn read(&mut self, context: Context, packet: &mut AVPacket) -> Result<(), Error> {
-        let (buffer, missed) = loop {
-            let buffer = self.wait(context)?;
-            let missed = buffer.info()?.missed;
-            if missed > 0 {
-                context.log_warning(&format!("{missed} frames missed"));
-            }
-            if self.is_whole(context, &buffer) {
-                break (buffer, missed);
-            }
+        let frame = match self.carried.take() {
+            Some(frame) => frame,
+            None => loop {
+                let buffer = self.wait(context)?;
+                if let Some(frame) = self.taken(context, buffer)? {
+                    break frame;
+                }
+            },
         };
-        let tai = i128::from(buffer.info()?.tai_ns);
-        let time = clock::ticks(tai - self.timeline.zero(|| tai), self.ticks);
-        let time = i64::try_from(time).unwrap_or(0);
+        let (tai, missed) = (frame.tai, frame.missed);
         let (duration, slack) = match self.frames {
-            Frames::Video { .. } => (self.duration, 0),
-            // Sources that do not say when a packet was recorded get the time of put, which jitters.
+            Frames::Video { bytes, lines } => {
+                self.fill_video(context, frame.buffer, packet, bytes, lines)?;
+                // One tick may be due to rounding.
+                (self.duration, i64::from(missed == 0))
+            }
             Frames::Audio { sample } => {
-                let slack = if missed == 0 { i64::from(self.ticks / 50) } else { 0 };
-                ((buffer.len() / sample) as i64, slack)
+                let samples = self.fill_audio(context, frame, packet, sample)?;
+                // Sources that do not say when a packet was recorded get the time of put, which jitters.
+                (
+                    samples as i64,
+                    if missed == 0 { i64::from(self.unit.ticks / AUDIO_SECOND_PARTS) } else { 0 },
+                )
             }
         };
-        self.fill(context, buffer, packet)?;
+        let time = self.unit.count(tai - self.timeline.zero(|| tai));
         packet.pts = self.times.next(time, duration, slack);
         packet.dts = packet.pts;
         packet.duration = duration;
         packet.flags |= KEY;
         Ok(())
+    }
+
+    /// A frame with its time. `None` if it has not the size that its format has; it is left out.
+    fn taken(&self, context: Context, buffer: Buffer) -> Result<Option<Frame>, Error> {
+        let info = buffer.info()?;
+        if info.missed > 0 {
+            context.log_warning(&format!("{} frames missed", info.missed));
+        }
+        let (tai, missed) = (i128::from(info.tai_ns), info.missed);
+        Ok(self.is_whole(context, &buffer).then_some(Frame { buffer, tai, missed }))
     }
 
     /// The next frame. The first thing looked for is a frame, so that none is lost by a look at anything else.
@@ -321,23 +361,55 @@ impl Demuxer {
     }
 
     /// Puts a frame into a packet: as it is where that can be, else as a copy.
-    fn fill(&self, context: Context, buffer: Buffer, packet: &mut AVPacket) -> Result<(), Error> {
+    fn fill_video(
+        &self,
+        context: Context,
+        buffer: Buffer,
+        packet: &mut AVPacket,
+        bytes: usize,
+        lines: Option<Lines>,
+    ) -> Result<(), Error> {
         let libav = context.libav();
-        match self.frames {
-            Frames::Video { lines: Some(lines), .. } => {
-                lines.pad(buffer.bytes(), new_packet(libav, packet, lines.packet())?);
-            }
-            Frames::Video { lines: None, .. }
-                if self.connection.free_buffers() >= SPARE_BUFFERS =>
-            {
+        match lines {
+            Some(lines) => lines.pad(buffer.bytes(), new_packet(libav, packet, lines.packet())?),
+            None if self.connection.free_buffers() >= SPARE_BUFFERS => {
                 lend(libav, buffer, packet)?;
             }
-            // Audio is small, and FFmpeg may hold many packets of it.
-            Frames::Video { .. } | Frames::Audio { .. } => {
-                new_packet(libav, packet, buffer.len())?.copy_from_slice(buffer.bytes());
-            }
+            None => new_packet(libav, packet, bytes)?.copy_from_slice(buffer.bytes()),
         }
         Ok(())
+    }
+
+    /// Collects audio into a packet of about 20 ms, and returns how many samples it has.
+    ///
+    /// Programs keep a few packets between a device and what follows it. With those of the mesh, of 1 ms, they could not
+    /// take the audio that belongs to one frame of video, and a source that sends both in turn would have to wait.
+    fn fill_audio(
+        &mut self,
+        context: Context,
+        first: Frame,
+        packet: &mut AVPacket,
+        sample: usize,
+    ) -> Result<usize, Error> {
+        let rate = i128::from(self.unit.ticks);
+        let wanted = (self.unit.ticks / AUDIO_SECOND_PARTS) as usize * sample;
+        let mut data = first.buffer.bytes().to_vec();
+        // Given back before anything is waited for.
+        drop(first.buffer);
+        while data.len() < wanted {
+            // An end or a failure comes again with the next call; what is there goes out first.
+            let Ok(Some(buffer)) = self.connection.get(LOOK_MS) else { break };
+            let Some(frame) = self.taken(context, buffer)? else { continue };
+            let expected = first.tai + (data.len() / sample) as i128 * SECOND / rate;
+            let apart = (frame.tai - expected).abs() > SECOND / i128::from(AUDIO_SECOND_PARTS);
+            if frame.missed > 0 || apart {
+                self.carried = Some(frame);
+                break;
+            }
+            data.extend_from_slice(frame.buffer.bytes());
+        }
+        new_packet(context.libav(), packet, data.len())?.copy_from_slice(&data);
+        Ok(data.len() / sample)
     }
 }
 
@@ -380,4 +452,16 @@ fn lend(libav: &Libav, buffer: Buffer, packet: &mut AVPacket) -> Result<(), Erro
     packet.data = payload;
     packet.size = size;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_of_a_frame_are_fine_and_fit() {
+        let ticks = |num, den| frame_ticks(FrameRate::new(num, den).unwrap());
+        assert_eq!([ticks(25, 1), ticks(60000, 1001), ticks(120, 1)], [1000, 1000, 1]);
+        assert_eq!(ticks(2_200_001, 65_521), 1);
+    }
 }

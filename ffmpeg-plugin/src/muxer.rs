@@ -198,7 +198,7 @@ fn open_video(context: Context) -> Result<Muxer, Error> {
         }
         (None, _) => Packets::Raw,
     };
-    stream.set_time_base(VIDEO_TICKS);
+    stream.set_time_base(VIDEO_TICKS, 1);
     Ok(Muxer::new(connection, packets, VIDEO_TICKS))
 }
 
@@ -232,7 +232,7 @@ fn open_audio(context: Context, pcm: Pcm) -> Result<Muxer, Error> {
     let payload =
         Payload::Audio { channels: channels as u32, sample_rate: sample_rate as u32, pcm };
     let connection = open(context, &payload)?;
-    stream.set_time_base(sample_rate as u32);
+    stream.set_time_base(sample_rate as u32, 1);
     let sample = pcm.bytes() * channels as usize;
     Ok(Muxer::new(connection, Packets::Audio { sample }, sample_rate as u32))
 }

@@ -10,6 +10,7 @@ use std::io::Error;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::server::NamedService;
 use tonic::service::InterceptorLayer;
 use tonic::transport::Server;
 
@@ -53,6 +54,9 @@ pub(crate) async fn serve_control(
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // The files also describe the service of the SDK port, which is not served here.
+            .with_service_name(<ControlServer<ControlService> as NamedService>::NAME)
+            .with_service_name("grpc.health.v1.Health")
     };
     // Descriptors that this program was built with cannot be wrong; without them only reflection is missing.
     let current = files().build_v1().inspect_err(|error| log::error!("reflection: {error}")).ok();

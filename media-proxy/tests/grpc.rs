@@ -53,6 +53,7 @@ fn health_and_reflection() {
         let names: Vec<_> = list.service.into_iter().map(|service| service.name).collect();
         assert!(names.contains(&"mcm.control.v1.Control".into()), "{names:?}");
         assert!(names.contains(&"grpc.health.v1.Health".into()), "{names:?}");
+        assert!(!names.contains(&"sdk.SDKAPI".into()), "not served on this port: {names:?}");
         let answer = answers.message().await.unwrap().unwrap().message_response;
         assert!(matches!(answer, Some(MessageResponse::FileDescriptorResponse(_))), "{answer:?}");
     });

@@ -77,7 +77,9 @@ impl Connection {
                 Ok(Peer::Source(SourcePeer::new(source)))
             }
             Direction::Receive => {
-                Ok(Peer::Receiver(ReceiverPeer::new(Arc::new(Receiver::new(close_at_end)))))
+                let partitions = (config.payload_size() as usize, config.metadata_size() as usize);
+                let receiver = Arc::new(Receiver::new(close_at_end));
+                Ok(Peer::Receiver(ReceiverPeer::new(receiver, partitions)))
             }
         }
     }

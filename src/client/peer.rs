@@ -56,6 +56,8 @@ struct Seated {
 #[derive(Debug)]
 pub(super) struct ReceiverPeer {
     pub(super) receiver: Arc<Receiver>,
+    /// Bytes of payload and metadata that the configuration gives each buffer.
+    partitions: (usize, usize),
     state: Mutex<ReceiverState>,
 }
 
@@ -163,8 +165,8 @@ impl SourcePeer {
 }
 
 impl ReceiverPeer {
-    pub(super) fn new(receiver: Arc<Receiver>) -> Self {
-        Self { receiver, state: Mutex::default() }
+    pub(super) fn new(receiver: Arc<Receiver>, partitions: (usize, usize)) -> Self {
+        Self { receiver, partitions, state: Mutex::default() }
     }
 
     /// Announces with a fresh standby seat: the one before may have been passed on by a proxy that is no more.
@@ -192,7 +194,8 @@ impl ReceiverPeer {
         let Some(seat) = state.standby.take() else {
             return Err(Error::Internal("a ring came for which there is no seat".into()));
         };
-        match Reader::open(pool, board, seat, ring.start) {
+        let opened = Reader::open(pool, board, seat, ring.start).map_err(|error| error.to_string());
+        match opened.and_then(|reader| self.fitting(reader)) {
             Ok(reader) => {
                 // Sources that ended in peace leave nothing behind to be told of.
                 state.sources.retain(|(ring, _)| self.receiver.reads(*ring));
@@ -203,6 +206,19 @@ impl ReceiverPeer {
             Err(error) => log::error!("ring of the group's source: {error}"),
         }
         Self::fresh_standby(&mut state, ring.key)
+    }
+
+    /// The reader, if the source's buffers are what this connection was configured for.
+    fn fitting(&self, reader: Arc<Reader>) -> Result<Arc<Reader>, String> {
+        let shape = reader.geometry();
+        let found = (shape.payload_size, shape.metadata_size);
+        if found == self.partitions {
+            return Ok(reader);
+        }
+        Err(format!(
+            "its buffers have {} bytes of payload and {} of metadata, configured are {} and {}",
+            found.0, found.1, self.partitions.0, self.partitions.1
+        ))
     }
 
     /// A new standby seat for the proxy.

@@ -318,6 +318,8 @@ impl Session {
             let body = Body::Goodbye(Goodbye { key });
             self.transmit(&Arc::clone(socket), Outgoing { body, fds: Vec::new() });
         }
+        // The thread gives up the descriptors that it watches for this connection.
+        self.ring_alarm();
     }
 
     /// Sends without waiting: a proxy that does not read for so long that the socket is full is treated as lost, and learns

@@ -190,6 +190,26 @@ pub unsafe extern "C" fn mesh_put_buffer_timeout(
     })
 }
 
+/// Gives a buffer back without publishing it, and sets the pointer to NULL. Never blocks.
+///
+/// For a source that has nothing to say after all, or that fails while it fills the buffer. For a receiver it is the same
+/// as `mesh_put_buffer()`.
+///
+/// @return 0 or -MESH_ERR_BAD_BUF_PTR.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mesh_discard_buffer(buf: *mut *mut MeshBuffer) -> c_int {
+    boundary::guard("mesh_discard_buffer", || {
+        // SAFETY: null, or the caller's own variable.
+        let variable = unsafe { pointer::output(buf, "buf") }?;
+        // SAFETY: null, or a live buffer of this library that no other thread uses.
+        unsafe { pointer::output(*variable, "*buf") }?;
+        let pointer = std::mem::replace(variable, std::ptr::null_mut());
+        // SAFETY: as in `mesh_put_buffer_timeout`.
+        drop(unsafe { Box::from_raw(pointer.cast::<BufferBox>()) });
+        Ok(())
+    })
+}
+
 /// Sets how many bytes of the payload are valid; `payload_len` follows. For buffers of a source.
 ///
 /// @return 0, -MESH_ERR_BAD_BUF_PTR (also for a receiver's buffer), or -MESH_ERR_BAD_BUF_LEN if `len` is larger

@@ -139,6 +139,23 @@ static void a_frame_arrives_with_all_that_was_set(void)
     close_pair(&pair);
 }
 
+static void a_discarded_buffer_is_not_published(void)
+{
+    Pair pair;
+    MeshBuffer *buf;
+
+    REQUIRE(open_pair(&pair, "discarded", ""));
+    REQUIRE(mesh_get_buffer(pair.tx, &buf));
+    RETURNS(0, mesh_discard_buffer(&buf));
+    CHECK(buf == NULL);
+    RETURNS(0, send_text(pair.tx, "first"));
+    REQUIRE(mesh_get_buffer_timeout(pair.rx, &buf, DEADLINE_MS));
+    CHECK(holds_text(buf, "first"));
+    RETURNS(0, mesh_discard_buffer(&buf));
+    CHECK(buf == NULL);
+    close_pair(&pair);
+}
+
 static void several_buffers_are_out_at_once(void)
 {
     static const char *const texts[] = {"three", "two", "one", "zero"};
@@ -622,6 +639,7 @@ static void threads_do_not_disturb_each_other(void)
 int main(void)
 {
     RUN(a_frame_arrives_with_all_that_was_set);
+    RUN(a_discarded_buffer_is_not_published);
     RUN(several_buffers_are_out_at_once);
     RUN(timeouts_are_kept);
     RUN(a_source_has_as_many_buffers_as_configured);

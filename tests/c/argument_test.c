@@ -31,6 +31,8 @@ static void null_arguments_are_refused(void)
     RETURNS(-MESH_ERR_BAD_CONN_PTR, mesh_get_buffer_timeout(NULL, &buf, 0));
     RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_put_buffer(NULL));
     RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_put_buffer(&buf));
+    RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_discard_buffer(NULL));
+    RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_discard_buffer(&buf));
     RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_put_buffer_timeout(NULL, 0));
     RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_put_buffer_timeout(&buf, 0));
     RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_buffer_set_payload_len(NULL, 0));

@@ -44,7 +44,10 @@ pub fn check(payload: &[u8], metadata: &[u8]) -> Result<Stamp, String> {
         return Err(format!("payload begins with {magic:#x}"));
     }
     if len != payload.len() as u64 {
-        return Err(format!("frame {index} of {source:#x} has {} bytes, made were {len}", payload.len()));
+        return Err(format!(
+            "frame {index} of {source:#x} has {} bytes, made were {len}",
+            payload.len()
+        ));
     }
     if checksum(&[source, index, len], body, metadata) != sum {
         return Err(format!("frame {index} of {source:#x}: checksum is wrong"));
@@ -69,7 +72,10 @@ impl Order {
     pub fn take(&mut self, stamp: Stamp, info: &BufferInfo) -> Result<(), String> {
         let Stamp { source, index } = stamp;
         if info.sequence != index {
-            return Err(format!("frame {index} of {source:#x} came with sequence {}", info.sequence));
+            return Err(format!(
+                "frame {index} of {source:#x} came with sequence {}",
+                info.sequence
+            ));
         }
         match self.last {
             Some(last) if last.source == source => {

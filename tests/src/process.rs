@@ -138,7 +138,12 @@ impl Process {
     pub fn wait(&mut self) -> ExitStatus {
         let start = std::time::Instant::now();
         while !self.has_ended() {
-            assert!(start.elapsed() < wait::DEADLINE, "{} does not end:\n{}", self.name, self.output());
+            assert!(
+                start.elapsed() < wait::DEADLINE,
+                "{} does not end:\n{}",
+                self.name,
+                self.output()
+            );
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         for reader in self.readers.drain(..) {

@@ -20,9 +20,29 @@ pub fn media_proxy() -> &'static Path {
         let changed = newest(&source("media-proxy/src")).max(newest(&source("crates")));
         let built = program.metadata().and_then(|meta| meta.modified()).ok();
         if built.is_none_or(|built| built < changed) {
-            build();
+            build(&["media-proxy"]);
         }
         program
+    })
+}
+
+/// The shared libraries that FFmpeg loads: the plugin, and the library of the mesh. They are built if one is missing or older
+/// than its source.
+///
+/// # Panics
+/// If they cannot be built.
+#[must_use]
+pub fn ffmpeg_libraries() -> &'static [PathBuf; 2] {
+    static LIBRARIES: OnceLock<[PathBuf; 2]> = OnceLock::new();
+    LIBRARIES.get_or_init(|| {
+        let libraries = ["libmcm_avdevice.so", "libmcm_dp.so"].map(beside);
+        let sources = ["ffmpeg-plugin/src", "src", "crates"];
+        let changed = sources.map(|path| newest(&source(path))).into_iter().max();
+        let built = libraries.iter().map(|it| it.metadata().and_then(|meta| meta.modified()).ok());
+        if built.min().flatten() < changed {
+            build(&["mcm-ffmpeg-plugin", "mcm_dp"]);
+        }
+        libraries
     })
 }
 
@@ -58,16 +78,19 @@ fn newest(directory: &Path) -> SystemTime {
     times.max().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-fn build() {
+fn build(packages: &[&str]) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut target = beside("");
     let profile = target.components().next_back().map(|name| name.as_os_str().to_owned());
     target.pop();
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--package", "media-proxy", "--target-dir"]).arg(target);
+    command.args(["build", "--quiet", "--target-dir"]).arg(target);
+    for package in packages {
+        command.args(["--package", package]);
+    }
     if profile.is_some_and(|name| name == "release") {
         command.arg("--release");
     }
     let status = command.current_dir(source(".")).status().expect("cargo");
-    assert!(status.success(), "media_proxy cannot be built");
+    assert!(status.success(), "{packages:?} cannot be built");
 }

@@ -2,9 +2,9 @@
 //! happens at a known state.
 
 use mcm_dp::client::{Client, Connection, Direction, Timeout};
+use mcm_tests::config;
 use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;
-use mcm_tests::config;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,20 +14,22 @@ fn put(source: &Connection) {
 }
 
 /// What the child tries; the number of the first thing that is not as it should be, or 0.
-fn child(client: &Arc<Client>, source: Arc<Connection>, receiver: Arc<Connection>, config: &str) -> i32 {
+fn child(
+    client: &Arc<Client>,
+    source: Arc<Connection>,
+    receiver: Arc<Connection>,
+    config: &str,
+) -> i32 {
     let now = Timeout::After(Duration::ZERO);
-    let code = |result: Result<i32, mcm_dp::error::Error>| result.map_or_else(|e| e.code(), |v| v);
-    if code(source.get(now).map(|_| 0)) != 1015 {
-        return 1;
-    }
-    if code(receiver.get(Timeout::Infinite).map(|_| 0)) != 1015 {
-        return 2;
-    }
-    if code(client.connect(Direction::Receive, config).map(|_| 0)) != 1015 {
-        return 3;
-    }
-    if code(source.event_fd().map(|_| 0)) != 1015 {
-        return 4;
+    let refused = |error: Option<mcm_dp::error::Error>| error.is_some_and(|e| e.code() == 1015);
+    let tries = [
+        refused(source.get(now).err()),
+        refused(receiver.get(Timeout::Infinite).err()),
+        refused(client.connect(Direction::Receive, config).err()),
+        refused(source.event_fd().err()),
+    ];
+    if let Some(wrong) = tries.iter().position(|refused| !refused) {
+        return 1 + wrong as i32;
     }
     source.shutdown();
     receiver.cancel();

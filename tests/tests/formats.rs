@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use std::process::Command;
 use std::sync::Arc;
 
-
 fn payload(buffer: &Buffer) -> &[u8] {
     // SAFETY: the buffer is held, and the length is that of its frame.
     unsafe { std::slice::from_raw_parts(buffer.payload_ptr(), buffer.payload_len()) }
@@ -142,7 +141,8 @@ fn blobs_with_metadata_in_every_start_order() {
     }
     // The same group again and again, and sizes that fit nothing in particular.
     for (n, size) in [40, 41, 4095, 4097, 8_294_400].into_iter().enumerate() {
-        let config = config::with(config::blob("again", size), json!({ "bufferQueueCapacity": 2 + n }));
+        let config =
+            config::with(config::blob("again", size), json!({ "bufferQueueCapacity": 2 + n }));
         exchange(&proxy, &config, size, n % 4);
     }
 }

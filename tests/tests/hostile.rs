@@ -11,9 +11,7 @@ use proto::Kind;
 use proto::datagram::{MAX_LEN, VERSION, encode_from_client};
 use proto::exchange::{Goodbye, Hello, Joined, Standby, from_client, from_proxy};
 use proto::sdk::ConnectionConfig;
-use ring::layout::{
-    BOARD_MAGIC, BOARD_SIZE, BoardHeader, LAYOUT_VERSION, SEAT_MAGIC, SEAT_SIZE,
-};
+use ring::layout::{BOARD_MAGIC, BOARD_SIZE, BoardHeader, LAYOUT_VERSION, SEAT_MAGIC, SEAT_SIZE};
 use ring::{Seat, Source, SourceOptions};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
@@ -118,8 +116,7 @@ fn messages_out_of_turn() {
     let stream = Stream::new();
     let socket = stream.run.socket();
     let hello = |version, client_id: &str| {
-        let hello =
-            Hello { version, client_id: client_id.into(), program: "x".into(), pid: 1 };
+        let hello = Hello { version, client_id: client_id.into(), program: "x".into(), pid: 1 };
         from_client::Body::Hello(hello)
     };
     let process = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
@@ -250,7 +247,11 @@ fn wrong_descriptors_for_pool_and_board() {
         ("twice the pool", pool(), pool()),
         ("unsealed board", pool(), board_of(&header, SealFlags::empty())),
         ("board that may shrink", pool(), board_of(&header, sealed() - SealFlags::SHRINK)),
-        ("board that others may write", pool(), board_of(&header, sealed() - SealFlags::FUTURE_WRITE)),
+        (
+            "board that others may write",
+            pool(),
+            board_of(&header, sealed() - SealFlags::FUTURE_WRITE),
+        ),
         ("unsealed pool", memory(pool_size, &[], SealFlags::empty()), copy(good.board_fd())),
         ("small pool", memory(4096, &[], sealed()), copy(good.board_fd())),
         ("empty pool", memory(0, &[], sealed()), copy(good.board_fd())),
@@ -334,7 +335,9 @@ fn a_seat_full_of_nonsense_harms_only_its_owner() {
         let wire = Wire::welcomed(&stream.run.socket(), &format!("nonsense-{round}"));
         wire.announce(1, stream.config(Kind::Receiver), &[], &[seat.as_fd()]);
         // It gets the ring as everybody does, and never reads from it.
-        assert!(matches!(wire.hear(), Heard::Message(from_proxy::Body::Ring(_), fds) if fds.len() == 3));
+        assert!(
+            matches!(wire.hear(), Heard::Message(from_proxy::Body::Ring(_), fds) if fds.len() == 3)
+        );
         stream.flows();
     }
     served(&stream);
@@ -382,9 +385,8 @@ fn a_board_full_of_nonsense_harms_nobody_for_good() {
         }
         wire.say(from_client::Body::Goodbye(Goodbye { key: 1 }), &[]);
     }
-    let source = mcm_tests::wait::some("the group is free", || {
-        client.connect(Direction::Send, &text).ok()
-    });
+    let source =
+        mcm_tests::wait::some("the group is free", || client.connect(Direction::Send, &text).ok());
     let mut buffer = source.get(mcm_dp::client::Timeout::Default).unwrap();
     buffer.set_payload_len(123).unwrap();
     buffer.set_tai_ns(456).unwrap();
@@ -412,7 +414,8 @@ fn half_a_conversation_and_a_stolen_name() {
     // A name that another process uses.
     let first = Wire::welcomed(&socket, "name");
     let second = Wire::connect(&socket).unwrap();
-    let hello = Hello { version: VERSION, client_id: "name".into(), program: String::new(), pid: 1 };
+    let hello =
+        Hello { version: VERSION, client_id: "name".into(), program: String::new(), pid: 1 };
     let bytes = encode_from_client(from_client::Body::Hello(hello)).unwrap();
     let init = pidfd_open(rustix::process::Pid::from_raw(1).unwrap(), PidfdFlags::empty());
     if let Ok(init) = init {

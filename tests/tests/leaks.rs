@@ -12,16 +12,19 @@ use std::sync::Arc;
 fn usage(proxy: &Proxy) -> [usize; 4] {
     let own = std::process::id();
     let mappings = resources::mappings(own);
-    [resources::descriptors(own), mappings, resources::threads(own), resources::descriptors(proxy.pid())]
+    [
+        resources::descriptors(own),
+        mappings,
+        resources::threads(own),
+        resources::descriptors(proxy.pid()),
+    ]
 }
 
 fn exchange(client: &Arc<Client>, round: usize) {
-    let config = config::with(
-        config::blob("leaks", 5000),
-        json!({ "bufferQueueCapacity": 2 + round % 7 }),
-    );
+    let config =
+        config::with(config::blob("leaks", 5000), json!({ "bufferQueueCapacity": 4 + round % 7 }));
     let open = |direction| client.connect(direction, &config.to_string()).unwrap();
-    let early = (round % 2 == 0).then(|| open(Direction::Receive));
+    let early = (round.is_multiple_of(2)).then(|| open(Direction::Receive));
     let source = open(Direction::Send);
     let receiver = early.unwrap_or_else(|| open(Direction::Receive));
     for _ in 0..3 {
@@ -29,11 +32,11 @@ fn exchange(client: &Arc<Client>, round: usize) {
         Connection::put(buffer, Timeout::Default).map_err(|(_, error)| error).unwrap();
     }
     let first = receiver.get(Timeout::Default).unwrap();
-    if round % 5 == 0 {
+    if round.is_multiple_of(5) {
         receiver.event_fd().unwrap();
         source.event_fd().unwrap();
     }
-    if round % 3 == 0 {
+    if round.is_multiple_of(3) {
         let wrong = config::blob("leaks", 5001).to_string();
         assert_eq!(client.connect(Direction::Receive, &wrong).unwrap_err().code(), 1010);
     }
@@ -71,8 +74,8 @@ fn nothing_is_left() {
     client_after_client(&proxy, 20);
     connection_after_connection(&proxy, 50);
     let before = usage(&proxy);
-    client_after_client(&proxy, 300);
-    connection_after_connection(&proxy, 700);
+    client_after_client(&proxy, 1000);
+    connection_after_connection(&proxy, 3000);
     // A few mappings are the allocator's.
     let bounds = [before[0], before[1] + 20, before[2], before[3]];
     wait::until(&format!("usage is as it was, {before:?}"), || {

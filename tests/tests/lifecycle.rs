@@ -102,9 +102,15 @@ fn sources_follow_each_other_and_nothing_is_missed() {
         // Sometimes before the receiver has read anything, sometimes after.
         if round % 2 == 0 {
             drop(source);
-            assert_eq!([take(&receiver), take(&receiver), take(&receiver)], [(1, 0), (2, 1), (3, 2)]);
+            assert_eq!(
+                [take(&receiver), take(&receiver), take(&receiver)],
+                [(1, 0), (2, 1), (3, 2)]
+            );
         } else {
-            assert_eq!([take(&receiver), take(&receiver), take(&receiver)], [(1, 0), (2, 1), (3, 2)]);
+            assert_eq!(
+                [take(&receiver), take(&receiver), take(&receiver)],
+                [(1, 0), (2, 1), (3, 2)]
+            );
             drop(source);
         }
     }
@@ -196,7 +202,8 @@ fn what_tools_see_is_what_happened() {
     let shown = group.source.unwrap();
     assert_eq!((shown.frames, shown.capacity, shown.pid), (40, 4, std::process::id()));
     assert_eq!(shown.bytes, (0..40).sum::<u64>());
-    let counts: Vec<_> = group.receivers.iter().map(|r| (r.frames, r.missed, r.held, r.live)).collect();
+    let counts: Vec<_> =
+        group.receivers.iter().map(|r| (r.frames, r.missed, r.held, r.live)).collect();
     assert_eq!(counts, [(40, 0, 0, false), (1, missed, 1, true)]);
     assert!(missed > 0);
 }

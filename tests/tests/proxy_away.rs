@@ -151,8 +151,7 @@ fn a_source_that_is_replaced_under_a_proxy_is_read_from_its_first_frame() {
             assert_eq!(old.end().error, 0);
         }
         for receiver in &mut stream.receivers {
-            let report =
-                receiver.until("a frame of the new source", |report| report.source == id);
+            let report = receiver.until("a frame of the new source", |report| report.source == id);
             assert_eq!(report.first, Some(0), "{report:?}");
         }
     }

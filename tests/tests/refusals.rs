@@ -160,7 +160,8 @@ fn too_many_connections_of_a_client_are_refused_by_the_client() {
     let proxy = Proxy::start(&run);
     let few = config::with(config::client(&run.socket()), json!({ "maxMediaConnections": 2 }));
     let client = Client::new(&few.to_string()).unwrap();
-    let open = |n| client.connect(Direction::Receive, &config::blob(&format!("g{n}"), 10).to_string());
+    let open =
+        |n| client.connect(Direction::Receive, &config::blob(&format!("g{n}"), 10).to_string());
     let kept = [open(1).unwrap(), open(2).unwrap()];
     assert_eq!(open(3).unwrap_err().code(), 1006);
     assert_eq!(client.close().unwrap_err().code(), 1007);

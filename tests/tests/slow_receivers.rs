@@ -1,10 +1,10 @@
 //! Receivers that sleep, hold what they have or stand still: they cost the source one wait, and the others nothing.
 
 use mcm_dp::client::{Buffer, Client, Connection, Direction, Timeout};
+use mcm_tests::config;
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::proxy::Proxy;
 use mcm_tests::role::{Order, Role, Spec};
-use mcm_tests::config;
 use mcm_tests::run::Run;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -88,8 +88,7 @@ impl Group {
 
 fn index(buffer: &Buffer) -> u64 {
     // SAFETY: the frame is held, and its payload has so many bytes.
-    let payload =
-        unsafe { std::slice::from_raw_parts(buffer.payload_ptr(), buffer.payload_len()) };
+    let payload = unsafe { std::slice::from_raw_parts(buffer.payload_ptr(), buffer.payload_len()) };
     content::check(payload, &[]).unwrap().index
 }
 
@@ -166,7 +165,7 @@ fn one_that_holds_what_it_has_is_waited_for_once_and_its_frames_stay_whole() {
 #[test]
 fn several_that_hold_different_frames_do_not_stop_the_source() {
     // As many as a pool has room for when each holds all that it may.
-    let holders = 3;
+    let holders = 4;
     let mut group = Group::new(reliable(), &vec![json!({}); holders + 1]);
     let mut held = Vec::new();
     for holder in 1..=holders {

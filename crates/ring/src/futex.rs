@@ -36,6 +36,16 @@ impl<'a> Expected<'a> {
         Self { word, value, own: true }
     }
 
+    /// The word.
+    pub(crate) fn word(&self) -> &'a AtomicU32 {
+        self.word
+    }
+
+    /// The value that it is slept on.
+    pub(crate) fn value(&self) -> u32 {
+        self.value
+    }
+
     /// Whether there is nothing to sleep on any more.
     pub(crate) fn changed(&self) -> bool {
         self.word.load(Ordering::Relaxed) != self.value

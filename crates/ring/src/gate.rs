@@ -54,6 +54,11 @@ impl Gate {
         Ok(Waiter { gate: self, cancels: None })
     }
 
+    /// What the word to sleep on shows now.
+    pub(crate) fn value(&self) -> u32 {
+        self.word.load(Ordering::SeqCst)
+    }
+
     /// Fails where the side was closed.
     pub(crate) fn check_open(&self) -> Result<(), RingError> {
         if !self.is_closed() {

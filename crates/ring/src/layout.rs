@@ -77,8 +77,8 @@ impl Geometry {
         }
         // Two more than the queue, so that a full queue still leaves one slot to write and one to move on with.
         let base_slots = capacity + 2;
-        // Each receiver may lease as many slots as the queue has: room for three that do so on different frames.
-        let slot_count = (4 * capacity + 4).min(MAX_SLOTS);
+        // Room for four receivers that hold all they may, each different frames, and still for the source to work in.
+        let slot_count = (4 * capacity + 8).min(MAX_SLOTS);
         Ok(Self { payload_size, metadata_size, capacity, base_slots, slot_count })
     }
 
@@ -112,10 +112,11 @@ impl Geometry {
         self.bytes_of(self.slot_count)
     }
 
-    /// How many slots one receiver may hold at once.
+    /// How many slots one receiver may hold at once: as many as the queue has, less for the longest queues.
     #[must_use]
     pub fn lease_limit(&self) -> usize {
-        self.capacity
+        // One more than it may hold is what a receiver seems to hold while it looks.
+        self.capacity.min((self.slot_count - 4) / 4 - 1)
     }
 }
 
@@ -178,7 +179,7 @@ mod tests {
     #[test]
     fn payloads_are_aligned_and_preceded_by_system_data() {
         let geometry = Geometry::new(5, 3, 2).unwrap();
-        assert_eq!((geometry.base_slots, geometry.slot_count), (4, 12));
+        assert_eq!((geometry.base_slots, geometry.slot_count), (4, 16));
         assert_eq!(geometry.metadata_offset(), 8);
         for slot in 0..geometry.slot_count {
             assert_eq!(geometry.payload_offset(slot) % 64, 0);

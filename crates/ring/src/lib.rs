@@ -14,6 +14,8 @@ mod sync;
 pub mod words;
 
 #[cfg(not(loom))]
+mod beds;
+#[cfg(not(loom))]
 mod clock;
 #[cfg(not(loom))]
 mod error;

@@ -1,5 +1,6 @@
 //! A receiver: reads the ring of its group's source, and moves on to the next source's when that has ended.
 
+use crate::beds::Beds;
 use crate::clock::{Deadline, monotonic_ns};
 use crate::error::RingError;
 use crate::fork::ForkMark;
@@ -13,9 +14,13 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 /// Longest sleep without a look round.
 const LOOK_NS: u64 = 1_000_000_000;
+
+/// Pause between two attempts to wake a thread that is on its way to sleep.
+const KNOCK_AGAIN: Duration = Duration::from_micros(20);
 
 /// Counts of a receiver, over all the rings that it has read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,6 +71,7 @@ struct State {
     ended: bool,
     /// Rings that were left while frames of them are still held.
     left: Vec<std::sync::Weak<Reader>>,
+    beds: Beds,
 }
 
 enum Outcome {
@@ -105,7 +111,7 @@ impl Receiver {
     /// A ring to read once everything of those before has been read.
     pub fn offer(&self, reader: Arc<Reader>) {
         self.state.lock().next.push_back(reader);
-        self.gate.bump();
+        self.rouse();
     }
 
     /// The source of a ring is dead: the ring ends with what was published.
@@ -118,7 +124,7 @@ impl Receiver {
                 state.orphans.push(ring);
             }
         }
-        self.gate.bump();
+        self.rouse();
     }
 
     /// Whether a ring is being read, or will be.
@@ -142,7 +148,9 @@ impl Receiver {
             return Err(RingError::Forked);
         }
         self.gate.check_open()?;
-        match self.look() {
+        // Not within the match, which would hold the lock while it waits.
+        let outcome = self.look(&mut self.state.lock());
+        match outcome {
             Outcome::Frame(frame) => Ok(frame),
             Outcome::Ended => Err(RingError::Closed("the source has ended the stream")),
             _ if deadline == Deadline::Now => Err(RingError::Timeout("no frame is there")),
@@ -152,11 +160,11 @@ impl Receiver {
 
     /// Waits until [`get`](Self::get) would not block, without taking anything. Cancels pass by.
     pub fn wait_ready(&self, deadline: Deadline) -> Result<(), RingError> {
-        self.block(deadline, self.gate.watch()?, |receiver| receiver.peek())
+        self.block(deadline, self.gate.watch()?, Self::peek)
     }
 
     fn wait(&self, deadline: Deadline) -> Result<Frame, RingError> {
-        self.block(deadline, self.gate.enter()?, |receiver| match receiver.look() {
+        self.block(deadline, self.gate.enter()?, |receiver, state| match receiver.look(state) {
             Outcome::Frame(frame) => Ok(frame),
             other => Err(other),
         })
@@ -167,12 +175,12 @@ impl Receiver {
         &self,
         deadline: Deadline,
         waiter: Waiter<'_>,
-        look: impl Fn(&Self) -> Result<T, Outcome>,
+        look: impl Fn(&Self, &mut State) -> Result<T, Outcome>,
     ) -> Result<T, RingError> {
         let mut slept = false;
         loop {
             let gate = waiter.word();
-            let outcome = match look(self) {
+            let outcome = match look(self, &mut self.state.lock()) {
                 Ok(found) => return Ok(found),
                 Err(outcome) => outcome,
             };
@@ -189,7 +197,8 @@ impl Receiver {
                     let _limited = Counted::new(&self.limited);
                     // Between the look and the count a frame may have been given back without a word. What this look finds
                     // has been taken, so it must not get lost.
-                    match look(self) {
+                    let outcome = look(self, &mut self.state.lock());
+                    match outcome {
                         Ok(found) => return Ok(found),
                         Err(Outcome::Idle) => futex::wait_any(&[gate], until),
                         Err(_) => {}
@@ -200,7 +209,9 @@ impl Receiver {
                     if let Some(turn) = turn {
                         let spun = spin::spin(turn, || reader.head() != head);
                         // First the frame, then what there is to learn.
-                        let found = if spun.ready() { look(self).ok() } else { None };
+                        let ready = spun.ready();
+                        let found =
+                            if ready { look(self, &mut self.state.lock()).ok() } else { None };
                         self.spin.lock().learn(spun);
                         if let Some(found) = found {
                             return Ok(found);
@@ -209,17 +220,25 @@ impl Receiver {
                             continue;
                         }
                     }
-                    if reader.announce_sleep(head) {
+                    let bed = self.state.lock().beds.lie_down(&reader, head, gate);
+                    let Some(bed) = bed else { continue };
+                    let asleep = reader.announce_sleep(head);
+                    if asleep {
                         if !std::mem::replace(&mut slept, true) {
                             self.waits.fetch_add(1, Relaxed);
                         }
-                        futex::wait_any(&[reader.head_word(head), gate], until);
-                        // As above.
-                        let found = look(self).ok();
+                        futex::wait_any(&[reader.head_word(head)], until);
+                    }
+                    let mut state = self.state.lock();
+                    state.beds.get_up(bed);
+                    // As above.
+                    let found = look(self, &mut state).ok();
+                    drop(state);
+                    if asleep {
                         self.spin.lock().slept(monotonic_ns() - now);
-                        if let Some(found) = found {
-                            return Ok(found);
-                        }
+                    }
+                    if let Some(found) = found {
+                        return Ok(found);
                     }
                 }
             }
@@ -227,12 +246,11 @@ impl Receiver {
     }
 
     /// Whether there is something to get.
-    fn peek(&self) -> Result<(), Outcome> {
-        let mut state = self.state.lock();
+    fn peek(&self, state: &mut State) -> Result<(), Outcome> {
         loop {
-            Self::change_seats(&mut state);
+            Self::change_seats(state);
             let Some(cursor) = &state.current else {
-                if self.advance(&mut state) {
+                if self.advance(state) {
                     continue;
                 }
                 return if state.ended { Ok(()) } else { Err(Outcome::Idle) };
@@ -244,21 +262,20 @@ impl Receiver {
                 return if full { Err(Outcome::Idle) } else { Ok(()) };
             }
             if head.closed() || state.orphaned || !state.next.is_empty() {
-                self.leave(&mut state, head.closed());
+                self.leave(state, head.closed());
                 continue;
             }
             return Err(Outcome::Sleep(Arc::clone(reader), head));
         }
     }
 
-    fn look(&self) -> Outcome {
-        let mut state = self.state.lock();
+    fn look(&self, state: &mut State) -> Outcome {
         loop {
-            Self::change_seats(&mut state);
+            Self::change_seats(state);
             // Looked at before the head: what a dead or replaced source published is then all there.
             let over = state.orphaned || !state.next.is_empty();
             let Some(cursor) = &mut state.current else {
-                if self.advance(&mut state) {
+                if self.advance(state) {
                     continue;
                 }
                 return if state.ended { Outcome::Ended } else { Outcome::Idle };
@@ -278,8 +295,8 @@ impl Receiver {
                     return Outcome::Frame(frame);
                 }
                 Look::Limit => return Outcome::Idle,
-                Look::Ended => self.leave(&mut state, true),
-                Look::Nothing(_) if over => self.leave(&mut state, false),
+                Look::Ended => self.leave(state, true),
+                Look::Nothing(_) if over => self.leave(state, false),
                 Look::Nothing(head) => return Outcome::Sleep(Arc::clone(&cursor.reader), head),
             }
         }
@@ -333,6 +350,7 @@ impl Receiver {
             return;
         }
         self.gate.close(reason);
+        self.knock();
         let mut state = self.state.lock();
         if let Some(cursor) = state.current.take() {
             state.missed = cursor.missed;
@@ -343,6 +361,21 @@ impl Receiver {
     /// Interrupts blocked calls, or the next one that would block.
     pub fn cancel(&self) {
         self.gate.cancel();
+        self.knock();
+    }
+
+    /// Has all blocked threads look again.
+    fn rouse(&self) {
+        self.gate.bump();
+        self.knock();
+    }
+
+    /// Wakes those who sleep on heads, after the gate has changed.
+    fn knock(&self) {
+        let gate = self.gate.value();
+        while self.state.lock().beds.knock(gate) {
+            std::thread::sleep(KNOCK_AGAIN);
+        }
     }
 
     /// Counts so far.

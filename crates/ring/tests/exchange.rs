@@ -136,7 +136,7 @@ fn a_receiver_that_holds_all_it_may_is_no_hostage_taker() {
     let mut options = options(100, 4);
     options.stall_time = Duration::from_millis(20);
     let group = Group::new(options);
-    let hogs = [group.receiver(false), group.receiver(false), group.receiver(false)];
+    let hogs = [(); 4].map(|()| group.receiver(false));
     let good = group.receiver(false);
     let mut held = Vec::new();
     let mut number = 0;
@@ -448,4 +448,28 @@ fn a_source_tells_when_a_buffer_can_be_had_and_put() {
     drop(receiver.get(Deadline::Now).unwrap());
     group.source.wait_ready(Deadline::Never).unwrap();
     put(&group.source, 2);
+}
+
+#[test]
+fn an_interrupt_reaches_a_receiver_on_its_way_to_sleep() {
+    let group = Group::new(options(100, 4));
+    let receiver = group.receiver(false);
+    for _ in 0..2000 {
+        let sleeper = {
+            let receiver = receiver.clone();
+            thread::spawn(move || receiver.get(Deadline::Never).map(drop))
+        };
+        // At any moment of the other thread's way: before it looks, after, or when it sleeps.
+        receiver.cancel();
+        assert_eq!(sleeper.join().unwrap(), Err(RingError::Cancelled));
+    }
+}
+
+#[test]
+fn long_queues_leave_room_beside_four_receivers_that_hold_all_they_may() {
+    for capacity in [2, 16, 61, 62, 128] {
+        let geometry = ring::Geometry::new(1, 0, capacity).unwrap();
+        assert!(geometry.lease_limit() <= capacity && geometry.lease_limit() >= capacity.min(61));
+        assert!(4 * (geometry.lease_limit() + 1) + 4 <= geometry.slot_count);
+    }
 }

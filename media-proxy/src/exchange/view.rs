@@ -117,7 +117,7 @@ impl Exchange {
             (None, Some(role)) => {
                 view.kind = control::Kind::Receiver.into();
                 let source = source.and_then(|no| self.registry.connection(no));
-                view.live = self.is_live(connection, source);
+                view.live = Self::is_live(connection, source);
                 let retired = self.retired.get(&no).copied().unwrap_or_default();
                 view.frames = retired.received;
                 view.missed = retired.missed;
@@ -142,9 +142,10 @@ impl Exchange {
         Some(view)
     }
 
-    fn is_live(&self, receiver: &Connection, source: Option<&Connection>) -> bool {
-        let of_source = source.and_then(|source| source.config.options.delivery);
-        receiver.config.options.delivery.or(of_source) == Some(Delivery::Live)
+    /// Whether either side wishes that nobody waits for this receiver.
+    fn is_live(receiver: &Connection, source: Option<&Connection>) -> bool {
+        let mut both = std::iter::once(receiver).chain(source);
+        both.any(|connection| connection.config.options.delivery == Some(Delivery::Live))
     }
 }
 

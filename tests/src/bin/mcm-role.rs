@@ -310,7 +310,8 @@ fn receive(
 /// Looks at frames once more before they go back: nobody may have written there in between.
 fn give_back(held: &mut Vec<Buffer>) -> Result<(), Failure> {
     for buffer in held.drain(..) {
-        examine(&buffer).map_err(|reason| Failure::Frame(format!("while it was held: {reason}")))?;
+        examine(&buffer)
+            .map_err(|reason| Failure::Frame(format!("while it was held: {reason}")))?;
         Connection::put(buffer, Timeout::Default).map_err(|(_, error)| error)?;
     }
     Ok(())

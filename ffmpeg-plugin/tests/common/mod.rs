@@ -1,0 +1,123 @@
+//! The machine's FFmpeg with the plugin, installed into a folder of the test, and a proxy.
+#![allow(dead_code, unreachable_pub, reason = "each test program uses a part")]
+
+use mcm_tests::control::Control;
+use mcm_tests::process::Process;
+use mcm_tests::proxy::Proxy;
+use mcm_tests::run::Run;
+use mcm_tests::{program, wait};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Nobody is left behind because this machine is busy.
+pub const PATIENT: &str = "-stall_timeout 60000";
+
+pub struct Mesh {
+    pub run: Run,
+    pub proxy: Proxy,
+    pub control: Control,
+}
+
+impl Mesh {
+    pub fn new() -> Self {
+        let run = Run::new();
+        install(run.outside());
+        let proxy = Proxy::start(&run);
+        let control = proxy.control();
+        Self { run, proxy, control }
+    }
+
+    /// A file of the test.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.run.outside().join(name)
+    }
+
+    /// One of the wrappers, with arguments separated by blanks. It runs in the test's folder.
+    pub fn wrapper(&self, name: &str, arguments: &str) -> Command {
+        let mut command = Command::new(self.file("bin").join(name));
+        command.args(arguments.split_whitespace()).current_dir(self.run.outside());
+        command.env("MCM_RUN_DIR", self.run.path());
+        command
+    }
+
+    /// Starts FFmpeg with the devices.
+    pub fn start(&self, name: &str, arguments: &str) -> Process {
+        let arguments = format!("-hide_banner -nostdin -nostats -y {arguments}");
+        Process::start(name, self.wrapper("mcm-ffmpeg", &arguments), |_| false)
+    }
+
+    /// Runs FFmpeg with the devices, and returns what it says.
+    pub fn output(&self, arguments: &str) -> (bool, String) {
+        let arguments = format!("-hide_banner -nostdin -v error -y {arguments}");
+        said(self.wrapper("mcm-ffmpeg", &arguments).output().expect("mcm-ffmpeg"))
+    }
+
+    /// Runs the plain FFmpeg, which must succeed.
+    pub fn plain(&self, arguments: &str) -> String {
+        let mut command = Command::new("ffmpeg");
+        command.args(["-hide_banner", "-nostdin", "-v", "error", "-y"]);
+        command.args(arguments.split_whitespace()).current_dir(self.run.outside());
+        let (success, output) = said(command.output().expect("ffmpeg"));
+        assert!(success, "ffmpeg {arguments}: {output}");
+        output
+    }
+
+    /// Waits until a group has so many receivers.
+    pub fn wait_for_receivers(&mut self, group: &str, count: usize) {
+        wait::until(&format!("{count} receivers of {group}"), || {
+            self.control.group(group).is_some_and(|it| it.receivers.len() == count)
+        });
+    }
+
+    /// Waits until a group has a source.
+    pub fn wait_for_source(&mut self, group: &str) {
+        wait::until(&format!("a source of {group}"), || {
+            self.control.group(group).is_some_and(|it| it.source.is_some())
+        });
+    }
+
+    /// A clip of so many seconds, H.264 and AAC in MP4. Its sound does not end with a packet of the mesh.
+    pub fn clip(&self, size: &str, seconds: u32) {
+        self.plain(&format!(
+            "-f lavfi -i testsrc2=size={size}:rate=25:duration={seconds} \
+             -f lavfi -i sine=sample_rate=48000:duration={seconds} \
+             -c:v libx264 -preset ultrafast -c:a aac clip.mp4"
+        ));
+    }
+
+    /// The lines of a file with checksums that tell of frames.
+    pub fn sums(&self, name: &str) -> Vec<String> {
+        let text =
+            std::fs::read_to_string(self.file(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+    }
+}
+
+/// What a program has written, on both streams.
+pub fn said(output: Output) -> (bool, String) {
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Waits for an FFmpeg to end well.
+pub fn finish(mut process: Process) {
+    let status = process.wait();
+    assert!(status.success(), "{status}: {}", process.output());
+}
+
+/// Puts everything where `make install` puts it.
+fn install(root: &Path) {
+    let [plugin, mesh] = program::ffmpeg_libraries();
+    for folder in ["bin", "lib"] {
+        std::fs::create_dir(root.join(folder)).expect("a folder");
+    }
+    std::fs::copy(plugin, root.join("lib/libmcm_avdevice.so")).expect("the plugin");
+    std::fs::copy(mesh, root.join("lib/libmcm_dp.so.1")).expect("libmcm_dp");
+    let wrapper = include_str!("../../wrapper/mcm-ffmpeg.in").replace("@bin_to_lib@", "../lib");
+    for name in ["mcm-ffmpeg", "mcm-ffprobe", "mcm-ffplay"] {
+        let path = root.join("bin").join(name);
+        std::fs::write(&path, &wrapper).expect("the wrapper");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("its mode");
+    }
+}
