@@ -27,4 +27,5 @@ mod options;
 mod parameters;
 mod registration;
 mod symbols;
+mod values;
 mod video;
