@@ -9,10 +9,11 @@ use crate::layout::{AVPacket, InputFormat, KEY, NO_FILE, PADDING, READ_ONLY, Rat
 use crate::libav::Libav;
 use crate::mesh::{Buffer, Connection};
 use crate::options::{self, Direction, Kind, Private};
+use crate::values::{check_size, parse_rate, parse_size, v210_lines};
 use crate::video::{self, Lines};
 use crate::{boundary, interrupt, parameters};
 use media::FrameRate;
-use std::ffi::{CString, c_int, c_void};
+use std::ffi::{c_int, c_void};
 
 /// How long one look for a frame lasts; in between, there may be reasons to stop waiting.
 const LOOK_MS: c_int = 100;
@@ -204,82 +205,10 @@ fn open(context: Context, payload: &Payload) -> Result<Connection, Error> {
     Connection::open(Direction::Rx, &config::connection(context, Direction::Rx, payload)?)
 }
 
-/// A frame size, as FFmpeg writes them.
-pub(crate) fn parse_size(libav: &Libav, text: &str) -> Result<(u32, u32), Error> {
-    let refuse = || Error::option("video_size", text, "as 1920x1080 or hd720");
-    let name = CString::new(text).map_err(|_| refuse())?;
-    let (mut width, mut height) = (0, 0);
-    // SAFETY: two outputs of ours; a C string.
-    let code =
-        unsafe { (libav.call.av_parse_video_size)(&raw mut width, &raw mut height, name.as_ptr()) };
-    let size = u32::try_from(width).ok().zip(u32::try_from(height).ok());
-    size.filter(|_| code >= 0).ok_or_else(refuse)
-}
-
-/// A frame rate, as FFmpeg writes them.
-pub(crate) fn parse_rate(libav: &Libav, text: &str) -> Result<FrameRate, Error> {
-    let refuse = || Error::option("frame_rate", text, "as 25, 60000/1001 or ntsc");
-    let name = CString::new(text).map_err(|_| refuse())?;
-    let mut rate = Rational::default();
-    // SAFETY: an output of ours; a C string.
-    let code = unsafe { (libav.call.av_parse_video_rate)(&raw mut rate, name.as_ptr()) };
-    if code < 0 {
-        return Err(refuse());
-    }
-    frame_rate(rate).ok_or_else(refuse)
-}
-
-/// The rate in the mesh's form, if it is one.
-pub(crate) fn frame_rate(rate: Rational) -> Option<FrameRate> {
-    let (num, den) = (u32::try_from(rate.num).ok()?, u32::try_from(rate.den).ok()?);
-    FrameRate::new(num, den).ok()
-}
-
 /// Ticks of a frame in the unit of its stream, which FFmpeg keeps as integers of 31 bits.
 fn frame_ticks(rate: FrameRate) -> u32 {
     let fits = rate.num <= i32::MAX as u32 / FRAME_TICKS;
     if fits && rate.num / rate.den < FAST { FRAME_TICKS } else { 1 }
-}
-
-/// The lines of v210.
-pub(crate) fn v210_lines(width: u32, height: u32) -> Result<Lines, Error> {
-    Lines::of(width, height).ok_or_else(|| {
-        Error::option(
-            "video_size",
-            format!("{width}x{height}"),
-            "v210 needs a width divisible by 6",
-        )
-    })
-}
-
-/// Refuses sizes that FFmpeg and the mesh count differently, such as odd widths of yuv422p10le.
-pub(crate) fn check_size(
-    libav: &Libav,
-    bytes: usize,
-    format: &'static str,
-    lines: Option<Lines>,
-    (width, height): (u32, u32),
-) -> Result<(), Error> {
-    let theirs = match (lines, libav.call.pixel_format(format)) {
-        (Some(lines), _) => Some(lines.frame()),
-        (None, None) => {
-            return Err(Error::Data(format!("this FFmpeg has no pixel format {format}")));
-        }
-        (None, Some(number)) => {
-            // SAFETY: numbers only.
-            let size = unsafe {
-                (libav.call.av_image_get_buffer_size)(number, width as c_int, height as c_int, 1)
-            };
-            usize::try_from(size).ok()
-        }
-    };
-    if theirs != Some(bytes) {
-        let found = format!("{width}x{height}");
-        let reason =
-            format!("a frame of {format} has {bytes} bytes in the mesh, but others in FFmpeg");
-        return Err(Error::option("video_size", found, reason));
-    }
-    Ok(())
 }
 
 impl Demuxer {

@@ -25,4 +25,5 @@ mod options;
 mod parameters;
 mod registration;
 mod symbols;
+mod values;
 mod video;

@@ -5,7 +5,7 @@ use crate::fork::ForkMark;
 use rustix::fs::memfd_create;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate};
 use rustix::io::Errno;
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// What keeps everyone but the maker from writing, and the memory from shrinking under those who map it.
@@ -64,9 +64,13 @@ impl Mapping {
     fn map(fd: BorrowedFd<'_>, len: usize, writable: bool) -> Result<Self, RingError> {
         let protection =
             if writable { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
-        // SAFETY: a new mapping at a place of the kernel's choice touches no existing memory.
-        let start = unsafe { mmap(std::ptr::null_mut(), len, protection, MapFlags::SHARED, fd, 0) }
-            .map_err(RingError::system("mapping shared memory"))?;
+        let start = if len < HUGE_PAGE {
+            // SAFETY: a new mapping at a place of the kernel's choice touches no existing memory.
+            unsafe { mmap(std::ptr::null_mut(), len, protection, MapFlags::SHARED, fd, 0) }
+        } else {
+            map_aligned(fd, len, protection)
+        }
+        .map_err(RingError::system("mapping shared memory"))?;
         let mapping = Self { start: start.cast(), len, made: ForkMark::here() };
         mapping.advise(libc::MADV_DONTFORK, 0, len)?;
         Ok(mapping)
@@ -138,6 +142,32 @@ impl Drop for Mapping {
             let _ = unsafe { munmap(self.start.cast(), self.len) };
         }
     }
+}
+
+/// Maps a descriptor at a multiple of the size of huge pages, without which the kernel cannot use them.
+fn map_aligned(
+    fd: BorrowedFd<'_>,
+    len: usize,
+    protection: ProtFlags,
+) -> Result<*mut std::ffi::c_void, Errno> {
+    let len = len.next_multiple_of(4096);
+    let room = len + HUGE_PAGE;
+    let (nothing, flags) = (ProtFlags::empty(), MapFlags::PRIVATE | MapFlags::NORESERVE);
+    // SAFETY: a new mapping at a place of the kernel's choice touches no existing memory.
+    let reserved = unsafe { mmap_anonymous(std::ptr::null_mut(), room, nothing, flags) }?;
+    let before = reserved.addr().next_multiple_of(HUGE_PAGE) - reserved.addr();
+    let start = reserved.wrapping_byte_add(before);
+    // SAFETY: replaces a part of what was just reserved, which nobody else knows of.
+    let mapped = unsafe { mmap(start, len, protection, MapFlags::SHARED | MapFlags::FIXED, fd, 0) };
+    let mut surplus = vec![(reserved, before), (start.wrapping_byte_add(len), HUGE_PAGE - before)];
+    if mapped.is_err() {
+        surplus.push((start, len));
+    }
+    for (place, len) in surplus.into_iter().filter(|(_, len)| *len > 0) {
+        // SAFETY: these are the parts of the reservation that are not used; nobody else knows of them.
+        let _ = unsafe { munmap(place, len) };
+    }
+    mapped
 }
 
 /// Shared memory that only this process can write: a descriptor to hand out, and the one writable mapping that there will

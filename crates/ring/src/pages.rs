@@ -4,6 +4,7 @@ use crate::error::RingError;
 use crate::fork::ForkMark;
 use crate::memory::{HUGE_PAGE, Mapping, OwnMemory, Pages};
 use crate::thread::quiet_thread;
+use rustix::io::Errno;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -111,20 +112,31 @@ fn run(memory: &impl Prefaultable, len: usize, stop: &AtomicBool) {
         Some(_) => libc::MADV_POPULATE_WRITE,
         None => libc::MADV_POPULATE_READ,
     };
-    let collapse = memory.own_pages() == Some(Pages::Ordinary);
-    let mut collapses = collapse;
+    let mut collapses = memory.own_pages() == Some(Pages::Ordinary);
     for offset in (0..len).step_by(STEP) {
         if stop.load(Ordering::Relaxed) {
             return;
         }
         let step = STEP.min(len - offset);
-        // Collapsing pages that were never touched makes huge ones straight away; what that does not reach is populated.
         let huge = step / HUGE_PAGE * HUGE_PAGE;
         if collapses && huge > 0 {
-            collapses = memory.mapping().advise(MADV_COLLAPSE, offset, huge).is_ok();
+            collapses = match make_huge(memory.mapping(), offset, huge) {
+                // Somebody else was about these pages: they stay as they are, the next ones may do.
+                Ok(()) | Err(RingError::System { errno: Errno::AGAIN | Errno::BUSY, .. }) => true,
+                Err(_) => false,
+            };
         }
         if memory.mapping().advise(populate, offset, step).is_err() {
             return;
         }
     }
+}
+
+/// Makes huge pages of a range that is hardly touched yet. The kernel collapses a range with one page in it, and spares
+/// itself the others; of a range without any it wants to know nothing.
+fn make_huge(mapping: &Mapping, offset: usize, len: usize) -> Result<(), RingError> {
+    for page in (offset..offset + len).step_by(HUGE_PAGE) {
+        mapping.advise(libc::MADV_POPULATE_WRITE, page, 1)?;
+    }
+    mapping.advise(MADV_COLLAPSE, offset, len)
 }
