@@ -178,30 +178,6 @@ fn the_last_audio_packet_is_short() {
     assert_eq!(sizes, [1920, 1920, 1160]);
 }
 
-/// A filter that draws into its input works on a copy: the other receiver sees what was sent.
-#[test]
-fn a_filter_that_draws_changes_nothing_for_others() {
-    let mut mesh = Mesh::new();
-    mesh.clip(SIZE, 1);
-    let draw = "-vf drawbox=x=40:w=100:c=red:t=fill";
-    mesh.plain("-i clip.mp4 -map 0:v -pix_fmt yuv422p -f framemd5 direct");
-    mesh.plain("-i clip.mp4 -map 0:v -pix_fmt yuv422p -c:v rawvideo raw.nut");
-    mesh.plain(&format!("-i raw.nut {draw} -f framemd5 drawn"));
-    let receiver = format!("-f mcm -video_size {SIZE} -pixel_format yuv422p -i shared");
-    let drawing = mesh.start("drawing", &format!("{receiver} {draw} -f framemd5 one"));
-    let looking = mesh.start("looking", &format!("{receiver} -f framemd5 two"));
-    mesh.wait_for_receivers("shared", 2);
-    finish(mesh.start(
-        "source",
-        &format!("-i clip.mp4 -map 0:v -pix_fmt yuv422p -f mcm {PATIENT} shared"),
-    ));
-    finish(drawing);
-    finish(looking);
-    assert_eq!(mesh.sums("one"), mesh.sums("drawn"));
-    assert_eq!(mesh.sums("two"), mesh.sums("direct"));
-    assert_ne!(mesh.sums("one"), mesh.sums("two"));
-}
-
 /// `reverse` holds every frame until the end: more than a receiver may lease, so that most must be copies.
 #[test]
 fn a_program_may_keep_more_frames_than_the_queue_has() {
