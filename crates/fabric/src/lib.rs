@@ -1,0 +1,1 @@
+//! A safe layer over libfabric: endpoints, address vectors, completion queues, registered memory.

@@ -1,0 +1,1 @@
+//! Declarations of libfabric, which is loaded at run time.
