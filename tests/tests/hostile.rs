@@ -40,6 +40,7 @@ fn real_source(payload_size: usize, ring_id: [u8; 16]) -> Source {
         stall_time: Duration::from_millis(100),
         wait_for_receivers: 0,
         close_at_end: false,
+        regions: 0,
     };
     Source::new(options, ring_id).unwrap()
 }
