@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 /// How long the proxy may take to set a connection up. It waits for others itself, for less.
 const SETUP: Duration = Duration::from_secs(10);
 
+/// How long the session's thread may take to read an answer that is there.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Which way frames go, seen from the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -288,6 +291,7 @@ impl Session {
     fn await_answer(&self, entry: &Entry) -> Result<(), Error> {
         let start = Instant::now();
         let mut state = self.state.lock();
+        let mut grace = Duration::ZERO;
         loop {
             if let Some(answer) = entry.answer.lock().take() {
                 return answer;
@@ -297,8 +301,14 @@ impl Session {
                 Link::Lost => self.config.default_timeout,
                 Link::Untried | Link::Up(_) => SETUP,
             };
-            let Some(left) = patience.checked_sub(start.elapsed()).filter(|left| !left.is_zero())
+            let elapsed = start.elapsed();
+            let Some(left) = (patience + grace).checked_sub(elapsed).filter(|left| !left.is_zero())
             else {
+                if grace.is_zero() && matches!(state.link, Link::Up(_)) {
+                    // If the process was stopped, the answer may be there, and the thread has only now the chance to read it.
+                    grace = elapsed + GRACE - patience;
+                    continue;
+                }
                 let reason = format!("the media proxy did not answer within {patience:?}");
                 return Err(Error::ConnectionFailed(reason));
             };

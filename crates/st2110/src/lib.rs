@@ -3,4 +3,5 @@
 //!
 //! Everything takes bytes and time as arguments. Sockets and threads are in `mcm-st2110-net`.
 
+pub mod rtp;
 pub mod video;
