@@ -4,3 +4,4 @@
 //! Everything takes bytes and time as arguments. Sockets and threads are in `mcm-st2110-net`.
 
 pub mod rtp;
+pub mod video;
