@@ -73,11 +73,13 @@ fn board_header(change: impl Fn(&mut BoardHeader)) -> Vec<u8> {
         payload_size: PAYLOAD as u64,
         metadata_size: 64,
         ring_id: RING,
+        regions: 0,
     };
     change(&mut header);
     let words = [header.magic, u64::from(header.version) | (u64::from(header.capacity) << 32)];
     let words = words.into_iter().chain([header.payload_size, header.metadata_size]);
-    words.flat_map(u64::to_le_bytes).chain(header.ring_id).collect()
+    let words = words.flat_map(u64::to_le_bytes).chain(header.ring_id);
+    words.chain(header.regions.to_le_bytes()).collect()
 }
 
 /// After whatever has happened, a proper client is served at once.
