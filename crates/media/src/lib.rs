@@ -22,6 +22,7 @@ mod connection_json;
 mod description;
 mod endpoint;
 mod error;
+mod group_json;
 mod json;
 mod names;
 mod options;
