@@ -305,6 +305,28 @@ int mesh_create_client(struct MeshClient **mc, const char *cfg);
 int mesh_delete_client(struct MeshClient **mc);
 
 /**
+ * Tells what a group carries, as JSON with which a receiver joins it.
+ *
+ * The text has the members `payload`, `maxPayloadSize` and `maxMetadataSize` of the group's source, or of a receiver if
+ * there is no source yet. For a multipoint group it has `connection`, too, and is a whole configuration for
+ * `mesh_create_rx_connection()`.
+ *
+ * @param mc           Client.
+ * @param group        Name of the group: the `urn` of a multipoint group, `"ADDRESS:PORT"` of an ST 2110 stream on this host.
+ * @param config       Receives the text, which ends in a zero byte. It is left alone on failure.
+ * @param config_size  Bytes that there is room for; 8192 are enough for every group.
+ * @param timeout_ms   How long to wait for the group if it does not exist, in milliseconds, or one of MESH_TIMEOUT_*.
+ *
+ * @return 0, or one of -MESH_ERR_BAD_CLIENT_PTR, -MESH_ERR_BAD_CONFIG_PTR (group), -MESH_ERR_BAD_BUF_PTR (config, or too
+ * small), -MESH_ERR_TIMEOUT (no such group), -MESH_ERR_CONN_FAILED (no proxy), -MESH_ERR_FORKED.
+ */
+int mesh_get_group_config(struct MeshClient *mc,
+                          const char *group,
+                          char *config,
+                          size_t config_size,
+                          int timeout_ms);
+
+/**
  * Creates a source's connection: the program sends frames to the group.
  *
  * Nothing is left behind on failure. Receivers may come before or after the source.

@@ -1,5 +1,7 @@
 //! A program's session with the proxy: one socket and one thread for all its connections.
 
+mod query;
+
 use super::connection::Connection;
 use super::control;
 use super::peer::{Outgoing, Peer};
@@ -58,6 +60,7 @@ struct State {
     /// Connections that the program has not deleted, and those that it is creating.
     open: usize,
     last_key: u32,
+    questions: query::Questions,
     stopping: bool,
 }
 
@@ -352,7 +355,8 @@ impl Session {
     /// Whether somebody needs the proxy.
     pub(super) fn wants_link(&self) -> bool {
         let state = self.state.lock();
-        !state.entries.is_empty() && !matches!(state.link, Link::Up(_) | Link::Failed(_))
+        let needed = !state.entries.is_empty() || !state.questions.is_empty();
+        needed && !matches!(state.link, Link::Up(_) | Link::Failed(_))
     }
 
     /// The link is there: everything that the session holds is announced on it.
@@ -364,6 +368,9 @@ impl Session {
                 Ok(message) => self.transmit(socket, message),
                 Err(error) => log::error!("announcing a connection: {error}"),
             }
+        }
+        for question in state.questions.open() {
+            self.transmit(socket, question);
         }
     }
 

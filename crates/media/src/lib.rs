@@ -20,6 +20,7 @@ mod connection;
 mod connection_json;
 mod endpoint;
 mod error;
+mod group_json;
 mod json;
 mod names;
 mod options;

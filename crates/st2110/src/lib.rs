@@ -6,3 +6,4 @@
 pub mod pacing;
 pub mod rtp;
 pub mod time;
+pub mod video;
