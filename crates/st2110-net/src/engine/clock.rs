@@ -29,7 +29,9 @@ pub(crate) fn sleep_until(clock: &dyn Clock, until: Tai, most: Duration) {
     let Some(wait) = until.as_nanos().checked_sub(clock.now().as_nanos()) else { return };
     let wait = Duration::from_nanos(wait).min(most);
     let start = clock_gettime(ClockId::Monotonic);
-    let Some(end) = start.checked_add(Timespec::try_from(wait).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 })) else {
+    let Some(end) =
+        start.checked_add(Timespec::try_from(wait).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 }))
+    else {
         return;
     };
     // An early return is harmless: whoever sleeps looks at the clock again.

@@ -8,16 +8,17 @@ mod clock;
 mod guard;
 mod pool;
 mod priority;
+#[allow(dead_code, reason = "sessions that receive are on their way")]
 mod receiving;
 mod sending;
 
 use std::{num::NonZero, sync::Arc, thread, time::Duration};
 
-pub use clock::{Clock, SystemClock};
 pub(crate) use clock::SharedClock;
+pub use clock::{Clock, SystemClock};
 pub use pool::Session;
 pub use priority::Priority;
-pub(crate) use receiving::{Moment, Outcome, ReceiveTask};
+use receiving::ReceiveTask;
 pub use sending::Over;
 pub(crate) use sending::{SendTask, Wake};
 
@@ -98,13 +99,22 @@ impl Engine {
     }
 
     /// Adds a session that sends about `rate` packets a second.
-    pub(crate) fn add_sender(&self, task: Box<dyn SendTask>, rate: u64) -> Result<Session, crate::Error> {
+    pub(crate) fn add_sender(
+        &self,
+        task: Box<dyn SendTask>,
+        rate: u64,
+    ) -> Result<Session, crate::Error> {
         let clock = self.options.clock.clone();
         self.sending.add(task, rate, move |start| sending::run(clock, start))
     }
 
+    #[allow(dead_code, reason = "sessions that receive are on their way")]
     /// Adds a session that receives about `rate` packets a second.
-    pub(crate) fn add_receiver(&self, task: Box<dyn ReceiveTask>, rate: u64) -> Result<Session, crate::Error> {
+    pub(crate) fn add_receiver(
+        &self,
+        task: Box<dyn ReceiveTask>,
+        rate: u64,
+    ) -> Result<Session, crate::Error> {
         let (clock, gather) = (self.options.clock.clone(), self.options.gather);
         self.receiving.add(task, rate, move |start| receiving::run(clock, gather, start))
     }
@@ -119,6 +129,9 @@ impl Drop for Engine {
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("options", &self.options).field("threads", &self.threads()).finish()
+        f.debug_struct("Engine")
+            .field("options", &self.options)
+            .field("threads", &self.threads())
+            .finish()
     }
 }

@@ -83,7 +83,10 @@ impl<T: ?Sized + Send + 'static> Pool<T> {
     /// Gives a task to the thread that has least to do; to a new one, which does `run`, while there may be more and the others have
     /// enough.
     pub(super) fn add(
-        self: &Arc<Self>, task: Box<T>, load: u64, run: impl FnOnce(Start<T>) + Send + 'static,
+        self: &Arc<Self>,
+        task: Box<T>,
+        load: u64,
+        run: impl FnOnce(Start<T>) + Send + 'static,
     ) -> Result<Session, Error> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state();
@@ -112,7 +115,9 @@ impl<T: ?Sized + Send + 'static> Pool<T> {
     }
 
     fn start(
-        &self, index: usize, run: impl FnOnce(Start<T>) + Send + 'static,
+        &self,
+        index: usize,
+        run: impl FnOnce(Start<T>) + Send + 'static,
     ) -> io::Result<Worker<T>> {
         let (commands, receiver) = mpsc::channel();
         let (told, priority) = mpsc::channel();

@@ -27,7 +27,8 @@ const NICE: i8 = -11;
 
 /// Gives the calling thread the best priority that it may have, and timers that are not grouped with others.
 pub(super) fn raise(real_time: Option<u8>) -> Priority {
-    rustix::thread::set_timer_slack(std::num::NonZeroU64::new(1)).ok();
+    // SAFETY: takes a number and no pointer. It concerns the calling thread, and cannot fail with this value.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) };
     let Some(priority) = real_time else { return Priority::Ordinary };
     if set_fifo(priority).is_ok() {
         return Priority::RealTime(priority);

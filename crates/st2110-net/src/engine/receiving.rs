@@ -15,7 +15,7 @@ use rustix::{
 };
 
 use super::{
-    clock::{Clock, SharedClock, ahead_of_realtime, sleep_until},
+    clock::{SharedClock, ahead_of_realtime, sleep_until},
     guard::Guard,
     pool::Start,
     sending::{Command, Over, discard},
@@ -52,7 +52,10 @@ pub(crate) struct Moment {
 impl Moment {
     /// When a bundle arrived: by the kernel's stamp if there is a plausible one, otherwise now.
     pub(crate) fn of(self, realtime: Option<u64>) -> Tai {
-        realtime.and_then(|stamp| stamp.checked_add_signed(self.ahead)).map_or(self.now, Tai::from_nanos).min(self.now)
+        realtime
+            .and_then(|stamp| stamp.checked_add_signed(self.ahead))
+            .map_or(self.now, Tai::from_nanos)
+            .min(self.now)
     }
 }
 
@@ -91,7 +94,9 @@ pub(super) fn run(clock: SharedClock, gather: Duration, start: Start<dyn Receive
     });
     let epoll = match epoll {
         Ok(epoll) => epoll,
-        Err(error) => return log::error!("an ST 2110 receiving thread cannot start: epoll: {error}"),
+        Err(error) => {
+            return log::error!("an ST 2110 receiving thread cannot start: epoll: {error}");
+        }
     };
     let mut guard = Guard::new(priority, clock.now());
     let mut thread = Thread { clock, gather, epoll, tasks: HashMap::new(), batch: Batch::new() };
@@ -104,7 +109,10 @@ pub(super) fn run(clock: SharedClock, gather: Duration, start: Start<dyn Receive
 impl Thread {
     /// Waits for packets, and serves each socket that has some once. False if the thread is to end.
     fn round(
-        &mut self, events: &mut Vec<epoll::Event>, commands: &Commands<Command<dyn ReceiveTask>>, wake: &OwnedFd,
+        &mut self,
+        events: &mut Vec<epoll::Event>,
+        commands: &Commands<Command<dyn ReceiveTask>>,
+        wake: &OwnedFd,
     ) -> bool {
         let timeout = self.timeout();
         events.clear();
@@ -127,7 +135,8 @@ impl Thread {
             let (id, path) = (data / PATHS, (data % PATHS) as usize);
             received = true;
             let batch = &mut self.batch;
-            more |= serve(&mut self.tasks, &self.epoll, id, |task| task.receive(path, batch, moment));
+            more |=
+                serve(&mut self.tasks, &self.epoll, id, |task| task.receive(path, batch, moment));
         }
         self.tick(now);
         if received && !more {
@@ -146,11 +155,9 @@ impl Thread {
 
     /// Calls sessions whose deadline has passed.
     fn tick(&mut self, now: Tai) {
-        while let Some(id) = self
-            .tasks
-            .iter()
-            .find_map(|(id, task)| task.deadline().is_some_and(|deadline| deadline <= now).then_some(*id))
-        {
+        while let Some(id) = self.tasks.iter().find_map(|(id, task)| {
+            task.deadline().is_some_and(|deadline| deadline <= now).then_some(*id)
+        }) {
             serve(&mut self.tasks, &self.epoll, id, |task| task.tick(now));
         }
     }
@@ -174,7 +181,8 @@ impl Thread {
     fn add(&mut self, id: u64, mut task: Box<dyn ReceiveTask>) {
         for (path, socket) in task.sockets().iter().enumerate() {
             let data = epoll::EventData::new_u64(id * PATHS + path as u64);
-            if let Err(error) = epoll::add(&self.epoll, socket.as_fd(), data, epoll::EventFlags::IN) {
+            if let Err(error) = epoll::add(&self.epoll, socket.as_fd(), data, epoll::EventFlags::IN)
+            {
                 log::error!("a socket cannot be watched: {error}");
                 return task.over(Over::Ended);
             }
@@ -185,7 +193,9 @@ impl Thread {
 
 /// Calls a session. True if there is more to read at once.
 fn serve(
-    tasks: &mut HashMap<u64, Box<dyn ReceiveTask>>, epoll: &OwnedFd, id: u64,
+    tasks: &mut HashMap<u64, Box<dyn ReceiveTask>>,
+    epoll: &OwnedFd,
+    id: u64,
     call: impl FnOnce(&mut dyn ReceiveTask) -> Outcome,
 ) -> bool {
     let Some(task) = tasks.get_mut(&id) else { return false };

@@ -59,13 +59,15 @@ struct Thread {
     clock: SharedClock,
     tasks: HashMap<u64, Box<dyn SendTask>>,
     due: BinaryHeap<Reverse<(Tai, u64)>>,
+    last: Tai,
 }
 
 /// Runs until the other end of the commands is dropped.
 pub(super) fn run(clock: SharedClock, start: Start<dyn SendTask>) {
     let Start { priority, commands, .. } = start;
     let mut guard = Guard::new(priority, clock.now());
-    let mut thread = Thread { clock, tasks: HashMap::new(), due: BinaryHeap::new() };
+    let mut thread =
+        Thread { clock, tasks: HashMap::new(), due: BinaryHeap::new(), last: Tai::default() };
     loop {
         let command = if thread.tasks.is_empty() {
             match commands.recv() {
@@ -110,6 +112,11 @@ impl Thread {
     /// Serves the session that is due, or sleeps until one is.
     fn work(&mut self) -> Tai {
         let now = self.clock.now();
+        if now < self.last {
+            // The clock was set back: the sessions see to it themselves.
+            self.due = self.tasks.keys().map(|id| Reverse((now, *id))).collect();
+        }
+        self.last = now;
         let Some(mut first) = self.due.peek_mut() else { return now };
         let Reverse((when, id)) = *first;
         if when > now {
