@@ -22,8 +22,9 @@ impl Provider {
     /// The name in libfabric of this version.
     pub(crate) fn library_name(self, version: u32) -> &'static CStr {
         match self {
-            // From 1.18 on the tcp provider has reliable datagrams itself.
-            Self::Tcp if version < fi_version_of(1, 18) => c"tcp;ofi_rxm",
+            // The provider for TCP that has reliable datagrams itself was called net before it took the other's place. The
+            // other way of 1.17, tcp with ofi_rxm above it, crashes the process after a peer has died.
+            Self::Tcp if version < fi_version_of(1, 18) => c"net",
             Self::Tcp => c"tcp",
             Self::Verbs => c"verbs;ofi_rxm",
             Self::Shm => c"shm",
@@ -33,7 +34,7 @@ impl Provider {
     pub(crate) fn missing(self) -> FabricError {
         let hint = match self {
             Self::Tcp => {
-                "this build of libfabric has no tcp provider for reliable datagrams, or the variable FI_PROVIDER excludes \
+                "this build of libfabric has no provider tcp (1.17: net) for reliable datagrams, or the variable FI_PROVIDER excludes \
                  it; see 'fi_info -t FI_EP_RDM'"
             }
             Self::Verbs => {
@@ -158,7 +159,7 @@ mod tests {
 
     #[test]
     fn tcp_means_reliable_datagrams_over_tcp_whatever_the_version() {
-        assert_eq!(Provider::Tcp.library_name(fi_version_of(1, 17)), c"tcp;ofi_rxm");
+        assert_eq!(Provider::Tcp.library_name(fi_version_of(1, 17)), c"net");
         assert_eq!(Provider::Tcp.library_name(fi_version_of(2, 1)), c"tcp");
     }
 

@@ -17,11 +17,14 @@ pub(super) enum Operation<S, R> {
     ReceiveControl,
 }
 
+/// The endpoint and the operation of a number that is in use.
+type Entry<S, R> = Option<(usize, Operation<S, R>)>;
+
 /// Operations by number. A number is free, or lent to a caller who is about to begin, or belongs to an operation.
 #[derive(Debug)]
 pub(super) struct Operations<S, R> {
     arena: ManuallyDrop<Arena>,
-    table: ManuallyDrop<Vec<Option<(usize, Operation<S, R>)>>>,
+    table: ManuallyDrop<Vec<Entry<S, R>>>,
     free: Vec<usize>,
     /// Of the arena, if the provider wants memory registered.
     region: ManuallyDrop<Option<Region>>,
