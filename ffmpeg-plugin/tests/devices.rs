@@ -11,8 +11,7 @@ const DEVICES: [&str; 3] = ["mcm", "mcm_audio_pcm16", "mcm_audio_pcm24"];
 fn the_devices_are_listed_and_described() {
     let mesh = Mesh::new();
     for program in ["mcm-ffmpeg", "mcm-ffprobe", "mcm-ffplay"] {
-        let (success, list) =
-            said(mesh.wrapper(program, "-hide_banner -devices").output().unwrap());
+        let (success, list) = said(mesh.wrapper(program, "-hide_banner -devices"));
         assert!(success, "{list}");
         for device in DEVICES {
             let line = list.lines().find(|line| line.split_whitespace().nth(1) == Some(device));
@@ -45,7 +44,7 @@ fn ffprobe_describes_a_stream() {
             "-v error -show_entries stream=codec_name,width,height,pix_fmt,avg_frame_rate -of csv=p=0 \
              -f mcm -video_size 64x48 -pixel_format uyvy422 -frame_rate {rate} {group}"
         );
-        let (success, text) = said(mesh.wrapper("mcm-ffprobe", &arguments).output().unwrap());
+        let (success, text) = said(mesh.wrapper("mcm-ffprobe", &arguments));
         assert!(success, "{text}");
         assert_eq!(text.trim(), format!("rawvideo,64,48,uyvy422,{exact}"));
         // The rate that filters and encoders are told.
@@ -144,7 +143,7 @@ fn a_missing_proxy_is_named() {
     let mut command =
         mesh.wrapper("mcm-ffmpeg", "-hide_banner -nostdin -v error -f mcm -i x -f null -");
     command.env("MCM_MEDIA_PROXY_IP", "127.0.0.1").env("MCM_MEDIA_PROXY_PORT", "1");
-    let (success, text) = said(command.output().unwrap());
+    let (success, text) = said(command);
     assert!(!success);
     assert!(text.starts_with("[mcm @") && text.contains("127.0.0.1:1"), "{text}");
 }

@@ -6,7 +6,8 @@ use common::{Mesh, PATIENT, finish};
 
 const SIZE: &str = "324x180";
 
-/// Both receivers get the same 25 frames, and the queue has room for all of them, so that each is lent and none is copied.
+/// Both receivers get the same 25 frames, and the queue has room for all of them, so that each is lent and none is copied. The
+/// second one stands still until the first one has drawn into all of its own.
 ///
 /// A filter alone finds its frame still in use by FFmpeg, and copies it for that reason. Behind `reverse`, which keeps frames
 /// back, it is the only user, and would draw into the frame itself if that were not read-only.
@@ -27,6 +28,7 @@ fn a_filter_that_draws_never_changes_what_another_receiver_sees() {
                 mesh.start("drawing", &format!("{receiver} {filters} -f framemd5 {group}.drawn"));
             let looking = mesh.start("looking", &format!("{receiver} -f framemd5 {group}.seen"));
             mesh.wait_for_receivers(&group, 2);
+            looking.stop();
             finish(mesh.start(
                 "source",
                 &format!(
@@ -34,6 +36,7 @@ fn a_filter_that_draws_never_changes_what_another_receiver_sees() {
                 ),
             ));
             finish(drawing);
+            looking.go_on();
             finish(looking);
             let (drawn, seen) = (format!("{group}.drawn"), format!("{group}.seen"));
             assert_eq!(mesh.sums(&drawn), mesh.sums("drawn"), "{format}, {filters}");

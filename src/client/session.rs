@@ -1,5 +1,7 @@
 //! A program's session with the proxy: one socket and one thread for all its connections.
 
+mod query;
+
 use super::connection::Connection;
 use super::control;
 use super::peer::{Outgoing, Peer};
@@ -19,6 +21,9 @@ use std::time::{Duration, Instant};
 
 /// How long the proxy may take to set a connection up. It waits for others itself, for less.
 const SETUP: Duration = Duration::from_secs(10);
+
+/// How long the session's thread may take to read an answer that is there.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Which way frames go, seen from the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +60,7 @@ struct State {
     /// Connections that the program has not deleted, and those that it is creating.
     open: usize,
     last_key: u32,
+    questions: query::Questions,
     stopping: bool,
 }
 
@@ -125,7 +131,6 @@ impl Client {
         direction: Direction,
         config: &str,
     ) -> Result<Arc<Connection>, Error> {
-        self.session.check_here()?;
         let config = media::ConnectionConfig::from_json(config).map_err(|error| {
             let text = error.to_string();
             match error.kind {
@@ -136,16 +141,28 @@ impl Client {
                 }
             }
         })?;
+        self.open(direction, &config, 0)
+    }
+
+    /// A connection from a configuration that has been validated. The buffers of a source can describe so many missing regions,
+    /// at most 1024: see [`Buffer::set_missing`](super::Buffer::set_missing).
+    pub fn open(
+        self: &Arc<Self>,
+        direction: Direction,
+        config: &media::ConnectionConfig,
+        regions: usize,
+    ) -> Result<Arc<Connection>, Error> {
+        self.session.check_here()?;
         let place = Session::reserve(&self.session)?;
         self.start()?;
         let kind = match direction {
             Direction::Send => Kind::Source,
             Direction::Receive => Kind::Receiver,
         };
-        let peer = Connection::peer(direction, &config)?;
-        let wire = proto::config::to_sdk(&config, kind);
+        let peer = Connection::peer(direction, config, regions)?;
+        let wire = proto::config::to_sdk(config, kind);
         let entry = self.session.introduce(peer, wire)?;
-        Ok(Arc::new(Connection::new(place, entry, &config)))
+        Ok(Arc::new(Connection::new(place, entry, config)))
     }
 
     /// How many connections have been created and not dropped.
@@ -288,6 +305,7 @@ impl Session {
     fn await_answer(&self, entry: &Entry) -> Result<(), Error> {
         let start = Instant::now();
         let mut state = self.state.lock();
+        let mut grace = Duration::ZERO;
         loop {
             if let Some(answer) = entry.answer.lock().take() {
                 return answer;
@@ -297,8 +315,14 @@ impl Session {
                 Link::Lost => self.config.default_timeout,
                 Link::Untried | Link::Up(_) => SETUP,
             };
-            let Some(left) = patience.checked_sub(start.elapsed()).filter(|left| !left.is_zero())
+            let elapsed = start.elapsed();
+            let Some(left) = (patience + grace).checked_sub(elapsed).filter(|left| !left.is_zero())
             else {
+                if grace.is_zero() && matches!(state.link, Link::Up(_)) {
+                    // If the process was stopped, the answer may be there, and the thread has only now the chance to read it.
+                    grace = elapsed + GRACE - patience;
+                    continue;
+                }
                 let reason = format!("the media proxy did not answer within {patience:?}");
                 return Err(Error::ConnectionFailed(reason));
             };
@@ -342,7 +366,8 @@ impl Session {
     /// Whether somebody needs the proxy.
     pub(super) fn wants_link(&self) -> bool {
         let state = self.state.lock();
-        !state.entries.is_empty() && !matches!(state.link, Link::Up(_) | Link::Failed(_))
+        let needed = !state.entries.is_empty() || !state.questions.is_empty();
+        needed && !matches!(state.link, Link::Up(_) | Link::Failed(_))
     }
 
     /// The link is there: everything that the session holds is announced on it.
@@ -354,6 +379,9 @@ impl Session {
                 Ok(message) => self.transmit(socket, message),
                 Err(error) => log::error!("announcing a connection: {error}"),
             }
+        }
+        for question in state.questions.open() {
+            self.transmit(socket, question);
         }
     }
 
@@ -413,6 +441,10 @@ impl Session {
 impl Entry {
     pub(super) fn key(&self) -> u32 {
         self.key
+    }
+
+    pub(super) fn id(&self) -> String {
+        self.conn_id.lock().clone()
     }
 }
 

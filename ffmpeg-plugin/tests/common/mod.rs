@@ -8,7 +8,7 @@ use mcm_tests::run::Run;
 use mcm_tests::{program, wait};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 /// Nobody is left behind because this machine is busy.
 pub const PATIENT: &str = "-stall_timeout 60000";
@@ -50,7 +50,7 @@ impl Mesh {
     /// Runs FFmpeg with the devices, and returns what it says.
     pub fn output(&self, arguments: &str) -> (bool, String) {
         let arguments = format!("-hide_banner -nostdin -v error -y {arguments}");
-        said(self.wrapper("mcm-ffmpeg", &arguments).output().expect("mcm-ffmpeg"))
+        said(self.wrapper("mcm-ffmpeg", &arguments))
     }
 
     /// Runs the plain FFmpeg, which must succeed.
@@ -58,7 +58,7 @@ impl Mesh {
         let mut command = Command::new("ffmpeg");
         command.args(["-hide_banner", "-nostdin", "-v", "error", "-y"]);
         command.args(arguments.split_whitespace()).current_dir(self.run.outside());
-        let (success, output) = said(command.output().expect("ffmpeg"));
+        let (success, output) = said(command);
         assert!(success, "ffmpeg {arguments}: {output}");
         output
     }
@@ -94,10 +94,11 @@ impl Mesh {
     }
 }
 
-/// What a program has written, on both streams.
-pub fn said(output: Output) -> (bool, String) {
-    let text = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+/// Runs a program to its end, and returns whether it succeeded and what it has written, on both streams.
+pub fn said(command: Command) -> (bool, String) {
+    let mut process = Process::start("program", command, |_| false);
+    let status = process.wait();
+    (status.success(), process.output())
 }
 
 /// Waits for an FFmpeg to end well.

@@ -32,6 +32,9 @@ use tokio::sync::watch;
 /// Events taken from the kernel at once.
 const BATCH: usize = 1024;
 
+/// How often the socket of a dead process is read. It holds less than that; who writes on is a child that has inherited it.
+const LAST_TURNS: usize = 64;
+
 const LISTENER: u64 = 0;
 const WAKE: u64 = 1;
 
@@ -273,10 +276,17 @@ impl Exchange {
     }
 
     fn process_ended(&mut self, client: ClientNo, now: Duration) {
-        let Some(process) = self.processes.get_mut(&client) else { return };
-        let link = process.link.take();
+        let Some(process) = self.processes.get(&client) else { return };
+        // What it said while it lived counts: a source may have come, sent and gone between two looks of this thread.
+        if let Some(token) = process.link {
+            for _ in 0..LAST_TURNS {
+                if self.serve(token, epoll::EventFlags::IN, now) {
+                    break;
+                }
+            }
+        }
         info!("{}: its process has ended", self.label(client));
-        if let Some(token) = link {
+        if let Some(token) = self.processes.get_mut(&client).and_then(|it| it.link.take()) {
             self.links.remove(&token);
         }
         self.registry.died(client, now);
