@@ -145,6 +145,11 @@
 #define MESH_TIMEOUT_ZERO 0
 
 /**
+ * Flag of `MeshBufferInfo`: parts of the payload did not arrive. `mesh_get_missing_regions()` tells which.
+ */
+#define MESH_BUFFER_INCOMPLETE 1
+
+/**
  * A program's session with the media proxy; the holder of connections.
  */
 typedef struct MeshClient MeshClient;
@@ -256,7 +261,25 @@ typedef struct MeshBufferInfo {
      * Receiver: frames missed between the frame that it got before and this one.
      */
     uint64_t missed;
+    /**
+     * MESH_BUFFER_INCOMPLETE, or 0.
+     */
+    uint64_t flags;
 } MeshBufferInfo;
+
+/**
+ * A part of a payload.
+ */
+typedef struct MeshRegion {
+    /**
+     * Its first byte.
+     */
+    uint32_t offset;
+    /**
+     * How many bytes.
+     */
+    uint32_t len;
+} MeshRegion;
 
 #ifdef __cplusplus
 extern "C" {
@@ -303,6 +326,28 @@ int mesh_create_client(struct MeshClient **mc, const char *cfg);
  * @return 0, or one of -MESH_ERR_BAD_CLIENT_PTR, -MESH_ERR_FOUND_ALLOCATED.
  */
 int mesh_delete_client(struct MeshClient **mc);
+
+/**
+ * Tells what a group carries, as JSON with which a receiver joins it.
+ *
+ * The text has the members `payload`, `maxPayloadSize` and `maxMetadataSize` of the group's source, or of a receiver if
+ * there is no source yet. For a multipoint group it has `connection`, too, and is a whole configuration for
+ * `mesh_create_rx_connection()`.
+ *
+ * @param mc           Client.
+ * @param group        Name of the group: the `urn` of a multipoint group, `"ADDRESS:PORT"` of an ST 2110 stream on this host.
+ * @param config       Receives the text, which ends in a zero byte. It is left alone on failure.
+ * @param config_size  Bytes that there is room for; 8192 are enough for every group.
+ * @param timeout_ms   How long to wait for the group if it does not exist, in milliseconds, or one of MESH_TIMEOUT_*.
+ *
+ * @return 0, or one of -MESH_ERR_BAD_CLIENT_PTR, -MESH_ERR_BAD_CONFIG_PTR (group), -MESH_ERR_BAD_BUF_PTR (config, or too
+ * small), -MESH_ERR_TIMEOUT (no such group), -MESH_ERR_CONN_FAILED (no proxy), -MESH_ERR_FORKED.
+ */
+int mesh_get_group_config(struct MeshClient *mc,
+                          const char *group,
+                          char *config,
+                          size_t config_size,
+                          int timeout_ms);
 
 /**
  * Creates a source's connection: the program sends frames to the group.
@@ -474,6 +519,23 @@ int mesh_buffer_set_timestamp(struct MeshBuffer *buf, uint64_t tai_ns);
  * @return 0 or -MESH_ERR_BAD_BUF_PTR.
  */
 int mesh_get_buffer_info(struct MeshBuffer *buf, struct MeshBufferInfo *info, size_t info_size);
+
+/**
+ * Tells which regions of an incomplete frame's payload are missing, in the order of the payload. For buffers of a receiver.
+ *
+ * The bytes there are those of another frame, or zero. There are none in a frame without MESH_BUFFER_INCOMPLETE.
+ *
+ * @param buf       Buffer.
+ * @param regions   Receives the first `capacity` regions; may be NULL if `capacity` is 0.
+ * @param capacity  Regions that there is room for.
+ * @param count     Receives how many regions there are, which may be more than `capacity`.
+ *
+ * @return 0 or -MESH_ERR_BAD_BUF_PTR.
+ */
+int mesh_get_missing_regions(struct MeshBuffer *buf,
+                             struct MeshRegion *regions,
+                             size_t capacity,
+                             size_t *count);
 
 #ifdef __cplusplus
 }  // extern "C"

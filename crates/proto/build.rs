@@ -10,6 +10,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("mcm.fds"), descriptors.encode_to_vec())?;
     // Without `build_transport` the clients take a channel of the caller's making, and this crate needs no TCP of its own.
-    tonic_prost_build::configure().build_transport(false).compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .build_transport(false)
+        // Large and seldom: other messages need not be as large.
+        .boxed(".mcm.exchange.v1.FromProxy.body.told")
+        .compile_fds(descriptors)?;
     Ok(())
 }

@@ -182,6 +182,10 @@ impl Control<'_> {
                 }
                 return;
             }
+            Body::Told(told) => {
+                self.session.told(*told);
+                return;
+            }
             Body::Closed(closed) => {
                 if let Some(entry) = self.session.entry(closed.key) {
                     self.session.closed(&entry, &closed.reason);

@@ -1,5 +1,7 @@
 //! A program's session with the proxy: one socket and one thread for all its connections.
 
+mod query;
+
 use super::connection::Connection;
 use super::control;
 use super::peer::{Outgoing, Peer};
@@ -58,6 +60,7 @@ struct State {
     /// Connections that the program has not deleted, and those that it is creating.
     open: usize,
     last_key: u32,
+    questions: query::Questions,
     stopping: bool,
 }
 
@@ -128,7 +131,6 @@ impl Client {
         direction: Direction,
         config: &str,
     ) -> Result<Arc<Connection>, Error> {
-        self.session.check_here()?;
         let config = media::ConnectionConfig::from_json(config).map_err(|error| {
             let text = error.to_string();
             match error.kind {
@@ -139,16 +141,28 @@ impl Client {
                 }
             }
         })?;
+        self.open(direction, &config, 0)
+    }
+
+    /// A connection from a configuration that has been validated. The buffers of a source can describe so many missing regions,
+    /// at most 1024: see [`Buffer::set_missing`](super::Buffer::set_missing).
+    pub fn open(
+        self: &Arc<Self>,
+        direction: Direction,
+        config: &media::ConnectionConfig,
+        regions: usize,
+    ) -> Result<Arc<Connection>, Error> {
+        self.session.check_here()?;
         let place = Session::reserve(&self.session)?;
         self.start()?;
         let kind = match direction {
             Direction::Send => Kind::Source,
             Direction::Receive => Kind::Receiver,
         };
-        let peer = Connection::peer(direction, &config)?;
-        let wire = proto::config::to_sdk(&config, kind);
+        let peer = Connection::peer(direction, config, regions)?;
+        let wire = proto::config::to_sdk(config, kind);
         let entry = self.session.introduce(peer, wire)?;
-        Ok(Arc::new(Connection::new(place, entry, &config)))
+        Ok(Arc::new(Connection::new(place, entry, config)))
     }
 
     /// How many connections have been created and not dropped.
@@ -352,7 +366,8 @@ impl Session {
     /// Whether somebody needs the proxy.
     pub(super) fn wants_link(&self) -> bool {
         let state = self.state.lock();
-        !state.entries.is_empty() && !matches!(state.link, Link::Up(_) | Link::Failed(_))
+        let needed = !state.entries.is_empty() || !state.questions.is_empty();
+        needed && !matches!(state.link, Link::Up(_) | Link::Failed(_))
     }
 
     /// The link is there: everything that the session holds is announced on it.
@@ -364,6 +379,9 @@ impl Session {
                 Ok(message) => self.transmit(socket, message),
                 Err(error) => log::error!("announcing a connection: {error}"),
             }
+        }
+        for question in state.questions.open() {
+            self.transmit(socket, question);
         }
     }
 
@@ -423,6 +441,10 @@ impl Session {
 impl Entry {
     pub(super) fn key(&self) -> u32 {
         self.key
+    }
+
+    pub(super) fn id(&self) -> String {
+        self.conn_id.lock().clone()
     }
 }
 

@@ -1,5 +1,5 @@
 //! Clients.
-use super::{boundary, logger, pointer};
+use super::{boundary, logger, pointer, timeout};
 use crate::client::{Client, Direction};
 use crate::error::Error;
 use std::ffi::{c_char, c_int};
@@ -73,5 +73,42 @@ pub unsafe extern "C" fn mesh_delete_client(mc: *mut *mut MeshClient) -> c_int {
         // null, was the one reference: connections hold the client behind it, not this box.
         drop(unsafe { Box::from_raw(client) });
         Ok(())
+    })
+}
+
+/// Tells what a group carries, as JSON with which a receiver joins it.
+///
+/// The text has the members `payload`, `maxPayloadSize` and `maxMetadataSize` of the group's source, or of a receiver if
+/// there is no source yet. For a multipoint group it has `connection`, too, and is a whole configuration for
+/// `mesh_create_rx_connection()`.
+///
+/// @param mc           Client.
+/// @param group        Name of the group: the `urn` of a multipoint group, `"ADDRESS:PORT"` of an ST 2110 stream on this host.
+/// @param config       Receives the text, which ends in a zero byte. It is left alone on failure.
+/// @param config_size  Bytes that there is room for; 8192 are enough for every group.
+/// @param timeout_ms   How long to wait for the group if it does not exist, in milliseconds, or one of MESH_TIMEOUT_*.
+///
+/// @return 0, or one of -MESH_ERR_BAD_CLIENT_PTR, -MESH_ERR_BAD_CONFIG_PTR (group), -MESH_ERR_BAD_BUF_PTR (config, or too
+/// small), -MESH_ERR_TIMEOUT (no such group), -MESH_ERR_CONN_FAILED (no proxy), -MESH_ERR_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mesh_get_group_config(
+    mc: *mut MeshClient,
+    group: *const c_char,
+    config: *mut c_char,
+    config_size: usize,
+    timeout_ms: c_int,
+) -> c_int {
+    boundary::guard("mesh_get_group_config", || {
+        // SAFETY: null, or a live client of this library.
+        let client = unsafe { client(mc) }?;
+        // SAFETY: null, or the caller's text.
+        let group = unsafe { pointer::config(group) }?;
+        if config.is_null() {
+            return Err(Error::BadBuffer("config is null".into()));
+        }
+        let text = client.client.group_config(group, timeout::timeout(timeout_ms)?)?;
+        let text = text.group_json();
+        // SAFETY: the caller's memory of this size.
+        unsafe { pointer::write_text(config, config_size, &text) }
     })
 }

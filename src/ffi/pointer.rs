@@ -62,6 +62,23 @@ pub(super) unsafe fn fill<T: Growing>(out: *mut T, size: usize, value: &T) -> Re
     Ok(())
 }
 
+/// Writes a text and a zero byte, or nothing if they do not fit.
+///
+/// # Safety
+/// `out` points to `size` writable bytes.
+pub(super) unsafe fn write_text(out: *mut c_char, size: usize, text: &str) -> Result<(), Error> {
+    if text.len() >= size {
+        let needed = text.len() + 1;
+        return Err(Error::BadBuffer(format!("config has {size} bytes, {needed} are needed")));
+    }
+    // SAFETY: the text and its end fit, and nothing of the library's overlaps with the caller's memory.
+    unsafe {
+        std::ptr::copy_nonoverlapping(text.as_ptr(), out.cast(), text.len());
+        out.add(text.len()).write(0);
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +123,18 @@ mod tests {
         // SAFETY: `out` has more than 7 bytes.
         let error = unsafe { fill(&raw mut out, 7, &VALUE) }.unwrap_err();
         assert!(error.to_string().contains("7 bytes"), "{error}");
+    }
+
+    #[test]
+    fn a_text_is_written_whole_or_not_at_all() {
+        let mut out = [7 as c_char; 4];
+        // SAFETY: `out` has 4 bytes.
+        unsafe {
+            assert_eq!(write_text(out.as_mut_ptr(), 3, "abc").unwrap_err().code(), 1003);
+            assert_eq!(out, [7; 4]);
+            write_text(out.as_mut_ptr(), 4, "abc").unwrap();
+        }
+        assert_eq!(out.map(|c| c as u8), *b"abc\0");
     }
 
     #[test]

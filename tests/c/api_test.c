@@ -129,13 +129,37 @@ static void a_frame_arrives_with_all_that_was_set(void)
     CHECK(info.sequence == 0 && info.missed == 0 && info.tai_ns == 1234567890123456789);
     CHECK(info.published_ns >= before && info.published_ns <= after);
     RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_get_buffer_info(buf, NULL, sizeof(info)));
-    RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_get_buffer_info(buf, &info, sizeof(info) - 1));
+    RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_get_buffer_info(buf, &info, 31));
     RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_buffer_set_payload_len(buf, 1));
     RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_buffer_set_metadata_len(buf, 1));
     RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_buffer_set_timestamp(buf, 1));
     CHECK(buf->payload_len == 7 && buf->metadata_len == 100);
     RETURNS(0, mesh_put_buffer(&buf));
     CHECK(buf == NULL);
+    close_pair(&pair);
+}
+
+static void a_receiver_learns_what_a_group_carries(void)
+{
+    Pair pair;
+    MeshConnection *rx;
+    char config[8192], group[] = "learn \"it\"";
+    const uint64_t begun = now_ns();
+
+    REQUIRE(open_pair(&pair, "learn \\\"it\\\"", ""));
+    config[0] = 'x';
+    RETURNS(-MESH_ERR_TIMEOUT, mesh_get_group_config(pair.client, "nothing", config, sizeof(config), MESH_TIMEOUT_ZERO));
+    RETURNS(-MESH_ERR_TIMEOUT, mesh_get_group_config(pair.client, "nothing", config, sizeof(config), 50));
+    CHECK(now_ns() - begun >= 50000000);
+    RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_get_group_config(pair.client, group, config, 20, DEADLINE_MS));
+    CHECK(config[0] == 'x');
+    REQUIRE(mesh_get_group_config(pair.client, group, config, sizeof(config), DEADLINE_MS));
+    REQUIRE(mesh_create_rx_connection(pair.client, &rx, config));
+    CHECK(rx->payload_size == 1000 && rx->metadata_size == 100);
+    RETURNS(0, send_text(pair.tx, "for both"));
+    RETURNS(0, receive_text(pair.rx, "for both"));
+    RETURNS(0, receive_text(rx, "for both"));
+    RETURNS(0, mesh_delete_connection(&rx));
     close_pair(&pair);
 }
 
@@ -639,6 +663,7 @@ static void threads_do_not_disturb_each_other(void)
 int main(void)
 {
     RUN(a_frame_arrives_with_all_that_was_set);
+    RUN(a_receiver_learns_what_a_group_carries);
     RUN(a_discarded_buffer_is_not_published);
     RUN(several_buffers_are_out_at_once);
     RUN(timeouts_are_kept);

@@ -13,6 +13,7 @@ static void null_arguments_are_refused(void)
     MeshBuffer *buf = NULL;
     MeshBufferInfo info;
     MeshConnectionStats stats;
+    char text[16];
     int fd;
 
     RETURNS(-MESH_ERR_BAD_CLIENT_PTR, mesh_create_client(NULL, "{}"));
@@ -27,6 +28,7 @@ static void null_arguments_are_refused(void)
     RETURNS(-MESH_ERR_BAD_CONN_PTR, mesh_cancel_connection(NULL));
     RETURNS(-MESH_ERR_BAD_CONN_PTR, mesh_get_connection_stats(NULL, &stats, sizeof(stats)));
     RETURNS(-MESH_ERR_BAD_CONN_PTR, mesh_get_connection_fd(NULL, &fd));
+    RETURNS(-MESH_ERR_BAD_CLIENT_PTR, mesh_get_group_config(NULL, "x", text, sizeof(text), 0));
     RETURNS(-MESH_ERR_BAD_CONN_PTR, mesh_get_buffer(NULL, &buf));
     RETURNS(-MESH_ERR_BAD_CONN_PTR, mesh_get_buffer_timeout(NULL, &buf, 0));
     RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_put_buffer(NULL));

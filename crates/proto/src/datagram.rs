@@ -58,6 +58,7 @@ pub fn decode_from_client(
         Body::Standby(_) => ("Standby", &[1], "1"),
         Body::Joined(_) => ("Joined", &[0], "0"),
         Body::Goodbye(_) => ("Goodbye", &[0], "0"),
+        Body::Ask(_) => ("Ask", &[0], "0"),
     };
     expect(message, descriptors, allowed, expected)?;
     Ok(body)
@@ -79,6 +80,7 @@ pub fn decode_from_proxy(bytes: &[u8], descriptors: usize) -> Result<from_proxy:
         Body::Part(_) => ("Part", &[0], "0"),
         Body::NeedSeat(_) => ("NeedSeat", &[0], "0"),
         Body::Closed(_) => ("Closed", &[0], "0"),
+        Body::Told(_) => ("Told", &[0], "0"),
     };
     expect(message, descriptors, allowed, expected)?;
     Ok(body)

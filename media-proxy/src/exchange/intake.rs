@@ -7,7 +7,7 @@ use crate::registry::code;
 use crate::registry::{Announcement, BoardNo, ClientNo, Ends, RingBytes, SeatNo};
 use crate::seldom::Seldom;
 use media::{ConfigErrorKind, ConnectionConfig};
-use proto::exchange::{Announce, Hello, Welcome, from_client, from_proxy};
+use proto::exchange::{Announce, Hello, Told, Welcome, from_client, from_proxy};
 use proto::{Kind, datagram};
 use ring::{BoardMonitor, RingId, SeatMonitor};
 use std::os::fd::OwnedFd;
@@ -56,6 +56,18 @@ impl Exchange {
                 .map_err(|violation| violation.0),
             (Stage::Client(client), from_client::Body::Goodbye(goodbye)) => {
                 self.registry.goodbye(client, goodbye.key, now);
+                Ok(())
+            }
+            (Stage::Client(_), from_client::Body::Ask(ask)) => {
+                let found = self.registry.group_config(&ask.group);
+                let config = found.map(|(kind, config)| proto::config::to_sdk(config, kind));
+                let told = Told { question: ask.question, config };
+                self.post(
+                    token,
+                    from_proxy::Body::Told(Box::new(told)),
+                    super::link::Cargo::Nothing,
+                    now,
+                );
                 Ok(())
             }
         }

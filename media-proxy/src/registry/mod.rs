@@ -19,6 +19,8 @@ pub(crate) use limits::{HOLD_TIME, Limits, code};
 pub(crate) use state::State;
 
 use announce::Pending;
+use media::ConnectionConfig;
+use proto::Kind;
 use proto::exchange::from_proxy::Body;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
@@ -186,6 +188,14 @@ impl Registry {
     /// A connection.
     pub(crate) fn connection(&self, no: ConnNo) -> Option<&Connection> {
         self.connections.get(&no)
+    }
+
+    /// What a group carries, and which end of it says so: its source, or without one the receiver that came first.
+    pub(crate) fn group_config(&self, group: &str) -> Option<(Kind, &ConnectionConfig)> {
+        let group = self.groups.get(group)?;
+        let speaker = self.connections.get(&group.source.or(group.receivers.first().copied())?)?;
+        let kind = if speaker.is_source() { Kind::Source } else { Kind::Receiver };
+        Some((kind, &speaker.config))
     }
 
     /// How many connections there are.

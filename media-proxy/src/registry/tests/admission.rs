@@ -159,3 +159,18 @@ fn late_messages_about_ended_connections_are_no_violation() {
     w.joined(s, 99, 12345, "");
     assert_eq!(w.said(), Vec::<String>::new());
 }
+
+#[test]
+fn a_group_carries_what_its_source_says_or_else_its_first_receiver() {
+    let mut w = World::new();
+    let (s, r) = (w.client("s"), w.client("r"));
+    assert!(w.registry.group_config("g").is_none());
+    w.receiver(r, 7);
+    let (kind, config) = w.registry.group_config("g").unwrap();
+    assert_eq!((kind, config), (proto::Kind::Receiver, &blob("g")));
+    w.source(s, 1, 1);
+    assert_eq!(w.registry.group_config("g").unwrap().0, proto::Kind::Source);
+    w.registry.died(r, w.now);
+    w.registry.died(s, w.now);
+    assert!(w.registry.group_config("g").is_none());
+}

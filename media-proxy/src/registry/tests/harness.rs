@@ -177,6 +177,7 @@ impl World {
                     }
                     Body::Ring(m) => format!("ring {} {} {}", m.key, m.ring_id[0], m.start),
                     Body::NeedSeat(m) => format!("need seat {}", m.key),
+                    Body::Told(_) => unreachable!("the exchange answers questions by itself"),
                     Body::Closed(m) => format!("closed {}: {}", m.key, m.reason),
                 };
                 return Some((format!("{name} < {text}"), seat));

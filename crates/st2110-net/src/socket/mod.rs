@@ -1,0 +1,103 @@
+//! UDP sockets for media: bundles of datagrams in one call where the kernel can (GSO and GRO), multicast, buffers, times.
+//!
+//! All sockets are non-blocking.
+
+mod batch;
+mod control;
+mod interface;
+mod name;
+mod option;
+mod receiver;
+mod sender;
+
+pub use batch::{Batch, Bundle};
+pub use interface::Interface;
+pub use receiver::{Receiver, ReceiverOptions};
+pub use sender::{BUNDLE, SendFailure, Sender, SenderOptions};
+
+/// The largest UDP datagram in bytes, with its UDP header, that ST 2110-10 §6.3 allows (Standard UDP Size Limit).
+pub const STANDARD_UDP_LIMIT: usize = 1460;
+/// The same for flows that agree on more (Extended UDP Size Limit).
+pub const EXTENDED_UDP_LIMIT: usize = 8960;
+/// Bytes of a UDP header.
+pub const UDP_HEADER: usize = 8;
+
+/// Whether the kernel is asked to treat many datagrams as one (UDP_SEGMENT, UDP_GRO).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Offload {
+    /// Where the kernel and the path can; otherwise datagrams singly, many of them in each system call.
+    #[default]
+    Automatic,
+    /// Never.
+    Off,
+}
+
+/// Something that works, but less well than it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// The kernel caps the receive buffer.
+    ReceiveBuffer {
+        /// Bytes wanted.
+        wanted: usize,
+        /// Bytes that the kernel gave.
+        given: usize,
+    },
+    /// The kernel caps the send buffer.
+    SendBuffer {
+        /// Bytes wanted.
+        wanted: usize,
+        /// Bytes that the kernel gave.
+        given: usize,
+    },
+    /// Sources are filtered here and not by the network.
+    SourceFilter {
+        /// Why the kernel refused the filter.
+        reason: String,
+    },
+    /// No segmentation offload: each datagram passes through the network stack alone.
+    NoSegmentation {
+        /// Why.
+        reason: String,
+    },
+    /// No coalescing of received datagrams.
+    NoCoalescing {
+        /// Why.
+        reason: String,
+    },
+    /// No times of arrival from the kernel.
+    NoTimes {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::ReceiveBuffer { wanted, given } => write!(
+                f,
+                "receive buffer of {given} bytes where {wanted} are wanted, packets may be lost: sysctl -w net.core.rmem_max={wanted}"
+            ),
+            Self::SendBuffer { wanted, given } => write!(
+                f,
+                "send buffer of {given} bytes where {wanted} are wanted: sysctl -w net.core.wmem_max={wanted}"
+            ),
+            Self::SourceFilter { reason } => write!(
+                f,
+                "the kernel refuses the multicast source filter ({reason}): joined any source, and others' packets are dropped after they arrived"
+            ),
+            Self::NoSegmentation { reason } => {
+                write!(f, "no UDP segmentation offload ({reason}): sending costs more CPU time")
+            }
+            Self::NoCoalescing { reason } => {
+                write!(f, "no UDP receive offload ({reason}): receiving costs more CPU time")
+            }
+            Self::NoTimes { reason } => {
+                write!(
+                    f,
+                    "no times of arrival from the kernel ({reason}): they are taken when packets are read"
+                )
+            }
+        }
+    }
+}
