@@ -6,6 +6,9 @@
 pub mod ancillary;
 pub mod audio;
 pub mod pacing;
+pub mod redundancy;
 pub mod rtp;
+pub mod sequence;
 pub mod time;
 pub mod video;
+pub mod window;
