@@ -145,6 +145,11 @@
 #define MESH_TIMEOUT_ZERO 0
 
 /**
+ * Flag of `MeshBufferInfo`: parts of the payload did not arrive. `mesh_get_missing_regions()` tells which.
+ */
+#define MESH_BUFFER_INCOMPLETE 1
+
+/**
  * A program's session with the media proxy; the holder of connections.
  */
 typedef struct MeshClient MeshClient;
@@ -256,7 +261,25 @@ typedef struct MeshBufferInfo {
      * Receiver: frames missed between the frame that it got before and this one.
      */
     uint64_t missed;
+    /**
+     * MESH_BUFFER_INCOMPLETE, or 0.
+     */
+    uint64_t flags;
 } MeshBufferInfo;
+
+/**
+ * A part of a payload.
+ */
+typedef struct MeshRegion {
+    /**
+     * Its first byte.
+     */
+    uint32_t offset;
+    /**
+     * How many bytes.
+     */
+    uint32_t len;
+} MeshRegion;
 
 #ifdef __cplusplus
 extern "C" {
@@ -496,6 +519,23 @@ int mesh_buffer_set_timestamp(struct MeshBuffer *buf, uint64_t tai_ns);
  * @return 0 or -MESH_ERR_BAD_BUF_PTR.
  */
 int mesh_get_buffer_info(struct MeshBuffer *buf, struct MeshBufferInfo *info, size_t info_size);
+
+/**
+ * Tells which regions of an incomplete frame's payload are missing, in the order of the payload. For buffers of a receiver.
+ *
+ * The bytes there are those of another frame, or zero. There are none in a frame without MESH_BUFFER_INCOMPLETE.
+ *
+ * @param buf       Buffer.
+ * @param regions   Receives the first `capacity` regions; may be NULL if `capacity` is 0.
+ * @param capacity  Regions that there is room for.
+ * @param count     Receives how many regions there are, which may be more than `capacity`.
+ *
+ * @return 0 or -MESH_ERR_BAD_BUF_PTR.
+ */
+int mesh_get_missing_regions(struct MeshBuffer *buf,
+                             struct MeshRegion *regions,
+                             size_t capacity,
+                             size_t *count);
 
 #ifdef __cplusplus
 }  // extern "C"

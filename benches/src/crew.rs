@@ -218,6 +218,7 @@ pub(crate) fn new_source(payload_size: usize, capacity: usize) -> Result<Source,
         stall_time: Duration::from_secs(PATIENCE_S),
         wait_for_receivers: 0,
         close_at_end: false,
+        regions: 0,
     };
     Ok(Source::new(options, [0; 16])?)
 }

@@ -17,14 +17,14 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn play(choices: &mut Choices<'_>) -> Option<()> {
-    let shape = Geometry::new(PAYLOAD, METADATA, 2).unwrap();
+    let shape = Geometry::new(PAYLOAD, METADATA, 2).unwrap().with_regions(3).unwrap();
     let board = Forged::new(BOARD_SIZE);
     let pool = Forged::new(shape.pool_size());
     let version = u64::from(LAYOUT_VERSION);
     let sizes = [PAYLOAD as u64, METADATA as u64];
-    board.write(0, &[BOARD_MAGIC, version | 2 << 32, sizes[0], sizes[1], 1, 2]);
+    board.write(0, &[BOARD_MAGIC, version | 2 << 32, sizes[0], sizes[1], 1, 2, 3]);
     if choices.byte()? >= 250 {
-        board.write(choices.short()? % 48, &[choices.number()?]);
+        board.write(choices.short()? % 56, &[choices.number()?]);
     }
     let Ok(monitor) = BoardMonitor::open(board.give()) else { return None };
     let close_at_end = [None, Some(false), Some(true)][usize::from(choices.byte()?) % 3];
@@ -48,7 +48,7 @@ fn play(choices: &mut Choices<'_>) -> Option<()> {
             // Mostly a source that keeps to the rules, or else nothing would ever be found.
             3..=5 => {
                 let slot = usize::from(choices.byte()?);
-                let line = [count, 1, 2, choices.number()?];
+                let line = [count, 1, 2, choices.number()?, choices.number()?];
                 board.write(SLOTS_OFFSET + slot * 64, &line);
                 let entry = count << 8 | slot as u64;
                 board.write(ENTRIES_OFFSET + (count as usize % ENTRIES) * 8, &[entry]);
@@ -58,6 +58,8 @@ fn play(choices: &mut Choices<'_>) -> Option<()> {
             6..=8 => {
                 if let Ok(frame) = receiver.get(Deadline::Now) {
                     assert!(frame.payload().len() <= monitor.geometry().payload_size);
+                    let size = monitor.geometry().payload_size;
+                    assert!(frame.missing().all(|r| (r.offset as usize + r.len as usize) <= size));
                     assert!(frame.metadata().len() <= monitor.geometry().metadata_size);
                     let inside = frame.payload().iter().chain(frame.metadata());
                     assert!(inside.copied().map(u64::from).sum::<u64>() == 0);

@@ -22,6 +22,7 @@ fn play(choices: &mut Choices<'_>) -> Option<()> {
         stall_time: Duration::ZERO,
         wait_for_receivers: 0,
         close_at_end: false,
+        regions: 0,
     };
     let source = Source::new(options, [7; 16]).unwrap();
     let receiver = Receiver::new(None);

@@ -2,7 +2,7 @@
 
 use super::session::Session;
 use crate::error::Error;
-use ring::{Frame, Receiver, WriteSlot};
+use ring::{Frame, Receiver, Region, WriteSlot};
 use std::sync::Arc;
 
 /// What is known of a frame.
@@ -16,6 +16,8 @@ pub struct BufferInfo {
     pub published_ns: u64,
     /// Frames that this receiver missed between the frame it got before and this one.
     pub missed: u64,
+    /// Parts of the payload did not arrive; see [`Buffer::missing`].
+    pub incomplete: bool,
 }
 
 /// A slot held by the program. Dropping it gives it back: a source's unpublished frame is discarded.
@@ -133,6 +135,22 @@ impl Buffer {
         Ok(())
     }
 
+    /// Source: the frame is incomplete, and these regions of its payload are missing: in order, apart from each other.
+    ///
+    /// If the connection was made for fewer, the last one covers all that follow. Used by bridges, which cannot send again.
+    pub fn set_missing(&mut self, regions: impl IntoIterator<Item = Region>) -> Result<(), Error> {
+        self.slot()?.set_missing(regions);
+        Ok(())
+    }
+
+    /// Receiver: which regions of an incomplete frame's payload are missing, in order. Their bytes are of another frame, or zero.
+    pub fn missing(&self) -> impl ExactSizeIterator<Item = Region> + '_ {
+        let regions = self.frame().map(Frame::missing);
+        let count = regions.as_ref().map_or(0, ExactSizeIterator::len);
+        let mut regions = regions.into_iter().flatten();
+        (0..count).map(move |_| regions.next().unwrap_or_default())
+    }
+
     /// The frame's number and times. For a source's buffer that was not put, only what was set.
     pub fn info(&self) -> BufferInfo {
         match &self.0 {
@@ -140,8 +158,9 @@ impl Buffer {
                 BufferInfo { tai_ns: slot.tai_ns().unwrap_or(0), ..BufferInfo::default() }
             }
             Held::Readable(_) => self.frame().map_or_else(BufferInfo::default, |frame| {
-                let ring::FrameInfo { sequence, tai_ns, published_ns, missed } = frame.info();
-                BufferInfo { sequence, tai_ns, published_ns, missed }
+                let ring::FrameInfo { sequence, tai_ns, published_ns, missed, incomplete } =
+                    frame.info();
+                BufferInfo { sequence, tai_ns, published_ns, missed, incomplete }
             }),
         }
     }

@@ -56,8 +56,13 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Prepares the side of a connection that the program takes, before the proxy hears of it.
-    pub(super) fn peer(direction: Direction, config: &ConnectionConfig) -> Result<Peer, Error> {
+    /// Prepares the side of a connection that the program takes, before the proxy hears of it. A source's slots can describe so
+    /// many missing regions.
+    pub(super) fn peer(
+        direction: Direction,
+        config: &ConnectionConfig,
+        regions: usize,
+    ) -> Result<Peer, Error> {
         let options = &config.options;
         let close_at_end = options.end_of_stream.map(|end| end == EndOfStream::Close);
         match direction {
@@ -70,6 +75,7 @@ impl Connection {
                     stall_time: options.stall_timeout,
                     wait_for_receivers: options.wait_for_receivers as usize,
                     close_at_end: close_at_end.unwrap_or(false),
+                    regions,
                 };
                 let source = Source::new(shape, super::random::bytes()?).map_err(|error| {
                     Error::ConnectionFailed(format!("memory for the ring: {error}"))
@@ -97,6 +103,11 @@ impl Connection {
 
     fn session(&self) -> &Arc<Session> {
         self.place.session()
+    }
+
+    /// The name that the proxy has given the connection, the same for all who see it.
+    pub fn id(&self) -> String {
+        self.entry.id()
     }
 
     /// Bytes of the payload partition of every buffer.

@@ -11,4 +11,5 @@ mod session;
 
 pub use buffer::{Buffer, BufferInfo};
 pub use connection::{Connection, ConnectionStats, Timeout};
+pub use ring::Region;
 pub use session::{Client, Direction};

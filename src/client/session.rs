@@ -131,7 +131,6 @@ impl Client {
         direction: Direction,
         config: &str,
     ) -> Result<Arc<Connection>, Error> {
-        self.session.check_here()?;
         let config = media::ConnectionConfig::from_json(config).map_err(|error| {
             let text = error.to_string();
             match error.kind {
@@ -142,16 +141,28 @@ impl Client {
                 }
             }
         })?;
+        self.open(direction, &config, 0)
+    }
+
+    /// A connection from a configuration that has been validated. The buffers of a source can describe so many missing regions,
+    /// at most 1024: see [`Buffer::set_missing`](super::Buffer::set_missing).
+    pub fn open(
+        self: &Arc<Self>,
+        direction: Direction,
+        config: &media::ConnectionConfig,
+        regions: usize,
+    ) -> Result<Arc<Connection>, Error> {
+        self.session.check_here()?;
         let place = Session::reserve(&self.session)?;
         self.start()?;
         let kind = match direction {
             Direction::Send => Kind::Source,
             Direction::Receive => Kind::Receiver,
         };
-        let peer = Connection::peer(direction, &config)?;
-        let wire = proto::config::to_sdk(&config, kind);
+        let peer = Connection::peer(direction, config, regions)?;
+        let wire = proto::config::to_sdk(config, kind);
         let entry = self.session.introduce(peer, wire)?;
-        Ok(Arc::new(Connection::new(place, entry, &config)))
+        Ok(Arc::new(Connection::new(place, entry, config)))
     }
 
     /// How many connections have been created and not dropped.
@@ -430,6 +441,10 @@ impl Session {
 impl Entry {
     pub(super) fn key(&self) -> u32 {
         self.key
+    }
+
+    pub(super) fn id(&self) -> String {
+        self.conn_id.lock().clone()
     }
 }
 

@@ -65,9 +65,24 @@ pub struct MeshBufferInfo {
     pub published_ns: u64,
     /// Receiver: frames missed between the frame that it got before and this one.
     pub missed: u64,
+    /// MESH_BUFFER_INCOMPLETE, or 0.
+    pub flags: u64,
 }
 
-// SAFETY: four integers of the same size, no padding.
+/// Flag of `MeshBufferInfo`: parts of the payload did not arrive. `mesh_get_missing_regions()` tells which.
+pub const MESH_BUFFER_INCOMPLETE: u64 = 1;
+
+/// A part of a payload.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct MeshRegion {
+    /// Its first byte.
+    pub offset: u32,
+    /// How many bytes.
+    pub len: u32,
+}
+
+// SAFETY: five integers of the same size, no padding.
 unsafe impl Growing for MeshBufferInfo {
     const NAME: &'static str = "info";
     const FIRST_SIZE: usize = 32;
@@ -75,8 +90,9 @@ unsafe impl Growing for MeshBufferInfo {
 
 impl From<BufferInfo> for MeshBufferInfo {
     fn from(info: BufferInfo) -> Self {
-        let BufferInfo { sequence, tai_ns, published_ns, missed } = info;
-        Self { sequence, tai_ns, published_ns, missed }
+        let BufferInfo { sequence, tai_ns, published_ns, missed, incomplete } = info;
+        let flags = if incomplete { MESH_BUFFER_INCOMPLETE } else { 0 };
+        Self { sequence, tai_ns, published_ns, missed, flags }
     }
 }
 
@@ -268,6 +284,45 @@ pub unsafe extern "C" fn mesh_get_buffer_info(
     })
 }
 
+/// Tells which regions of an incomplete frame's payload are missing, in the order of the payload. For buffers of a receiver.
+///
+/// The bytes there are those of another frame, or zero. There are none in a frame without MESH_BUFFER_INCOMPLETE.
+///
+/// @param buf       Buffer.
+/// @param regions   Receives the first `capacity` regions; may be NULL if `capacity` is 0.
+/// @param capacity  Regions that there is room for.
+/// @param count     Receives how many regions there are, which may be more than `capacity`.
+///
+/// @return 0 or -MESH_ERR_BAD_BUF_PTR.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mesh_get_missing_regions(
+    buf: *mut MeshBuffer,
+    regions: *mut MeshRegion,
+    capacity: usize,
+    count: *mut usize,
+) -> c_int {
+    boundary::guard("mesh_get_missing_regions", || {
+        // SAFETY: null, or the caller's own variable.
+        let count = unsafe { pointer::output(count, "count") }?;
+        if regions.is_null() && capacity > 0 {
+            return Err(Error::BadBuffer("regions is null".into()));
+        }
+        let write = |buffer: &mut Buffer| {
+            let missing = buffer.missing();
+            let total = missing.len();
+            for (index, region) in missing.take(capacity).enumerate() {
+                let region = MeshRegion { offset: region.offset, len: region.len };
+                // SAFETY: not null, with room for `capacity` regions by the caller's word; `index` is less than that.
+                unsafe { regions.add(index).write(region) };
+            }
+            Ok(total)
+        };
+        // SAFETY: the caller's contract is passed on.
+        *count = unsafe { with_buffer(buf, write) }?;
+        Ok(())
+    })
+}
+
 const _: () = {
     use std::mem::offset_of;
     assert!(size_of::<MeshBuffer>() == 40);
@@ -277,7 +332,8 @@ const _: () = {
     assert!(offset_of!(MeshBuffer, metadata_ptr) == 24);
     assert!(offset_of!(MeshBuffer, metadata_len) == 32);
     assert!(offset_of!(BufferBox, public) == 0);
-    assert!(size_of::<MeshBufferInfo>() == 32);
+    assert!(size_of::<MeshBufferInfo>() == 40);
+    assert!(size_of::<MeshRegion>() == 8);
 
     // A program may get a buffer in one thread and put it in another.
     const fn sendable<T: Send>() {}

@@ -129,7 +129,7 @@ static void a_frame_arrives_with_all_that_was_set(void)
     CHECK(info.sequence == 0 && info.missed == 0 && info.tai_ns == 1234567890123456789);
     CHECK(info.published_ns >= before && info.published_ns <= after);
     RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_get_buffer_info(buf, NULL, sizeof(info)));
-    RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_get_buffer_info(buf, &info, sizeof(info) - 1));
+    RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_get_buffer_info(buf, &info, 31));
     RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_buffer_set_payload_len(buf, 1));
     RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_buffer_set_metadata_len(buf, 1));
     RETURNS(-MESH_ERR_BAD_BUF_PTR, mesh_buffer_set_timestamp(buf, 1));

@@ -20,7 +20,9 @@ CHECK(offsetof(MeshBuffer, metadata_ptr) == 24);
 CHECK(offsetof(MeshBuffer, metadata_len) == 32);
 
 /* Structures that came later may grow at the end only. */
-CHECK(sizeof(MeshBufferInfo) == 32);
+CHECK(sizeof(MeshBufferInfo) == 40);
+CHECK(offsetof(MeshBufferInfo, flags) == 32);
+CHECK(sizeof(MeshRegion) == 8);
 CHECK(offsetof(MeshBufferInfo, sequence) == 0);
 CHECK(offsetof(MeshBufferInfo, tai_ns) == 8);
 CHECK(offsetof(MeshBufferInfo, published_ns) == 16);

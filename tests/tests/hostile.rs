@@ -40,6 +40,7 @@ fn real_source(payload_size: usize, ring_id: [u8; 16]) -> Source {
         stall_time: Duration::from_millis(100),
         wait_for_receivers: 0,
         close_at_end: false,
+        regions: 0,
     };
     Source::new(options, ring_id).unwrap()
 }
@@ -72,11 +73,13 @@ fn board_header(change: impl Fn(&mut BoardHeader)) -> Vec<u8> {
         payload_size: PAYLOAD as u64,
         metadata_size: 64,
         ring_id: RING,
+        regions: 0,
     };
     change(&mut header);
     let words = [header.magic, u64::from(header.version) | (u64::from(header.capacity) << 32)];
     let words = words.into_iter().chain([header.payload_size, header.metadata_size]);
-    words.flat_map(u64::to_le_bytes).chain(header.ring_id).collect()
+    let words = words.flat_map(u64::to_le_bytes).chain(header.ring_id);
+    words.chain(header.regions.to_le_bytes()).collect()
 }
 
 /// After whatever has happened, a proper client is served at once.

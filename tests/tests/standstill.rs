@@ -136,6 +136,7 @@ fn short_life(socket: &std::path::Path) {
         stall_time: Duration::from_secs(60),
         wait_for_receivers: 0,
         close_at_end: true,
+        regions: 0,
     };
     let source = Source::new(options, [7; 16]).unwrap();
     let wire = Wire::welcomed(socket, "brief");

@@ -35,14 +35,18 @@ pub const SYSDATA_SIZE: usize = 24;
 /// Bytes after the metadata that a reader may touch without leaving the slot. The exchange with memif peers needs 16;
 /// decoders that read ahead want 64.
 pub const SLACK: usize = 64;
+/// Most missing regions that a slot can describe.
+pub const MAX_REGIONS: usize = 1024;
+/// Bytes that describe a missing region: `u32 offset, u32 len`.
+pub const REGION_SIZE: usize = 8;
 /// Largest payload partition: 1 GiB.
 pub const MAX_PAYLOAD: usize = 1 << 30;
 /// Largest metadata partition: 16 MiB.
 pub const MAX_METADATA: usize = 16 << 20;
 /// Smallest and largest queue capacity.
 pub const CAPACITY: std::ops::RangeInclusive<usize> = 2..=128;
-/// Most receivers of one ring.
-pub const MAX_SEATS: usize = 128;
+/// Most receivers of one ring: 128 of programs, and bridges to other hosts.
+pub const MAX_SEATS: usize = 144;
 
 /// Shape of a ring. Fixed when its source creates it; everyone else reads it from the board, once, and checks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +59,8 @@ pub struct Geometry {
     pub capacity: usize,
     /// Slots that are made ready from the start.
     pub base_slots: usize,
+    /// Missing regions that each slot can describe; 0 for sources whose frames are always whole.
+    pub regions: usize,
     /// Slots of the pool. Those beyond `base_slots` cost nothing until leases of slow receivers make them necessary.
     pub slot_count: usize,
 }
@@ -79,7 +85,15 @@ impl Geometry {
         let base_slots = capacity + 2;
         // Room for four receivers that hold all they may, each different frames, and still for the source to work in.
         let slot_count = (4 * capacity + 8).min(MAX_SLOTS);
-        Ok(Self { payload_size, metadata_size, capacity, base_slots, slot_count })
+        Ok(Self { payload_size, metadata_size, capacity, base_slots, regions: 0, slot_count })
+    }
+
+    /// The same shape with room to describe so many missing regions in each slot, or what is out of range.
+    pub fn with_regions(self, regions: usize) -> Result<Self, &'static str> {
+        if regions > MAX_REGIONS {
+            return Err("missing regions must be at most 1024");
+        }
+        Ok(Self { regions, ..self })
     }
 
     /// Offset of the metadata from the payload.
@@ -88,10 +102,17 @@ impl Geometry {
         self.payload_size.next_multiple_of(8)
     }
 
+    /// Offset of the missing regions from the payload.
+    #[must_use]
+    pub fn regions_offset(&self) -> usize {
+        self.metadata_offset() + self.metadata_size.next_multiple_of(8)
+    }
+
     /// Distance of slots in the pool; a multiple of 64.
     #[must_use]
     pub fn stride(&self) -> usize {
-        (PAYLOAD_OFFSET + self.metadata_offset() + self.metadata_size + SLACK).next_multiple_of(64)
+        let regions = self.regions * REGION_SIZE;
+        (PAYLOAD_OFFSET + self.regions_offset() + regions + SLACK).next_multiple_of(64)
     }
 
     /// Offset of a slot's payload in the pool.
@@ -136,6 +157,8 @@ pub struct BoardHeader {
     pub metadata_size: u64,
     /// The ring's identifier.
     pub ring_id: [u8; 16],
+    /// See [`Geometry::regions`].
+    pub regions: u64,
 }
 
 /// `MCMBOARD` in ASCII.
@@ -143,7 +166,7 @@ pub const BOARD_MAGIC: u64 = u64::from_le_bytes(*b"MCMBOARD");
 /// `MCM SEAT` in ASCII.
 pub const SEAT_MAGIC: u64 = u64::from_le_bytes(*b"MCM SEAT");
 /// Version of these layouts; processes of different versions refuse each other.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 
 /// Offset of the head line in a board.
 pub const HEAD_OFFSET: usize = 64;
@@ -201,12 +224,21 @@ mod tests {
             .map(head),
             [64, 72, 76]
         );
-        let header = [offset_of!(BoardHeader, payload_size), offset_of!(BoardHeader, ring_id)];
-        assert_eq!(header, [16, 32]);
+        let header = [
+            offset_of!(BoardHeader, payload_size),
+            offset_of!(BoardHeader, ring_id),
+            offset_of!(BoardHeader, regions),
+        ];
+        assert_eq!(header, [16, 32, 48]);
         let counts = [offset_of!(SourceCounts, waits), offset_of!(SourceCounts, slots_touched)];
         assert_eq!(counts.map(|field| COUNTS_OFFSET + field), [136, 144]);
-        let lengths = [offset_of!(SlotLine, payload_len), offset_of!(SlotLine, metadata_len)];
-        assert_eq!(lengths, [24, 28]);
+        let lengths = [
+            offset_of!(SlotLine, payload_len),
+            offset_of!(SlotLine, metadata_len),
+            offset_of!(SlotLine, flags),
+            offset_of!(SlotLine, regions),
+        ];
+        assert_eq!(lengths, [24, 28, 32, 36]);
         assert_eq!((SLOTS_OFFSET, BOARD_SIZE), (3072, 20480));
         let seat = [
             offset_of!(SeatLine, leases),
@@ -226,13 +258,24 @@ mod tests {
         assert!(Geometry::new(1, MAX_METADATA + 1, 16).is_err());
         assert!(Geometry::new(1, 0, 1).is_err());
         assert!(Geometry::new(1, 0, 129).is_err());
+        let shape = Geometry::new(1, 0, 2).unwrap();
+        assert!(shape.with_regions(MAX_REGIONS).is_ok());
+        assert!(shape.with_regions(MAX_REGIONS + 1).is_err());
     }
 
     proptest! {
         #[test]
-        fn slots_do_not_overlap(payload in 1usize..100_000, metadata in 0usize..5000, capacity in 2usize..=128) {
+        fn slots_do_not_overlap(
+            payload in 1usize..100_000,
+            metadata in 0usize..5000,
+            capacity in 2usize..=128,
+            regions in 0usize..=MAX_REGIONS,
+        ) {
             let geometry = Geometry::new(payload, metadata, capacity).unwrap();
-            let end = PAYLOAD_OFFSET + geometry.metadata_offset() + metadata + SLACK;
+            let geometry = geometry.with_regions(regions).unwrap();
+            prop_assert!(geometry.metadata_offset() + metadata <= geometry.regions_offset());
+            prop_assert!(geometry.regions_offset().is_multiple_of(8));
+            let end = PAYLOAD_OFFSET + geometry.regions_offset() + regions * REGION_SIZE + SLACK;
             prop_assert!(end <= geometry.stride());
             prop_assert!(geometry.slot_count <= MAX_SLOTS && geometry.slot_count >= geometry.base_slots);
         }

@@ -36,6 +36,8 @@ mod reader;
 #[cfg(not(loom))]
 mod receiver;
 #[cfg(not(loom))]
+mod region;
+#[cfg(not(loom))]
 mod seat;
 #[cfg(not(loom))]
 mod source;
@@ -55,6 +57,7 @@ pub use {
     monitor::{BoardMonitor, SeatMonitor},
     reader::{Frame, FrameInfo, Reader},
     receiver::{Receiver, ReceiverStats},
+    region::Region,
     seat::Seat,
     source::{Source, SourceOptions, SourceStats, WriteSlot},
     thread::quiet_thread,

@@ -41,6 +41,7 @@ impl BoardMonitor {
             size(header.metadata_size),
             header.capacity as usize,
         )
+        .and_then(|geometry| geometry.with_regions(size(header.regions)))
         .map_err(|reason| {
             let BoardHeader { capacity, payload_size, metadata_size, .. } = header;
             let found = format!(

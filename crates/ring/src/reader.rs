@@ -6,8 +6,9 @@ use crate::memory::Mapping;
 use crate::monitor::BoardMonitor;
 use crate::pages::Prefault;
 use crate::protocol::{self, Located};
+use crate::region::Region;
 use crate::seat::Seat;
-use crate::words::{Board, FLAG_CLOSE_AT_END, Head, SlotLine};
+use crate::words::{Board, FLAG_CLOSE_AT_END, FRAME_INCOMPLETE, Head, SlotLine};
 use crate::{fork, futex};
 use rustix::fs::fstat;
 use std::os::fd::{AsFd, OwnedFd};
@@ -68,6 +69,8 @@ pub struct FrameInfo {
     pub published_ns: u64,
     /// Frames that this receiver missed right before this one.
     pub missed: u64,
+    /// Parts of the payload did not arrive; see [`Frame::missing`].
+    pub incomplete: bool,
 }
 
 impl Reader {
@@ -222,7 +225,9 @@ impl Cursor {
             tai_ns: line.tai_ns.load(Relaxed),
             published_ns: line.published_ns.load(Relaxed),
             missed: std::mem::take(&mut self.missed),
+            incomplete: line.flags.load(Relaxed) & FRAME_INCOMPLETE != 0,
         };
+        let regions = (line.regions.load(Relaxed) as usize).min(geometry.regions);
         // A length beyond the partition can only come from a broken source; what fits is all there is.
         let payload_len = (line.payload_len.load(Relaxed) as usize).min(geometry.payload_size);
         let metadata_len = (line.metadata_len.load(Relaxed) as usize).min(geometry.metadata_size);
@@ -230,7 +235,10 @@ impl Cursor {
         reader.held.fetch_add(1, SeqCst);
         let received = &reader.seat.counts().received;
         received.store(received.load(Relaxed) + 1, Relaxed);
-        Frame { reader, slot, payload_len, metadata_len, info }
+        // There are at most 255 slots, 1024 regions and 1 GiB.
+        let (slot, regions) = (slot as u16, regions as u16);
+        let (payload_len, metadata_len) = (payload_len as u32, metadata_len as u32);
+        Frame { reader, slot, regions, payload_len, metadata_len, info }
     }
 }
 
@@ -251,9 +259,10 @@ fn prefetch(line: &SlotLine) {
 #[derive(Debug)]
 pub struct Frame {
     reader: Arc<Reader>,
-    slot: usize,
-    payload_len: usize,
-    metadata_len: usize,
+    slot: u16,
+    regions: u16,
+    payload_len: u32,
+    metadata_len: u32,
     info: FrameInfo,
 }
 
@@ -261,7 +270,7 @@ impl Frame {
     /// First byte of the payload, 64-byte aligned.
     #[must_use]
     pub fn payload_ptr(&self) -> *const u8 {
-        let offset = self.reader.geometry().payload_offset(self.slot);
+        let offset = self.reader.geometry().payload_offset(self.slot.into());
         self.reader.pool.start().wrapping_add(offset)
     }
 
@@ -276,26 +285,41 @@ impl Frame {
     pub fn payload(&self) -> &[u8] {
         // SAFETY: within the mapping, whose size was checked against the shape. The lease keeps the source, the only one
         // who can write there, from doing so.
-        unsafe { std::slice::from_raw_parts(self.payload_ptr(), self.payload_len) }
+        unsafe { std::slice::from_raw_parts(self.payload_ptr(), self.payload_len()) }
     }
 
     /// The metadata.
     #[must_use]
     pub fn metadata(&self) -> &[u8] {
         // SAFETY: as for the payload.
-        unsafe { std::slice::from_raw_parts(self.metadata_ptr(), self.metadata_len) }
+        unsafe { std::slice::from_raw_parts(self.metadata_ptr(), self.metadata_len()) }
     }
 
     /// Payload bytes.
     #[must_use]
     pub fn payload_len(&self) -> usize {
-        self.payload_len
+        self.payload_len as usize
     }
 
     /// Metadata bytes.
     #[must_use]
     pub fn metadata_len(&self) -> usize {
-        self.metadata_len
+        self.metadata_len as usize
+    }
+
+    /// Which parts of an incomplete frame's payload are missing, in the order of the payload. None are named where the source
+    /// cannot tell.
+    pub fn missing(&self) -> impl ExactSizeIterator<Item = Region> + '_ {
+        let geometry = self.reader.geometry();
+        let place = self.payload_ptr().wrapping_add(geometry.regions_offset()).cast::<u64>();
+        let size = geometry.payload_size;
+        (0..usize::from(self.regions)).map(move |index| {
+            // SAFETY: within the mapping, whose size was checked against the shape, and at a multiple of 8. The lease keeps the
+            // source from writing there.
+            let word = unsafe { place.add(index).read() };
+            // One that leads out of the payload can only come from a broken source.
+            Region::from_word(word).within(size).unwrap_or_default()
+        })
     }
 
     /// The frame's number and times.
@@ -308,7 +332,7 @@ impl Frame {
 impl Drop for Frame {
     fn drop(&mut self) {
         if self.reader.made.is_here() {
-            protocol::give_back(self.reader.seat.line(), self.slot);
+            protocol::give_back(self.reader.seat.line(), self.slot.into());
             self.reader.held.fetch_sub(1, SeqCst);
             self.reader.moved();
         }

@@ -15,7 +15,9 @@ use crate::layout::{
 use crate::memory::{OwnMemory, Pages};
 use crate::pages::{Prefault, pool_memory};
 use crate::spin::Spin;
-use crate::words::{Board, ENTRIES, FLAG_CLOSE_AT_END, FLAG_LIVE, Head, NO_FRAME, SourceCounts};
+use crate::words::{
+    Board, ENTRIES, FLAG_CLOSE_AT_END, FLAG_LIVE, FRAME_INCOMPLETE, Head, NO_FRAME, SourceCounts,
+};
 use crate::{futex, protocol};
 use parking_lot::{Mutex, MutexGuard};
 use seats::Seats;
@@ -43,6 +45,8 @@ pub struct SourceOptions {
     pub wait_for_receivers: usize,
     /// Receivers that have no wish of their own end when this source says goodbye.
     pub close_at_end: bool,
+    /// How many missing regions of a frame can be told to receivers, at most 1024; 0 for a source whose frames are whole.
+    pub regions: usize,
 }
 
 /// Counts of a source.
@@ -91,6 +95,7 @@ impl Source {
     /// A source with an empty ring. Its memory is sealed; pages are made ready in the background.
     pub fn new(options: SourceOptions, random: [u8; 16]) -> Result<Self, RingError> {
         let geometry = Geometry::new(options.payload_size, options.metadata_size, options.capacity)
+            .and_then(|geometry| geometry.with_regions(options.regions))
             .map_err(RingError::Shape)?;
         let ring_id = RingId(random);
         let board = OwnMemory::new("mcm-board", BOARD_SIZE, Pages::Ordinary)?;
@@ -101,6 +106,7 @@ impl Source {
             payload_size: geometry.payload_size as u64,
             metadata_size: geometry.metadata_size as u64,
             ring_id: ring_id.0,
+            regions: geometry.regions as u64,
         };
         // SAFETY: the header fits before the head line, and nobody else has the memory yet.
         unsafe { board.mapping().start().cast::<BoardHeader>().write(header) };
@@ -209,9 +215,10 @@ impl Source {
         Ok(WriteSlot {
             source: self.clone(),
             slot: Some(slot),
-            payload_len: inner.geometry.payload_size,
+            payload_len: inner.geometry.payload_size as u32,
             metadata_len: 0,
             tai_ns: None,
+            missing: None,
         })
     }
 
@@ -373,12 +380,14 @@ impl Inner {
         let board = self.board();
         let sequence = state.slots.published();
         let now = monotonic_ns();
-        let (payload_len, metadata_len) = (write.payload_len as u32, write.metadata_len as u32);
+        let (payload_len, metadata_len) = (write.payload_len, write.metadata_len);
         let line = &board.slots[slot];
         line.tai_ns.store(tai_ns, Relaxed);
         line.published_ns.store(now, Relaxed);
         line.payload_len.store(payload_len, Relaxed);
         line.metadata_len.store(metadata_len, Relaxed);
+        line.flags.store(if write.missing.is_some() { FRAME_INCOMPLETE } else { 0 }, Relaxed);
+        line.regions.store(write.missing.unwrap_or(0), Relaxed);
         let mut sysdata = [0u8; SYSDATA_SIZE];
         sysdata[0..8].copy_from_slice(&((tai_ns / 1_000_000) as i64).to_le_bytes());
         sysdata[8..12].copy_from_slice(&(sequence as u32).to_le_bytes());

@@ -57,7 +57,14 @@ pub struct SlotLine {
     pub payload_len: AtomicU32,
     /// Metadata bytes.
     pub metadata_len: AtomicU32,
+    /// See [`FRAME_INCOMPLETE`].
+    pub flags: AtomicU32,
+    /// Missing regions that the slot describes.
+    pub regions: AtomicU32,
 }
+
+/// Flag of a [`SlotLine`]: parts of the payload did not arrive.
+pub const FRAME_INCOMPLETE: u32 = 1;
 
 /// A receiver's two lines. Written by the receiver.
 #[derive(Debug)]

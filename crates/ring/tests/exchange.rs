@@ -404,12 +404,12 @@ fn a_parted_receiver_is_not_waited_for_but_keeps_its_leases_until_buried() {
 }
 
 #[test]
-fn there_is_room_for_128_receivers_and_no_more() {
+fn there_is_room_for_128_receivers_and_16_bridges() {
     let group = Group::new(options(100, 4));
-    let receivers: Vec<_> = (0..128).map(|_| group.receiver(false)).collect();
+    let receivers: Vec<_> = (0..144).map(|_| group.receiver(false)).collect();
     let seat = Seat::new().unwrap();
     let refused = group.source.join(999, seat.fd().try_clone_to_owned().unwrap(), false);
-    assert_eq!(refused, Err(RingError::Full(128)));
+    assert_eq!(refused, Err(RingError::Full(144)));
     for number in 0..20 {
         put(&group.source, number);
         for receiver in &receivers {
@@ -472,4 +472,32 @@ fn long_queues_leave_room_beside_four_receivers_that_hold_all_they_may() {
         assert!(geometry.lease_limit() <= capacity && geometry.lease_limit() >= capacity.min(61));
         assert!(4 * (geometry.lease_limit() + 1) + 4 <= geometry.slot_count);
     }
+}
+
+#[test]
+fn what_is_missing_of_a_frame_is_told() {
+    use ring::Region;
+    let group = Group::new(ring::SourceOptions { regions: 2, ..options(100, 4) });
+    let receiver = group.receiver(false);
+    let put = |missing: Option<&[(u32, u32)]>| {
+        let mut slot = group.source.get(Deadline::Now).unwrap();
+        slot.set_metadata_len(64);
+        slot.metadata_mut().fill(0xff);
+        if let Some(missing) = missing {
+            slot.set_missing(missing.iter().map(|&(offset, len)| Region { offset, len }));
+        }
+        group.source.put(slot, Deadline::Now, || 1).unwrap();
+        let frame = receiver.get(Deadline::Now).unwrap();
+        assert!(frame.metadata().iter().all(|byte| *byte == 0xff));
+        let missing: Vec<_> = frame.missing().map(|region| (region.offset, region.len)).collect();
+        (frame.info().incomplete, missing)
+    };
+    assert_eq!(put(Some(&[(0, 10), (50, 50)])), (true, vec![(0, 10), (50, 50)]));
+    assert_eq!(put(Some(&[(0, 10), (20, 10), (40, 20)])), (true, vec![(0, 10), (20, 40)]));
+    assert_eq!(put(Some(&[])), (true, vec![]), "a source may not know which");
+    assert_eq!(
+        put(None),
+        (false, vec![]),
+        "what was said of another frame in the same slot is gone"
+    );
 }

@@ -7,7 +7,7 @@ mod forge;
 
 use common::{Group, options, put};
 use forge::Forged;
-use ring::layout::{BOARD_SIZE, Geometry, SEAT_SIZE};
+use ring::layout::{BOARD_SIZE, Geometry, LAYOUT_VERSION, SEAT_SIZE};
 use ring::{BoardMonitor, Deadline, REQUIRED_SEALS, RingError, Seat, SeatMonitor};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FallocateFlags, SealFlags};
@@ -193,15 +193,18 @@ fn other_layouts_and_impossible_shapes_are_refused() {
     refused(0, 0x1234, "0x0000000000001234");
     refused(1, 9 | 4 << 32, "version 9");
     for capacity in [0, 1, 129, u64::from(u32::MAX)] {
-        refused(1, 1 | capacity << 32, &format!("capacity {capacity}"));
+        refused(1, u64::from(LAYOUT_VERSION) | capacity << 32, &format!("capacity {capacity}"));
     }
     for payload in [0, (1 << 30) + 1, u64::MAX] {
         refused(2, payload, &format!("payload {payload}"));
     }
+    for regions in [1025, u64::MAX] {
+        refused(6, regions, "missing regions");
+    }
     for metadata in [(16 << 20) + 1, u64::MAX] {
         refused(3, metadata, &format!("metadata {metadata}"));
     }
-    for (word, value, named) in [(0, 77, "0x000000000000004d"), (1, 2, "version 2")] {
+    for (word, value, named) in [(0, 77, "0x000000000000004d"), (1, 9, "version 9")] {
         let seat = forge::seat();
         seat.write(word * 8, &[value]);
         assert_refused(SeatMonitor::open(seat.give()).map(drop), "seat", named);

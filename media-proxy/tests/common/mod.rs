@@ -300,6 +300,7 @@ pub fn source(ring_id: u8) -> Source {
         stall_time: Duration::from_millis(100),
         wait_for_receivers: 0,
         close_at_end: false,
+        regions: 0,
     };
     Source::new(options, [ring_id; 16]).unwrap()
 }

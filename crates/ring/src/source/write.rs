@@ -3,6 +3,7 @@
 use super::Source;
 #[cfg(doc)]
 use crate::layout::Geometry;
+use crate::region::{self, Region};
 
 /// A slot that the program writes. Dropping it without [`Source::put`] gives it back unpublished.
 #[derive(Debug)]
@@ -10,9 +11,11 @@ pub struct WriteSlot {
     pub(super) source: Source,
     /// Empty once it has been put.
     pub(super) slot: Option<usize>,
-    pub(super) payload_len: usize,
-    pub(super) metadata_len: usize,
+    pub(super) payload_len: u32,
+    pub(super) metadata_len: u32,
     pub(super) tai_ns: Option<u64>,
+    /// For an incomplete frame: how many regions the slot describes.
+    pub(super) missing: Option<u32>,
 }
 
 impl WriteSlot {
@@ -54,20 +57,21 @@ impl WriteSlot {
     /// Payload bytes that will be published.
     #[must_use]
     pub fn payload_len(&self) -> usize {
-        self.payload_len
+        self.payload_len as usize
     }
 
     /// Metadata bytes that will be published.
     #[must_use]
     pub fn metadata_len(&self) -> usize {
-        self.metadata_len
+        self.metadata_len as usize
     }
 
     /// Sets the payload bytes to publish, at most the partition's. Returns whether they fit.
     pub fn set_payload_len(&mut self, len: usize) -> bool {
         let fits = len <= self.source.0.geometry.payload_size;
         if fits {
-            self.payload_len = len;
+            // A partition has at most 1 GiB.
+            self.payload_len = len as u32;
         }
         fits
     }
@@ -76,7 +80,7 @@ impl WriteSlot {
     pub fn set_metadata_len(&mut self, len: usize) -> bool {
         let fits = len <= self.source.0.geometry.metadata_size;
         if fits {
-            self.metadata_len = len;
+            self.metadata_len = len as u32;
         }
         fits
     }
@@ -90,6 +94,22 @@ impl WriteSlot {
     #[must_use]
     pub fn tai_ns(&self) -> Option<u64> {
         self.tai_ns
+    }
+
+    /// Marks the frame as incomplete, and tells which regions of its payload are missing: in order, apart from each other.
+    ///
+    /// Where the slot has room for fewer regions, its last one covers all that follow, and what lies between them.
+    pub fn set_missing(&mut self, regions: impl IntoIterator<Item = Region>) {
+        let geometry = self.source.0.geometry;
+        let place = self.payload_ptr().wrapping_add(geometry.regions_offset());
+        let mut count = 0;
+        for region in region::fitting(regions, geometry.regions, geometry.payload_size) {
+            // SAFETY: the slot has room for so many regions behind its metadata, at a multiple of 8, and is this object's
+            // alone until it is put.
+            unsafe { place.cast::<u64>().add(count).write(region.to_word()) };
+            count += 1;
+        }
+        self.missing = Some(count as u32);
     }
 
     /// The source that the slot belongs to.

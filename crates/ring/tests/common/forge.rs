@@ -57,8 +57,8 @@ impl Drop for Forged {
 }
 
 /// The words of a board's header.
-pub fn board_header(geometry: &Geometry) -> [u64; 6] {
-    const { assert!(size_of::<BoardHeader>() == 48) };
+pub fn board_header(geometry: &Geometry) -> [u64; 7] {
+    const { assert!(size_of::<BoardHeader>() == 56) };
     [
         BOARD_MAGIC,
         u64::from(LAYOUT_VERSION) | (geometry.capacity as u64) << 32,
@@ -66,6 +66,7 @@ pub fn board_header(geometry: &Geometry) -> [u64; 6] {
         geometry.metadata_size as u64,
         1,
         2,
+        geometry.regions as u64,
     ]
 }
 

@@ -15,6 +15,7 @@ pub fn options(payload_size: usize, capacity: usize) -> SourceOptions {
         stall_time: Duration::from_millis(100),
         wait_for_receivers: 0,
         close_at_end: false,
+        regions: 0,
     }
 }
 

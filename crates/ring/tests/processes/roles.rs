@@ -91,6 +91,7 @@ fn source() {
         stall_time: Duration::from_millis(number("MCM_RING_STALL_MS")),
         wait_for_receivers: 0,
         close_at_end: false,
+        regions: 0,
     };
     let source = Source::new(options, u128::from(run).to_le_bytes()).unwrap();
     send(control, Kind::Made, &[run], &[source.pool_fd(), source.board_fd()]);
