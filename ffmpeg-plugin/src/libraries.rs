@@ -1,8 +1,11 @@
 //! FFmpeg's libraries among those that the process has loaded.
 
+use crate::registration::avpriv_register_devices;
+use crate::symbols::look_up;
 use std::ffi::{CStr, CString, c_int, c_void};
 
-/// A handle for the one libavdevice of the process, or for its one libavformat if it has no libavdevice.
+/// A handle for the one libavdevice of the process, or for its one libavformat if it has no libavdevice, or for a program that
+/// FFmpeg is part of.
 ///
 /// Names looked up in it are found in it and in its dependencies, so that libavformat is the one that this libavdevice
 /// was linked to. The library stays loaded from then on.
@@ -13,7 +16,7 @@ pub(crate) fn ffmpeg() -> Result<*mut c_void, String> {
     let candidates = if devices.is_empty() { of("libavformat") } else { devices };
     let path = match candidates[..] {
         [path] => path,
-        [] => return Err("the process has not loaded FFmpeg's shared libraries".into()),
+        [] => return program(),
         [first, second, ..] => {
             return Err(format!(
                 "the process has loaded more than one FFmpeg: {} and {}",
@@ -28,6 +31,18 @@ pub(crate) fn ffmpeg() -> Result<*mut c_void, String> {
         return Err(format!("{} is not loaded any more", path.to_string_lossy()));
     }
     Ok(handle)
+}
+
+/// A handle for the program and all that it was linked to, if FFmpeg is part of it and may be called from outside.
+fn program() -> Result<*mut c_void, String> {
+    let missing = "the process has not loaded FFmpeg's shared libraries, and the program exports no FFmpeg of its own";
+    // SAFETY: null stands for the program.
+    let handle = unsafe { libc::dlopen(std::ptr::null(), libc::RTLD_NOW) };
+    // SAFETY: the handle is never closed.
+    let found = unsafe { look_up(handle, c"avpriv_register_devices") };
+    let ours = avpriv_register_devices as *const () as *mut c_void;
+    // Where this library was linked in, its own function of this name may be found.
+    found.filter(|found| *found != ours).map(|_| handle).ok_or_else(|| missing.to_owned())
 }
 
 /// The paths of all libraries of the process.
@@ -88,6 +103,10 @@ mod tests {
 
     #[test]
     fn a_program_without_ffmpeg_is_told_so() {
-        assert_eq!(ffmpeg().unwrap_err(), "the process has not loaded FFmpeg's shared libraries");
+        let error = ffmpeg().unwrap_err();
+        assert!(
+            error.starts_with("the process has not loaded FFmpeg's shared libraries"),
+            "{error}"
+        );
     }
 }
