@@ -1,6 +1,5 @@
 //! FFmpeg's libraries among those that the process has loaded.
 
-use crate::registration::avpriv_register_devices;
 use crate::symbols::look_up;
 use std::ffi::{CStr, CString, c_int, c_void};
 
@@ -40,9 +39,21 @@ fn program() -> Result<*mut c_void, String> {
     let handle = unsafe { libc::dlopen(std::ptr::null(), libc::RTLD_NOW) };
     // SAFETY: the handle is never closed.
     let found = unsafe { look_up(handle, c"avpriv_register_devices") };
-    let ours = avpriv_register_devices as *const () as *mut c_void;
-    // Where this library was linked in, its own function of this name may be found.
-    found.filter(|found| *found != ours).map(|_| handle).ok_or_else(|| missing.to_owned())
+    // Where this library was linked in, its own function of this name may be found. (That function's address would not tell:
+    // here, too, its name may stand for that of the program.)
+    let ours = home(program as *const () as *const c_void);
+    let found = found.filter(|found| home(*found) != ours);
+    found.map(|_| handle).ok_or_else(|| missing.to_owned())
+}
+
+/// Where the library or program begins that an address belongs to.
+fn home(address: *const c_void) -> Option<usize> {
+    let mut info = std::mem::MaybeUninit::<libc::Dl_info>::uninit();
+    // SAFETY: an output of ours, which is filled if the call succeeds.
+    unsafe {
+        let found = libc::dladdr(address, info.as_mut_ptr()) != 0;
+        found.then(|| info.assume_init().dli_fbase.addr())
+    }
 }
 
 /// The paths of all libraries of the process.
