@@ -3,6 +3,7 @@
 //!
 //! Everything takes bytes and time as arguments. Sockets and threads are in `mcm-st2110-net`.
 
+pub mod analyser;
 pub mod pacing;
 pub mod redundancy;
 pub mod rtp;
