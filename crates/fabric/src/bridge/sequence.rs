@@ -82,8 +82,7 @@ impl<T> Sequencer<T> {
 
     fn judge(&self, sequence: u64) -> Option<Unwanted> {
         // Without a beginning, what has come first is the measure.
-        let known = self.next.or_else(|| self.waiting.keys().next().copied());
-        let Some(next) = known else { return None };
+        let next = self.next.or_else(|| self.waiting.keys().next().copied())?;
         let lowest = if self.next.is_some() { next } else { next.saturating_sub(WINDOW) };
         if sequence < lowest || self.waiting.contains_key(&sequence) {
             return Some(Unwanted::Replayed);

@@ -110,10 +110,11 @@ mod tests {
             assert!(!listener.is_lost(now));
         }
         assert_eq!(caller.state(now + LOST), CallState::Lost);
-        assert!(listener.is_lost(now + LOST));
+        let later = now + LOST + BEAT;
+        assert!(listener.is_lost(later));
         // A frame is a sign of life as good as another.
         let session = listener.session().unwrap();
-        assert!(listener.frame(session, now + LOST) && !listener.is_lost(now + LOST));
+        assert!(listener.frame(session, later) && !listener.is_lost(later));
         assert!(!listener.frame(session + 1, now));
     }
 

@@ -2,10 +2,12 @@
 
 use super::{BEAT, Ignored, LOST, Terms};
 use crate::bridge::control::{CONTROL, Control, Kind, Refusal, verify};
+use crate::bridge::image::Image;
 use crate::bridge::keys::{LinkKey, SessionKeys};
+use crate::bridge::link::frame_time;
 use ring_crypto::hmac;
 use std::net::SocketAddrV4;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a message has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub struct Listener {
     link: LinkKey,
     hello: hmac::Key,
     terms: Terms,
+    /// Silence that is too long: one frame may keep a connection busy.
+    patience: Duration,
     current: Option<Session>,
     pending: Option<Session>,
     /// What is to be said to the pending one.
@@ -49,7 +53,19 @@ impl Listener {
     /// Nobody has called yet.
     #[must_use]
     pub fn new(link: LinkKey, terms: Terms) -> Self {
-        Self { hello: link.hello(), link, terms, current: None, pending: None, answer: None }
+        let image = Image {
+            payload_size: terms.payload_size as usize,
+            metadata_size: terms.metadata_size as usize,
+        };
+        Self {
+            hello: link.hello(),
+            link,
+            terms,
+            patience: LOST + frame_time(image.size()),
+            current: None,
+            pending: None,
+            answer: None,
+        }
     }
 
     /// The identifier of the session that is in force.
@@ -75,7 +91,7 @@ impl Listener {
     /// Whether nothing has been heard in the session for too long.
     #[must_use]
     pub fn is_lost(&self, now: Instant) -> bool {
-        self.current.as_ref().is_some_and(|session| now - session.last_heard >= LOST)
+        self.current.as_ref().is_some_and(|session| now - session.last_heard >= self.patience)
     }
 
     /// Gives the session up.
@@ -88,7 +104,7 @@ impl Listener {
     pub fn due(&self) -> Option<Instant> {
         let current = self.current.as_ref()?;
         let beat = current.last_said.map_or(current.last_heard, |said| said + BEAT);
-        Some(beat.min(current.last_heard + LOST))
+        Some(beat.min(current.last_heard + self.patience))
     }
 
     /// What is to be said now and to whom, if anything; `granted`: frames that may be sent in the session, all together.
