@@ -8,6 +8,7 @@ pub mod ancillary;
 pub mod audio;
 pub mod pacing;
 pub mod redundancy;
+pub mod reference;
 pub mod rtp;
 pub mod sequence;
 pub mod time;
