@@ -9,6 +9,7 @@ pub mod audio;
 pub mod jpegxs;
 pub mod pacing;
 pub mod redundancy;
+pub mod reference;
 pub mod rtp;
 pub mod sequence;
 pub mod time;
