@@ -72,7 +72,7 @@ fn receive(
 }
 
 fn picture(layout: PixelFormat, width: u32, scan: Scan) -> Picture {
-    Picture::new(WireFormat::of(layout).unwrap(), width, HEIGHT, scan).unwrap()
+    Picture::new(WireFormat::of(layout), width, HEIGHT, scan).unwrap()
 }
 
 fn output(mut command: Command) -> Vec<u8> {
