@@ -6,6 +6,7 @@
 pub mod analyser;
 pub mod ancillary;
 pub mod audio;
+pub mod jpegxs;
 pub mod pacing;
 pub mod redundancy;
 pub mod reference;
