@@ -8,6 +8,7 @@ pub mod audio;
 pub mod pacing;
 pub mod redundancy;
 pub mod rtp;
+pub mod sdp;
 pub mod sequence;
 pub mod time;
 pub mod video;
