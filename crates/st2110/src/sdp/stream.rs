@@ -241,9 +241,9 @@ fn read_essence(section: &Section, pt: u8) -> Result<Essence, SdpError> {
         return Err(SdpError::missing(section.number(), "a=rtpmap", "RFC 8866 §6.6"));
     };
     let parts: Vec<_> = map.split('/').collect();
-    let (encoding, clock, channels) = match parts.as_slice() {
-        &[encoding, clock] => (encoding, clock, None),
-        &[encoding, clock, channels] => (encoding, clock, Some(channels)),
+    let (encoding, clock, channels) = match *parts.as_slice() {
+        [encoding, clock] => (encoding, clock, None),
+        [encoding, clock, channels] => (encoding, clock, Some(channels)),
         _ => {
             let allowed = "ENCODING/RATE or ENCODING/RATE/CHANNELS is needed (RFC 8866 §6.6)";
             return Err(SdpError::value(line, "rtpmap", map, allowed));
