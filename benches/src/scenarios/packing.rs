@@ -51,13 +51,13 @@ struct Stream {
 
 impl Stream {
     fn new(layout: PixelFormat, simd: Simd) -> Result<Self, VideoError> {
-        let format = WireFormat::of(layout).unwrap_or(WireFormat::YCBCR_422_10);
+        let format = WireFormat::of(layout);
         Self::with(format, FrameLayout::Mesh(layout), simd)
     }
 
     /// Frames that lie in memory as on the wire: a conversion of these is memcpy.
     fn new_floor(layout: PixelFormat) -> Result<Self, VideoError> {
-        let format = WireFormat::of(layout).unwrap_or(WireFormat::YCBCR_422_10);
+        let format = WireFormat::of(layout);
         Self::with(format, FrameLayout::Wire, Simd::SCALAR)
     }
 
