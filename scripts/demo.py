@@ -196,7 +196,7 @@ class Demo:
         process = self.start_ffmpeg(
             ["-f", "mcm", "-video_size", f"{WIDTH}x{HEIGHT}", "-pixel_format", FORMAT, "-frame_rate", RATE, "-i", "demo",
              "-c:v", "copy", "-f", "framecrc", "-flush_packets", "1", "pipe:1",
-             "-vf", f"select=eq(n\\,{TOTAL // 2})", "-frames:v", "1", "-pix_fmt", "rgb24", "-update", "1", self.picture],
+             "-vf", f"select=eq(n\\,{TOTAL * 3 // 4 + 45})", "-frames:v", "1", "-pix_fmt", "rgb24", "-update", "1", self.picture],
             "ffmpeg.log", stdout=subprocess.PIPE, text=True)
         receivers.append(Receiver("ffmpeg", process, framecrcs, parse_framecrc))
         sender = self.start_ffmpeg(
