@@ -33,6 +33,9 @@ pub enum BenchError {
         /// For what.
         what: &'static str,
     },
+    /// A stream of video that cannot be.
+    #[error("video: {0}")]
+    Video(#[from] st2110::video::VideoError),
     /// A name that no scenario has.
     #[error("unknown scenario {name:?}; there are: {known}")]
     UnknownScenario {

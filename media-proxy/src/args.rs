@@ -1,6 +1,7 @@
 //! The command line, in both of its generations.
 
 use crate::error::ProxyError;
+use access::TlsFiles;
 use lexopt::prelude::*;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
@@ -45,14 +46,6 @@ pub(crate) struct Args {
     pub(crate) tls: Option<TlsFiles>,
     /// Options that were given, are valid, and concern parts that this version does not have.
     pub(crate) without_effect: Vec<&'static str>,
-}
-
-/// Where credentials are.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct TlsFiles {
-    pub(crate) cert: PathBuf,
-    pub(crate) key: PathBuf,
-    pub(crate) ca: PathBuf,
 }
 
 impl Default for Args {

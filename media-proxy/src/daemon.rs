@@ -8,7 +8,8 @@ use crate::exchange::Exchange;
 use crate::run_dir::RunDir;
 use crate::sdk_service::SdkService;
 use crate::servers::{serve_control, serve_sdk};
-use crate::{notify, random, tcp};
+use crate::{notify, random};
+use access::Speaks;
 use log::{info, warn};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
@@ -31,7 +32,7 @@ pub(crate) fn run(args: Args) -> Result<(), ProxyError> {
         let options = args.without_effect.join(", ");
         info!("no effect in this version, which has no bridges to other hosts: {options}");
     }
-    let tls = args.tls.as_ref().map(tcp::acceptor).transpose()?;
+    let tls = args.tls.as_ref().map(|files| access::acceptor(files, &[b"h2"])).transpose()?;
     let sdk = listen("--tcp", SocketAddr::new(args.listen, args.sdk_port))?;
     let grpc = listen("--grpc", SocketAddr::new(args.listen, args.grpc_port))?;
     let path = args.run_dir.unwrap_or_else(media::run_dir::run_dir);
@@ -75,8 +76,8 @@ pub(crate) fn run(args: Args) -> Result<(), ProxyError> {
         let (sdk_out, sdk_in) = mpsc::channel(BACKLOG);
         let (grpc_out, grpc_in) = mpsc::channel(BACKLOG);
         let limit = budget.tcp_per_port;
-        tokio::spawn(tcp::accept(to_async(sdk)?, limit, tls.clone(), sdk_out));
-        tokio::spawn(tcp::accept(to_async(grpc)?, limit, tls, grpc_out));
+        tokio::spawn(access::accept(to_async(sdk)?, Speaks::Grpc, limit, tls.clone(), sdk_out));
+        tokio::spawn(access::accept(to_async(grpc)?, Speaks::Grpc, limit, tls, grpc_out));
         let service = SdkService { socket: identity.exchange_socket.clone() };
         let sdk = tokio::spawn(serve_sdk(service, sdk_in, stopping.clone()));
         let service = ControlService { exchange: handle.clone(), identity };

@@ -21,8 +21,8 @@ pub(crate) enum ProxyError {
     #[error("{option} {address}: {error}")]
     Listen { option: &'static str, address: SocketAddr, error: std::io::Error },
     /// Credentials cannot be used.
-    #[error("{option} {path}: {reason}")]
-    Credentials { option: &'static str, path: PathBuf, reason: String },
+    #[error(transparent)]
+    Credentials(#[from] access::AccessError),
     /// The operating system refused something that always works.
     #[error("{what}: {error}")]
     System { what: &'static str, error: std::io::Error },

@@ -1,7 +1,6 @@
 //! `media_proxy`: the daemon of a node. It introduces sources and receivers of frames to each other, and has no part in
 //! the flow of frames.
 
-mod access;
 mod args;
 mod budget;
 mod control_service;
@@ -15,10 +14,9 @@ mod random;
 mod registry;
 mod run_dir;
 mod sdk_service;
-mod seldom;
 mod servers;
-mod tcp;
 
+use access::seldom;
 use args::Request;
 use std::process::ExitCode;
 

@@ -1,9 +1,8 @@
 //! The gRPC servers on their ports.
 
-use crate::access;
 use crate::control_service::ControlService;
 use crate::sdk_service::SdkService;
-use crate::tcp::Guarded;
+use access::{Checker, Guarded};
 use proto::control::control_server::ControlServer;
 use proto::sdk::sdkapi_server::SdkapiServer;
 use std::io::Error;
@@ -26,6 +25,9 @@ const STREAMS_PER_CONNECTION: u32 = 64;
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 128 * 1024;
 
+/// Lets in who may call.
+const CHECKER: Checker = Checker { program: "media_proxy" };
+
 /// Connections as they come from a port.
 pub(crate) type Incoming = mpsc::Receiver<Result<Guarded, Error>>;
 
@@ -36,7 +38,7 @@ pub(crate) async fn serve_sdk(
     stop: watch::Receiver<bool>,
 ) -> Result<(), tonic::transport::Error> {
     limited(Server::builder())
-        .layer(InterceptorLayer::new(access::check))
+        .layer(InterceptorLayer::new(CHECKER))
         .add_service(SdkapiServer::new(service).max_decoding_message_size(MAX_REQUEST))
         .serve_with_incoming_shutdown(ReceiverStream::new(incoming), stopped(stop))
         .await
@@ -63,7 +65,7 @@ pub(crate) async fn serve_control(
     let older =
         files().build_v1alpha().inspect_err(|error| log::error!("reflection: {error}")).ok();
     limited(Server::builder())
-        .layer(InterceptorLayer::new(access::check))
+        .layer(InterceptorLayer::new(CHECKER))
         .add_service(health.max_decoding_message_size(MAX_REQUEST))
         .add_service(ControlServer::new(service).max_decoding_message_size(MAX_REQUEST))
         .add_optional_service(current)

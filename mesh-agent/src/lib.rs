@@ -1,1 +1,11 @@
 //! The control plane of the mesh: which connection belongs to which group, and which bridges exist.
+//!
+//! [`topology`] holds the rules, without I/O. A media proxy uses them through a [`ControlPlane`](plane::ControlPlane).
+
+mod error;
+pub mod metrics;
+pub mod plane;
+pub mod random;
+pub mod topology;
+
+pub use error::AgentError;

@@ -3,6 +3,7 @@
 mod fill;
 mod flat;
 mod paced;
+mod packing;
 mod pipe;
 mod rounds;
 mod size;
@@ -47,12 +48,22 @@ pub enum Scenario {
     Pipe,
     /// Spinning where it cannot help.
     Spinning,
+    /// Pixels to packets of ST 2110-20 and back.
+    Packing,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Video, Self::Audio, Self::Flat, Self::Fill, Self::Size, Self::Pipe, Self::Spinning];
+    pub const ALL: [Self; 8] = [
+        Self::Video,
+        Self::Audio,
+        Self::Flat,
+        Self::Fill,
+        Self::Size,
+        Self::Pipe,
+        Self::Spinning,
+        Self::Packing,
+    ];
 
     /// The name on the command line.
     #[must_use]
@@ -65,6 +76,7 @@ impl Scenario {
             Self::Size => "size",
             Self::Pipe => "pipe",
             Self::Spinning => "spinning",
+            Self::Packing => "packing",
         }
     }
 
@@ -79,6 +91,7 @@ impl Scenario {
             Self::Size => "put, get and release of 1 KB, 8 MB and 33 MB frames, uncontended",
             Self::Pipe => "the same through a pipe, as a baseline",
             Self::Spinning => "spinning where it cannot help, against none",
+            Self::Packing => "1080 lines of video to packets of ST 2110-20 and back",
         }
     }
 }
@@ -130,6 +143,7 @@ pub fn run<E: From<BenchError>>(
             Scenario::Size => size::run(options, &mut report)?,
             Scenario::Pipe => pipe::run(options, &mut report)?,
             Scenario::Spinning => spinning::run(options, &mut report)?,
+            Scenario::Packing => packing::run(options, &mut report)?,
         }
     }
     refused.into_inner().map_or(Ok(cases), Err)

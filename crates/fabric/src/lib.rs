@@ -1,1 +1,27 @@
-//! A safe layer over libfabric: endpoints, address vectors, completion queues, registered memory.
+//! Frames over [libfabric](https://ofiwg.github.io/libfabric/): RDMA where there is hardware for it, TCP anywhere.
+//!
+//! [`EndpointSet`] is a safe layer over libfabric's reliable datagram endpoints: a few endpoints with one completion queue
+//! and one address vector, which send from and receive into memory that the caller lends them. A buffer is moved into the
+//! set by the call and comes back with its completion, or is dropped after the endpoint is closed: as long as the network
+//! may touch memory, nobody else owns it.
+//!
+//! libfabric is loaded at run time. Where it, a provider or a device is missing, errors say what to install or enable.
+
+mod arena;
+mod buffer;
+mod domain;
+mod endpoint;
+mod error;
+mod event;
+mod info;
+mod provider;
+mod queue;
+mod regions;
+mod set;
+
+pub use buffer::{HeapBuffer, MemoryId, ReceiveBuffer, SendBuffer};
+pub use error::{FabricError, TransferError};
+pub use event::{ControlMessage, Event, MAX_CONTROL};
+pub use info::library_version;
+pub use provider::{Address, Provider};
+pub use set::{EndpointOptions, EndpointSet, MAX_ENDPOINTS, MAX_TRAILER, Peer, Registration};

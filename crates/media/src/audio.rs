@@ -47,6 +47,8 @@ named! {
         /// Signed 24 bits, big endian (L24).
         #[default]
         PcmS24be = "pcm_s24be",
+        /// An AES3 subframe in 32 bits, as ST 2110-31 sends it: status bits, then 24 bits of a sample or of data.
+        Am824 = "am824",
     }
 }
 
@@ -57,6 +59,7 @@ impl AudioFormat {
             Self::PcmS8 => 1,
             Self::PcmS16be => 2,
             Self::PcmS24be => 3,
+            Self::Am824 => 4,
         }
     }
 }
@@ -114,7 +117,7 @@ impl PacketTime {
     }
 }
 
-/// Linear PCM audio, one packet in each buffer.
+/// Audio, one packet in each buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Audio {
     /// Channels, 1 to 64.

@@ -2,23 +2,32 @@
 
 use std::fmt::Display;
 
+use crate::ancillary::Ancillary;
 use crate::audio::Audio;
 use crate::connection::ConnectionConfig;
-use crate::endpoint::{Endpoint, Rdma, St2110};
+use crate::endpoint::{Endpoint, Rdma};
 use crate::error::ConfigError;
 use crate::payload::{Payload, Video};
+use crate::st2110::St2110;
 
 impl ConnectionConfig {
     /// Whether this connection may join a group whose connections are configured as `group`.
     ///
     /// They must agree on the kind of connection and its parameters, on the payload and its parameters, and on the sizes of both
-    /// partitions of a buffer. Options, queue capacity and a receiver's source filter are each connection's own affair.
+    /// partitions of a buffer. Options, queue capacity, a receiver's source filter, interfaces, paths, pacing and packing are each
+    /// connection's own affair.
     ///
     /// # Errors
     /// Incompatible, with the first path that differs, this connection's value and the group's value.
     pub fn check_compatible(&self, group: &Self) -> Result<(), ConfigError> {
         compare_endpoints(&self.endpoint, &group.endpoint)?;
         compare_payloads(&self.payload, &group.payload)?;
+        if let (Some(own), Some(group)) = (self.wire_format(), group.wire_format()) {
+            same("connection.st2110.sampling", own, group)?;
+        }
+        if let (Some(own), Some(group)) = (self.codec(), group.codec()) {
+            same("connection.st2110.codec", own, group)?;
+        }
         same("maxPayloadSize", self.payload_size(), group.payload_size())?;
         same("maxMetadataSize", self.metadata_size(), group.metadata_size())
     }
@@ -56,6 +65,7 @@ fn compare_payloads(own: &Payload, group: &Payload) -> Result<(), ConfigError> {
     match (own, group) {
         (Payload::Video(own), Payload::Video(group)) => compare_video(own, group),
         (Payload::Audio(own), Payload::Audio(group)) => compare_audio(own, group),
+        (Payload::Ancillary(own), Payload::Ancillary(group)) => compare_ancillary(own, group),
         _ => same("payload", own.kind(), group.kind()),
     }
 }
@@ -64,7 +74,13 @@ fn compare_video(own: &Video, group: &Video) -> Result<(), ConfigError> {
     same("payload.video.width", own.width, group.width)?;
     same("payload.video.height", own.height, group.height)?;
     same("payload.video.fps", own.rate, group.rate)?;
-    same("payload.video.pixelFormat", own.pixel_format, group.pixel_format)
+    same("payload.video.pixelFormat", own.pixel_format, group.pixel_format)?;
+    same("payload.video.scan", own.scan, group.scan)
+}
+
+fn compare_ancillary(own: &Ancillary, group: &Ancillary) -> Result<(), ConfigError> {
+    same("payload.ancillary.fps", own.rate, group.rate)?;
+    same("payload.ancillary.scan", own.scan, group.scan)
 }
 
 fn compare_audio(own: &Audio, group: &Audio) -> Result<(), ConfigError> {

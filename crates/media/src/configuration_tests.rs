@@ -110,6 +110,7 @@ fn every_field() {
             height: 1080,
             rate: FrameRate { num: 60000, den: 1001 },
             pixel_format: PixelFormat::V210,
+            scan: Scan::Progressive,
         }),
         options: Options {
             rdma: RdmaOptions { provider: RdmaProvider::Verbs, num_endpoints: 8 },
@@ -220,7 +221,7 @@ fn wrong_streams_are_invalid_at_their_path() {
         refused(stream(members, r#""video": {}"#), ConfigErrorKind::Invalid, path);
     }
     for (members, path) in [
-        (r#""transport": "st2110-40""#, "connection.st2110.transport"),
+        (r#""transport": "st2110-41""#, "connection.st2110.transport"),
         (r#""pacing": "wild""#, "connection.st2110.pacing"),
         (r#""payloadType": 128"#, "connection.st2110.payloadType"),
         (r#""transportPixelFormat": "v210""#, "connection.st2110.transportPixelFormat"),

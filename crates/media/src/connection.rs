@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use crate::connection_json;
+use crate::description::{ReadSdp, SdpSource};
 use crate::endpoint::Endpoint;
 use crate::error::ConfigError;
 use crate::options::Options;
 use crate::payload::Payload;
+use crate::st2110::{Codec, Transport};
+use crate::wire::WireFormat;
 
 /// The largest payload of a buffer, in bytes: 1 GiB.
 pub const MAX_PAYLOAD_SIZE: u32 = 1 << 30;
@@ -55,11 +58,49 @@ impl ConnectionConfig {
     ///
     /// # Errors
     /// Malformed if the text is not JSON; otherwise as [`ConnectionConfig::validate`], and Invalid for wrong types, unknown words and
-    /// missing or repeated keys.
+    /// missing or repeated keys. NotImplemented if it has a session description: see [`ConnectionConfig::from_json_with`].
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
-        let config = connection_json::read(text)?;
+        Self::from_json_with(text, &|source| {
+            let (path, found) = match source {
+                SdpSource::Text(_) => ("connection.st2110.sdp", "a session description"),
+                SdpSource::File(_) => ("connection.st2110.sdpFile", "a session description"),
+            };
+            Err(ConfigError::not_implemented(path, found, "the single fields here"))
+        })
+    }
+
+    /// As [`ConnectionConfig::from_json`]; `read_sdp` reads the session description that an ST 2110 connection may have. What it says
+    /// takes the place of fields that are not there; those that are there must agree.
+    ///
+    /// # Errors
+    /// As [`ConnectionConfig::from_json`], those of `read_sdp`, and Incompatible for a field that does not agree.
+    pub fn from_json_with(text: &str, read_sdp: ReadSdp<'_>) -> Result<Self, ConfigError> {
+        let config = connection_json::read(text, read_sdp)?;
         config.validate()?;
         Ok(config)
+    }
+
+    /// Who encodes and decodes; `None` unless the transport is ST 2110-22.
+    ///
+    /// Where the configuration does not say, it is the mesh, unless `max_payload_size` is too small for a raw frame: such buffers can
+    /// only be meant for codestreams of the program.
+    pub fn codec(&self) -> Option<Codec> {
+        let Endpoint::St2110(stream) = &self.endpoint else { return None };
+        if stream.transport != Transport::St2110_22 {
+            return None;
+        }
+        let raw = self.payload.size().ok().flatten().unwrap_or(0);
+        let small = self.max_payload_size != 0 && (self.max_payload_size as usize) < raw;
+        Some(stream.codec.unwrap_or(if small { Codec::Application } else { Codec::JpegXs }))
+    }
+
+    /// Sampling and depth on the wire; `None` unless this is video over ST 2110.
+    pub fn wire_format(&self) -> Option<WireFormat> {
+        let (Endpoint::St2110(stream), Payload::Video(video)) = (&self.endpoint, &self.payload)
+        else {
+            return None;
+        };
+        Some(stream.wire_format.unwrap_or(WireFormat::of(video.pixel_format)))
     }
 
     /// Bytes of the payload partition of each buffer: `max_payload_size`, or what follows from the payload if that is 0.

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use crate::ancillary::Ancillary;
 use crate::audio::{Audio, MAX_CHANNELS, SampleRate};
 use crate::connection::ConnectionConfig;
-use crate::endpoint::{Endpoint, Rdma, St2110};
+use crate::description::{Description, ReadSdp};
+use crate::endpoint::{Endpoint, Rdma};
 use crate::error::ConfigError;
 use crate::json::{Members, Node, read_document};
 use crate::names::Word;
@@ -12,16 +14,21 @@ use crate::options::{Options, RdmaOptions};
 use crate::payload::{Payload, Video};
 use crate::pixel::MAX_DIMENSION;
 use crate::rate::FrameRate;
+use crate::stream_json::{TransportPixelFormat, read_stream};
 use crate::validation as rules;
 
 type Result<T> = std::result::Result<T, ConfigError>;
 
 /// The configuration that `text` says, not yet validated as a whole.
-pub(crate) fn read(text: &str) -> Result<ConnectionConfig> {
+pub(crate) fn read(text: &str, read_sdp: ReadSdp<'_>) -> Result<ConnectionConfig> {
     read_document(text, |root| {
         let capacity = ConnectionConfig::DEFAULT_QUEUE_CAPACITY;
         let delay = "connCreationDelayMilliseconds";
-        Ok(ConnectionConfig {
+        let (endpoint, described, pixels) = root
+            .require("connection", "an object with multipointGroup, st2110 or rdma")?
+            .object(|members| read_endpoint(members, read_sdp))?;
+        let payload = described.as_ref().map_or(Payload::Blob, |description| description.payload);
+        let mut config = ConnectionConfig {
             queue_capacity: root
                 .get_or("bufferQueueCapacity", capacity, |n| n.integer(rules::QUEUE_CAPACITY))?,
             max_payload_size: root
@@ -30,12 +37,17 @@ pub(crate) fn read(text: &str) -> Result<ConnectionConfig> {
                 .get_or("maxMetadataSize", 0, |n| n.integer(rules::METADATA_SIZE))?,
             creation_delay: root
                 .get_or(delay, Duration::ZERO, |n| milliseconds(n, rules::CREATION_DELAY_MS))?,
-            endpoint: root
-                .require("connection", "an object with multipointGroup, st2110 or rdma")?
-                .object(read_endpoint)?,
-            payload: root.get_or("payload", Payload::Blob, |n| n.object(read_payload))?,
+            endpoint,
+            payload: root.get_or("payload", payload, |n| {
+                n.object(|members| read_payload(members, payload))
+            })?,
             options: root.get_or("options", Options::default(), |n| n.object(read_options))?,
-        })
+        };
+        pixels.apply(&mut config)?;
+        if let Some(description) = described {
+            description.check_agreement(&config)?;
+        }
+        Ok(config)
     })
 }
 
@@ -48,7 +60,7 @@ fn optional_word<W: Word>(members: &mut Members<'_, '_>, key: &'static str) -> R
 }
 
 /// The one member among `keys` that is there; more than one is an error.
-fn only_one<'a, 'text>(
+pub(crate) fn only_one<'a, 'text>(
     members: &mut Members<'a, 'text>,
     keys: &[&'static str],
 ) -> Result<Option<(&'static str, Node<'a, 'text>)>> {
@@ -68,46 +80,27 @@ fn only_one<'a, 'text>(
     Ok(found)
 }
 
-fn read_endpoint(members: &mut Members<'_, '_>) -> Result<Endpoint> {
+type ReadEndpoint = (Endpoint, Option<Description>, TransportPixelFormat);
+
+fn read_endpoint(members: &mut Members<'_, '_>, read_sdp: ReadSdp<'_>) -> Result<ReadEndpoint> {
     let keys = ["multipointGroup", "st2110", "rdma"];
-    match only_one(members, &keys)? {
+    let endpoint = match only_one(members, &keys)? {
         Some(("multipointGroup", node)) => node.object(|group| {
             let urn = group.require("urn", "the name of the group")?.text()?.to_owned();
             Ok(Endpoint::MultipointGroup { urn })
-        }),
-        Some(("st2110", node)) => node.object(read_stream).map(Endpoint::St2110),
-        Some((_, node)) => node.object(read_rdma).map(Endpoint::Rdma),
+        })?,
+        Some(("st2110", node)) => {
+            let (stream, described, pixels) =
+                node.object(|members| read_stream(members, read_sdp))?;
+            return Ok((Endpoint::St2110(stream), described, pixels));
+        }
+        Some((_, node)) => node.object(read_rdma).map(Endpoint::Rdma)?,
         None => {
             let allowed = format!("one of {}", keys.join(", "));
-            Err(ConfigError::invalid("connection", "none of the kinds", allowed))
+            return Err(ConfigError::invalid("connection", "none of the kinds", allowed));
         }
-    }
-}
-
-fn read_stream(members: &mut Members<'_, '_>) -> Result<St2110> {
-    let address = members.require("ipAddr", "an IPv4 or IPv6 address")?;
-    let ip_addr = St2110::parse_ip(address.path(), address.text()?)?;
-    let port = members.require("port", "a UDP port")?.integer(rules::PORT)?;
-    let default = St2110::new(ip_addr, port);
-    Ok(St2110 {
-        transport: members.get_or("transport", default.transport, Node::word)?,
-        mcast_sip_addr: members.get_or("multicastSourceIpAddr", None, |node| {
-            // Existing programs write "" for no filter.
-            match node.text()? {
-                "" => Ok(None),
-                text => St2110::parse_ip(node.path(), text).map(Some),
-            }
-        })?,
-        pacing: members.get_or("pacing", default.pacing, Node::word)?,
-        payload_type: members
-            .get_or("payloadType", default.payload_type, |n| n.integer(rules::PAYLOAD_TYPE))?,
-        transport_pixel_format: members.get_or(
-            "transportPixelFormat",
-            default.transport_pixel_format,
-            Node::word,
-        )?,
-        ..default
-    })
+    };
+    Ok((endpoint, None, TransportPixelFormat::default()))
 }
 
 fn read_rdma(members: &mut Members<'_, '_>) -> Result<Rdma> {
@@ -119,22 +112,47 @@ fn read_rdma(members: &mut Members<'_, '_>) -> Result<Rdma> {
     })
 }
 
-fn read_payload(members: &mut Members<'_, '_>) -> Result<Payload> {
-    match only_one(members, &["video", "audio", "blob"])? {
-        Some(("video", node)) => node.object(read_video).map(Payload::Video),
-        Some(("audio", node)) => node.object(read_audio).map(Payload::Audio),
+/// What stands there, over `described`, which is what a session description says.
+fn read_payload(members: &mut Members<'_, '_>, described: Payload) -> Result<Payload> {
+    match only_one(members, &["video", "audio", "ancillary", "blob"])? {
+        Some(("video", node)) => {
+            let default =
+                if let Payload::Video(video) = described { video } else { Video::default() };
+            node.object(|members| read_video(members, default)).map(Payload::Video)
+        }
+        Some(("audio", node)) => {
+            let default =
+                if let Payload::Audio(audio) = described { audio } else { Audio::default() };
+            node.object(|members| read_audio(members, default)).map(Payload::Audio)
+        }
+        Some(("ancillary", node)) => {
+            let default = match described {
+                Payload::Ancillary(ancillary) => ancillary,
+                _ => Ancillary::default(),
+            };
+            node.object(|members| read_ancillary(members, default)).map(Payload::Ancillary)
+        }
         Some((_, node)) => node.object(|_| Ok(Payload::Blob)),
-        None => Ok(Payload::Blob),
+        None => Ok(described),
     }
 }
 
-fn read_video(members: &mut Members<'_, '_>) -> Result<Video> {
-    let default = Video::default();
+fn read_video(members: &mut Members<'_, '_>, default: Video) -> Result<Video> {
     Ok(Video {
         width: members.get_or("width", default.width, |n| n.integer(1..=MAX_DIMENSION))?,
         height: members.get_or("height", default.height, |n| n.integer(1..=MAX_DIMENSION))?,
         rate: members.get_or("fps", default.rate, read_rate)?,
         pixel_format: members.get_or("pixelFormat", default.pixel_format, Node::word)?,
+        scan: members.get_or("scan", default.scan, Node::word)?,
+    })
+}
+
+fn read_ancillary(members: &mut Members<'_, '_>, default: Ancillary) -> Result<Ancillary> {
+    Ok(Ancillary {
+        rate: members.get_or("fps", default.rate, |node| {
+            read_rate(node).map_err(|error| error.at("payload.ancillary.fps"))
+        })?,
+        scan: members.get_or("scan", default.scan, Node::word)?,
     })
 }
 
@@ -149,8 +167,7 @@ fn read_rate(node: &Node<'_, '_>) -> Result<FrameRate> {
     }
 }
 
-fn read_audio(members: &mut Members<'_, '_>) -> Result<Audio> {
-    let default = Audio::default();
+fn read_audio(members: &mut Members<'_, '_>, default: Audio) -> Result<Audio> {
     Ok(Audio {
         channels: members.get_or("channels", default.channels, |n| n.integer(1..=MAX_CHANNELS))?,
         sample_rate: members.get_or("sampleRate", default.sample_rate, |node| {

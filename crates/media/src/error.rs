@@ -62,6 +62,11 @@ impl ConfigError {
         }
     }
 
+    /// The same error at another path: of a value that several objects have.
+    pub fn at(self, path: &str) -> Self {
+        Self { path: path.to_owned(), ..self }
+    }
+
     /// The text is not JSON.
     pub fn malformed(path: impl Into<String>, found: impl Display, allowed: impl Display) -> Self {
         Self::new(ConfigErrorKind::Malformed, path, found, allowed)

@@ -1,5 +1,6 @@
 //! What a group carries, as the JSON with which a receiver joins it.
 
+use crate::ancillary::Ancillary;
 use crate::audio::Audio;
 use crate::connection::ConnectionConfig;
 use crate::endpoint::Endpoint;
@@ -19,11 +20,12 @@ impl ConnectionConfig {
         };
         // Without `..`, so that a new field is not forgotten here.
         let payload = match self.payload {
-            Payload::Video(Video { width, height, rate, pixel_format }) => format!(
-                r#""width":{width},"height":{height},"fps":"{}/{}","pixelFormat":"{}""#,
+            Payload::Video(Video { width, height, rate, pixel_format, scan }) => format!(
+                r#""width":{width},"height":{height},"fps":"{}/{}","pixelFormat":"{}","scan":"{}""#,
                 rate.num,
                 rate.den,
-                pixel_format.name()
+                pixel_format.name(),
+                scan.name()
             ),
             Payload::Audio(Audio { channels, sample_rate, format, packet_time }) => format!(
                 r#""channels":{channels},"sampleRate":{},"format":"{}","packetTime":"{}""#,
@@ -31,6 +33,9 @@ impl ConnectionConfig {
                 format.name(),
                 packet_time.name()
             ),
+            Payload::Ancillary(Ancillary { rate, scan }) => {
+                format!(r#""fps":"{}/{}","scan":"{}""#, rate.num, rate.den, scan.name())
+            }
             Payload::Blob => String::new(),
         };
         format!(
@@ -65,7 +70,9 @@ mod tests {
     fn a_receiver_can_join_with_it() {
         for text in [
             r#"{ "connection": { "multipointGroup": { "urn": "a \"b\" \\c\u00e4" } },
-                 "payload": { "video": { "width": 48, "height": 4, "fps": 59.94, "pixelFormat": "v210" } } }"#,
+                 "payload": { "video": { "width": 48, "height": 4, "fps": 59.94, "pixelFormat": "v210", "scan": "psf" } } }"#,
+            r#"{ "connection": { "multipointGroup": { "urn": "x" } },
+                 "payload": { "ancillary": { "fps": 29.97, "scan": "interlaced" } } }"#,
             r#"{ "connection": { "multipointGroup": { "urn": "x" } }, "maxMetadataSize": 9,
                  "payload": { "audio": { "channels": 64, "sampleRate": 96000, "format": "pcm_s16be", "packetTime": "125us" } } }"#,
             r#"{ "connection": { "multipointGroup": { "urn": "x" } }, "maxPayloadSize": 7 }"#,

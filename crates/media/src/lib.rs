@@ -9,6 +9,7 @@
 //! * [`ConnectionConfig`], [`ClientConfig`]: the JSON configuration, with every default and rule.
 //! * [`Tai`]: time stamps.
 
+mod ancillary;
 mod audio;
 mod client;
 mod compatibility;
@@ -18,6 +19,7 @@ mod configuration_properties;
 mod configuration_tests;
 mod connection;
 mod connection_json;
+mod description;
 mod endpoint;
 mod error;
 mod group_json;
@@ -28,16 +30,29 @@ mod payload;
 mod pixel;
 mod rate;
 pub mod run_dir;
+mod st2110;
+mod stream_json;
+mod stream_rules;
+#[cfg(test)]
+mod stream_tests;
 pub mod tai;
 mod validation;
+mod wire;
 
+pub use ancillary::Ancillary;
 pub use audio::{Audio, AudioFormat, PacketTime, SampleRate};
 pub use client::{ClientConfig, DEFAULT_PROXY_HOST, DEFAULT_PROXY_PORT, ProxyAddress};
 pub use connection::{ConnectionConfig, MAX_METADATA_SIZE, MAX_PAYLOAD_SIZE};
-pub use endpoint::{Endpoint, Pacing, Rdma, RdmaMode, St2110, Transport};
+pub use description::{Description, ReadSdp, SdpSource};
+pub use endpoint::{Endpoint, Rdma, RdmaMode};
 pub use error::{ConfigError, ConfigErrorKind};
 pub use options::{Delivery, EndOfStream, Options, RdmaOptions, RdmaProvider};
 pub use payload::{Payload, Video};
 pub use pixel::PixelFormat;
 pub use rate::FrameRate;
+pub use st2110::{
+    AncillaryStream, BitsPerPixel, Codec, CodingQuality, IncompleteFrames, Pacing, Packing,
+    SecondPath, St2110, Transport,
+};
 pub use tai::Tai;
+pub use wire::{Sampling, Scan, WireFormat};

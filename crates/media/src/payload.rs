@@ -1,11 +1,13 @@
 //! What a connection carries.
 
+use crate::ancillary::Ancillary;
 use crate::audio::Audio;
 use crate::error::ConfigError;
 use crate::pixel::PixelFormat;
 use crate::rate::FrameRate;
+use crate::wire::Scan;
 
-/// Uncompressed video, one frame in each buffer.
+/// Uncompressed video, one frame in each buffer; of interlaced video both fields, row by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Video {
     /// Width in pixels, 1 to 32768.
@@ -16,6 +18,8 @@ pub struct Video {
     pub rate: FrameRate,
     /// Layout of the pixels.
     pub pixel_format: PixelFormat,
+    /// How the rows follow each other in time.
+    pub scan: Scan,
 }
 
 impl Video {
@@ -26,13 +30,14 @@ impl Video {
 }
 
 impl Default for Video {
-    /// 640 × 640, 60 frames a second, yuv422p10le: the defaults of the configuration.
+    /// 640 × 640, 60 frames a second, yuv422p10le, progressive: the defaults of the configuration.
     fn default() -> Self {
         Self {
             width: 640,
             height: 640,
             rate: FrameRate::default(),
             pixel_format: PixelFormat::default(),
+            scan: Scan::default(),
         }
     }
 }
@@ -44,22 +49,25 @@ pub enum Payload {
     Video(Video),
     /// Packets of audio.
     Audio(Audio),
+    /// Ancillary data.
+    Ancillary(Ancillary),
     /// Blocks of bytes that the mesh does not look into.
     #[default]
     Blob,
 }
 
 impl Payload {
-    /// The key of this kind in a configuration: `video`, `audio` or `blob`.
+    /// The key of this kind in a configuration: `video`, `audio`, `ancillary` or `blob`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Video(_) => "video",
             Self::Audio(_) => "audio",
+            Self::Ancillary(_) => "ancillary",
             Self::Blob => "blob",
         }
     }
 
-    /// Bytes of one frame or packet; `None` for a blob, whose size only its user knows.
+    /// Bytes of one frame or packet, at most for ancillary data; `None` for a blob, whose size only its user knows.
     ///
     /// # Errors
     /// As [`PixelFormat::frame_size`] and [`Audio::packet_size`].
@@ -67,6 +75,7 @@ impl Payload {
         match self {
             Self::Video(video) => video.frame_size().map(Some),
             Self::Audio(audio) => audio.packet_size().map(Some),
+            Self::Ancillary(_) => Ok(Some(Ancillary::DEFAULT_SIZE as usize)),
             Self::Blob => Ok(None),
         }
     }

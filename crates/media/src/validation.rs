@@ -4,12 +4,14 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::ancillary::Ancillary;
 use crate::connection::{ConnectionConfig, MAX_METADATA_SIZE, MAX_PAYLOAD_SIZE};
-use crate::endpoint::{Endpoint, St2110, Transport};
+use crate::endpoint::Endpoint;
 use crate::error::{ConfigError, quoted};
 use crate::options::Options;
 use crate::payload::Payload;
-use crate::pixel::PixelFormat;
+use crate::st2110::Codec;
+use crate::stream_rules::{check_payload, check_stream};
 
 pub(crate) const QUEUE_CAPACITY: RangeInclusive<u16> = 2..=128;
 pub(crate) const PAYLOAD_SIZE: RangeInclusive<u32> = 0..=MAX_PAYLOAD_SIZE;
@@ -17,6 +19,8 @@ pub(crate) const METADATA_SIZE: RangeInclusive<u32> = 0..=MAX_METADATA_SIZE;
 pub(crate) const CREATION_DELAY_MS: RangeInclusive<u32> = 0..=u32::MAX;
 pub(crate) const PORT: RangeInclusive<u16> = 1..=u16::MAX;
 pub(crate) const PAYLOAD_TYPE: RangeInclusive<u8> = 0..=127;
+pub(crate) const TTL: RangeInclusive<u8> = 1..=255;
+pub(crate) const DSCP: RangeInclusive<u8> = 0..=63;
 pub(crate) const NUM_ENDPOINTS: RangeInclusive<u8> = 1..=8;
 pub(crate) const STALL_TIMEOUT_MS: RangeInclusive<u32> = 1..=60_000;
 pub(crate) const WAIT_FOR_RECEIVERS: RangeInclusive<u32> = 0..=128;
@@ -29,8 +33,8 @@ impl ConnectionConfig {
     ///
     /// # Errors
     /// Invalid if a value is out of its range, Incompatible if values that are each fine do not fit together: 44.1 kHz with 1 ms, a
-    /// blob with ST 2110, video in ST 2110-30, a `maxPayloadSize` below the size of a frame (except for ST 2110-22, whose frames are
-    /// compressed).
+    /// blob with ST 2110, video in ST 2110-30, a `maxPayloadSize` below the size of a frame (except for codestreams, which are smaller,
+    /// see [`ConnectionConfig::codec`]), audio that does not fit a packet.
     pub fn validate(&self) -> Result<(), ConfigError> {
         within("bufferQueueCapacity", self.queue_capacity, QUEUE_CAPACITY)?;
         within("maxPayloadSize", self.max_payload_size, PAYLOAD_SIZE)?;
@@ -38,11 +42,16 @@ impl ConnectionConfig {
         within_ms("connCreationDelayMilliseconds", self.creation_delay, CREATION_DELAY_MS)?;
         check_endpoint(&self.endpoint)?;
         check_options(&self.options)?;
-        if let Payload::Video(video) = self.payload {
-            video.rate.check()?;
+        match self.payload {
+            Payload::Video(video) => video.rate.check()?,
+            Payload::Ancillary(ancillary) => {
+                let checked = ancillary.rate.check();
+                checked.map_err(|error| error.at("payload.ancillary.fps"))?;
+            }
+            Payload::Audio(_) | Payload::Blob => {}
         }
         let raw = self.payload.size()?;
-        check_transport(&self.endpoint, &self.payload)?;
+        check_transport(self)?;
         check_size(self, raw)
     }
 }
@@ -86,33 +95,6 @@ fn check_endpoint(endpoint: &Endpoint) -> Result<(), ConfigError> {
     }
 }
 
-fn check_stream(stream: &St2110) -> Result<(), ConfigError> {
-    if stream.ip_addr.is_unspecified() {
-        let path = "connection.st2110.ipAddr";
-        return Err(ConfigError::invalid(path, stream.ip_addr, "the address of a host or group"));
-    }
-    within("connection.st2110.port", stream.port, PORT)?;
-    within("connection.st2110.payloadType", stream.payload_type, PAYLOAD_TYPE)?;
-    if let Some(sender) = stream.mcast_sip_addr {
-        let path = "connection.st2110.multicastSourceIpAddr";
-        if sender.is_unspecified() || sender.is_multicast() {
-            return Err(ConfigError::invalid(path, sender, "the address of one host"));
-        }
-        if sender.is_ipv4() != stream.ip_addr.is_ipv4() {
-            let allowed = format!("an address of the same IP version as {}", stream.ip_addr);
-            return Err(ConfigError::incompatible(path, sender, allowed));
-        }
-    }
-    if stream.transport_pixel_format != PixelFormat::Yuv422p10Rfc4175 {
-        return Err(ConfigError::invalid(
-            "connection.st2110.transportPixelFormat",
-            quoted(stream.transport_pixel_format.name()),
-            PixelFormat::Yuv422p10Rfc4175,
-        ));
-    }
-    Ok(())
-}
-
 fn check_options(options: &Options) -> Result<(), ConfigError> {
     within("options.rdma.numEndpoints", options.rdma.num_endpoints, NUM_ENDPOINTS)?;
     within_ms("options.stallTimeoutMilliseconds", options.stall_timeout, STALL_TIMEOUT_MS)?;
@@ -120,22 +102,15 @@ fn check_options(options: &Options) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn check_transport(endpoint: &Endpoint, payload: &Payload) -> Result<(), ConfigError> {
-    let needed = match endpoint {
-        Endpoint::MultipointGroup { .. } => return Ok(()),
-        Endpoint::Rdma(_) => match payload {
-            Payload::Blob => "video or audio with rdma; a blob needs multipointGroup",
-            Payload::Video(_) | Payload::Audio(_) => return Ok(()),
-        },
-        Endpoint::St2110(stream) => match (stream.transport, payload) {
-            (Transport::St2110_20 | Transport::St2110_22, Payload::Video(_))
-            | (Transport::St2110_30, Payload::Audio(_)) => return Ok(()),
-            (Transport::St2110_20, _) => "video with transport st2110-20",
-            (Transport::St2110_22, _) => "video with transport st2110-22",
-            (Transport::St2110_30, _) => "audio with transport st2110-30",
-        },
-    };
-    Err(ConfigError::incompatible("payload", payload.kind(), needed))
+fn check_transport(config: &ConnectionConfig) -> Result<(), ConfigError> {
+    match (&config.endpoint, &config.payload) {
+        (Endpoint::St2110(stream), _) => check_payload(stream, config),
+        (Endpoint::Rdma(_), Payload::Blob) => {
+            let allowed = "video, audio or ancillary with rdma; a blob needs multipointGroup";
+            Err(ConfigError::incompatible("payload", "blob", allowed))
+        }
+        (Endpoint::Rdma(_) | Endpoint::MultipointGroup { .. }, _) => Ok(()),
+    }
 }
 
 /// `raw` is the size that follows from the payload, if one does.
@@ -149,7 +124,14 @@ fn check_size(config: &ConnectionConfig, raw: Option<usize>) -> Result<(), Confi
         return Ok(());
     };
     let path = format!("payload.{}", config.payload.kind());
-    let compressed = matches!(&config.endpoint, Endpoint::St2110(stream) if stream.transport == Transport::St2110_22);
+    if let Payload::Ancillary(_) = config.payload {
+        if size != 0 && size < Ancillary::MIN_SIZE as usize {
+            let allowed = format!("0, or at least {} for ancillary data", Ancillary::MIN_SIZE);
+            return Err(ConfigError::incompatible("maxPayloadSize", size, allowed));
+        }
+        return Ok(());
+    }
+    let compressed = config.codec() == Some(Codec::Application);
     if raw > MAX_PAYLOAD_SIZE as usize && (size == 0 || !compressed) {
         let found = format!("{raw} bytes a buffer");
         let allowed = format!("at most {MAX_PAYLOAD_SIZE} bytes (1 GiB)");

@@ -2,9 +2,10 @@
 
 use crate::numbers as n;
 use crate::sdk::{self, connection_config::Conn};
+use crate::stream::{stream_from_sdk, stream_to_sdk};
 use media::{
-    Audio, ConfigError, ConnectionConfig, Endpoint, FrameRate, Options, Pacing, Payload,
-    PixelFormat, Rdma, RdmaMode, RdmaOptions, RdmaProvider, St2110, Video,
+    Ancillary, Audio, ConfigError, ConnectionConfig, Endpoint, FrameRate, Options, Payload, Rdma,
+    RdmaMode, RdmaOptions, RdmaProvider, Scan, Video,
 };
 use std::time::Duration;
 
@@ -51,15 +52,7 @@ fn endpoint_to_sdk(endpoint: &Endpoint) -> Conn {
         Endpoint::MultipointGroup { urn } => {
             Conn::MultipointGroup(sdk::ConfigMultipointGroup { urn: urn.clone() })
         }
-        Endpoint::St2110(stream) => Conn::St2110(sdk::ConfigSt2110 {
-            ip_addr: stream.ip_addr.to_string(),
-            port: stream.port.into(),
-            mcast_sip_addr: stream.mcast_sip_addr.map(|ip| ip.to_string()).unwrap_or_default(),
-            transport: n::transport_number(stream.transport),
-            pacing: stream.pacing.name().to_owned(),
-            payload_type: stream.payload_type.into(),
-            transport_pixel_format: stream.transport_pixel_format.name().to_owned(),
-        }),
+        Endpoint::St2110(stream) => Conn::St2110(stream_to_sdk(stream)),
         Endpoint::Rdma(rdma) => Conn::Rdma(sdk::ConfigRdma {
             connection_mode: rdma.connection_mode.name().to_owned(),
             max_latency_ns: rdma.max_latency_ns,
@@ -90,7 +83,8 @@ fn payload_to_sdk(payload: &Payload) -> sdk::connection_config::Payload {
             height: video.height,
             fps: video.rate.as_f64(),
             pixel_format: n::pixel_format_number(video.pixel_format),
-            rate: Some(sdk::FrameRate { num: video.rate.num, den: video.rate.den }),
+            rate: Some(rate_to_sdk(video.rate)),
+            scan: video.scan.name().to_owned(),
         }),
         Payload::Audio(audio) => Wire::Audio(sdk::ConfigAudio {
             channels: audio.channels.into(),
@@ -98,8 +92,16 @@ fn payload_to_sdk(payload: &Payload) -> sdk::connection_config::Payload {
             format: n::audio_format_number(audio.format),
             packet_time: n::packet_time_number(audio.packet_time),
         }),
+        Payload::Ancillary(ancillary) => Wire::Ancillary(sdk::ConfigAncillary {
+            rate: Some(rate_to_sdk(ancillary.rate)),
+            scan: ancillary.scan.name().to_owned(),
+        }),
         Payload::Blob => Wire::Blob(sdk::ConfigBlob {}),
     }
+}
+
+fn rate_to_sdk(rate: FrameRate) -> sdk::FrameRate {
+    sdk::FrameRate { num: rate.num, den: rate.den }
 }
 
 /// Reads a configuration from the wire and validates it. What older peers leave out has its default.
@@ -138,28 +140,7 @@ pub fn from_sdk(config: &sdk::ConnectionConfig) -> Result<(Kind, ConnectionConfi
 fn endpoint_from_sdk(conn: &Conn) -> Result<Endpoint, ConfigError> {
     Ok(match conn {
         Conn::MultipointGroup(group) => Endpoint::MultipointGroup { urn: group.urn.clone() },
-        Conn::St2110(stream) => {
-            let sender = &stream.mcast_sip_addr;
-            let sender_path = "connection.st2110.multicastSourceIpAddr";
-            Endpoint::St2110(St2110 {
-                transport: n::transport(stream.transport)?,
-                ip_addr: St2110::parse_ip("connection.st2110.ipAddr", &stream.ip_addr)?,
-                port: narrow("connection.st2110.port", stream.port)?,
-                mcast_sip_addr: if sender.is_empty() {
-                    None
-                } else {
-                    Some(St2110::parse_ip(sender_path, sender)?)
-                },
-                pacing: word("connection.st2110.pacing", &stream.pacing, Pacing::from_name)?,
-                payload_type: narrow("connection.st2110.payloadType", stream.payload_type)?,
-                transport_pixel_format: if stream.transport_pixel_format.is_empty() {
-                    PixelFormat::Yuv422p10Rfc4175
-                } else {
-                    let path = "connection.st2110.transportPixelFormat";
-                    word(path, &stream.transport_pixel_format, PixelFormat::from_name)?
-                },
-            })
-        }
+        Conn::St2110(stream) => Endpoint::St2110(stream_from_sdk(stream)?),
         Conn::Rdma(rdma) => {
             let path = "connection.rdma.connectionMode";
             Endpoint::Rdma(Rdma {
@@ -203,12 +184,21 @@ fn payload_from_sdk(
                 None => FrameRate::from_f64(video.fps)?,
             },
             pixel_format: n::pixel_format(video.pixel_format)?,
+            scan: word("payload.video.scan", &video.scan, Scan::from_name)?,
         }),
         Some(Wire::Audio(audio)) => Payload::Audio(Audio {
             channels: narrow("payload.audio.channels", audio.channels)?,
             sample_rate: n::sample_rate(audio.sample_rate)?,
             format: n::audio_format(audio.format)?,
             packet_time: n::packet_time(audio.packet_time)?,
+        }),
+        Some(Wire::Ancillary(ancillary)) => Payload::Ancillary(Ancillary {
+            rate: match &ancillary.rate {
+                Some(rate) => FrameRate::new(rate.num, rate.den)
+                    .map_err(|error| error.at("payload.ancillary.fps"))?,
+                None => FrameRate::default(),
+            },
+            scan: word("payload.ancillary.scan", &ancillary.scan, Scan::from_name)?,
         }),
     })
 }
@@ -219,7 +209,7 @@ fn present(number: i32) -> Option<i32> {
 }
 
 /// A number that the wire gives more bits than it can have.
-fn narrow<T: TryFrom<u32>>(path: &str, value: u32) -> Result<T, ConfigError> {
+pub(crate) fn narrow<T: TryFrom<u32>>(path: &str, value: u32) -> Result<T, ConfigError> {
     T::try_from(value).map_err(|_| {
         let most = (1_u64 << (8 * size_of::<T>())) - 1;
         ConfigError::invalid(path, value, format!("at most {most}"))
@@ -227,7 +217,11 @@ fn narrow<T: TryFrom<u32>>(path: &str, value: u32) -> Result<T, ConfigError> {
 }
 
 /// A value written as a word; the empty word is the default.
-fn word<T: Default>(path: &str, text: &str, read: fn(&str) -> Option<T>) -> Result<T, ConfigError> {
+pub(crate) fn word<T: Default>(
+    path: &str,
+    text: &str,
+    read: fn(&str) -> Option<T>,
+) -> Result<T, ConfigError> {
     if text.is_empty() {
         return Ok(T::default());
     }
@@ -239,7 +233,9 @@ fn word<T: Default>(path: &str, text: &str, read: fn(&str) -> Option<T>) -> Resu
 mod tests {
     use super::*;
     use media::{
-        AudioFormat, ConfigErrorKind, Delivery, EndOfStream, PacketTime, SampleRate, Transport,
+        AncillaryStream, AudioFormat, BitsPerPixel, Codec, CodingQuality, ConfigErrorKind,
+        Delivery, EndOfStream, IncompleteFrames, Pacing, PacketTime, Packing, PixelFormat,
+        SampleRate, Sampling, SecondPath, St2110, Transport, WireFormat,
     };
 
     fn blob() -> ConnectionConfig {
@@ -273,7 +269,13 @@ mod tests {
         returns(&config);
         for format in PixelFormat::ALL {
             let rate = FrameRate::new(60000, 1001).unwrap();
-            let video = Video { width: 1920, height: 1080, rate, pixel_format: *format };
+            let video = Video {
+                width: 1920,
+                height: 1080,
+                rate,
+                pixel_format: *format,
+                scan: Scan::Progressive,
+            };
             config.max_payload_size = 0;
             config.payload = Payload::Video(video);
             returns(&config);
@@ -296,6 +298,97 @@ mod tests {
     }
 
     #[test]
+    fn every_field_of_a_stream_survives() {
+        let host = |text: &str| Some(text.parse().unwrap());
+        let mut stream = St2110::new("239.0.0.1".parse().unwrap(), 5004);
+        stream.interface_ip_addr = host("10.0.0.2");
+        stream.pacing = Pacing::Wide;
+        stream.packing = Packing::Bpm;
+        (stream.ttl, stream.dscp) = (1, 0);
+        stream.incomplete_frames = IncompleteFrames::Repeat;
+        stream.wire_format = Some(WireFormat { sampling: Sampling::Rgb, depth: 12 });
+        stream.sdp = Some("v=0\r\n".to_owned());
+        stream.second_path = Some(SecondPath {
+            ip_addr: "239.1.0.1".parse().unwrap(),
+            port: 5006,
+            mcast_sip_addr: host("10.1.0.1"),
+            interface_ip_addr: None,
+        });
+        stream.ancillary = Some(AncillaryStream {
+            ip_addr: "239.0.0.2".parse().unwrap(),
+            port: 5008,
+            payload_type: 100,
+        });
+        let video = Video { scan: Scan::Interlaced, ..Video::default() };
+        let endpoint = Endpoint::St2110(stream.clone());
+        let mut config = ConnectionConfig::new(endpoint, Payload::Video(video));
+        config.max_metadata_size = 4096;
+        returns(&config);
+        stream.transport = Transport::St2110_22;
+        stream.codec = Some(Codec::Application);
+        stream.bits_per_pixel = BitsPerPixel::from_bits(2.125).unwrap();
+        stream.quality = CodingQuality::Quality;
+        config.max_payload_size = 1_000_000;
+        config.endpoint = Endpoint::St2110(stream);
+        returns(&config);
+
+        let mut stream = St2110::new("ff15::1".parse().unwrap(), 5004);
+        stream.transport = Transport::St2110_40;
+        let rate = FrameRate::new(30000, 1001).unwrap();
+        let ancillary = Payload::Ancillary(Ancillary { rate, scan: Scan::Psf });
+        returns(&ConnectionConfig::new(Endpoint::St2110(stream.clone()), ancillary));
+        stream.transport = Transport::St2110_31;
+        let sound = Payload::Audio(Audio { format: AudioFormat::Am824, ..Audio::default() });
+        returns(&ConnectionConfig::new(Endpoint::St2110(stream), sound));
+    }
+
+    /// What a peer sends that knows none of the later fields.
+    #[test]
+    fn an_older_peers_stream_gets_the_defaults() {
+        let stream = sdk::ConfigSt2110 {
+            ip_addr: "239.0.0.1".into(),
+            port: 5004,
+            pacing: "narrow".into(),
+            payload_type: 112,
+            ..Default::default()
+        };
+        let config = sdk::ConnectionConfig {
+            buf_queue_capacity: 16,
+            conn: Some(Conn::St2110(stream.clone())),
+            payload: Some(payload_to_sdk(&Payload::Video(Video::default()))),
+            ..Default::default()
+        };
+        let (_, read) = from_sdk(&config).unwrap();
+        let expected = St2110::new("239.0.0.1".parse().unwrap(), 5004);
+        assert_eq!(read.endpoint, Endpoint::St2110(expected));
+        type Change = fn(&mut sdk::ConfigSt2110);
+        let wrong: [(&str, Change); 8] = [
+            ("connection.st2110.packing", |s| s.packing = "tight".into()),
+            ("connection.st2110.ttl", |s| s.ttl = Some(0)),
+            ("connection.st2110.dscp", |s| s.dscp = Some(64)),
+            ("connection.st2110.codec", |s| s.codec = "h264".into()),
+            ("connection.st2110.bitsPerPixel", |s| s.bits_per_pixel_thousandths = 1),
+            ("connection.st2110.depth", |s| {
+                s.wire_format = Some(sdk::WireFormat { sampling: "RGB".into(), depth: 9 });
+            }),
+            ("connection.st2110.secondPath.ipAddr", |s| s.second_path = Some(Default::default())),
+            ("connection.st2110.ancillary.port", |s| {
+                let ip_addr = "239.0.0.2".into();
+                let port = 70_000;
+                s.ancillary = Some(sdk::St2110Ancillary { ip_addr, port, payload_type: 1 });
+            }),
+        ];
+        for (path, change) in wrong {
+            let mut stream = stream.clone();
+            change(&mut stream);
+            let config =
+                sdk::ConnectionConfig { conn: Some(Conn::St2110(stream)), ..config.clone() };
+            let error = from_sdk(&config).expect_err(path);
+            assert_eq!((error.path.as_str(), error.kind), (path, ConfigErrorKind::Invalid));
+        }
+    }
+
+    #[test]
     fn partitions_follow_the_rule() {
         let config = ConnectionConfig { max_metadata_size: 9, ..blob() };
         let parts = to_sdk(&config, Kind::Source).buf_parts.unwrap();
@@ -314,8 +407,7 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(from_sdk(&config).unwrap(), (Kind::Receiver, blob()));
-        let video =
-            sdk::ConfigVideo { width: 640, height: 480, fps: 59.94, pixel_format: 0, rate: None };
+        let video = sdk::ConfigVideo { width: 640, height: 480, fps: 59.94, ..Default::default() };
         let config = sdk::ConnectionConfig {
             payload: Some(sdk::connection_config::Payload::Video(video)),
             max_payload_size: 0,

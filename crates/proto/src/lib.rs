@@ -6,6 +6,7 @@ pub mod datagram;
 mod error;
 mod numbers;
 pub mod socket;
+mod stream;
 
 pub use config::Kind;
 pub use error::ProtoError;

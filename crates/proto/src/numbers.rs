@@ -70,6 +70,7 @@ numbers!(
     PcmS8 = PcmS8,
     PcmS16be = PcmS16be,
     PcmS24be = PcmS24be,
+    Am824 = Am824,
 );
 
 numbers!(
@@ -98,6 +99,8 @@ numbers!(
     St2110_20 = ConnTransportSt211020,
     St2110_22 = ConnTransportSt211022,
     St2110_30 = ConnTransportSt211030,
+    St2110_31 = ConnTransportSt211031,
+    St2110_40 = ConnTransportSt211040,
 );
 
 numbers!(
@@ -133,6 +136,10 @@ mod tests {
         assert_eq!(sample_rate_number(SampleRate::Hz44100), 2);
         assert_eq!(audio_format_number(AudioFormat::PcmS24be), 2);
         assert_eq!(transport_number(Transport::St2110_30), 2);
+        // What existing peers do not know lies beyond all that they may ever add.
+        assert_eq!(transport_number(Transport::St2110_31), 1000);
+        assert_eq!(transport_number(Transport::St2110_40), 1001);
+        assert_eq!(audio_format_number(AudioFormat::Am824), 1000);
         let times: Vec<_> = PacketTime::ALL.iter().map(|time| packet_time_number(*time)).collect();
         assert_eq!(times, (0..9).collect::<Vec<_>>());
     }
@@ -144,6 +151,12 @@ mod tests {
         }
         for rate in SampleRate::ALL {
             assert_eq!(sample_rate(sample_rate_number(*rate)), Ok(*rate));
+        }
+        for value in Transport::ALL {
+            assert_eq!(transport(transport_number(*value)), Ok(*value));
+        }
+        for format in AudioFormat::ALL {
+            assert_eq!(audio_format(audio_format_number(*format)), Ok(*format));
         }
         let error = pixel_format(3).unwrap_err().to_string();
         assert!(error.contains("payload.video.pixelFormat: found number 3"), "{error}");

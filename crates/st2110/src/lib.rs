@@ -3,5 +3,7 @@
 //!
 //! Everything takes bytes and time as arguments. Sockets and threads are in `mcm-st2110-net`.
 
+pub mod pacing;
 pub mod rtp;
+pub mod time;
 pub mod video;

@@ -162,6 +162,9 @@ fn format_text(config: &ConnectionConfig) -> String {
             "audio {} x {} Hz {} {}",
             audio.channels, audio.sample_rate, audio.format, audio.packet_time
         ),
+        Payload::Ancillary(ancillary) => {
+            format!("ancillary {}/{}", ancillary.rate.num, ancillary.rate.den)
+        }
         Payload::Blob => format!("blob {} bytes", config.payload_size()),
     }
 }

@@ -40,6 +40,7 @@ mod header;
 mod kernels;
 mod packetiser;
 mod picture;
+mod place;
 mod plan;
 #[cfg(test)]
 mod properties;

@@ -93,12 +93,13 @@ pub(super) fn pack_v210(simd: Simd, frame: &[u8], mut first: usize, mut wire: &m
     let part;
     (part, wire) = wire.split_at_mut(ahead * 5);
     scalar::pack_v210(frame, first, part);
+    if wire.is_empty() {
+        return;
+    }
     first += ahead * 4;
-    let done = if wire.is_empty() {
-        0
-    } else {
-        vector_part!(simd, pack_v210(&frame[first / 3 * 4..], wire))
-    };
+    let words = &frame[first / 3 * 4..];
+    let mut done = vector_part!(simd, pack_v210(words, wire));
+    done += scalar::pack_v210_words(&words[done / 3 * 16..], &mut wire[done * 5..]);
     scalar::pack_v210(frame, first + done * 4, &mut wire[done * 5..]);
 }
 
@@ -108,12 +109,13 @@ pub(super) fn unpack_v210(simd: Simd, mut wire: &[u8], frame: &mut [u8], mut fir
     let part;
     (part, wire) = wire.split_at(ahead * 5);
     scalar::unpack_v210(part, frame, first);
+    if wire.is_empty() {
+        return;
+    }
     first += ahead * 4;
-    let done = if wire.is_empty() {
-        0
-    } else {
-        vector_part!(simd, unpack_v210(wire, &mut frame[first / 3 * 4..]))
-    };
+    let words = &mut frame[first / 3 * 4..];
+    let mut done = vector_part!(simd, unpack_v210(wire, words));
+    done += scalar::unpack_v210_words(&wire[done * 5..], &mut words[done / 3 * 16..]);
     scalar::unpack_v210(&wire[done * 5..], frame, first + done * 4);
 }
 
@@ -175,6 +177,15 @@ mod tests {
             let (first, count) = (first * 4, count.min(90 - first));
             agree([vec![0xAA; count * 5]], |simd, [out]| pack_v210(simd, &words, first, out));
             agree([words.clone()], |simd, [out]| unpack_v210(simd, &wire[..count * 5], out, first));
+            // So are whole words, against single components.
+            let (mut by_words, mut by_components) = (vec![0; count * 5], vec![0; count * 5]);
+            pack_v210(Simd::SCALAR, &words, first, &mut by_words);
+            scalar::pack_v210(&words, first, &mut by_components);
+            prop_assert_eq!(by_words, by_components);
+            let (mut by_words, mut by_components) = (words.clone(), words.clone());
+            unpack_v210(Simd::SCALAR, &wire[..count * 5], &mut by_words, first);
+            scalar::unpack_v210(&wire[..count * 5], &mut by_components, first);
+            prop_assert_eq!(by_words, by_components);
             // What is written is read back, and nothing else has changed.
             let mut frame = words.clone();
             unpack_v210(vector(), &wire[..count * 5], &mut frame, first);

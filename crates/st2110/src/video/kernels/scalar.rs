@@ -59,6 +59,35 @@ pub(super) fn unpack_422p10(wire: &[u8], y: &mut [u8], u: &mut [u8], v: &mut [u8
     }
 }
 
+/// Whole words of v210, three pgroups in four of them. Returns how many pgroups that were.
+pub(super) fn pack_v210_words(words: &[u8], wire: &mut [u8]) -> usize {
+    let groups = words.as_chunks::<4>().0.as_chunks::<4>().0.iter().zip(wire.as_chunks_mut().0);
+    let count = groups.len();
+    for (group, out) in groups {
+        let mut samples = [0; 12];
+        for (samples, word) in samples.as_chunks_mut().0.iter_mut().zip(group) {
+            let word = u32::from_le_bytes(*word);
+            *samples = [0, 10, 20].map(|shift| (word >> shift & 0x3FF) as u16);
+        }
+        put_twelve(&samples, out);
+    }
+    count * 3
+}
+
+/// The reverse of [`pack_v210_words`].
+pub(super) fn unpack_v210_words(wire: &[u8], words: &mut [u8]) -> usize {
+    let places = words.as_chunks_mut::<4>().0.as_chunks_mut::<4>().0;
+    let groups = wire.as_chunks().0.iter().zip(places);
+    let count = groups.len();
+    for (pgroups, group) in groups {
+        for ([a, b, c], word) in take_twelve(pgroups).as_chunks().0.iter().zip(group) {
+            *word = (u32::from(*a) | u32::from(*b) << 10 | u32::from(*c) << 20).to_le_bytes();
+        }
+    }
+    count * 3
+}
+
+/// Pgroups beginning at any component.
 pub(super) fn pack_v210(frame: &[u8], first: usize, wire: &mut [u8]) {
     let words = frame.as_chunks().0;
     let component = |index: usize| {
@@ -70,7 +99,7 @@ pub(super) fn pack_v210(frame: &[u8], first: usize, wire: &mut [u8]) {
     }
 }
 
-/// The two unused bits of a word that gets a component become 0.
+/// The reverse of [`pack_v210`]. The two unused bits of a word that gets a component become 0.
 pub(super) fn unpack_v210(wire: &[u8], frame: &mut [u8], first: usize) {
     let words = frame.as_chunks_mut().0;
     let components = wire.as_chunks().0.iter().flat_map(|pgroup| take_four(*pgroup));

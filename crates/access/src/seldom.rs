@@ -8,7 +8,7 @@ const BURST: u32 = 10;
 
 /// Lets a few lines a second through and counts the others.
 #[derive(Debug)]
-pub(crate) struct Seldom(Mutex<Window>);
+pub struct Seldom(Mutex<Window>);
 
 #[derive(Debug)]
 struct Window {
@@ -17,13 +17,21 @@ struct Window {
     suppressed: u64,
 }
 
+impl Default for Seldom {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Seldom {
-    pub(crate) const fn new() -> Self {
+    /// None so far.
+    #[must_use]
+    pub const fn new() -> Self {
         Self(Mutex::new(Window { start: None, admitted: 0, suppressed: 0 }))
     }
 
     /// Logs a warning if there have not been too many.
-    pub(crate) fn warn(&self, text: &str) {
+    pub fn warn(&self, text: &str) {
         match self.admit(Instant::now()) {
             Some(0) => log::warn!("{text}"),
             Some(suppressed) => log::warn!("{text} ({suppressed} more like this before)"),

@@ -1,20 +1,33 @@
-//! Mutual TLS: the proxy shows a certificate, and so must the caller.
+//! Mutual TLS: the program shows a certificate, and so must the caller.
 
-use crate::args::TlsFiles;
-use crate::error::ProxyError;
+use crate::error::AccessError;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
 
-/// Reads the credentials.
-pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, ProxyError> {
+/// Where credentials are, all PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The program's certificate chain.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Certificates of the authorities that sign those of callers.
+    pub ca: PathBuf,
+}
+
+/// Reads the credentials of a server for these protocols (ALPN).
+///
+/// # Errors
+/// The option, the file and what is wrong with it.
+pub fn acceptor(files: &TlsFiles, protocols: &[&[u8]]) -> Result<TlsAcceptor, AccessError> {
     let failed = |option, path: &Path| {
         let path = path.to_owned();
-        move |reason: String| ProxyError::Credentials { option, path, reason }
+        move |reason: String| AccessError { option, path, reason }
     };
     let chain = certificates(&files.cert).map_err(failed("--tls-cert", &files.cert))?;
     let key = PrivateKeyDer::from_pem_file(&files.key)
@@ -34,7 +47,7 @@ pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, ProxyError> {
             builder.with_client_cert_verifier(verifier).with_single_cert(chain, key)
         })
         .map_err(|error| failed("--tls-cert", &files.cert)(error.to_string()))?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 

@@ -1,16 +1,14 @@
-//! The TCP ports: which connections get as far as the gRPC server.
+//! The TCP ports: which connections get as far as the server.
 //!
-//! A connection first has to show, within a few seconds, that it speaks HTTP/2 (or TLS, and then HTTP/2). Those that
+//! A connection first has to show, within a few seconds, that it speaks the port's protocol (or TLS, and then that). Those that
 //! stay silent, send something else or are too many never cost more than a small buffer each.
 
 mod crowd;
 mod guarded;
-mod tls;
 
-pub(crate) use guarded::Guarded;
-pub(crate) use tls::acceptor;
+pub use guarded::Guarded;
 
-use crate::access::Peer;
+use crate::peer::Peer;
 use crate::seldom::Seldom;
 use crowd::{Crowd, Rank};
 use guarded::{Duplex, Rewound};
@@ -34,9 +32,20 @@ static LEGACY_SEEN: Seldom = Seldom::new();
 static GARBAGE_SEEN: Seldom = Seldom::new();
 static TLS_FAILED: Seldom = Seldom::new();
 
-/// Accepts connections on a port for ever, and gives those on that speak the protocol.
-pub(crate) async fn accept(
+/// What a port expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// HTTP/2 alone.
+    Grpc,
+    /// HTTP of any version.
+    Http,
+}
+
+/// Accepts connections on a port for ever, and gives those on that speak the protocol. At most `limit` that have shown so, and as
+/// many that have not, are there at a time: others make room for new ones.
+pub async fn accept(
     listener: TcpListener,
+    speaks: Speaks,
     limit: usize,
     tls: Option<TlsAcceptor>,
     out: mpsc::Sender<Result<Guarded, std::io::Error>>,
@@ -58,7 +67,7 @@ pub(crate) async fn accept(
         let (tls, out) = (tls.clone(), out.clone());
         tokio::spawn(async move {
             let greeted = tokio::select! {
-                greeted = tokio::time::timeout(GREET_TIMEOUT, greet(stream, peer, tls)) => greeted,
+                greeted = tokio::time::timeout(GREET_TIMEOUT, greet(stream, peer, speaks, tls)) => greeted,
                 _ = &mut ended => return,
             };
             if let Ok(Some((stream, peer))) = greeted {
@@ -78,6 +87,7 @@ fn rank(peer: Peer) -> Rank {
 async fn greet(
     mut stream: TcpStream,
     peer: Peer,
+    speaks: Speaks,
     tls: Option<TlsAcceptor>,
 ) -> Option<(Box<dyn Duplex>, Peer)> {
     // A request and its answer are small; waiting for more only delays them.
@@ -85,7 +95,7 @@ async fn greet(
     let address = peer.address;
     let first = stream.read_u8().await.ok()?;
     if first != TLS {
-        let stream = preface(vec![first], stream, address).await?;
+        let stream = opening(vec![first], stream, speaks, address).await?;
         return Some((Box::new(stream), peer));
     }
     let Some(tls) = tls else {
@@ -96,7 +106,7 @@ async fn greet(
     };
     match tls.accept(Rewound::new(vec![first], stream)).await {
         Ok(stream) => {
-            let stream = preface(Vec::new(), stream, address).await?;
+            let stream = opening(Vec::new(), stream, speaks, address).await?;
             // The handshake fails without a certificate that one of our authorities has signed.
             Some((Box::new(stream), Peer { certified: true, ..peer }))
         }
@@ -105,6 +115,31 @@ async fn greet(
             None
         }
     }
+}
+
+/// Reads what a connection begins with, of which `head` is there already.
+async fn opening<S: Duplex>(
+    head: Vec<u8>,
+    mut stream: S,
+    speaks: Speaks,
+    address: SocketAddr,
+) -> Option<Rewound<S>> {
+    if speaks == Speaks::Grpc {
+        return preface(head, stream, address).await;
+    }
+    let first = match head.first() {
+        Some(first) => *first,
+        None => stream.read_u8().await.ok()?,
+    };
+    // Methods begin with a capital letter, and so does the preface of HTTP/2.
+    if first.is_ascii_uppercase() {
+        return Some(Rewound::new(vec![first], stream));
+    }
+    GARBAGE_SEEN.warn(&format!(
+        "{address}: refused: it speaks neither HTTP nor TLS; it began with \"{}\"",
+        first.escape_ascii()
+    ));
+    None
 }
 
 /// Reads the preface of HTTP/2, of which `head` is there already.

@@ -1,7 +1,7 @@
 //! A TCP connection as the gRPC server gets it.
 
 use super::crowd::Place;
-use crate::access::Peer;
+use crate::peer::Peer;
 use std::future::Future;
 use std::io::{Error, ErrorKind};
 use std::pin::Pin;
@@ -66,11 +66,25 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
 }
 
 /// A connection that speaks the protocol, with its place among the others.
-pub(crate) struct Guarded {
+pub struct Guarded {
     pub(super) stream: Box<dyn Duplex>,
     pub(super) peer: Peer,
     pub(super) place: Place,
     pub(super) ended: oneshot::Receiver<()>,
+}
+
+impl Guarded {
+    /// Who is at the other end.
+    #[must_use]
+    pub fn peer(&self) -> Peer {
+        self.peer
+    }
+}
+
+impl std::fmt::Debug for Guarded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guarded").field("peer", &self.peer).finish_non_exhaustive()
+    }
 }
 
 impl Connected for Guarded {

@@ -1,0 +1,15 @@
+//! What is wrong with credentials.
+
+use std::path::PathBuf;
+
+/// Credentials that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{option} {path}: {reason}")]
+pub struct AccessError {
+    /// The option that named the file.
+    pub option: &'static str,
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub reason: String,
+}

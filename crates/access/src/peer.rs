@@ -1,0 +1,122 @@
+//! Who may call: programs on the same host, and others with a certificate.
+
+use crate::seldom::Seldom;
+use std::net::{IpAddr, SocketAddr};
+use tonic::service::Interceptor;
+use tonic::{Request, Status};
+
+/// The other end of a TCP connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// It has shown a certificate that was checked.
+    pub certified: bool,
+    /// It is on this host.
+    pub local: bool,
+}
+
+impl Peer {
+    /// A peer that has shown no certificate.
+    ///
+    /// The kernel uses the destination's own address as the source of a connection from a host to itself.
+    #[must_use]
+    pub fn new(address: SocketAddr, own: SocketAddr) -> Self {
+        let (peer, own) = (canonical(address.ip()), canonical(own.ip()));
+        Self { address, certified: false, local: peer.is_loopback() || peer == own }
+    }
+
+    /// Whether it may call anything.
+    #[must_use]
+    pub fn allowed(self) -> bool {
+        self.local || self.certified
+    }
+}
+
+fn canonical(ip: IpAddr) -> IpAddr {
+    ip.to_canonical()
+}
+
+static REFUSED: Seldom = Seldom::new();
+
+/// Refuses calls of peers that may not make any.
+#[derive(Clone, Copy, Debug)]
+pub struct Checker {
+    /// The program's name, for those who are refused.
+    pub program: &'static str,
+}
+
+impl Checker {
+    /// Looks at a call's peer.
+    ///
+    /// # Errors
+    /// What the peer is told.
+    pub fn check(self, peer: Option<&Peer>) -> Result<(), Refusal> {
+        let Some(peer) = peer else { return Err(Refusal::Unknown) };
+        if peer.allowed() {
+            return Ok(());
+        }
+        REFUSED.warn(&format!(
+            "{}: refused, as it is not on this host; to let other hosts in, start {} with --tls-cert, --tls-key and --tls-ca",
+            peer.address, self.program
+        ));
+        Err(Refusal::Denied(format!(
+            "this {} answers only callers on its own host, or with a certificate that it trusts",
+            self.program
+        )))
+    }
+}
+
+/// Why a call is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It may not call.
+    Denied(String),
+    /// The server does not know who calls: it has a fault.
+    Unknown,
+}
+
+impl Interceptor for Checker {
+    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
+        match self.check(request.extensions().get::<Peer>()) {
+            Ok(()) => Ok(request),
+            Err(Refusal::Denied(text)) => Err(Status::permission_denied(text)),
+            Err(Refusal::Unknown) => Err(Status::internal("caller is unknown")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(address: &str, own: &str) -> Peer {
+        Peer::new(address.parse().unwrap(), own.parse().unwrap())
+    }
+
+    #[test]
+    fn same_host() {
+        for (address, own) in [
+            ("127.0.0.1:5", "127.0.0.1:8001"),
+            ("127.9.9.9:5", "127.0.0.1:8001"),
+            ("[::1]:5", "[::1]:8001"),
+            ("10.0.0.1:5", "10.0.0.1:8001"),
+            ("[::ffff:10.0.0.1]:5", "10.0.0.1:8001"),
+            ("[::ffff:127.0.0.1]:5", "[::]:8001"),
+        ] {
+            assert!(peer(address, own).allowed(), "{address} {own}");
+        }
+    }
+
+    #[test]
+    fn other_hosts_need_a_certificate() {
+        let peer = peer("10.0.0.2:5", "10.0.0.1:8001");
+        assert!(!peer.allowed());
+        assert!(Peer { certified: true, ..peer }.allowed());
+        let mut checker = Checker { program: "media_proxy" };
+        let mut request = Request::new(());
+        assert_eq!(checker.call(Request::new(())).unwrap_err().code(), tonic::Code::Internal);
+        request.extensions_mut().insert(peer);
+        assert_eq!(checker.call(request).unwrap_err().code(), tonic::Code::PermissionDenied);
+    }
+}

@@ -1,0 +1,310 @@
+//! An ST 2110 stream as an end of a connection.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::error::{ConfigError, quoted};
+use crate::names::named;
+use crate::pixel::PixelFormat;
+use crate::wire::WireFormat;
+
+named! {
+    /// The part of ST 2110 that carries a stream.
+    #[derive(Default)]
+    pub enum Transport {
+        /// Uncompressed video, ST 2110-20.
+        #[default]
+        St2110_20 = "st2110-20",
+        /// Compressed video, ST 2110-22: JPEG XS by RFC 9134.
+        St2110_22 = "st2110-22",
+        /// PCM audio, ST 2110-30.
+        St2110_30 = "st2110-30",
+        /// AES3 audio and data, ST 2110-31.
+        St2110_31 = "st2110-31",
+        /// Ancillary data, ST 2110-40.
+        St2110_40 = "st2110-40",
+    }
+}
+
+named! {
+    /// How evenly packets leave the sender (ST 2110-21).
+    #[derive(Default)]
+    pub enum Pacing {
+        /// Narrow sender (gapped: packets leave while rows are active) where software can keep to it at the packet rate, else wide.
+        #[default]
+        Narrow = "narrow",
+        /// Narrow linear sender: packets leave over the whole frame period.
+        Linear = "linear",
+        /// Wide sender.
+        Wide = "wide",
+    }
+}
+
+named! {
+    /// How rows are cut into packets (ST 2110-20, `PM`).
+    #[derive(Default)]
+    pub enum Packing {
+        /// General packing mode: packets are filled up as far as whole pixel groups allow.
+        #[default]
+        Gpm = "gpm",
+        /// Block packing mode: the data of each packet but the last are a multiple of 180 bytes.
+        Bpm = "bpm",
+    }
+}
+
+named! {
+    /// What becomes of a frame of which packets were lost. It is counted in any case.
+    #[derive(Default)]
+    pub enum IncompleteFrames {
+        /// It is delivered, marked, with a map of what is missing.
+        #[default]
+        Deliver = "deliver",
+        /// The gaps show what the last frame had there.
+        Repeat = "repeat",
+        /// It is not delivered.
+        Drop = "drop",
+    }
+}
+
+named! {
+    /// Who encodes and decodes the frames of an ST 2110-22 stream.
+    pub enum Codec {
+        /// The mesh, with libSvtJpegxs: buffers hold raw frames of the payload's pixel format.
+        JpegXs = "jpegxs",
+        /// The program: each buffer holds one codestream, as long as its payload length says.
+        Application = "application",
+    }
+}
+
+named! {
+    /// What the mesh's JPEG XS encoder prefers.
+    #[derive(Default)]
+    pub enum CodingQuality {
+        /// Little time for each frame.
+        #[default]
+        Speed = "speed",
+        /// A better picture at the same number of bits.
+        Quality = "quality",
+    }
+}
+
+/// Bits that an encoded frame has for each pixel, in thousandths: 0.5 to 36, 3 by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BitsPerPixel(u32);
+
+impl BitsPerPixel {
+    const MIN: u32 = 500;
+    const MAX: u32 = 36_000;
+
+    /// From thousandths of a bit.
+    ///
+    /// # Errors
+    /// Invalid outside 500 to 36000.
+    pub fn from_thousandths(thousandths: u32) -> Result<Self, ConfigError> {
+        if (Self::MIN..=Self::MAX).contains(&thousandths) {
+            return Ok(Self(thousandths));
+        }
+        Err(Self::refused(f64::from(thousandths) / 1000.0))
+    }
+
+    /// From bits, rounded to thousandths.
+    ///
+    /// # Errors
+    /// Invalid outside 0.5 to 36.
+    pub fn from_bits(bits: f64) -> Result<Self, ConfigError> {
+        let thousandths = (bits * 1000.0).round();
+        // Written so that NaN is refused as well; inside the range the cast is exact.
+        if (f64::from(Self::MIN)..=f64::from(Self::MAX)).contains(&thousandths) {
+            return Ok(Self(thousandths as u32));
+        }
+        Err(Self::refused(bits))
+    }
+
+    /// Thousandths of a bit.
+    pub const fn thousandths(self) -> u32 {
+        self.0
+    }
+
+    /// Bytes that a frame of so many pixels may have.
+    pub const fn frame_size(self, pixels: u64) -> u64 {
+        pixels.saturating_mul(self.0 as u64) / 8000
+    }
+
+    fn refused(bits: f64) -> ConfigError {
+        ConfigError::invalid("connection.st2110.bitsPerPixel", bits, "0.5 to 36")
+    }
+}
+
+impl Default for BitsPerPixel {
+    /// 3 bits: about a seventh of 4:2:2 with 10 bits, visually lossless for most pictures.
+    fn default() -> Self {
+        Self(3000)
+    }
+}
+
+impl fmt::Display for BitsPerPixel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", f64::from(self.0) / 1000.0)
+    }
+}
+
+/// The second path of a stream that is sent twice (ST 2022-7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SecondPath {
+    /// As [`St2110::ip_addr`].
+    pub ip_addr: IpAddr,
+    /// As [`St2110::port`].
+    pub port: u16,
+    /// As [`St2110::mcast_sip_addr`].
+    pub mcast_sip_addr: Option<IpAddr>,
+    /// As [`St2110::interface_ip_addr`].
+    pub interface_ip_addr: Option<IpAddr>,
+}
+
+/// An ST 2110-40 stream whose packets ride as metadata of the frames of a video stream. Its paths and its time are those of the video.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AncillaryStream {
+    /// As [`St2110::ip_addr`].
+    pub ip_addr: IpAddr,
+    /// As [`St2110::port`].
+    pub port: u16,
+    /// RTP payload type, 0 to 127.
+    pub payload_type: u8,
+}
+
+impl AncillaryStream {
+    /// The default RTP payload type.
+    pub const DEFAULT_PAYLOAD_TYPE: u8 = 113;
+}
+
+/// An ST 2110 stream.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct St2110 {
+    /// Part of the standard that carries the stream.
+    pub transport: Transport,
+    /// Of a source: the destination. Of a receiver: the multicast group or the unicast sender.
+    pub ip_addr: IpAddr,
+    /// Of a source: the destination's UDP port. Of a receiver: the local UDP port. Not zero.
+    pub port: u16,
+    /// Receivers only: take packets of the multicast group from this sender only (IGMPv3, MLDv2).
+    pub mcast_sip_addr: Option<IpAddr>,
+    /// Address of the interface to send from or to receive at; `None`: that of the proxy.
+    pub interface_ip_addr: Option<IpAddr>,
+    /// The second path of ST 2022-7, if there is one.
+    pub second_path: Option<SecondPath>,
+    /// How evenly packets leave.
+    pub pacing: Pacing,
+    /// How rows are cut into packets, ST 2110-20 only.
+    pub packing: Packing,
+    /// RTP payload type, 0 to 127.
+    pub payload_type: u8,
+    /// Time to live of packets, in routers: 1 to 255.
+    pub ttl: u8,
+    /// Differentiated services code point of packets, 0 to 63.
+    pub dscp: u8,
+    /// Layout of the pixels on the wire, as the established API has it: only `yuv422p10rfc4175`. What else the wire can carry is
+    /// [`St2110::wire_format`].
+    pub transport_pixel_format: PixelFormat,
+    /// Sampling and depth on the wire, ST 2110-20 and -22 only; `None`: as the pixel format in memory, see [`WireFormat::of`].
+    pub wire_format: Option<WireFormat>,
+    /// What becomes of frames with gaps; receivers only.
+    pub incomplete_frames: IncompleteFrames,
+    /// Who encodes, ST 2110-22 only; `None`: see [`crate::ConnectionConfig::codec`].
+    pub codec: Option<Codec>,
+    /// Size of encoded frames, for a source with codec `jpegxs`.
+    pub bits_per_pixel: BitsPerPixel,
+    /// What the encoder prefers, for a source with codec `jpegxs`.
+    pub quality: CodingQuality,
+    /// The ancillary stream that rides with the frames, ST 2110-20 and -22 only.
+    pub ancillary: Option<AncillaryStream>,
+    /// The session description from which the fields above were filled in, as it was given.
+    pub sdp: Option<String>,
+}
+
+impl St2110 {
+    /// The default RTP payload type.
+    pub const DEFAULT_PAYLOAD_TYPE: u8 = 112;
+    /// The default time to live.
+    pub const DEFAULT_TTL: u8 = 64;
+    /// The default code point: AF41, what AES67 and ST 2110 users give to media.
+    pub const DEFAULT_DSCP: u8 = 34;
+
+    /// A stream with the defaults of the configuration: ST 2110-20, narrow, payload type 112.
+    pub fn new(ip_addr: IpAddr, port: u16) -> Self {
+        Self {
+            transport: Transport::default(),
+            ip_addr,
+            port,
+            mcast_sip_addr: None,
+            interface_ip_addr: None,
+            second_path: None,
+            pacing: Pacing::default(),
+            packing: Packing::default(),
+            payload_type: Self::DEFAULT_PAYLOAD_TYPE,
+            ttl: Self::DEFAULT_TTL,
+            dscp: Self::DEFAULT_DSCP,
+            transport_pixel_format: PixelFormat::Yuv422p10Rfc4175,
+            wire_format: None,
+            incomplete_frames: IncompleteFrames::default(),
+            codec: None,
+            bits_per_pixel: BitsPerPixel::default(),
+            quality: CodingQuality::default(),
+            ancillary: None,
+            sdp: None,
+        }
+    }
+
+    /// Reads an IPv4 or IPv6 address; `path` names the value in the error.
+    pub fn parse_ip(path: &str, text: &str) -> Result<IpAddr, ConfigError> {
+        text.trim()
+            .parse()
+            .map_err(|_| ConfigError::invalid(path, quoted(text), "an IPv4 or IPv6 address"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back() {
+        for value in Transport::ALL {
+            assert_eq!(Transport::from_name(value.name()), Some(*value));
+        }
+        for value in Pacing::ALL {
+            assert_eq!(Pacing::from_name(value.name()), Some(*value));
+        }
+        for value in Packing::ALL {
+            assert_eq!(Packing::from_name(value.name()), Some(*value));
+        }
+        for value in IncompleteFrames::ALL {
+            assert_eq!(IncompleteFrames::from_name(value.name()), Some(*value));
+        }
+        for value in Codec::ALL {
+            assert_eq!(Codec::from_name(value.name()), Some(*value));
+        }
+        for value in CodingQuality::ALL {
+            assert_eq!(CodingQuality::from_name(value.name()), Some(*value));
+        }
+    }
+
+    #[test]
+    fn an_address_is_not_a_host_name() {
+        assert!(St2110::parse_ip("p", " 10.0.0.1 ").is_ok());
+        for text in ["", "localhost", "10.0.0", "10.0.0.256", "1.2.3.4:5"] {
+            assert_eq!(St2110::parse_ip("p", text).unwrap_err().path, "p", "{text}");
+        }
+    }
+
+    #[test]
+    fn bits_per_pixel() {
+        assert_eq!(BitsPerPixel::from_bits(3.0), Ok(BitsPerPixel::default()));
+        assert_eq!(BitsPerPixel::default().frame_size(1920 * 1080), 777_600);
+        assert_eq!(BitsPerPixel::from_bits(2.5).unwrap().thousandths(), 2500);
+        assert_eq!(BitsPerPixel::from_bits(2.5).unwrap().to_string(), "2.5");
+        for bits in [0.0, 0.49, 36.1, -3.0, f64::NAN, f64::INFINITY] {
+            assert!(BitsPerPixel::from_bits(bits).is_err(), "{bits}");
+        }
+        assert!(BitsPerPixel::from_thousandths(499).is_err());
+    }
+}

@@ -1,0 +1,176 @@
+//! From JSON to an ST 2110 stream.
+
+use std::net::IpAddr;
+
+use crate::connection::ConnectionConfig;
+use crate::connection_json::only_one;
+use crate::description::{Description, ReadSdp, SdpSource};
+use crate::endpoint::Endpoint;
+use crate::error::ConfigError;
+use crate::json::{Members, Node};
+use crate::pixel::PixelFormat;
+use crate::st2110::{AncillaryStream, BitsPerPixel, SecondPath, St2110};
+use crate::validation as rules;
+use crate::wire::{Sampling, WireFormat};
+
+type Result<T> = std::result::Result<T, ConfigError>;
+
+/// Whether `transportPixelFormat` stands in the configuration. Its one value asks for 4:2:2 with 10 bits on the wire, which is the
+/// default only for pixel formats that have as much.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TransportPixelFormat {
+    given: bool,
+}
+
+impl TransportPixelFormat {
+    /// Makes the wish explicit where it is not what would happen anyway.
+    pub(crate) fn apply(self, config: &mut ConnectionConfig) -> Result<()> {
+        const ASKED: WireFormat = WireFormat::YCBCR422_10;
+        let Some(wire) = config.wire_format() else { return Ok(()) };
+        let Endpoint::St2110(stream) = &mut config.endpoint else { return Ok(()) };
+        if !self.given || wire == ASKED {
+            return Ok(());
+        }
+        if stream.wire_format.is_some() {
+            return Err(ConfigError::incompatible(
+                "connection.st2110.transportPixelFormat",
+                stream.transport_pixel_format,
+                format!("none beside {wire}"),
+            ));
+        }
+        stream.wire_format = Some(ASKED);
+        Ok(())
+    }
+}
+
+/// The stream, what its session description says, and whether the format on the wire was asked for in the old way.
+pub(crate) fn read_stream(
+    members: &mut Members<'_, '_>,
+    read_sdp: ReadSdp<'_>,
+) -> Result<(St2110, Option<Description>, TransportPixelFormat)> {
+    let described = match only_one(members, &["sdp", "sdpFile"])? {
+        Some(("sdp", node)) => Some(read_sdp(SdpSource::Text(node.text()?))?),
+        Some((_, node)) => Some(read_sdp(SdpSource::File(node.text()?))?),
+        None => None,
+    };
+    let default = match &described {
+        Some(description) => {
+            let mut stream = description.stream();
+            stream.ip_addr = members.get_or("ipAddr", stream.ip_addr, address)?;
+            stream.port = members.get_or("port", stream.port, |n| n.integer(rules::PORT))?;
+            stream
+        }
+        None => {
+            let ip_addr = address(&members.require("ipAddr", "an IPv4 or IPv6 address")?)?;
+            let port = members.require("port", "a UDP port")?.integer(rules::PORT)?;
+            St2110::new(ip_addr, port)
+        }
+    };
+    let pixels =
+        members.get("transportPixelFormat").map(|node| node.word::<PixelFormat>()).transpose()?;
+    let stream = St2110 {
+        transport: members.get_or("transport", default.transport, Node::word)?,
+        mcast_sip_addr: optional_address(members, "multicastSourceIpAddr", default.mcast_sip_addr)?,
+        interface_ip_addr: optional_address(members, "interfaceIpAddr", default.interface_ip_addr)?,
+        second_path: members.get_or("secondPath", default.second_path, |node| {
+            node.object(|members| read_second_path(members, &default)).map(Some)
+        })?,
+        pacing: members.get_or("pacing", default.pacing, Node::word)?,
+        packing: members.get_or("packing", default.packing, Node::word)?,
+        payload_type: members
+            .get_or("payloadType", default.payload_type, |n| n.integer(rules::PAYLOAD_TYPE))?,
+        ttl: members.get_or("ttl", default.ttl, |n| n.integer(rules::TTL))?,
+        dscp: members.get_or("dscp", default.dscp, |n| n.integer(rules::DSCP))?,
+        transport_pixel_format: pixels.unwrap_or(default.transport_pixel_format),
+        wire_format: read_wire_format(members, default.wire_format)?,
+        incomplete_frames: members.get_or(
+            "incompleteFrames",
+            default.incomplete_frames,
+            Node::word,
+        )?,
+        codec: members.get("codec").map(|node| node.word()).transpose()?,
+        bits_per_pixel: members.get_or("bitsPerPixel", default.bits_per_pixel, |node| {
+            let number = node.number_text().and_then(|text| text.parse().ok());
+            number.map_or_else(
+                || Err(node.refuse("a number from 0.5 to 36")),
+                BitsPerPixel::from_bits,
+            )
+        })?,
+        quality: members.get_or("quality", default.quality, Node::word)?,
+        ancillary: members
+            .get("ancillary")
+            .map(|node| node.object(|members| read_ancillary_stream(members, &default)))
+            .transpose()?,
+        ..default
+    };
+    Ok((stream, described, TransportPixelFormat { given: pixels.is_some() }))
+}
+
+fn address(node: &Node<'_, '_>) -> Result<IpAddr> {
+    St2110::parse_ip(node.path(), node.text()?)
+}
+
+/// An address, or none: existing programs write "" for that.
+fn optional_address(
+    members: &mut Members<'_, '_>,
+    key: &'static str,
+    default: Option<IpAddr>,
+) -> Result<Option<IpAddr>> {
+    members.get_or(key, default, |node| match node.text()? {
+        "" => Ok(None),
+        _ => address(node).map(Some),
+    })
+}
+
+fn read_second_path(members: &mut Members<'_, '_>, first: &St2110) -> Result<SecondPath> {
+    let described = first.second_path;
+    let ip_addr = match described {
+        Some(path) => members.get_or("ipAddr", path.ip_addr, address)?,
+        None => address(&members.require("ipAddr", "an IPv4 or IPv6 address")?)?,
+    };
+    let port = described.map_or(first.port, |path| path.port);
+    let filter = described.and_then(|path| path.mcast_sip_addr);
+    let interface = described.and_then(|path| path.interface_ip_addr);
+    Ok(SecondPath {
+        ip_addr,
+        port: members.get_or("port", port, |n| n.integer(rules::PORT))?,
+        mcast_sip_addr: optional_address(members, "multicastSourceIpAddr", filter)?,
+        interface_ip_addr: optional_address(members, "interfaceIpAddr", interface)?,
+    })
+}
+
+fn read_ancillary_stream(members: &mut Members<'_, '_>, video: &St2110) -> Result<AncillaryStream> {
+    let payload_type = AncillaryStream::DEFAULT_PAYLOAD_TYPE;
+    Ok(AncillaryStream {
+        ip_addr: members.get_or("ipAddr", video.ip_addr, address)?,
+        port: members.require("port", "a UDP port")?.integer(rules::PORT)?,
+        payload_type: members
+            .get_or("payloadType", payload_type, |n| n.integer(rules::PAYLOAD_TYPE))?,
+    })
+}
+
+/// `sampling` and `depth`, both or none.
+fn read_wire_format(
+    members: &mut Members<'_, '_>,
+    default: Option<WireFormat>,
+) -> Result<Option<WireFormat>> {
+    let depth = |node: &Node<'_, '_>| {
+        let depth = node.integer(0..=u8::MAX).ok().filter(|d| WireFormat::DEPTHS.contains(d));
+        depth.ok_or_else(|| node.refuse("8, 10, 12, 16"))
+    };
+    match (members.get("sampling"), members.get("depth")) {
+        (None, None) => Ok(default),
+        (Some(sampling), Some(bits)) => {
+            let sampling: Sampling = sampling.word()?;
+            Ok(Some(WireFormat { sampling, depth: depth(&bits)? }))
+        }
+        (Some(_), None) => {
+            Err(ConfigError::invalid(members.path_of("depth"), "nothing", "8, 10, 12, 16"))
+        }
+        (None, Some(_)) => Err(ConfigError::invalid(
+            members.path_of("sampling"),
+            "nothing",
+            "a value beside depth",
+        )),
+    }
+}

@@ -1,0 +1,190 @@
+//! The rules that an ST 2110 stream must meet.
+
+use std::net::IpAddr;
+
+use crate::ancillary::Ancillary;
+use crate::audio::{Audio, AudioFormat};
+use crate::connection::ConnectionConfig;
+use crate::error::{ConfigError, quoted};
+use crate::payload::Payload;
+use crate::pixel::PixelFormat;
+use crate::st2110::{BitsPerPixel, Codec, St2110, Transport};
+use crate::validation::{DSCP, PAYLOAD_TYPE, PORT, TTL, within};
+
+type Result<T> = std::result::Result<T, ConfigError>;
+
+/// Bytes of audio that fit a packet: 1460 bytes of UDP (ST 2110-10, standard UDP size limit) less the headers of UDP and RTP.
+const MAX_AUDIO: usize = 1460 - 8 - 12;
+
+/// The rules that concern the stream alone.
+pub(crate) fn check_stream(stream: &St2110) -> Result<()> {
+    check_destination("connection.st2110", stream.ip_addr, stream.port)?;
+    check_hosts(
+        "connection.st2110",
+        stream.ip_addr,
+        stream.mcast_sip_addr,
+        stream.interface_ip_addr,
+    )?;
+    within("connection.st2110.payloadType", stream.payload_type, PAYLOAD_TYPE)?;
+    within("connection.st2110.ttl", stream.ttl, TTL)?;
+    within("connection.st2110.dscp", stream.dscp, DSCP)?;
+    if let Some(path) = &stream.second_path {
+        let at = "connection.st2110.secondPath";
+        check_destination(at, path.ip_addr, path.port)?;
+        check_hosts(at, path.ip_addr, path.mcast_sip_addr, path.interface_ip_addr)?;
+        same_version(at, path.ip_addr, stream.ip_addr)?;
+        // On one interface only the destination tells the paths apart.
+        let same = (path.ip_addr, path.port) == (stream.ip_addr, stream.port);
+        if same && path.interface_ip_addr == stream.interface_ip_addr {
+            return Err(ConfigError::incompatible(
+                at,
+                format!("{}, port {}, as the first path", path.ip_addr, path.port),
+                "another ipAddr, port or interfaceIpAddr",
+            ));
+        }
+    }
+    if let Some(ancillary) = &stream.ancillary {
+        let at = "connection.st2110.ancillary";
+        check_destination(at, ancillary.ip_addr, ancillary.port)?;
+        same_version(at, ancillary.ip_addr, stream.ip_addr)?;
+        within(&format!("{at}.payloadType"), ancillary.payload_type, PAYLOAD_TYPE)?;
+        if !matches!(stream.transport, Transport::St2110_20 | Transport::St2110_22) {
+            let allowed = "transport st2110-20 or st2110-22";
+            return Err(ConfigError::incompatible(
+                at,
+                format!("one with {}", stream.transport),
+                allowed,
+            ));
+        }
+        if (ancillary.ip_addr, ancillary.port) == (stream.ip_addr, stream.port) {
+            let found = format!("{}, port {}, as the video", ancillary.ip_addr, ancillary.port);
+            return Err(ConfigError::incompatible(at, found, "another ipAddr or port"));
+        }
+    }
+    if let Some(wire) = stream.wire_format {
+        wire.check()?;
+        if !matches!(stream.transport, Transport::St2110_20 | Transport::St2110_22) {
+            let found = format!("{wire} with {}", stream.transport);
+            let allowed = "transport st2110-20 or st2110-22";
+            return Err(ConfigError::incompatible("connection.st2110.sampling", found, allowed));
+        }
+    }
+    if stream.codec.is_some() && stream.transport != Transport::St2110_22 {
+        let allowed = "transport st2110-22 with a codec";
+        return Err(ConfigError::incompatible(
+            "connection.st2110.transport",
+            stream.transport,
+            allowed,
+        ));
+    }
+    BitsPerPixel::from_thousandths(stream.bits_per_pixel.thousandths())?;
+    if stream.transport_pixel_format != PixelFormat::Yuv422p10Rfc4175 {
+        return Err(ConfigError::invalid(
+            "connection.st2110.transportPixelFormat",
+            quoted(stream.transport_pixel_format.name()),
+            PixelFormat::Yuv422p10Rfc4175,
+        ));
+    }
+    Ok(())
+}
+
+fn check_destination(at: &str, ip_addr: IpAddr, port: u16) -> Result<()> {
+    if ip_addr.is_unspecified() {
+        let allowed = "the address of a host or group";
+        return Err(ConfigError::invalid(format!("{at}.ipAddr"), ip_addr, allowed));
+    }
+    within(&format!("{at}.port"), port, PORT).map(drop)
+}
+
+fn check_hosts(
+    at: &str,
+    ip_addr: IpAddr,
+    sender: Option<IpAddr>,
+    interface: Option<IpAddr>,
+) -> Result<()> {
+    for (key, host) in [("multicastSourceIpAddr", sender), ("interfaceIpAddr", interface)] {
+        let Some(host) = host else { continue };
+        let path = format!("{at}.{key}");
+        if host.is_unspecified() || host.is_multicast() {
+            return Err(ConfigError::invalid(path, host, "the address of one host"));
+        }
+        if host.is_ipv4() != ip_addr.is_ipv4() {
+            let allowed = format!("an address of the same IP version as {ip_addr}");
+            return Err(ConfigError::incompatible(path, host, allowed));
+        }
+    }
+    Ok(())
+}
+
+fn same_version(at: &str, address: IpAddr, first: IpAddr) -> Result<()> {
+    if address.is_ipv4() == first.is_ipv4() {
+        return Ok(());
+    }
+    let allowed = format!("an address of the same IP version as {first}");
+    Err(ConfigError::incompatible(format!("{at}.ipAddr"), address, allowed))
+}
+
+/// The rules that concern the stream and what it carries.
+pub(crate) fn check_payload(stream: &St2110, config: &ConnectionConfig) -> Result<()> {
+    let needed = match (stream.transport, &config.payload) {
+        (Transport::St2110_20, Payload::Video(_)) => return check_video(stream, config),
+        (Transport::St2110_22, Payload::Video(_)) => {
+            check_codec(stream, config)?;
+            return check_video(stream, config);
+        }
+        (Transport::St2110_30 | Transport::St2110_31, Payload::Audio(audio)) => {
+            return check_audio(stream.transport, audio);
+        }
+        (Transport::St2110_40, Payload::Ancillary(_)) => return Ok(()),
+        (Transport::St2110_20 | Transport::St2110_22, _) => "video",
+        (Transport::St2110_30 | Transport::St2110_31, _) => "audio",
+        (Transport::St2110_40, _) => "ancillary",
+    };
+    let needed = format!("{needed} with transport {}", stream.transport);
+    Err(ConfigError::incompatible("payload", config.payload.kind(), needed))
+}
+
+fn check_video(stream: &St2110, config: &ConnectionConfig) -> Result<()> {
+    if stream.ancillary.is_some() && config.max_metadata_size < Ancillary::MIN_SIZE {
+        let allowed = format!("at least {} with connection.st2110.ancillary", Ancillary::MIN_SIZE);
+        let found = config.max_metadata_size;
+        return Err(ConfigError::incompatible("maxMetadataSize", found, allowed));
+    }
+    Ok(())
+}
+
+fn check_codec(stream: &St2110, config: &ConnectionConfig) -> Result<()> {
+    if stream.codec == Some(Codec::Application) && config.max_payload_size == 0 {
+        let allowed = "the size of the largest codestream, with codec application";
+        return Err(ConfigError::incompatible("maxPayloadSize", 0, allowed));
+    }
+    Ok(())
+}
+
+fn check_audio(transport: Transport, audio: &Audio) -> Result<()> {
+    let allowed = match (transport, audio.format) {
+        (Transport::St2110_31, AudioFormat::PcmS24be | AudioFormat::Am824) => None,
+        (Transport::St2110_31, _) => Some("pcm_s24be or am824 with st2110-31"),
+        (_, AudioFormat::Am824) => Some("pcm_s8, pcm_s16be or pcm_s24be with st2110-30"),
+        _ => None,
+    };
+    if let Some(allowed) = allowed {
+        return Err(ConfigError::incompatible("payload.audio.format", audio.format, allowed));
+    }
+    let channels = audio.channels;
+    let mut wire = *audio;
+    if transport == Transport::St2110_31 {
+        if !channels.is_multiple_of(2) {
+            let allowed = "an even number with st2110-31: AES3 has channels in pairs";
+            return Err(ConfigError::incompatible("payload.audio.channels", channels, allowed));
+        }
+        wire.format = AudioFormat::Am824;
+    }
+    let size = wire.packet_size()?;
+    if size > MAX_AUDIO {
+        let found = format!("{size} bytes of audio a packet with {transport}");
+        let allowed = format!("at most {MAX_AUDIO}: fewer channels or a shorter packetTime");
+        return Err(ConfigError::incompatible("payload.audio", found, allowed));
+    }
+    Ok(())
+}

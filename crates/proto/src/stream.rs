@@ -1,0 +1,128 @@
+//! An ST 2110 stream on the wire, and back.
+
+use crate::config::{narrow, word};
+use crate::numbers as n;
+use crate::sdk;
+use media::{
+    AncillaryStream, BitsPerPixel, Codec, CodingQuality, ConfigError, IncompleteFrames, Pacing,
+    Packing, PixelFormat, Sampling, SecondPath, St2110, WireFormat,
+};
+use std::net::IpAddr;
+
+/// Writes a stream.
+pub(crate) fn stream_to_sdk(stream: &St2110) -> sdk::ConfigSt2110 {
+    sdk::ConfigSt2110 {
+        ip_addr: stream.ip_addr.to_string(),
+        port: stream.port.into(),
+        mcast_sip_addr: optional_to_sdk(stream.mcast_sip_addr),
+        transport: n::transport_number(stream.transport),
+        pacing: stream.pacing.name().to_owned(),
+        payload_type: stream.payload_type.into(),
+        transport_pixel_format: stream.transport_pixel_format.name().to_owned(),
+        packing: stream.packing.name().to_owned(),
+        ttl: Some(stream.ttl.into()),
+        dscp: Some(stream.dscp.into()),
+        interface_ip_addr: optional_to_sdk(stream.interface_ip_addr),
+        second_path: stream.second_path.map(|path| sdk::St2110Path {
+            ip_addr: path.ip_addr.to_string(),
+            port: path.port.into(),
+            mcast_sip_addr: optional_to_sdk(path.mcast_sip_addr),
+            interface_ip_addr: optional_to_sdk(path.interface_ip_addr),
+        }),
+        sdp: stream.sdp.clone().unwrap_or_default(),
+        incomplete_frames: stream.incomplete_frames.name().to_owned(),
+        codec: stream.codec.map(|codec| codec.name().to_owned()).unwrap_or_default(),
+        bits_per_pixel_thousandths: stream.bits_per_pixel.thousandths(),
+        quality: stream.quality.name().to_owned(),
+        ancillary: stream.ancillary.map(|ancillary| sdk::St2110Ancillary {
+            ip_addr: ancillary.ip_addr.to_string(),
+            port: ancillary.port.into(),
+            payload_type: ancillary.payload_type.into(),
+        }),
+        wire_format: stream.wire_format.map(|wire| sdk::WireFormat {
+            sampling: wire.sampling.name().to_owned(),
+            depth: wire.depth.into(),
+        }),
+    }
+}
+
+/// Reads a stream; what older peers leave out has its default. The rules are checked with the whole configuration.
+pub(crate) fn stream_from_sdk(stream: &sdk::ConfigSt2110) -> Result<St2110, ConfigError> {
+    let ip_addr = St2110::parse_ip("connection.st2110.ipAddr", &stream.ip_addr)?;
+    let default = St2110::new(ip_addr, narrow("connection.st2110.port", stream.port)?);
+    let number = |key: &str, value: Option<u32>, default: u8| {
+        value.map_or(Ok(default), |value| narrow(&format!("connection.st2110.{key}"), value))
+    };
+    Ok(St2110 {
+        transport: n::transport(stream.transport)?,
+        mcast_sip_addr: optional("multicastSourceIpAddr", &stream.mcast_sip_addr)?,
+        interface_ip_addr: optional("interfaceIpAddr", &stream.interface_ip_addr)?,
+        second_path: stream.second_path.as_ref().map(second_path).transpose()?,
+        pacing: word("connection.st2110.pacing", &stream.pacing, Pacing::from_name)?,
+        packing: word("connection.st2110.packing", &stream.packing, Packing::from_name)?,
+        payload_type: narrow("connection.st2110.payloadType", stream.payload_type)?,
+        ttl: number("ttl", stream.ttl, default.ttl)?,
+        dscp: number("dscp", stream.dscp, default.dscp)?,
+        transport_pixel_format: if stream.transport_pixel_format.is_empty() {
+            default.transport_pixel_format
+        } else {
+            let path = "connection.st2110.transportPixelFormat";
+            word(path, &stream.transport_pixel_format, PixelFormat::from_name)?
+        },
+        wire_format: stream.wire_format.as_ref().map(wire_format).transpose()?,
+        incomplete_frames: word(
+            "connection.st2110.incompleteFrames",
+            &stream.incomplete_frames,
+            IncompleteFrames::from_name,
+        )?,
+        codec: word("connection.st2110.codec", &stream.codec, |name| {
+            Codec::from_name(name).map(Some)
+        })?,
+        bits_per_pixel: match stream.bits_per_pixel_thousandths {
+            0 => default.bits_per_pixel,
+            thousandths => BitsPerPixel::from_thousandths(thousandths)?,
+        },
+        quality: word("connection.st2110.quality", &stream.quality, CodingQuality::from_name)?,
+        ancillary: stream.ancillary.as_ref().map(ancillary).transpose()?,
+        sdp: Some(&stream.sdp).filter(|text| !text.is_empty()).cloned(),
+        ..default
+    })
+}
+
+fn second_path(path: &sdk::St2110Path) -> Result<SecondPath, ConfigError> {
+    Ok(SecondPath {
+        ip_addr: St2110::parse_ip("connection.st2110.secondPath.ipAddr", &path.ip_addr)?,
+        port: narrow("connection.st2110.secondPath.port", path.port)?,
+        mcast_sip_addr: optional("secondPath.multicastSourceIpAddr", &path.mcast_sip_addr)?,
+        interface_ip_addr: optional("secondPath.interfaceIpAddr", &path.interface_ip_addr)?,
+    })
+}
+
+fn ancillary(stream: &sdk::St2110Ancillary) -> Result<AncillaryStream, ConfigError> {
+    Ok(AncillaryStream {
+        ip_addr: St2110::parse_ip("connection.st2110.ancillary.ipAddr", &stream.ip_addr)?,
+        port: narrow("connection.st2110.ancillary.port", stream.port)?,
+        payload_type: narrow("connection.st2110.ancillary.payloadType", stream.payload_type)?,
+    })
+}
+
+fn wire_format(wire: &sdk::WireFormat) -> Result<WireFormat, ConfigError> {
+    let path = "connection.st2110.sampling";
+    let sampling = Sampling::from_name(&wire.sampling).ok_or_else(|| {
+        let known: Vec<_> = Sampling::ALL.iter().map(|sampling| sampling.name()).collect();
+        ConfigError::invalid(path, format!("\"{}\"", wire.sampling), known.join(", "))
+    })?;
+    Ok(WireFormat { sampling, depth: narrow("connection.st2110.depth", wire.depth)? })
+}
+
+fn optional_to_sdk(address: Option<IpAddr>) -> String {
+    address.map(|address| address.to_string()).unwrap_or_default()
+}
+
+/// An address, or none if the text is empty.
+fn optional(key: &str, text: &str) -> Result<Option<IpAddr>, ConfigError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    St2110::parse_ip(&format!("connection.st2110.{key}"), text).map(Some)
+}

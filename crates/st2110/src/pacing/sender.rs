@@ -1,0 +1,249 @@
+//! A sender's decisions: how many packets now, and when to come back.
+
+use std::time::Duration;
+
+use media::Tai;
+
+use super::{LeakyBucket, Limits, Schedule, SenderType};
+use crate::time::nanos;
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Send that many of the unit's next packets at once, for example as one datagram for segmentation (GSO), then call
+    /// [`Sender::sent`].
+    Send {
+        /// At least 1.
+        packets: u32,
+    },
+    /// Nothing may leave before that moment.
+    Wait {
+        /// When to ask again.
+        until: Tai,
+    },
+    /// The unit is sent, or none has begun.
+    Idle,
+}
+
+/// Decides when packets leave, so that the stream keeps to its type.
+///
+/// Packets are due a *lead* before the schedule reads them, half of the virtual receiver buffer, and leave in bursts of a few. What
+/// breaks Cinst is not a timer that comes late, but the burst with which a stall is made good; so the sender holds a bucket
+/// of its own, smaller than the standard's and slower to drain, and whatever is late waits for room in it. At 1.08 times
+/// the average rate it catches up.
+///
+/// One unit after another: [`Sender::begin`], then [`Sender::step`] and [`Sender::sent`] until [`Step::Idle`].
+#[derive(Clone, Debug)]
+pub struct Sender {
+    schedule: Schedule,
+    limits: Limits,
+    bucket: LeakyBucket,
+    /// The level that the bucket may reach, and the usual burst.
+    cap: u32,
+    burst: u32,
+    lead: u32,
+    unit: Unit,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Unit {
+    n: u64,
+    packets: u32,
+    sent: u32,
+}
+
+impl Sender {
+    /// How fast the sender's bucket drains: 27/25 of the average rate, below the 11/10 of the model.
+    const DRAIN: (u32, u32) = (27, 25);
+    /// The most packets in one burst: 64 KiB of datagrams of 1460 octets are 44.
+    pub const MAX_BURST: u32 = 44;
+
+    /// A sender of type `kind` for up to `packets` packets per unit, in datagrams of at most `max_udp` octets (see
+    /// [`Limits::new`]).
+    pub fn new(kind: SenderType, schedule: Schedule, packets: u32, max_udp: Option<u16>) -> Self {
+        let rate = schedule.clock().rate();
+        let limits = Limits::new(kind, packets, rate, schedule.active(), max_udp);
+        let cap = (limits.cmax * 3 / 4).max(1);
+        let burst = (cap * 2 / 3).clamp(1, Self::MAX_BURST);
+        // The buffer also has to take the burst that arrives at once.
+        let lead = (limits.vrx / 2).min(limits.vrx.saturating_sub(burst));
+        let bucket = LeakyBucket::new(rate, packets, Self::DRAIN);
+        Self { schedule, limits, bucket, cap, burst, lead, unit: Unit::default() }
+    }
+
+    /// What the stream must keep to.
+    pub const fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// The schedule that the packets are sent for.
+    pub const fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// The usual burst in packets. Bursts may grow up to three quarters of Cmax (but [`Sender::MAX_BURST`]) when packets are
+    /// late.
+    pub const fn burst(&self) -> u32 {
+        self.burst
+    }
+
+    /// How long before its read time a packet of a unit of `packets` packets is due.
+    ///
+    /// The first packet of unit `n` so leaves at n·Tf + TRO − lead. Data that is there only later costs lead, down to an
+    /// underrun of the receiver's buffer: choose TRO (and say so by `TROFFSET`) at least as long as this plus the time that data
+    /// takes to arrive.
+    pub fn lead(&self, packets: u32) -> Duration {
+        Duration::from_nanos(self.schedule.span(packets, self.lead))
+    }
+
+    /// Starts unit `n`, which has `packets` packets. What was left of the unit before is given up.
+    pub fn begin(&mut self, n: u64, packets: u32) {
+        self.bucket.set_packets(packets);
+        self.unit = Unit { n, packets, sent: 0 };
+    }
+
+    /// Packets of the present unit that have not been sent.
+    pub const fn left(&self) -> u32 {
+        self.unit.packets - self.unit.sent
+    }
+
+    /// What to do at `now`.
+    pub fn step(&self, now: Tai) -> Step {
+        let left = self.left();
+        if left == 0 {
+            return Step::Idle;
+        }
+        let usual = self.burst.min(left);
+        let until = self.due().max(self.bucket.ready(usual, self.cap));
+        if until > now {
+            return Step::Wait { until };
+        }
+        // More than the usual burst is due after a stall.
+        let overdue = self.due_before(now).min(self.bucket.room(now, self.cap));
+        Step::Send { packets: overdue.clamp(usual, left.min(Self::MAX_BURST)) }
+    }
+
+    /// `packets` packets have been handed to the network: `before` is the time read before that, `after` the time read after it,
+    /// or `before` again.
+    ///
+    /// A thread that is stopped in between sends later than it meant to; that time does not count as drained.
+    pub fn sent(&mut self, packets: u32, before: Tai, after: Tai) {
+        let packets = packets.min(self.left());
+        self.unit.sent += packets;
+        self.bucket.add(before, packets);
+        // Within the distance between the own bucket and the model's a delay does no harm.
+        let spare = self.schedule.span(self.unit.packets, (self.limits.cmax - self.cap) / 2);
+        self.bucket.hold(nanos(after.since(before)).saturating_sub(spare));
+    }
+
+    /// How long ago the next packet should have been read, if it was: the receiver's buffer underruns.
+    pub fn late(&self, now: Tai) -> Option<Duration> {
+        let Unit { n, packets, sent } = self.unit;
+        let read = self.schedule.read_time(n, packets, sent);
+        (sent < packets && read < now).then(|| now.since(read))
+    }
+
+    /// When the next packet is due.
+    fn due(&self) -> Tai {
+        let Unit { n, packets, sent } = self.unit;
+        let read = self.schedule.read_time(n, packets, sent).as_nanos();
+        Tai::from_nanos(read.saturating_sub(self.schedule.span(packets, self.lead)))
+    }
+
+    /// How many packets are due before `now` and have not been sent.
+    fn due_before(&self, now: Tai) -> u32 {
+        let Unit { n, packets, sent } = self.unit;
+        let lead = self.schedule.span(packets, self.lead);
+        let moment = Tai::from_nanos(now.as_nanos().saturating_add(lead));
+        self.schedule.read_before(n, packets, moment).saturating_sub(sent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use media::FrameRate;
+
+    use super::*;
+    use crate::pacing::Raster;
+
+    const P50: FrameRate = FrameRate { num: 50, den: 1 };
+    const HD: Raster = Raster { height: 1080, fields: false };
+    /// TRS = 20 ms · 0.96 / 4800 = 4 µs; 240 000 packets a second.
+    const PACKETS: u32 = 4800;
+
+    fn sender(kind: SenderType, packets: u32) -> Sender {
+        let offset = Some(Duration::from_millis(2));
+        Sender::new(kind, Schedule::gapped(HD, P50, offset), packets, None)
+    }
+
+    #[test]
+    fn the_first_burst_leaves_a_lead_early() {
+        let mut sender = sender(SenderType::Wide, PACKETS);
+        // VRX = 240000 / 300 = 800, half of it is 400 packets of 4 µs.
+        assert_eq!(sender.lead(PACKETS), Duration::from_micros(1600));
+        assert_eq!(sender.step(Tai::from_nanos(0)), Step::Idle);
+        sender.begin(50, PACKETS);
+        let due = Tai::from_nanos(1_000_000_000 + 2_000_000 - 1_600_000);
+        assert_eq!(sender.step(Tai::from_nanos(0)), Step::Wait { until: due });
+        assert_eq!(sender.step(due), Step::Send { packets: 8 });
+        sender.sent(8, due, due);
+        // Cmax 16, own cap 12: the next 8 need a level of 4 and so four drains of 1/(240000 · 1.08) s = 3858 ns; but they are due
+        // only 8 · 4 µs later.
+        let next = Tai::from_nanos(due.as_nanos() + 32_000);
+        assert_eq!(sender.step(due), Step::Wait { until: next });
+        assert_eq!(sender.left(), PACKETS - 8);
+    }
+
+    #[test]
+    fn after_a_stall_the_bucket_decides() {
+        let mut sender = sender(SenderType::Wide, PACKETS);
+        sender.begin(50, PACKETS);
+        let now = Tai::from_nanos(1_003_000_000);
+        // 2.6 ms late: the cap at once, then eight packets each 8 drains.
+        assert_eq!(sender.step(now), Step::Send { packets: 12 });
+        sender.sent(12, now, now);
+        let wait = Tai::from_nanos(now.as_nanos() + 8 * 100_000 / 108 * 10_000 / 2400 + 1);
+        let Step::Wait { until } = sender.step(now) else { panic!("no wait") };
+        assert!(until.as_nanos().abs_diff(wait.as_nanos()) <= 10, "{until} {wait}");
+        assert_eq!(sender.step(until), Step::Send { packets: 8 });
+        // 1.6 ms of lead are used up: packet 12 was to be read at 2.048 ms.
+        assert_eq!(sender.late(now), Some(Duration::from_nanos(952_000)));
+        assert_eq!(sender.late(Tai::from_nanos(1_002_048_000)), None);
+    }
+
+    #[test]
+    fn a_stop_while_sending_is_not_drained() {
+        let mut sender = sender(SenderType::Wide, PACKETS);
+        sender.begin(50, PACKETS);
+        let before = Tai::from_nanos(1_003_000_000);
+        let after = Tai::from_nanos(1_004_000_000);
+        sender.sent(12, before, after);
+        // Of the millisecond 2 packets of 4 µs count; without `after` the bucket would be empty again.
+        let Step::Wait { until } = sender.step(after) else { panic!("no wait") };
+        assert!(until > Tai::from_nanos(1_004_020_000), "{until}");
+    }
+
+    #[test]
+    fn narrow_sends_by_ones_and_twos() {
+        // 500 packets, 25 000 a second: Cmax 4, VRX 8.
+        let mut sender = sender(SenderType::Narrow, 500);
+        assert_eq!((sender.burst(), sender.limits()), (2, Limits { cmax: 4, vrx: 8 }));
+        sender.begin(50, 500);
+        assert_eq!(sender.step(Tai::from_nanos(1_005_000_000)), Step::Send { packets: 3 });
+        sender.begin(51, 1);
+        assert_eq!(sender.step(Tai::from_nanos(2_000_000_000)), Step::Send { packets: 1 });
+        sender.sent(7, Tai::from_nanos(2_000_000_000), Tai::from_nanos(2_000_000_000));
+        assert_eq!(sender.step(Tai::from_nanos(2_000_000_000)), Step::Idle);
+        sender.begin(52, 0);
+        assert_eq!(sender.step(Tai::from_nanos(2_000_000_000)), Step::Idle);
+    }
+
+    #[test]
+    fn bursts_fit_one_segmented_datagram() {
+        // 8K at 50: 69 120 packets, Cmax = 160.
+        let mut sender = sender(SenderType::Wide, 69_120);
+        assert_eq!((sender.limits().cmax, sender.burst()), (160, 44));
+        sender.begin(50, 69_120);
+        assert_eq!(sender.step(Tai::from_nanos(1_010_000_000)), Step::Send { packets: 44 });
+    }
+}

@@ -1,0 +1,72 @@
+//! What the control plane refuses, and why.
+
+use crate::topology::{ConnectionId, GroupId, ProxyId};
+use media::{ConfigError, ConfigErrorKind};
+
+/// A refusal, or a failure.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AgentError {
+    /// A configuration is invalid, or not compatible with the group's.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// A value of a request, other than a connection's configuration, cannot be.
+    #[error("{field}: found \"{found}\"; allowed: {allowed}")]
+    Invalid {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        found: String,
+        /// What would be accepted.
+        allowed: &'static str,
+    },
+    /// The group has a source already.
+    #[error("group {group} has a source already: connection {connection} on media proxy {proxy}")]
+    SourceTaken {
+        /// The group.
+        group: GroupId,
+        /// Its source.
+        connection: ConnectionId,
+        /// The proxy of the source.
+        proxy: ProxyId,
+    },
+    /// No proxy has this id; it has to register (again).
+    #[error("media proxy {0} is not registered")]
+    UnknownProxy(ProxyId),
+    /// No connection has this id.
+    #[error("connection {0} is not registered")]
+    UnknownConnection(ConnectionId),
+    /// The agent, or its store, cannot be reached now.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Another agent, of a kind that says nothing more about it, refused.
+    #[error("refused by the mesh agent: {0}")]
+    Refused(String),
+    /// The program cannot run as it was asked to.
+    #[error("{0}")]
+    Setup(String),
+}
+
+impl AgentError {
+    /// The MESH_ERR number that a program's SDK gives for this.
+    #[must_use]
+    pub fn mesh_err(&self) -> u32 {
+        const CONN_FAILED: u32 = 1008;
+        const CONN_CONFIG_INVAL: u32 = 1009;
+        const CONN_CONFIG_INCOMPAT: u32 = 1010;
+        const NOT_IMPLEMENTED: u32 = 1013;
+        match self {
+            Self::Config(error) => match error.kind {
+                ConfigErrorKind::Malformed | ConfigErrorKind::Invalid => CONN_CONFIG_INVAL,
+                ConfigErrorKind::Incompatible => CONN_CONFIG_INCOMPAT,
+                ConfigErrorKind::NotImplemented => NOT_IMPLEMENTED,
+            },
+            Self::Invalid { .. } => CONN_CONFIG_INVAL,
+            Self::SourceTaken { .. }
+            | Self::UnknownProxy(_)
+            | Self::UnknownConnection(_)
+            | Self::Unavailable(_)
+            | Self::Refused(_)
+            | Self::Setup(_) => CONN_FAILED,
+        }
+    }
+}

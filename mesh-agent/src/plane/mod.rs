@@ -1,0 +1,75 @@
+//! The control plane as a media proxy uses it: the same calls, whether the decisions are made in the proxy itself or by agents
+//! elsewhere.
+
+mod embedded;
+
+pub use embedded::Embedded;
+
+use crate::error::AgentError;
+use crate::metrics::Metric;
+use crate::topology::{ConnectionId, Desired};
+use media::ConnectionConfig;
+use proto::Kind;
+
+/// What a proxy asks of the control plane. No call blocks; answers come to the [`Listener`].
+///
+/// Losing touch with the control plane takes nothing away: the last desired state stays.
+pub trait ControlPlane: Send + Sync {
+    /// Registers a connection, new or (with the same id) again. [`Listener::registered`] tells what came of it.
+    fn register(&self, registration: Registration);
+
+    /// A connection is over. Unknown ids are ignored.
+    fn unregister(&self, connection: &ConnectionId);
+
+    /// The proxy has done what a desired state asked for, as far as it could.
+    fn applied(&self, outcome: Applied);
+
+    /// What connections and bridges measure, about once a second. A bridge's field `link` tells whether it carries frames.
+    fn metrics(&self, metrics: Vec<Metric>);
+}
+
+/// What the control plane tells a proxy.
+///
+/// The calls come one after another, from any thread, and from within calls to the [`ControlPlane`] as well: they must neither
+/// block nor call it.
+pub trait Listener: Send + Sync {
+    /// The answer to a registration. A connection that was accepted may be refused later, if it had to be accepted while the
+    /// agents were out of reach.
+    fn registered(&self, connection: &ConnectionId, result: Result<Accepted, AgentError>);
+
+    /// What the proxy must have from now on. What it has and is not named goes; what is the same as before is not touched.
+    fn desired(&self, desired: Desired);
+
+    /// Whether the control plane can be reached, at each change.
+    fn reachable(&self, reachable: bool);
+}
+
+/// How a connection was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// It belongs to its group.
+    Member,
+    /// The agents are out of reach: it works on this node, and they will be asked as soon as they are back.
+    LocalOnly,
+}
+
+/// A connection to register.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Registration {
+    /// Chosen by the proxy, unique in the fleet, such as 32 random hexadecimal digits. It stays the same over restarts of proxies
+    /// and agents.
+    pub id: ConnectionId,
+    /// Whether the program sends or receives.
+    pub kind: Kind,
+    /// Its validated configuration.
+    pub config: ConnectionConfig,
+}
+
+/// What came of a desired state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// [`Desired::generation`].
+    pub generation: u64,
+    /// What could not be done, one line each; empty if all was.
+    pub errors: Vec<String>,
+}

@@ -1,0 +1,261 @@
+//! What has to be decided about a group by one alone: its source, and its ports.
+
+use super::identifier::{BridgeId, GroupId, ProxyId};
+use super::model::{Direction, Grant, GroupRecord, SessionKey, Source, bridge_id};
+use super::{Decides, Topology};
+use media::{ConnectionConfig, Endpoint};
+use std::sync::Arc;
+
+/// A decision that is to be made, with a proposal that is good as far as is known here.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wish {
+    /// The group's record should become this.
+    Record {
+        /// The group.
+        group: GroupId,
+        /// What it should be.
+        record: GroupRecord,
+    },
+    /// The group has no members: its record should go.
+    Forget {
+        /// The group.
+        group: GroupId,
+    },
+    /// The group needs ports at a proxy; another grant that it has there is replaced.
+    Grant {
+        /// The group.
+        group: GroupId,
+        /// The proxy that receives.
+        destination: ProxyId,
+        /// The proposal.
+        grant: Grant,
+    },
+    /// The group does not need its ports at a proxy any more.
+    Release {
+        /// The group.
+        group: GroupId,
+        /// The proxy that received.
+        destination: ProxyId,
+    },
+}
+
+impl Wish {
+    /// The group that it concerns.
+    #[must_use]
+    pub fn group(&self) -> &GroupId {
+        match self {
+            Self::Record { group, .. }
+            | Self::Forget { group }
+            | Self::Grant { group, .. }
+            | Self::Release { group, .. } => group,
+        }
+    }
+}
+
+/// Where a group's frames come from.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub(super) proxy: ProxyId,
+    pub(super) config: Arc<ConnectionConfig>,
+    /// An ST 2110 ingress bridge rather than a program.
+    pub(super) ingress: bool,
+}
+
+impl Topology {
+    /// All decisions that are to be made now. Empty where decisions are made here.
+    pub fn wishes(&mut self) -> Vec<Wish> {
+        let groups: Vec<_> = self.wishful.iter().cloned().collect();
+        let mut wishes = Vec::new();
+        for group in groups {
+            let of_group = self.wishes_of(&group);
+            if of_group.is_empty() {
+                self.wishful.remove(&group);
+            }
+            wishes.extend(of_group);
+        }
+        wishes
+    }
+
+    /// Makes the decisions about a group, or notes that there are some.
+    pub(super) fn decide(&mut self, group: &GroupId) {
+        if self.decides == Decides::Elsewhere {
+            if self.wishes_of(group).is_empty() {
+                self.wishful.remove(group);
+            } else {
+                self.wishful.insert(group.clone());
+            }
+            return;
+        }
+        // A record, then grants that follow from it; twice if a port has to be given back before it can be granted.
+        loop {
+            let wishes = self.wishes_of(group);
+            if wishes.is_empty() {
+                return;
+            }
+            for wish in wishes {
+                match wish {
+                    Wish::Record { group, record } => self.put_record(&group, Some(record)),
+                    Wish::Forget { group } => self.put_record(&group, None),
+                    Wish::Grant { group, destination, grant } => {
+                        self.put_grant(&group, &destination, Some(grant));
+                    }
+                    Wish::Release { group, destination } => {
+                        self.put_grant(&group, &destination, None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The group's source, if there still is one.
+    pub(super) fn origin(&self, id: &GroupId) -> Option<Origin> {
+        let group = self.groups.get(id)?;
+        match group.record.as_ref()?.source.as_ref()? {
+            Source::Connection(source) => {
+                let member = self.connections.get(source).filter(|member| &member.group == id)?;
+                let connection = &member.connection;
+                (connection.kind == proto::Kind::Source).then(|| Origin {
+                    proxy: connection.proxy.clone(),
+                    config: Arc::clone(&connection.config),
+                    ingress: false,
+                })
+            }
+            Source::Ingress { proxy, config } => group.receives_at(proxy).then(|| Origin {
+                proxy: proxy.clone(),
+                config: Arc::clone(config),
+                ingress: true,
+            }),
+        }
+    }
+
+    /// What is to be decided about one group.
+    fn wishes_of(&mut self, id: &GroupId) -> Vec<Wish> {
+        let Some(group) = self.groups.get(id) else { return Vec::new() };
+        let mut wishes = Vec::new();
+        let origin = self.origin(id);
+        if group.members.is_empty() && group.record.is_some() {
+            wishes.push(Wish::Forget { group: id.clone() });
+        } else if let (None, Some(record)) = (&origin, &group.record) {
+            let source = self.new_ingress(id);
+            if record.source != source {
+                let record = GroupRecord { source, ..record.clone() };
+                wishes.push(Wish::Record { group: id.clone(), record });
+                // Ports follow from the source.
+                return wishes;
+            }
+        }
+        let Some(group) = self.groups.get(id) else { return wishes };
+        for (destination, grant) in &group.grants {
+            let wanted = origin.as_ref().is_some_and(|origin| {
+                &origin.proxy != destination && group.receives_at(destination)
+            });
+            if !wanted && !self.is_held(id, &grant.source, destination) {
+                let (group, destination) = (id.clone(), destination.clone());
+                wishes.push(Wish::Release { group, destination });
+            }
+        }
+        let Some(origin) = origin else { return wishes };
+        let mut wanted = Vec::new();
+        for destination in group.members.keys() {
+            if destination == &origin.proxy || !group.receives_at(destination) {
+                continue;
+            }
+            let endpoints = origin.config.options.rdma.num_endpoints;
+            let old = group.grants.get(destination);
+            if old.is_some_and(|old| old.source == origin.proxy && old.endpoints == endpoints) {
+                continue;
+            }
+            match self.find_port(id, &origin, destination) {
+                Ok((port, key)) => wanted.push((destination.clone(), port, endpoints, key)),
+                Err(_) if old.is_some() => {
+                    let (group, destination) = (id.clone(), destination.clone());
+                    wishes.push(Wish::Release { group, destination });
+                }
+                // Shown as a problem of the group.
+                Err(_) => {}
+            }
+        }
+        for (destination, port, endpoints, key) in wanted {
+            let key = key.unwrap_or_else(|| (self.random)());
+            let grant = Grant { source: origin.proxy.clone(), port, endpoints, key };
+            wishes.push(Wish::Grant { group: id.clone(), destination, grant });
+        }
+        wishes
+    }
+
+    /// The ingress bridge that should be the source of a group without one.
+    fn new_ingress(&self, id: &GroupId) -> Option<Source> {
+        let group = self.groups.get(id)?;
+        let record = group.record.as_ref()?;
+        if !matches!(record.definition.endpoint, Endpoint::St2110(_)) {
+            return None;
+        }
+        // Frames may still come from a source that is only out of touch.
+        let held = self.holds.of_group(id).next();
+        if let Some(held) = held {
+            let proxy = held.source_proxy();
+            let runs = group.receives_at(proxy)
+                && self.holds.get(id, &bridge_id(id, proxy, Direction::Ingress, None)).is_some();
+            return runs.then(|| Source::Ingress {
+                proxy: proxy.clone(),
+                config: Arc::clone(&held.config),
+            });
+        }
+        let (proxy, receiver) = group.oldest_receiver()?;
+        let config = Arc::clone(&self.connections.get(receiver)?.connection.config);
+        Some(Source::Ingress { proxy: proxy.clone(), config })
+    }
+
+    fn is_held(&self, group: &GroupId, source: &ProxyId, destination: &ProxyId) -> bool {
+        let (ingress, egress) = link_ids(group, source, destination);
+        self.holds.get(group, &ingress).or_else(|| self.holds.get(group, &egress)).is_some()
+    }
+
+    /// A port for the bridge from the source to a proxy; the one that is in use, with its key, if such a bridge is running.
+    pub(super) fn find_port(
+        &self,
+        group: &GroupId,
+        origin: &Origin,
+        destination: &ProxyId,
+    ) -> Result<(u16, Option<SessionKey>), String> {
+        let device = |proxy: &ProxyId| {
+            let state = self.proxies.get(proxy);
+            let state = state.ok_or_else(|| format!("media proxy {proxy} is not registered"))?;
+            let rdma = state.proxy.rdma.as_ref();
+            rdma.ok_or_else(|| {
+                format!("media proxy {proxy} has no address for streams to other proxies")
+            })
+        };
+        device(&origin.proxy)?;
+        let device = device(destination)?;
+        let endpoints = origin.config.options.rdma.num_endpoints;
+        let (ingress, egress) = link_ids(group, &origin.proxy, destination);
+        let free = |port| self.ports.is_free(device.dataplane_ip, port, &ingress);
+        let held = self.holds.get(group, &ingress).or_else(|| self.holds.get(group, &egress));
+        if let Some(link) = held.and_then(|hold| hold.spec.rdma())
+            && device.ports.contain(link.port, endpoints)
+            && (0..u16::from(endpoints)).all(|offset| free(link.port + offset))
+        {
+            return Ok((link.port, link.session_key));
+        }
+        match device.ports.lowest_free(endpoints, free) {
+            Some(port) => Ok((port, None)),
+            None => Err(format!(
+                "media proxy {destination} has no {endpoints} free consecutive ports in {}",
+                device.ports
+            )),
+        }
+    }
+}
+
+/// The ids of the ingress bridge at the destination and the egress bridge at the source.
+pub(super) fn link_ids(
+    group: &GroupId,
+    source: &ProxyId,
+    destination: &ProxyId,
+) -> (BridgeId, BridgeId) {
+    (
+        bridge_id(group, destination, Direction::Ingress, Some(source)),
+        bridge_id(group, source, Direction::Egress, Some(destination)),
+    )
+}

@@ -1,0 +1,141 @@
+//! Which connections belong to which group, and which bridges exist because of it.
+//!
+//! A state machine without I/O: calls change it, time is an argument, and what a proxy must have is asked with
+//! [`Topology::desired`]. The rules:
+//!
+//! * A group has one source. Of an ST 2110 group without a sending program an ingress bridge is the source; it stands at the
+//!   proxy whose receiver is there longest, stays while there is a receiver, and gives way to a program that sends.
+//! * Beside the source of an ST 2110 group stands an egress bridge. Receivers of the stream get it from the ring, or from the
+//!   mesh, not back from the network.
+//! * From the source's proxy an RDMA bridge leads to each other proxy with a receiver, and there to another one.
+//! * What is superfluous goes at once, except for bridges to a proxy that was lost rather than taken away: see
+//!   [`Topology::HOLD`].
+//! * Nothing that is wrong in one group touches another.
+
+mod decisions;
+mod derivation;
+mod facts;
+mod group;
+mod holds;
+mod identifier;
+mod model;
+mod port_table;
+mod ports;
+mod requests;
+mod views;
+
+#[cfg(test)]
+mod tests;
+
+pub use decisions::Wish;
+pub use identifier::{BridgeId, ConnectionId, GroupId, ProxyId};
+pub use model::{
+    BridgeLink, BridgeSpec, Connection, Desired, DesiredGroup, Direction, Grant, GroupRecord,
+    Proxy, RdmaDevice, RdmaLink, SessionKey, Source, St2110Device,
+};
+pub use ports::PortRanges;
+pub use views::{BridgeView, GroupView};
+
+use group::Group;
+use holds::Holds;
+use port_table::PortTable;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// Who decides which source a group has, and which ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decides {
+    /// This state machine, at once.
+    Here,
+    /// Somebody who carries out [`Topology::wishes`] and reports what came of it.
+    Elsewhere,
+}
+
+/// The state of a fleet. See the [module](self).
+pub struct Topology {
+    decides: Decides,
+    random: Box<dyn FnMut() -> SessionKey + Send>,
+    proxies: BTreeMap<ProxyId, ProxyState>,
+    connections: BTreeMap<ConnectionId, Member>,
+    groups: BTreeMap<GroupId, Group>,
+    groups_of: BTreeMap<ProxyId, BTreeSet<GroupId>>,
+    ports: PortTable,
+    holds: Holds,
+    generation: u64,
+    order: u64,
+    changed: BTreeSet<ProxyId>,
+    /// Groups to look at, and until when bridges that go are held.
+    dirty: BTreeMap<GroupId, Option<Instant>>,
+    /// Groups for which there is something to decide elsewhere.
+    wishful: BTreeSet<GroupId>,
+}
+
+#[derive(Debug)]
+struct ProxyState {
+    proxy: Proxy,
+    generation: u64,
+    /// When it is lost; `None` while it is known to be there.
+    lease: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Member {
+    connection: Connection,
+    group: GroupId,
+    /// The lower, the older.
+    order: u64,
+}
+
+impl Topology {
+    /// How long a bridge goes on after the proxy at its other end was lost, or after its proxy reported it to an agent that does
+    /// not know yet what it is for.
+    pub const HOLD: Duration = Duration::from_secs(5);
+
+    /// An empty fleet. `random` gives session keys that nobody can guess.
+    pub fn new(decides: Decides, random: impl FnMut() -> SessionKey + Send + 'static) -> Self {
+        Self {
+            decides,
+            random: Box::new(random),
+            proxies: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            groups_of: BTreeMap::new(),
+            ports: PortTable::default(),
+            holds: Holds::default(),
+            generation: 0,
+            order: 0,
+            changed: BTreeSet::new(),
+            dirty: BTreeMap::new(),
+            wishful: BTreeSet::new(),
+        }
+    }
+
+    /// The proxies whose desired state has changed since the last call.
+    pub fn take_changed(&mut self) -> BTreeSet<ProxyId> {
+        std::mem::take(&mut self.changed)
+    }
+
+    fn touch(&mut self, proxy: &ProxyId) {
+        if let Some(state) = self.proxies.get_mut(proxy) {
+            self.generation += 1;
+            state.generation = self.generation;
+            self.changed.insert(proxy.clone());
+        }
+    }
+
+    /// Has a group looked at by the next [`Topology::settle`]; bridges that go are held until `hold`.
+    fn mark(&mut self, group: &GroupId, hold: Option<Instant>) {
+        let entry = self.dirty.entry(group.clone()).or_default();
+        *entry = (*entry).max(hold);
+    }
+}
+
+impl std::fmt::Debug for Topology {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Topology")
+            .field("proxies", &self.proxies.len())
+            .field("connections", &self.connections.len())
+            .field("groups", &self.groups.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,133 @@
+//! What proxies ask for: changes that are checked first.
+
+use super::identifier::{ConnectionId, GroupId, ProxyId};
+use super::model::{BridgeSpec, Connection, GroupRecord, Proxy, Source};
+use super::{Member, Topology};
+use crate::error::AgentError;
+use media::{ConfigError, ConnectionConfig};
+use proto::Kind;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Topology {
+    /// A proxy registers, for the first time or again; `running` are the bridges that it has. What it had registered before stays.
+    pub fn register_proxy(&mut self, proxy: Proxy, running: Vec<BridgeSpec>, now: Instant) {
+        let id = proxy.id.clone();
+        self.put_proxy(proxy);
+        for spec in running.into_iter().filter(|spec| spec.proxy == id) {
+            self.hold_running(spec, now + Self::HOLD);
+        }
+        self.settle();
+    }
+
+    /// A proxy goes, with all its connections and bridges.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownProxy`].
+    pub fn unregister_proxy(&mut self, proxy: &ProxyId) -> Result<(), AgentError> {
+        if !self.proxies.contains_key(proxy) {
+            return Err(AgentError::UnknownProxy(proxy.clone()));
+        }
+        self.remove_proxy(proxy, None);
+        self.settle();
+        Ok(())
+    }
+
+    /// A connection registers, for the first time or again. One that is registered already, elsewhere or otherwise, is replaced.
+    ///
+    /// # Errors
+    /// As [`Topology::check`]. Nothing has changed then.
+    pub fn register_connection(&mut self, connection: Connection) -> Result<(), AgentError> {
+        let record = self.check(&connection)?;
+        let group = GroupId::new(connection.config.group_id());
+        let known = self.connections.get(&connection.id);
+        let order = known.filter(|known| known.group == group).map_or_else(
+            || {
+                self.order += 1;
+                self.order
+            },
+            |known| known.order,
+        );
+        self.put_connection(connection, order);
+        self.put_record(&group, Some(record));
+        self.settle();
+        Ok(())
+    }
+
+    /// A connection goes.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`], also if another proxy serves it.
+    pub fn unregister_connection(
+        &mut self,
+        proxy: &ProxyId,
+        id: &ConnectionId,
+    ) -> Result<(), AgentError> {
+        if self.connections.get(id).is_none_or(|member| &member.connection.proxy != proxy) {
+            return Err(AgentError::UnknownConnection(id.clone()));
+        }
+        self.remove_connection(id, None);
+        self.settle();
+        Ok(())
+    }
+
+    /// Whether a connection may join its group. Returns the group's record as it will be then.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownProxy`]; [`AgentError::Config`] if it is not compatible with the group;
+    /// [`AgentError::SourceTaken`] if it sends and somebody else does already.
+    pub fn check(&self, connection: &Connection) -> Result<GroupRecord, AgentError> {
+        if !self.proxies.contains_key(&connection.proxy) {
+            return Err(AgentError::UnknownProxy(connection.proxy.clone()));
+        }
+        let fresh = || GroupRecord { definition: Arc::clone(&connection.config), source: None };
+        let id = GroupId::new(connection.config.group_id());
+        let group = self.groups.get(&id);
+        let mut record = match group.and_then(|group| group.record.clone()) {
+            Some(record) if self.has_other_members(&id, &connection.id) => {
+                check_compatible(&connection.config, &record.definition)?;
+                record
+            }
+            Some(record) => GroupRecord { source: record.source, ..fresh() },
+            None => fresh(),
+        };
+        if connection.kind == Kind::Source {
+            if let Some(Source::Connection(other)) = &record.source
+                && *other != connection.id
+                && let Some(Member { connection: other, .. }) = self.connections.get(other)
+                && other.kind == Kind::Source
+            {
+                let (connection, proxy) = (other.id.clone(), other.proxy.clone());
+                return Err(AgentError::SourceTaken { group: id, connection, proxy });
+            }
+            record.source = Some(Source::Connection(connection.id.clone()));
+        } else if record.source == Some(Source::Connection(connection.id.clone())) {
+            // It was the source before.
+            record.source = None;
+        }
+        Ok(record)
+    }
+
+    fn has_other_members(&self, group: &GroupId, except: &ConnectionId) -> bool {
+        let members = self.groups.get(group).into_iter().flat_map(|group| group.members.values());
+        members.flat_map(super::group::Members::all).any(|id| id != except)
+    }
+}
+
+/// Whether a connection may share a group with others; beside what matters on one node, streams between proxies must agree.
+fn check_compatible(own: &ConnectionConfig, group: &ConnectionConfig) -> Result<(), ConfigError> {
+    own.check_compatible(group)?;
+    let (own, group) = (own.options.rdma, group.options.rdma);
+    let as_in_group =
+        |value: &dyn std::fmt::Display| format!("{value}, as in the rest of the group");
+    if own.provider != group.provider {
+        let allowed = as_in_group(&group.provider);
+        return Err(ConfigError::incompatible("options.rdma.provider", own.provider, allowed));
+    }
+    if own.num_endpoints != group.num_endpoints {
+        let allowed = as_in_group(&group.num_endpoints);
+        let path = "options.rdma.numEndpoints";
+        return Err(ConfigError::incompatible(path, own.num_endpoints, allowed));
+    }
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! What can be seen of the state.
+
+use super::identifier::{BridgeId, ConnectionId, GroupId, ProxyId};
+use super::model::{BridgeSpec, Connection, Desired, DesiredGroup, Proxy};
+use super::{ProxyState, Topology};
+use media::ConnectionConfig;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A group, as others see it.
+#[derive(Clone, Debug)]
+pub struct GroupView {
+    /// Its identifier.
+    pub id: GroupId,
+    /// What its members have in common.
+    pub config: Arc<ConnectionConfig>,
+    /// The proxy of its source, if it has one.
+    pub source_proxy: Option<ProxyId>,
+    /// Its connections, on all proxies.
+    pub connections: Vec<ConnectionId>,
+    /// Its bridges, on all proxies.
+    pub bridges: Vec<BridgeId>,
+    /// Why proxies do not get what they should.
+    pub problems: Vec<(ProxyId, String)>,
+}
+
+/// A bridge, as others see it.
+#[derive(Clone, Debug)]
+pub struct BridgeView {
+    /// What it is.
+    pub spec: Arc<BridgeSpec>,
+    /// It goes on for a while, though nothing known needs it.
+    pub held: bool,
+}
+
+impl Topology {
+    /// What a proxy must have; `None` if it is not registered.
+    #[must_use]
+    pub fn desired(&self, proxy: &ProxyId) -> Option<Desired> {
+        let state = self.proxies.get(proxy)?;
+        let held = self.holds.of_proxy(proxy);
+        let mut ids = self.groups_of.get(proxy).cloned().unwrap_or_default();
+        ids.extend(held.iter().map(|spec| spec.group.clone()));
+        let (mut groups, mut bridges) = (Vec::with_capacity(ids.len()), Vec::new());
+        for id in ids {
+            let group = self.groups.get(&id);
+            let derived = group.and_then(|group| group.bridges.get(proxy));
+            let members = group.and_then(|group| group.members.get(proxy));
+            let mut specs: Vec<_> =
+                derived.into_iter().flat_map(|all| all.values()).cloned().collect();
+            specs.extend(held.iter().filter(|spec| spec.group == id).cloned());
+            specs.sort_by(|a, b| a.id.cmp(&b.id));
+            groups.push(DesiredGroup {
+                id,
+                connections: members.into_iter().flat_map(|m| m.all().cloned()).collect(),
+                bridges: specs.iter().map(|spec| spec.id.clone()).collect(),
+            });
+            bridges.extend(specs);
+        }
+        Some(Desired { proxy: proxy.clone(), generation: state.generation, groups, bridges })
+    }
+
+    /// The generation of a proxy's desired state; `None` if it is not registered.
+    #[must_use]
+    pub fn generation(&self, proxy: &ProxyId) -> Option<u64> {
+        self.proxies.get(proxy).map(|state| state.generation)
+    }
+
+    /// All proxies, ordered by id, each with whether it was heard of lately.
+    pub fn proxies(&self) -> impl Iterator<Item = (&Proxy, bool)> {
+        self.proxies.values().map(|state| (&state.proxy, state.lease.is_none()))
+    }
+
+    /// A proxy.
+    #[must_use]
+    pub fn proxy(&self, id: &ProxyId) -> Option<(&Proxy, bool)> {
+        self.proxies.get(id).map(|ProxyState { proxy, lease, .. }| (proxy, lease.is_none()))
+    }
+
+    /// When a proxy is lost if nothing is heard of it; `None` while it is known to be there.
+    #[must_use]
+    pub fn lease(&self, id: &ProxyId) -> Option<Instant> {
+        self.proxies.get(id)?.lease
+    }
+
+    /// All connections, ordered by id.
+    pub fn connections(&self) -> impl Iterator<Item = &Connection> {
+        self.connections.values().map(|member| &member.connection)
+    }
+
+    /// A connection.
+    #[must_use]
+    pub fn connection(&self, id: &ConnectionId) -> Option<&Connection> {
+        self.connections.get(id).map(|member| &member.connection)
+    }
+
+    /// The connections of a proxy, ordered by group.
+    pub fn connections_of(&self, proxy: &ProxyId) -> impl Iterator<Item = &Connection> {
+        let groups = self.groups_of.get(proxy).into_iter().flatten();
+        let members = groups.filter_map(|id| self.groups.get(id)?.members.get(proxy));
+        members.flat_map(super::group::Members::all).filter_map(|id| self.connection(id))
+    }
+
+    /// All groups that have members, ordered by id.
+    pub fn groups(&self) -> impl Iterator<Item = GroupView> + '_ {
+        self.groups.keys().filter_map(|id| self.group(id))
+    }
+
+    /// A group, if it has members.
+    #[must_use]
+    pub fn group(&self, id: &GroupId) -> Option<GroupView> {
+        let group = self.groups.get(id)?;
+        let record = group.record.as_ref()?;
+        let held = self.holds.of_group(id).map(|spec| spec.id.clone());
+        let derived = group.bridges.values().flat_map(|bridges| bridges.keys().cloned());
+        Some(GroupView {
+            id: id.clone(),
+            config: Arc::clone(&record.definition),
+            source_proxy: self.origin(id).map(|origin| origin.proxy),
+            connections: group.members.values().flat_map(|m| m.all().cloned()).collect(),
+            bridges: derived.chain(held).collect(),
+            problems: group.problems.clone().into_iter().collect(),
+        })
+    }
+
+    /// All bridges, ordered by group.
+    pub fn bridges(&self) -> impl Iterator<Item = BridgeView> + '_ {
+        let held: BTreeSet<_> = self.proxies.keys().collect();
+        let held = held.into_iter().flat_map(|proxy| self.holds.of_proxy(proxy));
+        let held = held.map(|spec| BridgeView { spec, held: true });
+        let groups = self.groups.values().flat_map(|group| group.bridges.values());
+        let derived = groups.flat_map(|bridges| bridges.values());
+        derived.map(|spec| BridgeView { spec: Arc::clone(spec), held: false }).chain(held)
+    }
+
+    /// The record of a group, its members and grants gone or not: what a store compares with.
+    #[must_use]
+    pub fn record(&self, id: &GroupId) -> Option<&super::GroupRecord> {
+        self.groups.get(id)?.record.as_ref()
+    }
+
+    /// How many proxies, connections, groups and bridges there are.
+    #[must_use]
+    pub fn counts(&self) -> [usize; 4] {
+        let bridges = self.groups.values().flat_map(|group| group.bridges.values());
+        let bridges = bridges.map(std::collections::BTreeMap::len).sum();
+        [self.proxies.len(), self.connections.len(), self.groups.len(), bridges]
+    }
+}
