@@ -86,4 +86,10 @@ pub enum Error {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// A thread cannot be started.
+    #[error("a thread for ST 2110 cannot be started: {0}")]
+    Thread(io::Error),
+    /// What is to be sent or received is not possible.
+    #[error(transparent)]
+    Video(#[from] st2110::video::VideoError),
 }

@@ -1,9 +1,18 @@
 //! ST 2110 on the kernel's sockets: GSO and GRO, multicast, and the threads that send and receive.
 //!
-//! [`socket`] has one UDP sender and one UDP receiver, usable alone.
+//! * [`socket`]: one UDP sender and one UDP receiver, usable alone.
+//! * [`engine`]: an [`engine::Engine`] has the threads.
+//! * [`send`]: sessions that send. Their frames come from a [`FrameFeed`].
+//! * [`FrameSink`]: where received frames go.
 
+pub mod engine;
+pub mod send;
 pub mod socket;
 
+mod counters;
 mod error;
+mod frame;
 
+pub use counters::Counter;
 pub use error::Error;
+pub use frame::{FrameFeed, FrameSink, FrameSlot, Gap, HeldFrame, Incomplete, Next, Received};

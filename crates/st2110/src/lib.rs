@@ -4,6 +4,9 @@
 //! Everything takes bytes and time as arguments. Sockets and threads are in `mcm-st2110-net`.
 
 pub mod pacing;
+pub mod redundancy;
 pub mod rtp;
+pub mod sequence;
 pub mod time;
 pub mod video;
+pub mod window;
