@@ -148,7 +148,8 @@ impl<E: Engine> Placement<E> {
                 self.plane.register(Registration { id, kind, config: *config });
             }
             Input::GiveUp { conn_id } => self.forget(&conn_id),
-            Input::Registered { conn_id, result } => match (result, self.waiting.get_mut(&conn_id)) {
+            Input::Registered { conn_id, result } => match (result, self.waiting.get_mut(&conn_id))
+            {
                 (Ok(Accepted::Member), Some(waiting)) => waiting.member = true,
                 // What can be done on this host is done.
                 (Ok(Accepted::LocalOnly), Some(_)) => self.answer(&conn_id, Ok(())),
@@ -192,8 +193,8 @@ impl<E: Engine> Placement<E> {
 
     /// Answers those for whom everything is there, or certain not to come.
     fn settle(&mut self, now: Instant) {
-        let ids: Vec<_> = self.waiting.iter().filter(|(_, w)| w.member).map(|(id, _)| id.clone());
-        for conn_id in ids.collect::<Vec<_>>() {
+        let members = self.waiting.iter().filter(|(_, waiting)| waiting.member);
+        for conn_id in members.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
             let Some(answer) = self.decide(&conn_id, now) else { continue };
             if answer.is_err() {
                 // Before the answer, so that whoever tries again finds no trace of this attempt.
@@ -240,14 +241,15 @@ impl<E: Engine> Placement<E> {
         let Some(generation) = self.generation else { return };
         let ids = self.groups.iter().flat_map(|group| &group.bridges);
         let phases: Vec<_> = ids.map(|id| (id, self.manager.phase(id))).collect();
-        let open = |phase: &Option<Phase>| {
-            matches!(phase, None | Some(Phase::Starting | Phase::Stopping))
-        };
+        let open =
+            |phase: &Option<Phase>| matches!(phase, None | Some(Phase::Starting | Phase::Stopping));
         if phases.iter().any(|(_, phase)| open(phase)) {
             return;
         }
         let failed = |(id, phase)| match phase {
-            Some(Phase::Failed(reason)) => Some(format!("bridge {}: {reason}", BridgeId::as_str(id))),
+            Some(Phase::Failed(reason)) => {
+                Some(format!("bridge {}: {reason}", BridgeId::as_str(id)))
+            }
             _ => None,
         };
         let errors = phases.into_iter().filter_map(failed).collect();

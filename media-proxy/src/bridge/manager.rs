@@ -244,9 +244,9 @@ impl<E: Engine> Manager<E> {
             .map(|entry| (entry.spec.direction, entry.spec.group.clone()))
             .collect();
         let blocked = |spec: &BridgeSpec| {
-            leaving.iter().any(|(direction, group)| {
-                *direction == Direction::Ingress || *group == spec.group
-            })
+            leaving
+                .iter()
+                .any(|(direction, group)| *direction == Direction::Ingress || *group == spec.group)
         };
         for (id, entry) in &mut self.entries {
             if !matches!(entry.state, State::Due) || blocked(&entry.spec) {

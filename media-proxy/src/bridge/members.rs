@@ -1,8 +1,8 @@
 //! How bridges take part in the exchange: as clients of this process.
 
-use media::ConnectionConfig;
 use mcm_dp::client::{Client, Connection, Direction};
 use mcm_dp::error::Error;
+use media::ConnectionConfig;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 

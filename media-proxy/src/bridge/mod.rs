@@ -4,11 +4,13 @@
 //! is the group's source. Which bridges there must be is decided by the control plane; the [`Manager`] makes it so.
 
 mod engine;
+mod engines;
 mod manager;
 mod members;
 mod status;
 
-pub(crate) use engine::{Alarm, Bridge, Engine, Event};
+pub(crate) use engine::{Engine, Event};
+pub(crate) use engines::Engines;
 pub(crate) use manager::Manager;
 pub(crate) use members::Members;
-pub(crate) use status::{Figures, Phase, Table};
+pub(crate) use status::{Phase, Row, Table};

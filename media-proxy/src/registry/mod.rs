@@ -24,8 +24,6 @@ use announce::Pending;
 use media::ConnectionConfig;
 use placement::Asking;
 use proto::Kind;
-use media::ConnectionConfig;
-use proto::Kind;
 use proto::exchange::from_proxy::Body;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;

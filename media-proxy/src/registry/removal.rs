@@ -21,7 +21,9 @@ impl Registry {
     /// An operator ends a connection. Returns whether there is one of that identifier.
     pub(crate) fn delete(&mut self, conn_id: &str, reason: &str, now: Duration) -> bool {
         let Some(no) = self.by_id.get(conn_id).copied() else { return false };
-        let Some(connection) = self.connections.get(&no).filter(|c| !c.bridge) else { return false };
+        let Some(connection) = self.connections.get(&no).filter(|c| !c.bridge) else {
+            return false;
+        };
         let closed = Closed { key: connection.key, reason: reason.to_owned() };
         let client = connection.client;
         self.send(client, Body::Closed(closed), Carry::Nothing);
