@@ -3,6 +3,8 @@
 //!
 //! Everything takes bytes and time as arguments. Sockets and threads are in `mcm-st2110-net`.
 
+pub mod ancillary;
+pub mod audio;
 pub mod pacing;
 pub mod redundancy;
 pub mod rtp;
