@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// What `--dev` and `--ip` say if they are not given.
 const DEFAULT_DEVICE: &str = "0000:31:00.0";
-const DEFAULT_ST2110_IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 96, 1));
+pub(crate) const DEFAULT_ST2110_IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 96, 1));
 
 /// How long calls that are being answered may take once the daemon is ending.
 const END_TIMEOUT: Duration = Duration::from_millis(500);
