@@ -49,17 +49,18 @@ fn stream(ip: &str, port: u16, payload: &Value) -> Value {
     json!({
         "connection": { "st2110": { "ipAddr": ip, "port": port, "transport": "st2110-20" } },
         "payload": payload,
-        "bufferQueueCapacity": 8,
+        "bufferQueueCapacity": 32,
     })
 }
 
-/// Small pictures whose bytes are on the wire as they are in memory.
+/// Small pictures whose bytes are on the wire as they are in memory. Few a second: on a machine that is busy with other things a
+/// sender is late by many milliseconds, and a receiver gives an unfinished frame up after two periods.
 fn video(ip: &str, port: u16) -> Value {
     stream(
         ip,
         port,
         &json!({ "video": {
-            "width": 320, "height": 180, "fps": 50, "pixelFormat": "yuv422p10rfc4175",
+            "width": 320, "height": 180, "fps": 10, "pixelFormat": "yuv422p10rfc4175",
         }}),
     )
 }
@@ -112,13 +113,23 @@ fn take(connection: &Connection) -> Stamp {
     content::check(buffer.payload(), buffer.metadata()).expect("the frame is as it was made")
 }
 
-/// So many frames in a row.
+/// Waits for so many whole frames in a row. Those before them may be missing in part or whole, as the stream was joined or
+/// interrupted; but none is ever wrong.
 fn take_row(connection: &Connection, source: u64, count: u64) {
-    let first = take(connection);
-    assert_eq!(first.source, source);
-    for index in first.index + 1..first.index + count {
-        assert_eq!(take(connection), Stamp { source, index });
-    }
+    let mut row = 0;
+    let mut last = None;
+    wait::until("frames in a row", || {
+        let buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a frame");
+        if buffer.info().incomplete {
+            row = 0;
+            return false;
+        }
+        let stamp = content::check(buffer.payload(), buffer.metadata()).expect("an exact frame");
+        let follows = last.is_some_and(|last| stamp == Stamp { index: last + 1, ..stamp });
+        row = if follows && stamp.source == source { row + 1 } else { 1 };
+        last = Some(stamp.index);
+        row >= count
+    });
 }
 
 #[test]
@@ -136,10 +147,10 @@ fn frames_arrive_as_they_were_put() {
             let source = connect(&a, Direction::Send, &sent);
             let receiver = early.unwrap_or_else(|| connect(&b, Direction::Receive, &received));
             // The bridges are there when the connections are, so the first frame arrives.
-            for index in 0..20 {
+            for index in 0..6 {
                 put(&source, Stamp { source: number, index });
             }
-            for index in 0..20 {
+            for index in 0..6 {
                 assert_eq!(take(&receiver), Stamp { source: number, index }, "{destination}");
             }
             drop((source, receiver));
@@ -215,7 +226,7 @@ fn a_source_takes_over_from_the_network() {
     assert_eq!(pair.wait_bridges(2, 1)[0].direction(), BridgeDirection::Ingress);
     // A program on the same host sends that stream: its frames come from the ring, and go to the network.
     let source = connect(&b, Direction::Send, &config);
-    for index in 0..20 {
+    for index in 0..6 {
         put(&source, Stamp { source: 7, index });
         assert_eq!(take(&receiver), Stamp { source: 7, index });
     }

@@ -2,6 +2,7 @@
 
 use super::feed::RingFeed;
 use super::figures::Sending as SendingFigures;
+use super::identities::Identities;
 use super::paths;
 use super::session::{self, Watch};
 use super::stream::{Essence, Stream};
@@ -12,6 +13,7 @@ use mcm_dp::client::{Connection, Direction};
 use st2110_net::engine::Engine;
 use st2110_net::send::{AudioSender, Identity, Sending, VideoSender};
 use st2110_net::socket::Interface;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,25 +24,32 @@ const DRAIN: Duration = Duration::from_secs(2);
 pub(super) struct Egress {
     connection: Arc<Connection>,
     sending: Sending,
+    destination: SocketAddr,
+    identity: Identity,
+    identities: Arc<Identities>,
     watch: Watch,
     figures: Arc<SendingFigures>,
 }
 
+/// What all egress bridges share.
+pub(super) struct Place<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) members: &'a Members,
+    pub(super) interface: &'a Interface,
+    pub(super) identities: Arc<Identities>,
+}
+
 impl Egress {
-    pub(super) fn start(
-        engine: &Engine,
-        members: &Members,
-        stream: &Stream,
-        interface: &Interface,
-        alarm: Alarm,
-    ) -> Result<Self, String> {
+    pub(super) fn start(place: Place<'_>, stream: &Stream, alarm: Alarm) -> Result<Self, String> {
+        let Place { engine, members, interface, identities } = place;
         let connection = members
             .join(Direction::Receive, &stream.config)
             .map_err(|error| format!("egress bridge: {error}"))?;
         let (watch, life) = session::pair(alarm);
         let feed =
             RingFeed { connection: Arc::clone(&connection), frame_size: stream.frame_size(), life };
-        let identity = Identity::random(stream.endpoint.payload_type);
+        let destination = SocketAddr::new(stream.endpoint.ip_addr, stream.endpoint.port);
+        let identity = identities.take(destination, stream.endpoint.payload_type);
         let paths = paths::outgoing(&stream.endpoint, interface);
         let sending = match stream.essence {
             Essence::Video { video, picture, layout } => VideoSender {
@@ -63,7 +72,7 @@ impl Egress {
         }
         let local = paths::describe(&stream.endpoint, interface);
         let figures = Arc::new(SendingFigures::new(Arc::clone(sending.stats()), local));
-        Ok(Self { connection, sending, watch, figures })
+        Ok(Self { connection, sending, destination, identity, identities, watch, figures })
     }
 }
 
@@ -79,7 +88,9 @@ impl Bridge for Egress {
     fn stop(self: Box<Self>) {
         self.watch.end();
         self.watch.wait(DRAIN);
+        let stats = Arc::clone(self.sending.stats());
         self.sending.stop();
+        self.identities.keep(self.destination, self.identity, stats.get().packets);
         self.connection.shutdown();
     }
 }

@@ -46,7 +46,8 @@ impl Ingress {
             .map_err(|error| format!("ingress bridge: {error}"))?;
         let (watch, life) = session::pair(alarm);
         let regions = Regions::new(&stream.config.payload);
-        let sink = RingSink { connection: Arc::clone(&connection), regions, life };
+        let connected = Arc::clone(&connection);
+        let sink = RingSink { connection: connected, regions, first: true, life };
         let paths = paths::incoming(&stream.endpoint, interface);
         let origin = Origin::new(paths, stream.endpoint.payload_type);
         let receiving = match stream.essence {

@@ -6,6 +6,7 @@
 mod egress;
 mod feed;
 mod figures;
+mod identities;
 mod ingress;
 mod interface;
 mod paths;
@@ -26,6 +27,7 @@ use std::sync::{Arc, OnceLock};
 pub(crate) struct Network {
     members: Arc<Members>,
     interface: interface::Choice,
+    identities: Arc<identities::Identities>,
     /// Made with the first bridge.
     engine: OnceLock<Engine>,
 }
@@ -33,7 +35,7 @@ pub(crate) struct Network {
 impl Network {
     pub(crate) fn new(args: &Args, members: Arc<Members>) -> Self {
         let interface = interface::Choice::new(args.device.clone(), args.st2110_ip);
-        Self { members, interface, engine: OnceLock::new() }
+        Self { members, interface, identities: Arc::default(), engine: OnceLock::new() }
     }
 
     /// Starts a bridge.
@@ -46,7 +48,9 @@ impl Network {
         let interface: &Interface = self.interface.get();
         Ok(match spec.direction {
             Direction::Egress => {
-                Box::new(egress::Egress::start(engine, &self.members, &stream, interface, alarm)?)
+                let identities = Arc::clone(&self.identities);
+                let place = egress::Place { engine, members: &self.members, interface, identities };
+                Box::new(egress::Egress::start(place, &stream, alarm)?)
             }
             Direction::Ingress => {
                 Box::new(ingress::Ingress::start(engine, &self.members, &stream, interface, alarm)?)

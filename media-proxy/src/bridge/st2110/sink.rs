@@ -11,6 +11,8 @@ use std::time::Duration;
 pub(super) struct RingSink {
     pub(super) connection: Arc<Connection>,
     pub(super) regions: Regions,
+    /// Nothing has been received yet.
+    pub(super) first: bool,
     pub(super) life: Life,
 }
 
@@ -38,6 +40,10 @@ impl FrameSink for RingSink {
     }
 
     fn commit(&mut self, slot: RingSlot, frame: &Received<'_>) -> bool {
+        if std::mem::take(&mut self.first) && !frame.gaps.is_empty() {
+            // It was under way already when the bridge began to listen, which is no loss.
+            return !self.life.is_ending();
+        }
         let mut buffer = slot.0;
         let described = buffer
             .set_payload_len(frame.payload)
