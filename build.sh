@@ -47,7 +47,7 @@ fail() {
 packages() {
     local packages=(build-essential cmake pkg-config)
     case $1 in
-    test) packages+=(clang valgrind util-linux iproute2 python3 ffmpeg libavdevice-dev
+    test) packages+=(clang valgrind util-linux iproute2 nftables python3 ffmpeg libavdevice-dev
         libfabric1 libfabric-dev
         gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good) ;;
     demo) packages+=(ffmpeg python3) ;;

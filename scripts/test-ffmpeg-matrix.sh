@@ -55,7 +55,7 @@ program_frames() {
 program_audio() {
     local input=(-f lavfi -i sine=duration=1.2345:sample_rate=48000 -ac 2 -c:a "$2") group=matrix-$SRANDOM
     local send=("${program[@]}" "${input[@]}" -f "$1" -wait_receivers 1 "$group")
-    local receive=("${program[@]}" -f "$1" -i "$group" -c:a "$2" -f hash -)
+    local receive=("${program[@]}" -f "$1" -channels 2 -i "$group" -c:a "$2" -f hash -)
     through_mesh receive || return 1
     "${program[@]}" "${input[@]}" -f hash - >"$work/expected" && diff "$work/expected" "$work/receive"
 }
@@ -132,7 +132,7 @@ program=("$libraries/ld-linux-x86-64.so.2" --preload "$MCM_AVDEVICE"
     --library-path "$libraries:$libraries/blas:$libraries/lapack:$libraries/pulseaudio"
     "$root/usr/bin/ffmpeg" -hide_banner -nostdin -v warning)
 is_release() { "${program[@]}" -version | grep "^ffmpeg version $1"; }
-lists_devices() { [ "$("${program[@]}" -devices | grep -c '^ DE mcm')" = 3 ]; }
+lists_devices() { [ "$("${program[@]}" -devices | grep -c '^ DE mcm')" = 4 ]; }
 
 before=$failed
 step 'Debian trixie: unpacking' scripts/debian-ffmpeg.sh trixie "$root" "$target/ffmpeg-matrix/trixie"

@@ -3,9 +3,10 @@
 //! * [`socket`]: one UDP sender and one UDP receiver, usable alone.
 //! * [`engine`]: an [`engine::Engine`] has the threads.
 //! * [`send`]: sessions that send. Their frames come from a [`FrameFeed`].
-//! * [`FrameSink`]: where received frames go.
+//! * [`receive`]: sessions that receive. Their frames go to a [`FrameSink`].
 
 pub mod engine;
+pub mod receive;
 pub mod send;
 pub mod socket;
 

@@ -8,7 +8,6 @@ mod clock;
 mod guard;
 mod pool;
 mod priority;
-#[allow(dead_code, reason = "sessions that receive are on their way")]
 mod receiving;
 mod sending;
 
@@ -18,7 +17,7 @@ pub(crate) use clock::SharedClock;
 pub use clock::{Clock, SystemClock};
 pub use pool::Session;
 pub use priority::Priority;
-use receiving::ReceiveTask;
+pub(crate) use receiving::{Moment, Outcome, ReceiveTask};
 pub use sending::Over;
 pub(crate) use sending::{SendTask, Wake};
 
@@ -108,7 +107,6 @@ impl Engine {
         self.sending.add(task, rate, move |start| sending::run(clock, start))
     }
 
-    #[allow(dead_code, reason = "sessions that receive are on their way")]
     /// Adds a session that receives about `rate` packets a second.
     pub(crate) fn add_receiver(
         &self,

@@ -33,7 +33,7 @@ pub(crate) trait ReceiveTask: Send {
     /// When [`ReceiveTask::tick`] is wanted, packets or not.
     fn deadline(&self) -> Option<Tai>;
 
-    /// The deadline has passed.
+    /// The deadline has passed, and all packets that had come by `now` have been read.
     fn tick(&mut self, now: Tai) -> Outcome;
 
     /// The session is over.
@@ -70,8 +70,6 @@ pub(crate) enum Outcome {
     End,
 }
 
-/// Descriptors that one call reports at most.
-const EVENTS: usize = 256;
 /// Stands for the descriptor that says that there are commands.
 const COMMANDS: u64 = u64::MAX;
 /// Sockets of a session at most.
@@ -83,6 +81,9 @@ struct Thread {
     epoll: OwnedFd,
     tasks: HashMap<u64, Box<dyn ReceiveTask>>,
     batch: Batch,
+    /// Sessions that have not read all that was there in this round.
+    more: Vec<u64>,
+    due: Vec<u64>,
 }
 
 /// Runs until the other end of the commands is dropped.
@@ -99,8 +100,10 @@ pub(super) fn run(clock: SharedClock, gather: Duration, start: Start<dyn Receive
         }
     };
     let mut guard = Guard::new(priority, clock.now());
-    let mut thread = Thread { clock, gather, epoll, tasks: HashMap::new(), batch: Batch::new() };
-    let mut events = Vec::with_capacity(EVENTS);
+    let (tasks, batch) = (HashMap::new(), Batch::new());
+    let mut thread =
+        Thread { clock, gather, epoll, tasks, batch, more: Vec::new(), due: Vec::new() };
+    let mut events = Vec::new();
     while thread.round(&mut events, &commands, &wake) {
         guard.check(thread.clock.now());
     }
@@ -114,15 +117,18 @@ impl Thread {
         commands: &Commands<Command<dyn ReceiveTask>>,
         wake: &OwnedFd,
     ) -> bool {
-        let timeout = self.timeout();
+        // Whatever arrived before this moment is reported by this call, and read in this round.
+        let horizon = self.clock.now();
+        let timeout = self.timeout(horizon);
         events.clear();
+        events.reserve(1 + self.tasks.len() * PATHS as usize);
         if epoll::wait(&self.epoll, spare_capacity(events), timeout.as_ref()).is_err() {
             // Interrupted.
             return true;
         }
-        let (mut received, mut more) = (false, false);
-        let now = self.clock.now();
-        let moment = Moment { now, ahead: ahead_of_realtime(&*self.clock) };
+        let mut received = false;
+        self.more.clear();
+        let moment = Moment { now: self.clock.now(), ahead: ahead_of_realtime(&*self.clock) };
         for event in events.iter() {
             let data = event.data.u64();
             if data == COMMANDS {
@@ -135,30 +141,34 @@ impl Thread {
             let (id, path) = (data / PATHS, (data % PATHS) as usize);
             received = true;
             let batch = &mut self.batch;
-            more |=
-                serve(&mut self.tasks, &self.epoll, id, |task| task.receive(path, batch, moment));
+            let read = |task: &mut dyn ReceiveTask| task.receive(path, batch, moment);
+            if serve(&mut self.tasks, &self.epoll, id, read) {
+                self.more.push(id);
+            }
         }
-        self.tick(now);
-        if received && !more {
-            let until = now.checked_add(self.gather).unwrap_or(now);
+        self.tick(horizon);
+        if received && self.more.is_empty() {
+            let until = moment.now.checked_add(self.gather).unwrap_or(moment.now);
             sleep_until(&*self.clock, until, self.gather);
         }
         true
     }
 
     /// How long to wait for packets at most.
-    fn timeout(&self) -> Option<Timespec> {
+    fn timeout(&self, now: Tai) -> Option<Timespec> {
         let deadline = self.tasks.values().filter_map(|task| task.deadline()).min()?;
-        let wait = deadline.since(self.clock.now());
-        Some(Timespec::try_from(wait).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 }))
+        Some(Timespec::try_from(deadline.since(now)).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 }))
     }
 
-    /// Calls sessions whose deadline has passed.
-    fn tick(&mut self, now: Tai) {
-        while let Some(id) = self.tasks.iter().find_map(|(id, task)| {
-            task.deadline().is_some_and(|deadline| deadline <= now).then_some(*id)
-        }) {
-            serve(&mut self.tasks, &self.epoll, id, |task| task.tick(now));
+    /// Calls sessions whose deadline has passed, unless there are packets of theirs that may have come before it.
+    fn tick(&mut self, horizon: Tai) {
+        let is_due =
+            |task: &dyn ReceiveTask| task.deadline().is_some_and(|deadline| deadline <= horizon);
+        let tasks =
+            self.tasks.iter().filter(|(id, task)| is_due(&***task) && !self.more.contains(id));
+        self.due.extend(tasks.map(|(id, _)| *id));
+        for id in self.due.drain(..) {
+            serve(&mut self.tasks, &self.epoll, id, |task| task.tick(horizon));
         }
     }
 

@@ -83,6 +83,11 @@ impl Schedule {
         self.active
     }
 
+    /// A schedule from parts: units that `clock` counts, and the active part (numerator, denominator).
+    pub(crate) const fn from_parts(clock: FrameClock, offset: u64, active: (u32, u32)) -> Self {
+        Self { clock, offset, active }
+    }
+
     /// TPR(j): when packet `j` of the `packets` of unit `n` is read.
     pub fn read_time(&self, n: u64, packets: u32, j: u32) -> Tai {
         let begin = self.clock.start(n).as_nanos().saturating_add(self.offset);

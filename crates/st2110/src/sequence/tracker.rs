@@ -279,7 +279,7 @@ mod tests {
             // A second sender on the same address, and forged numbers.
             assert_eq!(tracker.feed(at(0), 8, number), Arrival::Foreign);
             assert_eq!(
-                tracker.feed(at(0), SSRC, number * 7 + 30_000 & 0xffff),
+                tracker.feed(at(0), SSRC, (number * 7 + 30_000) & 0xffff),
                 match number {
                     n if (i32::from((n * 7 + 30_000) as u16 as i16)) < 0 => Arrival::Late,
                     _ => Arrival::Foreign,
