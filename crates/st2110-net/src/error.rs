@@ -92,4 +92,7 @@ pub enum Error {
     /// What is to be sent or received is not possible.
     #[error(transparent)]
     Video(#[from] st2110::video::VideoError),
+    /// What is to be sent or received is not possible.
+    #[error(transparent)]
+    Audio(#[from] st2110::audio::AudioError),
 }
