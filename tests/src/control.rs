@@ -3,7 +3,7 @@
 use crate::wait;
 use proto::control::control_client::ControlClient;
 use proto::control::{
-    Bridge, DeleteConnectionRequest, GetInfoRequest, Group, Info, ListBridgesRequest,
+    Bridge, DeleteConnectionRequest, GetInfoRequest, GetSdpRequest, Group, Info, ListBridgesRequest,
     ListGroupsRequest, State,
 };
 use tokio::runtime::Runtime;
@@ -77,6 +77,15 @@ impl Control {
     pub fn bridges(&mut self) -> Vec<Bridge> {
         let call = self.client.list_bridges(ListBridgesRequest::default());
         self.runtime.block_on(call).expect("an answer to ListBridges").into_inner().bridges
+    }
+
+    /// The session description of a stream, by the name of its group, bridge or connection.
+    ///
+    /// # Errors
+    /// The service's.
+    pub fn sdp(&mut self, id: &str) -> Result<String, tonic::Status> {
+        let call = self.client.get_sdp(GetSdpRequest { id: id.into() });
+        Ok(self.runtime.block_on(call)?.into_inner().sdp)
     }
 
     /// Ends a connection, as an operator would.

@@ -161,6 +161,126 @@ fn frames_arrive_as_they_were_put() {
 }
 
 #[test]
+fn audio_arrives_as_it_was_put() {
+    let Some(pair) = Pair::new() else { return };
+    let (a, b) = (pair.a.client(), pair.b.client());
+    for (transport, format, packet_time) in [
+        ("st2110-30", "pcm_s24be", "1ms"),
+        ("st2110-30", "pcm_s16be", "4ms"),
+        ("st2110-31", "am824", "1ms"),
+    ] {
+        let config = json!({
+            "connection": { "st2110": {
+                "ipAddr": "239.77.0.2", "port": 5010, "transport": transport, "payloadType": 97,
+            }},
+            "payload": { "audio": {
+                "channels": 2, "sampleRate": 48000, "format": format, "packetTime": packet_time,
+            }},
+            "bufferQueueCapacity": 128,
+        });
+        let receiver = connect(&b, Direction::Receive, &config);
+        let source = connect(&a, Direction::Send, &config);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&stopped);
+        let sender = std::thread::spawn(move || {
+            let mut index = 0;
+            while !stop.load(Relaxed) {
+                put(&source, Stamp { source: 3, index });
+                index += 1;
+            }
+        });
+        take_row(&receiver, 3, 50);
+        stopped.store(true, Relaxed);
+        sender.join().unwrap();
+        drop(receiver);
+        pair.wait_bridges(1, 0);
+        pair.wait_bridges(2, 0);
+    }
+}
+
+/// A block of ancillary data with one packet.
+fn block(count: u8) -> Vec<u8> {
+    use st2110::ancillary::{AncillaryPacket, BlockWriter};
+    let mut block = vec![0; 512];
+    let mut writer = BlockWriter::new(&mut block);
+    let packet = AncillaryPacket::new(0x61, 0x02, &[count; 30]);
+    writer.push(&packet).unwrap();
+    let len = writer.finish();
+    block.truncate(len);
+    block
+}
+
+#[test]
+fn ancillary_data_arrive_alone_and_with_video() {
+    let Some(pair) = Pair::new() else { return };
+    let (a, b) = (pair.a.client(), pair.b.client());
+    let alone = json!({
+        "connection": { "st2110": {
+            "ipAddr": "239.77.0.3", "port": 5020, "transport": "st2110-40", "payloadType": 100,
+        }},
+        "payload": { "ancillary": { "fps": 10 } },
+        "bufferQueueCapacity": 32,
+    });
+    let receiver = connect(&b, Direction::Receive, &alone);
+    let source = connect(&a, Direction::Send, &alone);
+    for count in 0..5 {
+        let mut buffer = source.get(Timeout::Infinite).unwrap();
+        let block = block(count);
+        buffer.payload_mut()[..block.len()].copy_from_slice(&block);
+        buffer.set_payload_len(block.len()).unwrap();
+        Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).unwrap();
+    }
+    for count in 0..5 {
+        let buffer = receiver.get(Timeout::After(wait::DEADLINE)).expect("a frame");
+        assert_eq!(buffer.payload(), block(count));
+    }
+    drop((source, receiver));
+
+    let mut riding = video("239.77.0.1", 5004);
+    riding["connection"]["st2110"]["ancillary"] = json!({ "ipAddr": "239.77.0.3", "port": 5022 });
+    riding["maxMetadataSize"] = json!(512);
+    let receiver = connect(&b, Direction::Receive, &riding);
+    let source = connect(&a, Direction::Send, &riding);
+    for index in 0..5 {
+        let mut buffer = source.get(Timeout::Infinite).unwrap();
+        let block = block(index);
+        content::fill(Stamp { source: 1, index: index.into() }, buffer.payload_mut(), &mut []);
+        buffer.metadata_mut()[..block.len()].copy_from_slice(&block);
+        buffer.set_metadata_len(block.len()).unwrap();
+        Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).unwrap();
+    }
+    for index in 0..5 {
+        let buffer = receiver.get(Timeout::After(wait::DEADLINE)).expect("a frame");
+        assert_eq!(buffer.metadata(), block(index));
+        let stamp = content::check(buffer.payload(), &[]).expect("an exact frame");
+        assert_eq!(stamp.index, u64::from(index));
+    }
+}
+
+#[test]
+fn a_stream_is_described_for_others() {
+    let Some(pair) = Pair::new() else { return };
+    let (a, b) = (pair.a.client(), pair.b.client());
+    let _source = connect(&a, Direction::Send, &video("239.77.0.1", 5004));
+    let sdp = pair.net.on(1, || pair.a.control().sdp("239.77.0.1:5004")).unwrap();
+    for part in ["c=IN IP4 239.77.0.1", "m=video 5004", "raw/90000", "width=320", "IN IP4 10.77.0.1"] {
+        assert!(sdp.contains(part), "{part}: {sdp}");
+    }
+    let findings = st2110::sdp::check(&sdp).unwrap();
+    assert!(findings.iter().all(|it| it.severity != st2110::sdp::Severity::Error), "{findings:?}");
+    // With it a receiver needs to know nothing else.
+    let by_sdp = json!({
+        "connection": { "st2110": { "sdp": sdp } },
+        "payload": { "video": { "pixelFormat": "yuv422p10rfc4175" } },
+    });
+    let receiver = connect(&b, Direction::Receive, &by_sdp);
+    put(&_source, Stamp { source: 1, index: 0 });
+    assert_eq!(take(&receiver).index, 0);
+    let unknown = pair.net.on(1, || pair.a.control().sdp("nothing")).unwrap_err();
+    assert_eq!(unknown.code(), tonic::Code::NotFound);
+}
+
+#[test]
 fn what_was_put_before_the_end_is_sent() {
     let Some(pair) = Pair::new() else { return };
     let (a, b) = (pair.a.client(), pair.b.client());

@@ -3,15 +3,15 @@
 use super::feed::RingFeed;
 use super::figures::Sending as SendingFigures;
 use super::identities::Identities;
-use super::paths;
 use super::session::{self, Watch};
 use super::stream::{Essence, Stream};
+use super::{description, paths};
 use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::members::Members;
 use crate::bridge::status::Figures;
 use mcm_dp::client::{Connection, Direction};
 use st2110_net::engine::Engine;
-use st2110_net::send::{AudioSender, Identity, Sending, VideoSender};
+use st2110_net::send::{AncillarySender, AudioSender, Identity, Rider, Sending, VideoSender};
 use st2110_net::socket::Interface;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,19 +51,35 @@ impl Egress {
         let destination = SocketAddr::new(stream.endpoint.ip_addr, stream.endpoint.port);
         let identity = identities.take(destination, stream.endpoint.payload_type);
         let paths = paths::outgoing(&stream.endpoint, interface);
+        let mut pacing = stream.pacing();
         let sending = match stream.essence {
-            Essence::Video { video, picture, layout } => VideoSender {
-                picture,
-                layout,
-                packing: stream.packing(),
-                rate: video.rate,
-                pacing: stream.pacing(),
-                identity,
-                paths,
+            Essence::Video { video, picture, layout } => {
+                let rider = stream
+                    .endpoint
+                    .ancillary
+                    .zip(paths::outgoing_rider(&stream.endpoint, interface));
+                let ancillary = rider.map(|(rider, paths)| Rider {
+                    identity: Identity::random(rider.payload_type),
+                    paths,
+                });
+                let sender = VideoSender {
+                    picture,
+                    layout,
+                    packing: stream.packing(),
+                    rate: video.rate,
+                    pacing,
+                    identity,
+                    paths,
+                    ancillary,
+                };
+                pacing = sender.sender_type().unwrap_or(pacing);
+                sender.start(engine, feed)
             }
-            .start(engine, feed),
-            Essence::Audio { clock, packet_bytes } => {
-                AudioSender { clock, packet_bytes, identity, paths }.start(engine, feed)
+            Essence::Audio { transport, audio } => {
+                AudioSender { transport, audio, identity, paths }.start(engine, feed)
+            }
+            Essence::Ancillary(ancillary) => {
+                AncillarySender { ancillary, identity, paths }.start(engine, feed)
             }
         }
         .map_err(|error| format!("connection.st2110: {error}"))?;
@@ -71,7 +87,8 @@ impl Egress {
             return Err("its session on the network has ended at once".into());
         }
         let local = paths::describe(&stream.endpoint, interface);
-        let figures = Arc::new(SendingFigures::new(Arc::clone(sending.stats()), local));
+        let sdp = description::of_sender(stream, interface, pacing, identity.ssrc);
+        let figures = Arc::new(SendingFigures::new(&sending, local, sdp));
         Ok(Self { connection, sending, destination, identity, identities, watch, figures })
     }
 }

@@ -16,12 +16,20 @@ macro_rules! named {
 /// Of an egress bridge.
 pub(super) struct Sending {
     stats: Arc<SendStats>,
+    /// Of the ancillary data that ride with video.
+    rider: Option<Arc<SendStats>>,
     local: String,
+    sdp: Option<String>,
 }
 
 impl Sending {
-    pub(super) fn new(stats: Arc<SendStats>, local: String) -> Self {
-        Self { stats, local }
+    pub(super) fn new(
+        session: &st2110_net::send::Sending,
+        local: String,
+        sdp: Option<String>,
+    ) -> Self {
+        let (stats, rider) = (Arc::clone(session.stats()), session.ancillary_stats().cloned());
+        Self { stats, rider, local, sdp }
     }
 }
 
@@ -48,6 +56,9 @@ impl Figures for Sending {
         for (path, (full, refused)) in self.stats.paths().zip(names) {
             counters.extend([(full, path.full), (refused, path.refused)]);
         }
+        if let Some(rider) = &self.rider {
+            counters.push(("ancillary_packets", rider.get().packets));
+        }
         counters
     }
 
@@ -61,19 +72,27 @@ impl Figures for Sending {
     }
 
     fn sdp(&self) -> Option<String> {
-        None
+        self.sdp.clone()
     }
 }
 
 /// Of an ingress bridge.
 pub(super) struct Receiving {
     stats: Arc<ReceiveStats>,
+    /// Of the ancillary data that ride with video.
+    rider: Option<Arc<ReceiveStats>>,
     local: String,
+    sdp: Option<String>,
 }
 
 impl Receiving {
-    pub(super) fn new(stats: Arc<ReceiveStats>, local: String) -> Self {
-        Self { stats, local }
+    pub(super) fn new(
+        session: &st2110_net::receive::Receiving,
+        local: String,
+        sdp: Option<String>,
+    ) -> Self {
+        let (stats, rider) = (Arc::clone(session.stats()), session.ancillary_stats().cloned());
+        Self { stats, rider, local, sdp }
     }
 }
 
@@ -124,6 +143,11 @@ impl Figures for Receiving {
                 [path.received, path.lost, path.reordered, path.duplicates, path.socket_drops];
             counters.extend(names.into_iter().zip(counts));
         }
+        if let Some(rider) = &self.rider {
+            let rider = rider.get();
+            counters.push(("ancillary_packets", rider.packets));
+            counters.push(("ancillary_lost", rider.lost));
+        }
         counters
     }
 
@@ -132,6 +156,6 @@ impl Figures for Receiving {
     }
 
     fn sdp(&self) -> Option<String> {
-        None
+        self.sdp.clone()
     }
 }

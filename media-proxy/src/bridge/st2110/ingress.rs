@@ -1,19 +1,18 @@
 //! A bridge from the network into a group.
 
 use super::figures::Receiving as ReceivingFigures;
-use super::paths;
 use super::regions::Regions;
 use super::session::{self, Watch};
 use super::sink::RingSink;
 use super::stream::{Essence, Stream};
+use super::{description, paths};
 use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::members::Members;
 use crate::bridge::status::Figures;
 use mcm_dp::client::{Connection, Direction};
-use media::{ConnectionConfig, Delivery, EndOfStream, IncompleteFrames, Options};
-use st2110_net::Incomplete;
+use media::{ConnectionConfig, Delivery, EndOfStream, Options};
 use st2110_net::engine::Engine;
-use st2110_net::receive::{Origin, Receiving, VideoReceiver};
+use st2110_net::receive::{AncillaryReceiver, AudioReceiver, Origin, Receiving, VideoReceiver};
 use st2110_net::socket::Interface;
 use std::sync::Arc;
 
@@ -50,24 +49,34 @@ impl Ingress {
         let sink = RingSink { connection: connected, regions, first: true, life };
         let paths = paths::incoming(&stream.endpoint, interface);
         let origin = Origin::new(paths, stream.endpoint.payload_type);
+        let incomplete = stream.incomplete();
         let receiving = match stream.essence {
             Essence::Video { video, picture, layout } => {
-                let incomplete = match stream.endpoint.incomplete_frames {
-                    IncompleteFrames::Deliver => Incomplete::Deliver,
-                    IncompleteFrames::Repeat => Incomplete::Repeat,
-                    IncompleteFrames::Drop => Incomplete::Drop,
-                };
                 let rate = video.rate;
-                VideoReceiver { picture, layout, rate, origin, incomplete }.start(engine, sink)
+                let rider = stream
+                    .endpoint
+                    .ancillary
+                    .zip(paths::incoming_rider(&stream.endpoint, interface));
+                let ancillary = rider.map(|(rider, paths)| Origin::new(paths, rider.payload_type));
+                let receiver =
+                    VideoReceiver { picture, layout, rate, origin, incomplete, ancillary };
+                receiver.start(engine, sink)
             }
-            Essence::Audio { .. } => return Err("audio cannot be received yet".into()),
+            Essence::Audio { transport, audio } => {
+                AudioReceiver { transport, audio, origin, incomplete }.start(engine, sink)
+            }
+            Essence::Ancillary(ancillary) => {
+                let limit = connection.payload_size();
+                AncillaryReceiver { ancillary, limit, origin, incomplete }.start(engine, sink)
+            }
         }
         .map_err(|error| format!("connection.st2110: {error}"))?;
         if !watch.started() {
             return Err("its session on the network has ended at once".into());
         }
         let local = paths::describe(&stream.endpoint, interface);
-        let figures = Arc::new(ReceivingFigures::new(Arc::clone(receiving.stats()), local));
+        let sdp = description::of_receiver(stream);
+        let figures = Arc::new(ReceivingFigures::new(&receiving, local, sdp));
         Ok(Self { connection, receiving, watch, figures })
     }
 }

@@ -3,6 +3,7 @@
 //! An egress bridge gives frames straight from the ring's slots to the engine of `st2110-net`, which packetises them; an ingress
 //! bridge has packets placed straight into the slots of its own ring.
 
+mod description;
 mod egress;
 mod feed;
 mod figures;

@@ -1,6 +1,6 @@
 //! The network paths of a stream: one, or two with ST 2022-7.
 
-use media::St2110;
+use media::{SecondPath, St2110};
 use st2110_net::socket::{Interface, ReceiverOptions, SenderOptions};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -31,6 +31,30 @@ fn of(stream: &St2110) -> impl Iterator<Item = Path> {
 
 fn interface(path: &Path, usual: &Interface) -> Interface {
     path.interface.map_or_else(|| usual.clone(), Interface::Address)
+}
+
+/// How to send the ancillary data that ride with video, if there are any: on the paths of the video.
+pub(super) fn outgoing_rider(stream: &St2110, usual: &Interface) -> Option<Vec<SenderOptions>> {
+    Some(outgoing(&rider(stream)?, usual))
+}
+
+/// How to receive the ancillary data that ride with video.
+pub(super) fn incoming_rider(stream: &St2110, usual: &Interface) -> Option<Vec<ReceiverOptions>> {
+    Some(incoming(&rider(stream)?, usual))
+}
+
+/// The stream of ancillary data that ride with video. Where there are two paths, each goes the way of the video's, at the port of its own.
+fn rider(stream: &St2110) -> Option<St2110> {
+    let ancillary = stream.ancillary?;
+    let second_path = stream.second_path.map(|path| SecondPath { port: ancillary.port, ..path });
+    Some(St2110 {
+        ip_addr: ancillary.ip_addr,
+        port: ancillary.port,
+        payload_type: ancillary.payload_type,
+        second_path,
+        ancillary: None,
+        ..stream.clone()
+    })
 }
 
 /// How to send a stream.
@@ -74,7 +98,6 @@ pub(super) fn describe(stream: &St2110, usual: &Interface) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use media::SecondPath;
 
     fn stream(ip: &str) -> St2110 {
         St2110::new(ip.parse().unwrap(), 5004)

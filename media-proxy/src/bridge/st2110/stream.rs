@@ -1,9 +1,12 @@
 //! What a bridge's configuration means to the engine.
 
-use media::{Audio, Codec, ConnectionConfig, Endpoint, Payload, St2110, Transport, Video};
+use media::{
+    Ancillary, Audio, Codec, ConnectionConfig, Endpoint, IncompleteFrames, Payload, St2110,
+    Transport, Video,
+};
 use st2110::pacing::SenderType;
-use st2110::time::{MediaClock, PacketClock};
 use st2110::video::{Depth, FrameLayout, Packing, Picture, Sampling, Scan, WireFormat};
+use st2110_net::Incomplete;
 
 /// A stream that this version can carry.
 #[derive(Clone, Debug)]
@@ -19,7 +22,9 @@ pub(super) enum Essence {
     /// ST 2110-20.
     Video { video: Video, picture: Picture, layout: FrameLayout },
     /// ST 2110-30 and -31.
-    Audio { clock: PacketClock, packet_bytes: usize },
+    Audio { transport: Transport, audio: Audio },
+    /// ST 2110-40.
+    Ancillary(Ancillary),
 }
 
 impl Stream {
@@ -34,14 +39,12 @@ impl Stream {
                 config.endpoint.kind()
             ));
         };
-        if endpoint.ancillary.is_some() {
-            return Err("connection.st2110.ancillary: not in this version; use a connection of its own with st2110-40".into());
-        }
         let essence = match (endpoint.transport, &config.payload) {
             (Transport::St2110_20, Payload::Video(video)) => essence_of_video(endpoint, *video)?,
-            (Transport::St2110_30 | Transport::St2110_31, Payload::Audio(audio)) => {
-                essence_of_audio(audio)?
+            (transport @ (Transport::St2110_30 | Transport::St2110_31), Payload::Audio(audio)) => {
+                Essence::Audio { transport, audio: *audio }
             }
+            (Transport::St2110_40, Payload::Ancillary(ancillary)) => Essence::Ancillary(*ancillary),
             (transport, payload) => {
                 let codec = match endpoint.codec {
                     Some(Codec::JpegXs) => " encoded by the mesh",
@@ -60,8 +63,8 @@ impl Stream {
     pub(super) fn frame_size(&self) -> Option<usize> {
         match &self.essence {
             Essence::Video { video, .. } => video.frame_size().ok(),
-            // A buffer may hold several packets.
-            Essence::Audio { .. } => None,
+            // A buffer may hold several packets, or as much as there is.
+            Essence::Audio { .. } | Essence::Ancillary(_) => None,
         }
     }
 
@@ -71,6 +74,15 @@ impl Stream {
             media::Pacing::Narrow => SenderType::Narrow,
             media::Pacing::Linear => SenderType::NarrowLinear,
             media::Pacing::Wide => SenderType::Wide,
+        }
+    }
+
+    /// What becomes of frames with gaps.
+    pub(super) fn incomplete(&self) -> Incomplete {
+        match self.endpoint.incomplete_frames {
+            IncompleteFrames::Deliver => Incomplete::Deliver,
+            IncompleteFrames::Repeat => Incomplete::Repeat,
+            IncompleteFrames::Drop => Incomplete::Drop,
         }
     }
 
@@ -115,16 +127,4 @@ fn wire_format(wire: media::WireFormat) -> Result<WireFormat, String> {
     };
     let depth = Depth::ALL.into_iter().find(|depth| depth.bits() == usize::from(wire.depth));
     Ok(WireFormat { sampling, depth: depth.ok_or_else(refused)? })
-}
-
-fn essence_of_audio(audio: &Audio) -> Result<Essence, String> {
-    let packet_bytes = audio.packet_size().map_err(|error| error.to_string())?;
-    let samples = audio.packet_time.samples_per_packet(audio.sample_rate);
-    let clock = MediaClock::new(audio.sample_rate.hz(), 0);
-    let clock = clock.zip(samples).and_then(|(clock, samples)| PacketClock::new(clock, samples));
-    let clock = clock.ok_or_else(|| {
-        let (time, rate) = (audio.packet_time, audio.sample_rate);
-        format!("payload.audio.packetTime: {time} does not go with {rate} Hz")
-    })?;
-    Ok(Essence::Audio { clock, packet_bytes })
 }
