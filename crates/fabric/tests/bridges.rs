@@ -365,5 +365,5 @@ fn what_cannot_be_is_refused_at_the_start() {
 }
 
 fn try_start(link: &LinkOptions, remote: &Address) -> String {
-    Sender::try_start(link, remote).map(|_| ()).unwrap_err().to_string()
+    Sender::try_start(link, remote, None).map(|_| ()).unwrap_err().to_string()
 }

@@ -98,10 +98,11 @@ impl<S: FrameSource> Egress<S> {
 
     /// Does what can be done now. Returns whether frames are wanted, and how long to sleep at most.
     fn turn(&mut self, now: Instant) -> Result<(bool, Duration), Ended> {
-        if self.connection.is_none() && now >= self.retry {
-            if let Err(error) = self.open() {
-                self.lost(&error.to_string(), now);
-            }
+        if self.connection.is_none()
+            && now >= self.retry
+            && let Err(error) = self.open()
+        {
+            self.lost(&error.to_string(), now);
         }
         let next = match &mut self.connection {
             Some(connection) => connection.turn(&mut self.source, &self.status, now)?,
