@@ -3,7 +3,7 @@
 use crate::error::AgentError;
 use std::str::FromStr;
 
-/// etcd://host:port[,host:port…][/prefix], or etcds:// with TLS. Without a prefix it is "mcm".
+/// `etcd://host:port[,host:port…][/prefix]`, or `etcds://…` with TLS. Without a prefix it is "mcm".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreAddress {
     tls: bool,
