@@ -1,11 +1,14 @@
 //! Sample formats of the audio devices.
 
+use crate::error::Error;
 use crate::libav::Codecs;
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 
-/// What an audio device carries.
+/// A sample format of the mesh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pcm {
+    /// Signed 8 bits.
+    Bits8,
     /// 16 bits, big endian.
     Bits16,
     /// 24 bits, big endian.
@@ -16,30 +19,33 @@ impl Pcm {
     /// The mesh's name of the format; FFmpeg's codec has the same.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Bits8 => "pcm_s8",
             Self::Bits16 => "pcm_s16be",
             Self::Bits24 => "pcm_s24be",
         }
     }
 
-    /// The same, for FFmpeg.
-    pub(crate) fn device(self) -> &'static CStr {
-        match self {
-            Self::Bits16 => c"mcm_audio_pcm16",
-            Self::Bits24 => c"mcm_audio_pcm24",
-        }
+    /// The format of this name among those of a device.
+    pub(crate) fn named(name: &str, formats: &[Self]) -> Result<Self, Error> {
+        let found = formats.iter().copied().find(|pcm| pcm.name() == name);
+        found.ok_or_else(|| Error::option("sample_format", name, Self::allowed(formats)))
     }
 
-    /// What the device is, in words.
-    pub(crate) fn about(self) -> &'static CStr {
-        match self {
-            Self::Bits16 => c"Media Communications Mesh, 16-bit PCM audio",
-            Self::Bits24 => c"Media Communications Mesh, 24-bit PCM audio",
-        }
+    /// The format of this codec among those of a device.
+    pub(crate) fn of_codec(codec: c_int, codecs: &Codecs, formats: &[Self]) -> Option<Self> {
+        formats.iter().copied().find(|pcm| pcm.codec(codecs) == codec)
+    }
+
+    /// Names of formats, for messages.
+    pub(crate) fn allowed(formats: &[Self]) -> String {
+        let names: Vec<_> = formats.iter().map(|pcm| pcm.name()).collect();
+        format!("allowed: {}", names.join(", "))
     }
 
     /// Bytes of a sample of one channel.
     pub(crate) fn bytes(self) -> usize {
         match self {
+            Self::Bits8 => 1,
             Self::Bits16 => 2,
             Self::Bits24 => 3,
         }
@@ -48,21 +54,9 @@ impl Pcm {
     /// FFmpeg's number of the codec.
     pub(crate) fn codec(self, codecs: &Codecs) -> c_int {
         match self {
+            Self::Bits8 => codecs.pcm_s8,
             Self::Bits16 => codecs.pcm_s16be,
             Self::Bits24 => codecs.pcm_s24be,
         }
     }
 }
-
-/// What a device carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Essence {
-    /// Video.
-    Video,
-    /// Audio.
-    Audio(Pcm),
-}
-
-/// All devices. Their places here are the numbers that FFmpeg's callbacks know them by.
-pub(crate) const DEVICES: [Essence; 3] =
-    [Essence::Video, Essence::Audio(Pcm::Bits16), Essence::Audio(Pcm::Bits24)];

@@ -38,6 +38,7 @@ fn codecs(av: &Functions) -> Result<Codecs, String> {
         rawvideo: find(c"rawvideo")?,
         wrapped: find(c"wrapped_avframe")?,
         v210: find(c"v210")?,
+        pcm_s8: find(c"pcm_s8")?,
         pcm_s16be: find(c"pcm_s16be")?,
         pcm_s24be: find(c"pcm_s24be")?,
     })

@@ -1,96 +1,110 @@
-//! From a device's options to the mesh's configuration.
+//! From a device's settings to the mesh's configuration.
 
 use crate::audio::Pcm;
-use crate::context::Context;
 use crate::error::Error;
-use crate::options::{Direction, text};
+use crate::options::Direction;
+use crate::settings::{Path, Settings, Stream};
 use media::FrameRate;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::net::{IpAddr, SocketAddr};
 
 /// The group of commands that name none.
 const DEFAULT_GROUP: &str = "192.168.97.1";
+/// Where streams of commands go that do not say.
+const DEFAULT_ADDRESS: &str = "192.168.96.1";
+const DEFAULT_PORT: u32 = 9001;
 
 /// What is sent or received.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Payload {
     /// Video.
-    Video { width: u32, height: u32, rate: FrameRate, format: &'static str },
+    Video { width: u32, height: u32, rate: FrameRate, format: &'static str, scan: Option<String> },
     /// Audio.
-    Audio { channels: u32, sample_rate: u32, pcm: Pcm },
+    Audio { channels: u32, sample_rate: u32, pcm: Pcm, ptime: String },
 }
 
-/// The configuration of a connection, as the JSON that the library reads. It checks all values.
-pub(crate) fn connection(
-    context: Context,
-    direction: Direction,
-    payload: &Payload,
-) -> Result<String, Error> {
-    let private = context.private();
-    // SAFETY: FFmpeg has made the private data and set the options; they are read, by this thread only.
-    let private = unsafe { &*private };
-    // SAFETY: the same for each of the texts.
-    let read = |name, value| unsafe { text(name, value) };
-    let word = |name, value| read(name, value).map(Option::unwrap_or_default);
+/// What kind of connection is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// A group of the mesh.
+    Group,
+    /// A stream of ST 2110.
+    St2110,
+}
 
-    let conn_type = word("conn_type", private.conn_type)?;
-    let endpoint = match conn_type.as_str() {
-        "multipoint-group" => {
-            let urn = read("urn", private.urn)?.unwrap_or_else(|| group(&context.url()));
-            json!({ "multipointGroup": { "urn": urn } })
-        }
-        "st2110" => {
-            let mut stream = json!({
-                "ipAddr": word("ip_addr", private.ip_addr)?,
-                "port": private.port,
-                "multicastSourceIpAddr": word("mcast_sip_addr", private.mcast_sip_addr)?,
-                "transport": word("transport", private.transport)?,
-                "payloadType": private.payload_type,
-            });
-            if let Payload::Video { .. } = payload {
-                stream["transportPixelFormat"] =
-                    word("transport_pixel_format", private.transport_pixel_format)?.into();
+/// The kind of connection, and whether the options that belong to one kind only are those of this one.
+pub(crate) fn way(settings: &Settings) -> Result<Way, Error> {
+    refuse_earlier(settings)?;
+    match settings.conn_type.as_deref() {
+        Some("st2110") => Ok(Way::St2110),
+        None | Some("multipoint-group") => {
+            let Stream { second, pacing, packing, incomplete_frames, ttl, dscp, sdp, .. } =
+                &settings.stream;
+            let number = |number: &Option<u32>| number.map(|number| number.to_string());
+            for (name, value) in [
+                ("interface", settings.stream.first.interface.clone()),
+                ("second_ip_addr", second.ip_addr.clone()),
+                ("second_port", number(&second.port)),
+                ("second_mcast_sip_addr", second.mcast_sip_addr.clone()),
+                ("second_interface", second.interface.clone()),
+                ("pacing", pacing.clone()),
+                ("packing", packing.clone()),
+                ("incomplete_frames", incomplete_frames.clone()),
+                ("ttl", number(ttl)),
+                ("dscp", number(dscp)),
+                ("sdp", sdp.clone()),
+            ] {
+                if let Some(value) = value {
+                    return Err(Error::option(name, value, "needs -conn_type st2110"));
+                }
             }
-            json!({ "st2110": stream })
+            Ok(Way::Group)
         }
-        other => {
-            return Err(Error::option("conn_type", other, "allowed: multipoint-group, st2110"));
+        Some(other) => Err(Error::option("conn_type", other, "allowed: multipoint-group, st2110")),
+    }
+}
+
+/// Options of earlier releases whose meaning is gone; the text says what replaces them.
+fn refuse_earlier(settings: &Settings) -> Result<(), Error> {
+    let earlier = &settings.earlier;
+    let instead = |name, value: &str| {
+        let allowed = "programs of one host share frames in a group: leave it out, and name the group with -urn";
+        Err(Error::option(name, value, allowed))
+    };
+    match earlier.protocol_type.as_deref() {
+        None | Some("auto") => {}
+        Some("memif") => return instead("protocol_type", "memif"),
+        Some("udp") => {
+            let allowed = "use -conn_type st2110 with -ip_addr and -port";
+            return Err(Error::option("protocol_type", "udp", allowed));
         }
-    };
-    let payload = match payload {
-        Payload::Video { width, height, rate, format } => json!({ "video": {
-            "width": width, "height": height, "fps": format!("{}/{}", rate.num, rate.den), "pixelFormat": format,
-        } }),
-        Payload::Audio { channels, sample_rate, pcm } => json!({ "audio": {
-            "channels": channels, "sampleRate": sample_rate, "format": pcm.name(),
-            "packetTime": word("ptime", private.ptime)?,
-        } }),
-    };
-    let mut options = json!({
-        "endOfStream": word("end_of_stream", private.end_of_stream)?,
-        "rdma": {
-            "provider": word("rdma_provider", private.rdma_provider)?,
-            "numEndpoints": private.rdma_num_endpoints,
-        },
-    });
-    if let Some(delivery) = read("delivery", private.delivery)? {
-        options["delivery"] = delivery.into();
+        Some(other) => {
+            return Err(Error::option("protocol_type", other, "allowed: auto; see -conn_type"));
+        }
     }
-    if direction == Direction::Tx {
-        options["waitForReceivers"] = private.wait_receivers.into();
-        options["stallTimeoutMilliseconds"] = private.stall_timeout.into();
+    match (&earlier.socket_name, &earlier.interface_id) {
+        (Some(name), _) => instead("socket_name", name),
+        (_, Some(id)) => instead("interface_id", id),
+        _ => Ok(()),
     }
-    let configuration: Value = json!({
-        "bufferQueueCapacity": private.buf_queue_cap,
-        "connCreationDelayMilliseconds": private.conn_delay,
-        "connection": endpoint,
-        "payload": payload,
-        "options": options,
-    });
-    Ok(configuration.to_string())
+}
+
+/// The name of the group that a connection belongs to on this host; `None` if the settings do not tell.
+pub(crate) fn group(settings: &Settings, way: Way) -> Option<String> {
+    match way {
+        Way::Group => Some(settings.urn.clone().unwrap_or_else(|| of_url(&settings.url))),
+        Way::St2110 if settings.stream.sdp.is_some() => None,
+        Way::St2110 => {
+            let Path { ip_addr, port, .. } = &settings.stream.first;
+            let address: IpAddr = ip_addr.as_deref().unwrap_or(DEFAULT_ADDRESS).parse().ok()?;
+            let port = u16::try_from(port.unwrap_or(DEFAULT_PORT)).ok()?;
+            Some(SocketAddr::new(address, port).to_string())
+        }
+    }
 }
 
 /// The group that a URL names. Commands that name the group by an option write `-` there.
-fn group(url: &str) -> String {
+fn of_url(url: &str) -> String {
     match url {
         "" | "-" => DEFAULT_GROUP,
         url if url.starts_with("pipe:") => DEFAULT_GROUP,
@@ -99,15 +113,140 @@ fn group(url: &str) -> String {
     .to_owned()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The configuration of a connection, as the JSON that the library reads. It checks all values.
+pub(crate) fn connection(
+    settings: &Settings,
+    direction: Direction,
+    payload: &Payload,
+) -> Result<String, Error> {
+    let way = way(settings)?;
+    let (transport, payload_type) = meaning(settings.stream.payload_type.as_deref(), payload)?;
+    let endpoint = match way {
+        Way::Group => json!({ "multipointGroup": { "urn": group(settings, way) } }),
+        Way::St2110 => {
+            json!({ "st2110": stream(&settings.stream, payload, transport, payload_type) })
+        }
+    };
+    let mut rdma = json!({ "numEndpoints": settings.rdma_num_endpoints });
+    set(&mut rdma, "provider", &settings.rdma_provider);
+    let mut options = json!({ "rdma": rdma });
+    set(&mut options, "endOfStream", &settings.end_of_stream);
+    set(&mut options, "delivery", &settings.delivery);
+    if direction == Direction::Tx {
+        options["waitForReceivers"] = settings.wait_receivers.into();
+        options["stallTimeoutMilliseconds"] = settings.stall_timeout.into();
+    }
+    let configuration = json!({
+        "bufferQueueCapacity": settings.buf_queue_cap,
+        "connCreationDelayMilliseconds": settings.conn_delay,
+        "connection": endpoint,
+        "payload": described(payload),
+        "options": options,
+    });
+    Ok(configuration.to_string())
+}
 
-    #[test]
-    fn a_url_that_is_no_pipe_names_the_group() {
-        assert_eq!(group("camera-1"), "camera-1");
-        for url in ["", "-", "pipe:", "pipe:1"] {
-            assert_eq!(group(url), DEFAULT_GROUP);
+fn described(payload: &Payload) -> Value {
+    match payload {
+        Payload::Video { width, height, rate, format, scan } => {
+            let mut video = json!({
+                "width": width, "height": height, "fps": format!("{}/{}", rate.num, rate.den), "pixelFormat": format,
+            });
+            set(&mut video, "scan", scan);
+            json!({ "video": video })
+        }
+        Payload::Audio { channels, sample_rate, pcm, ptime } => json!({ "audio": {
+            "channels": channels, "sampleRate": sample_rate, "format": pcm.name(), "packetTime": ptime,
+        } }),
+    }
+}
+
+/// What `payload_type` means: an RTP payload type, or, as in earlier releases, the kind of a stream.
+fn meaning(
+    payload_type: Option<&str>,
+    payload: &Payload,
+) -> Result<(&'static str, Option<u32>), Error> {
+    let video = matches!(payload, Payload::Video { .. });
+    let (own, number) = if video { ("st2110-20", 112) } else { ("st2110-30", 111) };
+    match payload_type {
+        None => Ok((own, Some(number))),
+        Some("st20") if video => Ok((own, Some(number))),
+        Some("st22") if video => Ok(("st2110-22", Some(number))),
+        Some("st30") if !video => Ok((own, Some(number))),
+        Some(text) => {
+            let number = text.parse().ok().filter(|number| *number < 128);
+            let allowed = if video { "st20 or st22" } else { "st30" };
+            let refuse = || {
+                Error::option(
+                    "payload_type",
+                    text,
+                    format!("allowed: 0 to 127, and with this device {allowed}"),
+                )
+            };
+            number.map(|number| (own, Some(number))).ok_or_else(refuse)
         }
     }
 }
+
+/// The stream. What an SDP says need not be given; what is given beside it has to agree with it, which the mesh checks.
+fn stream(
+    stream: &Stream,
+    payload: &Payload,
+    transport: &'static str,
+    payload_type: Option<u32>,
+) -> Value {
+    let mut value = way_through(&stream.first);
+    let transport = stream.transport.as_deref().unwrap_or(transport);
+    if let Some(sdp) = &stream.sdp {
+        let key = if sdp.trim_start().starts_with("v=") { "sdp" } else { "sdpFile" };
+        value[key] = sdp.as_str().into();
+        set(&mut value, "transport", &stream.transport);
+        if stream.payload_type.is_some() {
+            set(&mut value, "payloadType", &payload_type);
+        }
+        set(&mut value, "transportPixelFormat", &stream.transport_pixel_format);
+    } else {
+        let mut default = |key: &str, default: Value| {
+            if value.get(key).is_none() {
+                value[key] = default;
+            }
+        };
+        default("ipAddr", DEFAULT_ADDRESS.into());
+        default("port", DEFAULT_PORT.into());
+        default("transport", transport.into());
+        default("payloadType", payload_type.into());
+        if let Payload::Video { .. } = payload {
+            let format = stream.transport_pixel_format.as_deref();
+            default("transportPixelFormat", format.unwrap_or("yuv422p10rfc4175").into());
+        }
+    }
+    set(&mut value, "pacing", &stream.pacing);
+    set(&mut value, "packing", &stream.packing);
+    set(&mut value, "incompleteFrames", &stream.incomplete_frames);
+    set(&mut value, "ttl", &stream.ttl);
+    set(&mut value, "dscp", &stream.dscp);
+    let second = way_through(&stream.second);
+    if second.as_object().is_some_and(|second| !second.is_empty()) {
+        value["secondPath"] = second;
+    }
+    value
+}
+
+fn way_through(path: &Path) -> Value {
+    let mut value = Value::Object(Map::new());
+    set(&mut value, "ipAddr", &path.ip_addr);
+    set(&mut value, "port", &path.port);
+    set(&mut value, "multicastSourceIpAddr", &path.mcast_sip_addr);
+    set(&mut value, "interfaceIpAddr", &path.interface);
+    value
+}
+
+/// Adds a member, if there is one.
+fn set<T: Clone + Into<Value>>(object: &mut Value, key: &str, value: &Option<T>) {
+    if let Some(value) = value {
+        object[key] = value.clone().into();
+    }
+}
+
+#[cfg(test)]
+mod tests;

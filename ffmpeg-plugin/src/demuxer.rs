@@ -1,18 +1,17 @@
 //! The receiving devices.
 
-use crate::audio::{DEVICES, Essence, Pcm};
-use crate::clock::{self, Growing, RECEIVED, SECOND, Unit};
-use crate::config::{self, Payload};
+mod open;
+
+use crate::clock::{self, Growing, SECOND, Unit};
 use crate::context::Context;
+use crate::devices::{DEVICES, Essence};
 use crate::error::{self, Error};
-use crate::layout::{AVPacket, InputFormat, KEY, NO_FILE, PADDING, READ_ONLY, Rational};
+use crate::layout::{AVPacket, InputFormat, KEY, NO_FILE, PADDING, READ_ONLY};
 use crate::libav::Libav;
 use crate::mesh::{Buffer, Connection};
-use crate::options::{self, Direction, Kind, Private};
-use crate::values::{check_size, parse_rate, parse_size, v210_lines};
-use crate::video::{self, Lines};
-use crate::{boundary, interrupt, parameters};
-use media::FrameRate;
+use crate::options::{self, Direction, Private};
+use crate::video::Lines;
+use crate::{boundary, interrupt};
 use std::ffi::{c_int, c_void};
 
 /// How long one look for a frame lasts; in between, there may be reasons to stop waiting.
@@ -21,29 +20,22 @@ const LOOK_MS: c_int = 100;
 const SPARE_BUFFERS: u64 = 2;
 /// How many audio packets make a second.
 const AUDIO_SECOND_PARTS: u32 = 50;
-/// Ticks of a video frame, where its rate is below [`FAST`].
-const FRAME_TICKS: u32 = 1000;
-/// Frames per second from which FFmpeg takes the unit of the times for the frame rate, if it may not look at frames first. So
-/// a frame lasts one tick there.
-const FAST: u32 = 70;
 
 /// The devices, for FFmpeg's list.
 pub(crate) fn formats(libav: &'static Libav) -> &'static [InputFormat] {
-    vec![format::<0>(libav), format::<1>(libav), format::<2>(libav)].leak()
+    const { assert!(DEVICES.len() == 4) };
+    vec![format::<0>(libav), format::<1>(libav), format::<2>(libav), format::<3>(libav)].leak()
 }
 
 fn format<const DEVICE: usize>(libav: &'static Libav) -> InputFormat {
-    let (name, about, kind) = match DEVICES[DEVICE] {
-        Essence::Video => (c"mcm", c"Media Communications Mesh, video", Kind::Video),
-        Essence::Audio(pcm) => (pcm.device(), pcm.about(), Kind::Audio),
-    };
+    let device = &DEVICES[DEVICE];
     InputFormat {
-        name: name.as_ptr(),
-        long_name: about.as_ptr(),
+        name: device.name.as_ptr(),
+        long_name: device.about.as_ptr(),
         flags: NO_FILE,
         extensions: std::ptr::null(),
         codec_tag: std::ptr::null(),
-        priv_class: options::class(libav, name, kind, Direction::Rx),
+        priv_class: options::class(libav, device, Direction::Rx),
         mime_type: std::ptr::null(),
         raw_codec_id: 0,
         priv_data_size: size_of::<Private>() as c_int,
@@ -60,12 +52,13 @@ unsafe extern "C" fn read_header<const DEVICE: usize>(context: *mut c_void) -> c
     // SAFETY: FFmpeg calls it with the context of an input of this device.
     let Some(context) = (unsafe { Context::new(context) }) else { return error::EOF };
     boundary::call("read_header", context, || {
-        let demuxer = match DEVICES[DEVICE] {
-            Essence::Video => open_video(context),
-            Essence::Audio(pcm) => open_audio(context, pcm),
+        // Before the mesh is spoken to, so that no signal goes unheard that comes while it is waited for.
+        interrupt::watch();
+        let demuxer = match DEVICES[DEVICE].essence {
+            Essence::Video => open::video(context),
+            Essence::Audio(formats) => open::audio(context, formats),
         }?;
         context.open_without_a_frame();
-        interrupt::watch();
         // SAFETY: the private data is ours; this thread is the only one that uses it.
         unsafe { (*context.private()).state = Box::into_raw(Box::new(demuxer)).cast() };
         Ok(())
@@ -132,83 +125,6 @@ struct Demuxer {
     unit: Unit,
     /// Of a video frame, in ticks.
     duration: i64,
-}
-
-fn open_video(context: Context) -> Result<Demuxer, Error> {
-    let libav = context.libav();
-    // SAFETY: FFmpeg has made the private data and set the options.
-    let (size, format, rate) = unsafe {
-        let private = &*context.private();
-        (
-            options::text("video_size", private.video_size)?.unwrap_or_default(),
-            options::text("pixel_format", private.pixel_format)?.unwrap_or_default(),
-            options::text("frame_rate", private.frame_rate)?.unwrap_or_default(),
-        )
-    };
-    let (width, height) = parse_size(libav, &size)?;
-    let rate = parse_rate(libav, &rate)?;
-    let format = video::format(&format)
-        .ok_or_else(|| Error::option("pixel_format", format, video::allowed()))?;
-    let lines = if format == video::V210 { Some(v210_lines(width, height)?) } else { None };
-    let payload = Payload::Video { width, height, rate, format };
-
-    let connection = open(context, &payload)?;
-    let bytes = connection.payload_size();
-    check_size(libav, bytes, format, lines, (width, height))?;
-    let stream = context.new_stream()?;
-    let (codec, pixels) = match lines {
-        Some(_) => (libav.codecs.v210, None),
-        None => (libav.codecs.rawvideo, Some(format)),
-    };
-    parameters::set_video(context, stream, codec, (width, height), pixels)?;
-    let frame_ticks = frame_ticks(rate);
-    let unit = Unit { ticks: rate.num * frame_ticks, seconds: rate.den };
-    stream.set_time_base(unit.ticks, unit.seconds);
-    stream.set_frame_rate(Rational { num: rate.num as c_int, den: rate.den as c_int });
-    Ok(Demuxer {
-        carried: None,
-        connection,
-        frames: Frames::Video { bytes, lines: lines.filter(|lines| !lines.are_the_same()) },
-        timeline: RECEIVED.join(),
-        times: Growing::default(),
-        unit,
-        duration: i64::from(frame_ticks),
-    })
-}
-
-fn open_audio(context: Context, pcm: Pcm) -> Result<Demuxer, Error> {
-    // SAFETY: FFmpeg has made the private data and set the options, within their ranges.
-    let (channels, sample_rate) = unsafe {
-        let private = &*context.private();
-        (private.channels, private.sample_rate)
-    };
-    let payload =
-        Payload::Audio { channels: channels as u32, sample_rate: sample_rate as u32, pcm };
-    let connection = open(context, &payload)?;
-    let stream = context.new_stream()?;
-    let codec = pcm.codec(&context.libav().codecs);
-    parameters::set_audio(context, stream, codec, channels, sample_rate)?;
-    let unit = Unit { ticks: sample_rate as u32, seconds: 1 };
-    stream.set_time_base(unit.ticks, unit.seconds);
-    Ok(Demuxer {
-        carried: None,
-        connection,
-        frames: Frames::Audio { sample: pcm.bytes() * channels as usize },
-        timeline: RECEIVED.join(),
-        times: Growing::default(),
-        unit,
-        duration: 0,
-    })
-}
-
-fn open(context: Context, payload: &Payload) -> Result<Connection, Error> {
-    Connection::open(Direction::Rx, &config::connection(context, Direction::Rx, payload)?)
-}
-
-/// Ticks of a frame in the unit of its stream, which FFmpeg keeps as integers of 31 bits.
-fn frame_ticks(rate: FrameRate) -> u32 {
-    let fits = rate.num <= i32::MAX as u32 / FRAME_TICKS;
-    if fits && rate.num / rate.den < FAST { FRAME_TICKS } else { 1 }
 }
 
 impl Demuxer {
@@ -381,16 +297,4 @@ fn lend(libav: &Libav, buffer: Buffer, packet: &mut AVPacket) -> Result<(), Erro
     packet.data = payload;
     packet.size = size;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ticks_of_a_frame_are_fine_and_fit() {
-        let ticks = |num, den| frame_ticks(FrameRate::new(num, den).unwrap());
-        assert_eq!([ticks(25, 1), ticks(60000, 1001), ticks(120, 1)], [1000, 1000, 1]);
-        assert_eq!(ticks(2_200_001, 65_521), 1);
-    }
 }

@@ -68,6 +68,7 @@ pub(crate) struct Codecs {
     pub(crate) rawvideo: c_int,
     pub(crate) wrapped: c_int,
     pub(crate) v210: c_int,
+    pub(crate) pcm_s8: c_int,
     pub(crate) pcm_s16be: c_int,
     pub(crate) pcm_s24be: c_int,
 }

@@ -2,7 +2,8 @@
 //! absence troubles only those who need it.
 
 use crate::error::Error;
-use crate::symbols::functions;
+use crate::options::Direction;
+use crate::symbols::{functions, look_up};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{NonNull, null_mut};
 use std::sync::OnceLock;
@@ -71,6 +72,16 @@ functions! {
     }
 }
 
+/// `mesh_get_group_config`.
+type GroupConfig =
+    unsafe extern "C" fn(*mut c_void, *const c_char, *mut c_char, usize, c_int) -> c_int;
+
+/// The function, which libraries before it do not have.
+static GROUP_CONFIG: OnceLock<Option<GroupConfig>> = OnceLock::new();
+
+/// Bytes of text that are enough for every group, by `mesh_dp.h`.
+const GROUP_TEXT: usize = 8192;
+
 impl Functions {
     fn get() -> Result<&'static Self, Error> {
         static LOADED: OnceLock<Result<Functions, String>> = OnceLock::new();
@@ -86,6 +97,11 @@ impl Functions {
                     reason.map_or_else(String::new, |it| it.to_string_lossy().into_owned());
                 return Err(format!("the mesh cannot be used: {reason}"));
             }
+            // SAFETY: the handle is never closed; the function of this name has this type.
+            GROUP_CONFIG.get_or_init(|| unsafe {
+                let call = look_up(handle, c"mesh_get_group_config");
+                call.map(|call| std::mem::transmute::<*mut c_void, GroupConfig>(call))
+            });
             // SAFETY: the handle is never closed; the types are those of `mesh_dp.h` behind this soname.
             unsafe { Self::load(handle) }
                 .map_err(|name| format!("{} has no {name}", LIBRARY.to_string_lossy()))
@@ -105,40 +121,93 @@ impl Functions {
     }
 }
 
-/// Whether frames are sent or received.
-pub(crate) use crate::options::Direction;
+/// A client.
+#[derive(Debug)]
+pub(crate) struct Client {
+    mesh: &'static Functions,
+    client: *mut c_void,
+}
+
+// SAFETY: the library allows its calls from any thread.
+unsafe impl Send for Client {}
+
+impl Client {
+    pub(crate) fn new() -> Result<Self, Error> {
+        let mesh = Functions::get()?;
+        let mut made = Self { mesh, client: null_mut() };
+        // SAFETY: the output is ours, the text is a C string.
+        mesh.check(unsafe { (mesh.mesh_create_client)(&raw mut made.client, c"{}".as_ptr()) })?;
+        Ok(made)
+    }
+
+    /// Whether the library can be asked for groups. Older ones cannot.
+    pub(crate) fn knows_groups(&self) -> bool {
+        GROUP_CONFIG.get().is_some_and(Option::is_some)
+    }
+
+    /// What a group carries, as JSON; `None` if there is none within so many milliseconds.
+    pub(crate) fn group(&self, name: &str, timeout_ms: c_int) -> Result<Option<String>, Error> {
+        let Some(Some(call)) = GROUP_CONFIG.get() else { return Ok(None) };
+        let name = c_string(name)?;
+        let mut text = vec![0_u8; GROUP_TEXT];
+        // SAFETY: the client lives; a C string; the output has so many bytes.
+        let code = unsafe {
+            call(self.client, name.as_ptr(), text.as_mut_ptr().cast(), text.len(), timeout_ms)
+        };
+        if code == TIMEOUT {
+            return Ok(None);
+        }
+        self.mesh.check(code)?;
+        let text = CStr::from_bytes_until_nul(&text).unwrap_or_default();
+        Ok(Some(text.to_string_lossy().into_owned()))
+    }
+
+    /// Joins the group that the configuration names.
+    pub(crate) fn connect(
+        self,
+        direction: Direction,
+        configuration: &str,
+    ) -> Result<Connection, Error> {
+        let mesh = self.mesh;
+        let configuration = c_string(configuration)?;
+        let create = match direction {
+            Direction::Tx => mesh.mesh_create_tx_connection,
+            Direction::Rx => mesh.mesh_create_rx_connection,
+        };
+        let mut made = Connection { connection: null_mut(), client: self };
+        // SAFETY: the output is ours, the text is a C string, the client lives.
+        mesh.check(unsafe {
+            create(made.client.client, &raw mut made.connection, configuration.as_ptr())
+        })?;
+        Ok(made)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if !self.client.is_null() {
+            // SAFETY: ours, deleted once.
+            unsafe { (self.mesh.mesh_delete_client)(&raw mut self.client) };
+        }
+    }
+}
+
+fn c_string(text: &str) -> Result<CString, Error> {
+    CString::new(text).map_err(|_| Error::Data("a zero byte in the configuration".into()))
+}
 
 /// A connection with a client of its own.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    mesh: &'static Functions,
-    client: *mut c_void,
     connection: *mut MeshConnection,
+    /// Deleted after the connection, as fields are dropped after the structure itself.
+    client: Client,
 }
 
 // SAFETY: the library allows its calls from any thread.
 unsafe impl Send for Connection {}
 
 impl Connection {
-    /// Joins the group that the configuration names.
-    pub(crate) fn open(direction: Direction, configuration: &str) -> Result<Self, Error> {
-        let mesh = Functions::get()?;
-        let configuration = CString::new(configuration)
-            .map_err(|_| Error::Data("a zero byte in the configuration".into()))?;
-        let mut made = Self { mesh, client: null_mut(), connection: null_mut() };
-        let create = match direction {
-            Direction::Tx => mesh.mesh_create_tx_connection,
-            Direction::Rx => mesh.mesh_create_rx_connection,
-        };
-        // SAFETY: outputs are ours, the texts are C strings, the client is the one just made. What has been made when
-        // something fails is deleted by the drop.
-        unsafe {
-            mesh.check((mesh.mesh_create_client)(&raw mut made.client, c"{}".as_ptr()))?;
-            mesh.check(create(made.client, &raw mut made.connection, configuration.as_ptr()))?;
-        }
-        Ok(made)
-    }
-
     /// Bytes of a whole frame.
     pub(crate) fn payload_size(&self) -> usize {
         // SAFETY: the connection lives as long as this.
@@ -150,13 +219,13 @@ impl Connection {
         let mut buffer = null_mut();
         // SAFETY: the connection lives; the output is ours.
         let code = unsafe {
-            (self.mesh.mesh_get_buffer_timeout)(self.connection, &raw mut buffer, timeout_ms)
+            (self.client.mesh.mesh_get_buffer_timeout)(self.connection, &raw mut buffer, timeout_ms)
         };
         match code {
-            0 => Ok(NonNull::new(buffer).map(|buffer| Buffer { mesh: self.mesh, buffer })),
+            0 => Ok(NonNull::new(buffer).map(|buffer| Buffer { mesh: self.client.mesh, buffer })),
             TIMEOUT | CANCELLED => Ok(None),
             CLOSED => Err(Error::End),
-            code => Err(self.mesh.error(code)),
+            code => Err(self.client.mesh.error(code)),
         }
     }
 
@@ -165,7 +234,7 @@ impl Connection {
         let mut stats = Stats::default();
         // SAFETY: the connection lives; the output has so many bytes. An older library leaves zeroes.
         unsafe {
-            (self.mesh.mesh_get_connection_stats)(
+            (self.client.mesh.mesh_get_connection_stats)(
                 self.connection,
                 &raw mut stats,
                 size_of::<Stats>(),
@@ -177,20 +246,15 @@ impl Connection {
     /// Ends the traffic. What was put stays readable.
     pub(crate) fn shut_down(&self) {
         // SAFETY: the connection lives.
-        unsafe { (self.mesh.mesh_shutdown_connection)(self.connection) };
+        unsafe { (self.client.mesh.mesh_shutdown_connection)(self.connection) };
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // SAFETY: each is null or ours, and deleted once; buffers that are still held keep their memory.
-        unsafe {
-            if !self.connection.is_null() {
-                (self.mesh.mesh_delete_connection)(&raw mut self.connection);
-            }
-            if !self.client.is_null() {
-                (self.mesh.mesh_delete_client)(&raw mut self.client);
-            }
+        if !self.connection.is_null() {
+            // SAFETY: ours, deleted once; buffers that are still held keep their memory.
+            unsafe { (self.client.mesh.mesh_delete_connection)(&raw mut self.connection) };
         }
     }
 }

@@ -1,17 +1,16 @@
 //! The sending devices.
 
-use crate::audio::{DEVICES, Essence, Pcm};
+mod open;
+
 use crate::clock::{self, SECOND, SENT};
-use crate::config::{self, Payload};
 use crate::context::Context;
+use crate::devices::{DEVICES, Essence};
 use crate::error::{self, Error};
 use crate::layout::{AVFrame, AVPacket, NO_FILE, NO_PTS, OutputFormat};
 use crate::libav::Libav;
 use crate::mesh::{Buffer, Connection};
-use crate::options::{self, Direction, Kind, Private};
-use crate::parameters::Parameters;
-use crate::values::{check_size, frame_rate, parse_rate, parse_size, v210_lines};
-use crate::video::{self, Lines};
+use crate::options::{self, Direction, Private};
+use crate::video::Lines;
 use crate::{boundary, interrupt};
 use std::ffi::{c_int, c_void};
 
@@ -22,23 +21,20 @@ const VIDEO_TICKS: u32 = 1_000_000_000;
 
 /// The devices, for FFmpeg's list.
 pub(crate) fn formats(libav: &'static Libav) -> &'static [OutputFormat] {
-    vec![format::<0>(libav), format::<1>(libav), format::<2>(libav)].leak()
+    const { assert!(DEVICES.len() == 4) };
+    vec![format::<0>(libav), format::<1>(libav), format::<2>(libav), format::<3>(libav)].leak()
 }
 
 fn format<const DEVICE: usize>(libav: &'static Libav) -> OutputFormat {
-    let (name, about, kind, audio_codec, video_codec) = match DEVICES[DEVICE] {
+    let device = &DEVICES[DEVICE];
+    let (audio_codec, video_codec) = match device.essence {
         // Frames as they are: they are copied once, to where the mesh shares them.
-        Essence::Video => {
-            let about = c"Media Communications Mesh, video";
-            (c"mcm", about, Kind::Video, 0, libav.codecs.wrapped)
-        }
-        Essence::Audio(pcm) => {
-            (pcm.device(), pcm.about(), Kind::Audio, pcm.codec(&libav.codecs), 0)
-        }
+        Essence::Video => (0, libav.codecs.wrapped),
+        Essence::Audio(formats) => (formats[0].codec(&libav.codecs), 0),
     };
     OutputFormat {
-        name: name.as_ptr(),
-        long_name: about.as_ptr(),
+        name: device.name.as_ptr(),
+        long_name: device.about.as_ptr(),
         mime_type: std::ptr::null(),
         extensions: std::ptr::null(),
         audio_codec,
@@ -46,7 +42,7 @@ fn format<const DEVICE: usize>(libav: &'static Libav) -> OutputFormat {
         subtitle_codec: 0,
         flags: NO_FILE,
         codec_tag: std::ptr::null(),
-        priv_class: options::class(libav, name, kind, Direction::Tx),
+        priv_class: options::class(libav, device, Direction::Tx),
         priv_data_size: size_of::<Private>() as c_int,
         flags_internal: 0,
         write_header: Some(write_header::<DEVICE>),
@@ -60,11 +56,12 @@ unsafe extern "C" fn write_header<const DEVICE: usize>(context: *mut c_void) -> 
     // SAFETY: FFmpeg calls it with the context of an output of this device.
     let Some(context) = (unsafe { Context::new(context) }) else { return error::EOF };
     boundary::call("write_header", context, || {
-        let muxer = match DEVICES[DEVICE] {
-            Essence::Video => open_video(context),
-            Essence::Audio(pcm) => open_audio(context, pcm),
-        }?;
+        // Before the mesh is spoken to, so that no signal goes unheard that comes while it is waited for.
         interrupt::watch();
+        let muxer = match DEVICES[DEVICE].essence {
+            Essence::Video => open::video(context),
+            Essence::Audio(formats) => open::audio(context, formats),
+        }?;
         // SAFETY: the private data is ours; this thread is the only one that uses it.
         unsafe { (*context.private()).state = Box::into_raw(Box::new(muxer)).cast() };
         Ok(())
@@ -130,115 +127,6 @@ impl Drop for Muxer {
         self.connection.shut_down();
         self.pending = None;
     }
-}
-
-fn open_video(context: Context) -> Result<Muxer, Error> {
-    let libav = context.libav();
-    let stream = context.stream()?;
-    let parameters = Parameters::of(context, stream)?;
-    let (width, height) = parameters.size()?;
-    let codec = parameters.codec();
-    let format = if codec == libav.codecs.v210 {
-        video::V210
-    } else if codec == libav.codecs.wrapped || codec == libav.codecs.rawvideo {
-        let name = parameters.pixel_format()?;
-        let found = video::format(&name).filter(|format| *format != video::V210);
-        found.ok_or_else(|| {
-            let allowed = format!("{}; choose one with -pix_fmt", video::allowed());
-            Error::option("pixel format of the stream", name, allowed)
-        })?
-    } else {
-        return Err(Error::option(
-            "codec of the stream",
-            codec.to_string(),
-            "allowed: wrapped_avframe (the default), rawvideo, v210",
-        ));
-    };
-    // SAFETY: FFmpeg has made the private data and set the options.
-    let (size, pixels, rate) = unsafe {
-        let private = &*context.private();
-        (
-            options::text("video_size", private.video_size)?,
-            options::text("pixel_format", private.pixel_format)?,
-            options::text("frame_rate", private.frame_rate)?,
-        )
-    };
-    if let Some(size) = size
-        && parse_size(libav, &size)? != (width, height)
-    {
-        let allowed = format!("the stream is {width}x{height}; scale it with -s");
-        return Err(Error::option("video_size", size, allowed));
-    }
-    if let Some(pixels) = pixels
-        && video::format(&pixels) != Some(format)
-    {
-        let how = if pixels == video::V210 { "-c:v v210" } else { "-pix_fmt" };
-        let allowed = format!("the stream is {format}; convert it with {how}");
-        return Err(Error::option("pixel_format", pixels, allowed));
-    }
-    let rate = match rate {
-        Some(rate) => parse_rate(libav, &rate)?,
-        None => frame_rate(stream.frame_rate()).ok_or_else(|| {
-            Error::option(
-                "frame_rate",
-                "none",
-                "the stream has no frame rate; give it with -frame_rate",
-            )
-        })?,
-    };
-    let lines = if format == video::V210 { Some(v210_lines(width, height)?) } else { None };
-
-    let payload = Payload::Video { width, height, rate, format };
-    let connection = open(context, &payload)?;
-    check_size(libav, connection.payload_size(), format, lines, (width, height))?;
-    let packets = match (lines, libav.call.pixel_format(format)) {
-        (Some(lines), _) => Packets::V210(lines),
-        (None, Some(format)) if codec == libav.codecs.wrapped => {
-            Packets::Wrapped { format, width: width as c_int, height: height as c_int }
-        }
-        (None, _) => Packets::Raw,
-    };
-    stream.set_time_base(VIDEO_TICKS, 1);
-    Ok(Muxer::new(connection, packets, VIDEO_TICKS))
-}
-
-fn open_audio(context: Context, pcm: Pcm) -> Result<Muxer, Error> {
-    let stream = context.stream()?;
-    let parameters = Parameters::of(context, stream)?;
-    if parameters.codec() != pcm.codec(&context.libav().codecs) {
-        let found = parameters.codec().to_string();
-        return Err(Error::option(
-            "codec of the stream",
-            found,
-            format!("allowed: {}", pcm.name()),
-        ));
-    }
-    let (channels, sample_rate) = parameters.audio()?;
-    // SAFETY: FFmpeg has made the private data and set the options.
-    let asked = unsafe {
-        let private = &*context.private();
-        [
-            ("channels", private.channels, channels),
-            ("sample_rate", private.sample_rate, sample_rate),
-        ]
-    };
-    for (name, asked, found) in asked {
-        if asked != 0 && asked != found {
-            let how = if name == "channels" { "-ac" } else { "-ar" };
-            let allowed = format!("the stream has {found}; convert it with {how}");
-            return Err(Error::option(name, asked.to_string(), allowed));
-        }
-    }
-    let payload =
-        Payload::Audio { channels: channels as u32, sample_rate: sample_rate as u32, pcm };
-    let connection = open(context, &payload)?;
-    stream.set_time_base(sample_rate as u32, 1);
-    let sample = pcm.bytes() * channels as usize;
-    Ok(Muxer::new(connection, Packets::Audio { sample }, sample_rate as u32))
-}
-
-fn open(context: Context, payload: &Payload) -> Result<Connection, Error> {
-    Connection::open(Direction::Tx, &config::connection(context, Direction::Tx, payload)?)
 }
 
 impl Muxer {

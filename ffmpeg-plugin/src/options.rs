@@ -1,15 +1,17 @@
 //! Options of the devices, and the private data that FFmpeg writes them to.
 
+use crate::devices::{Device, Essence};
 use crate::error::Error;
 use crate::layout::{AVClass, AVOption};
 use crate::libav::Libav;
+use crate::option_table::{Value, rows};
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::mem::offset_of;
 
 /// An option that is a text, allocated and freed by FFmpeg.
 pub(crate) type Text = *const c_char;
 
-/// What FFmpeg allocates for each open device: class, options, and our state.
+/// What FFmpeg allocates for each open device: class, options, and our state. Texts that were not given and have no default
+/// are null; numbers of that kind are [`UNSET`], or 0 where that is what FFmpeg's own devices use.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Private {
@@ -18,27 +20,47 @@ pub(crate) struct Private {
     pub(crate) urn: Text,
     pub(crate) ip_addr: Text,
     pub(crate) mcast_sip_addr: Text,
+    pub(crate) interface: Text,
+    pub(crate) second_ip_addr: Text,
+    pub(crate) second_mcast_sip_addr: Text,
+    pub(crate) second_interface: Text,
     pub(crate) transport: Text,
+    pub(crate) payload_type: Text,
     pub(crate) transport_pixel_format: Text,
+    pub(crate) pacing: Text,
+    pub(crate) packing: Text,
+    pub(crate) incomplete_frames: Text,
+    pub(crate) sdp: Text,
     pub(crate) rdma_provider: Text,
     pub(crate) end_of_stream: Text,
     pub(crate) delivery: Text,
+    pub(crate) protocol_type: Text,
+    pub(crate) socket_name: Text,
+    pub(crate) interface_id: Text,
     pub(crate) video_size: Text,
     pub(crate) pixel_format: Text,
     pub(crate) frame_rate: Text,
+    pub(crate) scan: Text,
+    pub(crate) sample_format: Text,
     pub(crate) ptime: Text,
     pub(crate) port: c_int,
-    pub(crate) payload_type: c_int,
+    pub(crate) second_port: c_int,
+    pub(crate) ttl: c_int,
+    pub(crate) dscp: c_int,
     pub(crate) conn_delay: c_int,
     pub(crate) buf_queue_cap: c_int,
     pub(crate) rdma_num_endpoints: c_int,
     pub(crate) wait_receivers: c_int,
     pub(crate) stall_timeout: c_int,
+    pub(crate) group_timeout: c_int,
     pub(crate) channels: c_int,
     pub(crate) sample_rate: c_int,
     /// A box of the demuxer or muxer, from header to close.
     pub(crate) state: *mut c_void,
 }
+
+/// A number that was not given.
+pub(crate) const UNSET: c_int = -1;
 
 /// The value of a text option; `None` if it was not given and has no default.
 ///
@@ -74,18 +96,6 @@ pub(crate) enum Direction {
     Rx,
 }
 
-enum Value {
-    Text(Option<&'static CStr>),
-    Int(c_int, c_int, c_int),
-}
-
-struct Row {
-    name: &'static CStr,
-    help: &'static CStr,
-    offset: usize,
-    value: Value,
-}
-
 const ENCODING: c_int = 1;
 const DECODING: c_int = 2;
 const AUDIO: c_int = 8;
@@ -94,116 +104,19 @@ const VIDEO: c_int = 16;
 /// Version of libavutil whose `AVClass` ours is: that of FFmpeg 5.1, the oldest.
 const CLASS_VERSION: c_int = (57 << 16) | (28 << 8) | 100;
 
-macro_rules! text {
-    ($name:ident, $default:expr, $help:literal) => {
-        text!($name as $name, $default, $help)
-    };
-    ($name:ident as $field:ident, $default:expr, $help:literal) => {
-        Row {
-            name: c_name(concat!(stringify!($name), "\0")),
-            help: $help,
-            offset: offset_of!(Private, $field),
-            value: Value::Text($default),
-        }
-    };
-}
-
-macro_rules! int {
-    ($name:ident, $default:expr, $min:expr, $max:expr, $help:literal) => {
-        Row {
-            name: c_name(concat!(stringify!($name), "\0")),
-            help: $help,
-            offset: offset_of!(Private, $name),
-            value: Value::Int($default, $min, $max),
-        }
-    };
-}
-
-/// A C string from a literal that ends in a zero byte.
-fn c_name(text: &'static str) -> &'static CStr {
-    CStr::from_bytes_with_nul(text.as_bytes()).unwrap_or(c"")
-}
-
-/// The options of a device.
-fn rows(kind: Kind, direction: Direction) -> Vec<Row> {
-    let video = kind == Kind::Video;
-    let tx = direction == Direction::Tx;
-    // A muxer takes these from its stream, where they are not given.
-    let unless_tx = |default: &'static CStr| (!tx).then_some(default);
-    let mut rows = vec![
-        text!(conn_type, Some(c"multipoint-group"), c"connection type: multipoint-group or st2110"),
-        text!(urn, None, c"name of the multipoint group (default: the URL, or 192.168.97.1)"),
-        text!(ip_addr, Some(c"192.168.96.1"), c"ST 2110: IP address"),
-        int!(port, 9001, 1, 65535, c"ST 2110: UDP port"),
-        text!(mcast_sip_addr, None, c"ST 2110: multicast source filter IP address"),
-        text!(
-            transport,
-            Some(if video { c"st2110-20" } else { c"st2110-30" }),
-            c"ST 2110: transport type"
-        ),
-        int!(payload_type, if video { 112 } else { 111 }, 0, 127, c"ST 2110: RTP payload type"),
-        int!(conn_delay, 0, 0, 10000, c"connection creation delay in ms, for old commands"),
-        int!(
-            buf_queue_cap,
-            if video { 8 } else { 16 },
-            2,
-            128,
-            c"frames that may be sent and not yet received; the source's value counts"
-        ),
-        text!(rdma_provider, Some(c"tcp"), c"RDMA provider between hosts: tcp or verbs"),
-        int!(rdma_num_endpoints, 1, 1, 8, c"RDMA endpoints between hosts"),
-        text!(
-            end_of_stream,
-            Some(c"close"),
-            c"when the source ends: close, or wait for the next one"
-        ),
-        text!(delivery, None, c"reliable, or live: a late receiver misses frames"),
-    ];
-    if tx {
-        rows.extend([
-            int!(wait_receivers, 0, 0, 128, c"wait for so many receivers before the first frame"),
-            int!(
-                stall_timeout,
-                1000,
-                1,
-                60000,
-                c"ms that one receiver may keep this source waiting before it misses frames"
-            ),
-        ]);
-    }
-    if video {
-        rows.extend([
-            text!(
-                transport_pixel_format,
-                Some(c"yuv422p10rfc4175"),
-                c"ST 2110: pixel format on the wire"
-            ),
-            text!(video_size, unless_tx(c"1920x1080"), c"frame size, as 1920x1080 or hd720"),
-            text!(pixel_format, unless_tx(c"yuv422p10le"), c"pixel format"),
-            text!(frame_rate, unless_tx(c"25"), c"frames per second, as 25, 60000/1001 or ntsc"),
-            text!(framerate as frame_rate, unless_tx(c"25"), c"the same as frame_rate"),
-        ]);
-    } else {
-        let (channels, rate) = if tx { (0, 0) } else { (2, 48000) };
-        rows.extend([
-            int!(channels, channels, if tx { 0 } else { 1 }, 64, c"number of channels"),
-            int!(sample_rate, rate, if tx { 0 } else { 1 }, 192_000, c"samples per second"),
-            text!(ptime, Some(c"1ms"), c"packet time: audio in one frame of the mesh"),
-        ]);
-    }
-    rows
-}
-
 /// The class of a device. It lives for ever, as FFmpeg keeps it.
 pub(crate) fn class(
     libav: &Libav,
-    name: &'static CStr,
-    kind: Kind,
+    device: &'static Device,
     direction: Direction,
 ) -> &'static AVClass {
+    let (kind, any_format) = match device.essence {
+        Essence::Video => (Kind::Video, false),
+        Essence::Audio(formats) => (Kind::Audio, formats.len() > 1),
+    };
     let coding = if direction == Direction::Tx { ENCODING } else { DECODING };
     let flags = coding | if kind == Kind::Video { VIDEO } else { AUDIO };
-    let mut options: Vec<AVOption> = rows(kind, direction)
+    let mut options: Vec<AVOption> = rows(kind, direction, any_format)
         .into_iter()
         .map(|row| {
             let (kind, default, min, max) = match row.value {
@@ -247,7 +160,7 @@ pub(crate) fn class(
         (Kind::Audio, Direction::Rx) => 43,
     };
     Box::leak(Box::new(AVClass {
-        class_name: name.as_ptr(),
+        class_name: device.name.as_ptr(),
         item_name: libav.call.av_default_item_name,
         option: options.leak().as_ptr(),
         version: CLASS_VERSION,

@@ -76,11 +76,16 @@ pub(crate) fn set_video(
     codec: c_int,
     (width, height): (u32, u32),
     format: Option<&str>,
+    interlaced: bool,
 ) -> Result<(), Error> {
     let codec = CodecContext::new(context.libav(), Some(codec))?;
     codec.set(c"video_size", &c_string(&format!("{width}x{height}"))?)?;
     if let Some(format) = format {
         codec.set(c"pixel_format", &c_string(format)?)?;
+    }
+    if interlaced {
+        // The field with the top line comes first.
+        codec.set(c"field_order", c"tt")?;
     }
     codec.store(stream)
 }
@@ -145,11 +150,12 @@ impl Parameters {
     }
 
     /// Channels and samples per second.
-    pub(crate) fn audio(&self) -> Result<(c_int, c_int), Error> {
+    pub(crate) fn audio(&self) -> Result<(u32, u32), Error> {
         let layout = self.context.get(c"ch_layout")?;
         let channels = self.context.libav.call.channels(&layout);
         let rate = self.context.get(c"ar")?;
         channels
+            .and_then(|channels| u32::try_from(channels).ok())
             .zip(rate.parse().ok())
             .ok_or_else(|| Error::Data(format!("audio of the stream: found {layout}, {rate} Hz")))
     }

@@ -5,7 +5,7 @@ mod common;
 use common::{Mesh, PATIENT, said};
 use std::process::Command;
 
-const DEVICES: [&str; 3] = ["mcm", "mcm_audio_pcm16", "mcm_audio_pcm24"];
+const DEVICES: [&str; 4] = ["mcm", "mcm_audio", "mcm_audio_pcm16", "mcm_audio_pcm24"];
 
 #[test]
 fn the_devices_are_listed_and_described() {
@@ -23,6 +23,8 @@ fn the_devices_are_listed_and_described() {
         ("muxer", "mcm", "-wait_receivers"),
         ("demuxer", "mcm_audio_pcm16", "-sample_rate"),
         ("muxer", "mcm_audio_pcm24", "-ptime"),
+        ("muxer", "mcm_audio", "-sample_format"),
+        ("demuxer", "mcm_audio", "-group_timeout"),
     ] {
         let (success, help) = mesh.output(&format!("-h {kind}={device}"));
         assert!(success && help.contains(option), "{help}");
@@ -110,6 +112,20 @@ fn what_cannot_be_is_refused_with_its_reason() {
         ("-f mcm -video_size 63x64 -i x -f null -", "yuv422p10le"),
         ("-f mcm_audio_pcm16 -ptime 2ms -i x -f null -", "payload.audio.packetTime: found \"2ms\""),
         ("-f mcm_audio_pcm16 -sample_rate 8000 -i x -f null -", "payload.audio.sampleRate"),
+        (
+            "-f mcm_audio -sample_format pcm_s32le -i x -f null -",
+            "allowed: pcm_s24be, pcm_s16be, pcm_s8",
+        ),
+        (
+            "-f mcm -protocol_type memif -i x -f null -",
+            "protocol_type: found memif; programs of one host",
+        ),
+        ("-f mcm -protocol_type udp -i x -f null -", "use -conn_type st2110"),
+        ("-f mcm -socket_name /run/x -i x -f null -", "socket_name: found /run/x; "),
+        ("-f mcm -interface_id 0 -i x -f null -", "name the group with -urn"),
+        ("-f mcm -payload_type st30 -i x -f null -", "payload_type: found st30; allowed: 0 to 127"),
+        ("-f mcm -sdp x.sdp -i x -f null -", "sdp: found x.sdp; needs -conn_type st2110"),
+        ("-f mcm -ttl 3 -i x -f null -", "ttl: found 3; needs -conn_type st2110"),
         (&format!("{video} -pix_fmt rgb48le -f mcm x"), "choose one with -pix_fmt"),
         (&format!("{video} -c:v mpeg4 -f mcm x"), "codec of the stream"),
         (&format!("{video} -f mcm -video_size 32x32 x"), "the stream is 64x64"),
@@ -117,6 +133,10 @@ fn what_cannot_be_is_refused_with_its_reason() {
         (&format!("{video} -f mcm -pixel_format v210 x"), "-c:v v210"),
         (&format!("{video} -c:v v210 -f mcm x"), "divisible by 6"),
         (&format!("{sine} -c:a pcm_s16le -f mcm_audio_pcm16 x"), "allowed: pcm_s16be"),
+        (
+            &format!("{sine} -c:a pcm_s16be -f mcm_audio -sample_format pcm_s24be x"),
+            "the stream is pcm_s16be",
+        ),
         (&format!("{sine} -ar 48000 -f mcm_audio_pcm24 -channels 2 x"), "the stream has 1"),
     ] {
         fails(&mesh, arguments, reason);
@@ -132,6 +152,8 @@ fn a_group_of_another_format_says_what_it_has() {
     );
     mesh.wait_for_source("camera");
     fails(&mesh, "-f mcm -video_size 64x64 -pixel_format rgb24 -i camera -f null -", "yuv420p");
+    fails(&mesh, "-f mcm -video_size 64x48 -i camera -f null -", "height");
+    fails(&mesh, "-f mcm_audio -i camera -f null -", "group \"camera\" carries video, not audio");
     fails(&mesh, "-f lavfi -i testsrc2=size=64x64 -f mcm camera", "source");
     assert!(!source.has_ended(), "{}", source.output());
     source.kill();

@@ -71,11 +71,10 @@ impl Control<'_> {
         // does not know the call (Valgrind is one) need not keep a program out: any other descriptor stands in.
         let process = pidfd_open(getpid(), PidfdFlags::empty())
             .or_else(|_| rustix::io::fcntl_dupfd_cloexec(self.session.alarm(), 0))?;
-        let program = std::fs::read_to_string("/proc/self/comm").unwrap_or_default();
         let hello = Hello {
             version: VERSION,
             client_id: self.session.client_id.clone(),
-            program: program.trim_end().to_owned(),
+            program: program(),
             pid: std::process::id(),
         };
         let bytes = encode_from_client(from_client::Body::Hello(hello))?;
@@ -243,6 +242,20 @@ impl Control<'_> {
                 log::error!("the media proxy takes connection {key} for a receiver");
                 None
             }
+        }
+    }
+}
+
+/// The program's name, for people. What it was called as comes first: one that the dynamic loader was told to run is known to
+/// the kernel by the loader's name.
+fn program() -> String {
+    let called = std::env::args_os().next().map(std::path::PathBuf::from);
+    let called = called.as_deref().and_then(std::path::Path::file_name);
+    match called {
+        Some(name) => name.to_string_lossy().into_owned(),
+        None => {
+            let known = std::fs::read_to_string("/proc/self/comm").unwrap_or_default();
+            known.trim_end().to_owned()
         }
     }
 }

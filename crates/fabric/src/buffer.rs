@@ -45,6 +45,18 @@ pub unsafe trait ReceiveBuffer: Send + 'static {
     fn memory(&self) -> Option<MemoryId>;
 }
 
+/// The first bytes of a frame that is held.
+pub(crate) fn bytes<S: SendBuffer>(buffer: &S, len: usize) -> &[u8] {
+    // SAFETY: as the trait promises.
+    unsafe { std::slice::from_raw_parts(buffer.start(), len.min(buffer.len())) }
+}
+
+/// The first bytes of memory that nothing is received into at present.
+pub(crate) fn bytes_mut<R: ReceiveBuffer>(buffer: &mut R, len: usize) -> &mut [u8] {
+    // SAFETY: as the trait promises; the caller has the buffer, so that no operation does.
+    unsafe { std::slice::from_raw_parts_mut(buffer.start(), len.min(buffer.len())) }
+}
+
 // SAFETY: the heap memory of a shared slice never moves nor changes while a reference count is held.
 unsafe impl SendBuffer for std::sync::Arc<[u8]> {
     fn start(&self) -> *const u8 {

@@ -8,6 +8,7 @@
 //! libfabric is loaded at run time. Where it, a provider or a device is missing, errors say what to install or enable.
 
 mod arena;
+pub mod bridge;
 mod buffer;
 mod domain;
 mod endpoint;

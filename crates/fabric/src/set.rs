@@ -1,5 +1,6 @@
 //! Endpoints with one completion queue: the safe way to send and receive.
 
+mod control;
 mod operations;
 
 use crate::buffer::{ReceiveBuffer, SendBuffer};
@@ -11,7 +12,8 @@ use crate::info::Info;
 use crate::provider::{Address, Provider};
 use crate::queue::{Completion, Queue};
 use crate::regions::Regions;
-use libc::{c_void, iovec};
+use control::{CONTROL_RECEIVES, CONTROL_SENDS};
+use libc::iovec;
 use libfabric_sys::{FI_ADDR_UNSPEC, FI_EAGAIN};
 use operations::{Operation, Operations};
 use std::ptr::null_mut;
@@ -21,12 +23,6 @@ pub const MAX_ENDPOINTS: usize = 8;
 /// Most bytes that can be sent after a buffer, in the same message.
 pub const MAX_TRAILER: usize = 64;
 
-/// Control messages that may be received before one is read, for each endpoint.
-const CONTROL_RECEIVES: usize = 8;
-/// Control messages under way, for each endpoint.
-const CONTROL_SENDS: usize = 8;
-/// The tag of control messages: `MCM` and a version.
-const CONTROL_TAG: u64 = 0x4d43_4d01;
 const _: () = assert!(MAX_TRAILER <= MAX_CONTROL);
 
 /// Whether buffers are registered with the provider.
@@ -320,78 +316,6 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
             Err(error) => {
                 self.operations.give_back(number);
                 Err((buffer, error))
-            }
-        }
-    }
-
-    /// Begins to send a control message of at most [`MAX_CONTROL`] bytes, which is copied. False: there is no room now or the
-    /// connection is being made; try again after the next events.
-    pub fn send_control(
-        &mut self,
-        endpoint: usize,
-        peer: Peer,
-        message: &[u8],
-    ) -> Result<bool, FabricError> {
-        self.check_endpoint(endpoint)?;
-        if message.len() > MAX_CONTROL {
-            return Err(FabricError::Length { len: message.len(), max: MAX_CONTROL });
-        }
-        if !self.options.control || self.control_sends[endpoint] == CONTROL_SENDS {
-            return Ok(false);
-        }
-        let Some(number) = self.operations.free() else { return Ok(false) };
-        let bytes = self.operations.put_bytes(number, message);
-        let ep = self.endpoints[endpoint].as_ptr();
-        // SAFETY: the endpoint is open and has tagged operations, which were asked for; bytes and context stay.
-        let code = unsafe {
-            ((*(*ep).tagged).send)(
-                ep,
-                bytes.cast(),
-                message.len(),
-                self.operations.descriptor(),
-                peer.0,
-                CONTROL_TAG,
-                self.operations.context(number),
-            )
-        };
-        match self.error("fi_tsend", code) {
-            Ok(()) => {
-                self.operations.begin(number, endpoint, Operation::SendControl);
-                self.control_sends[endpoint] += 1;
-                Ok(true)
-            }
-            Err(error) => {
-                self.operations.give_back(number);
-                error.map_or(Ok(false), Err)
-            }
-        }
-    }
-
-    fn receive_control(&mut self, endpoint: usize) -> Result<(), FabricError> {
-        let Some(number) = self.operations.free() else { return Ok(()) };
-        let ep = self.endpoints[endpoint].as_ptr();
-        // SAFETY: as for `send_control`.
-        let code = unsafe {
-            ((*(*ep).tagged).recv)(
-                ep,
-                self.operations.put_bytes(number, &[]).cast::<c_void>(),
-                MAX_CONTROL,
-                self.operations.descriptor(),
-                FI_ADDR_UNSPEC,
-                CONTROL_TAG,
-                0,
-                self.operations.context(number),
-            )
-        };
-        match self.error("fi_trecv", code) {
-            Ok(()) => {
-                self.operations.begin(number, endpoint, Operation::ReceiveControl);
-                Ok(())
-            }
-            Err(error) => {
-                self.operations.give_back(number);
-                // Without room now: the set lives on with fewer buffers for control messages.
-                error.map_or(Ok(()), Err)
             }
         }
     }

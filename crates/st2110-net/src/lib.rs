@@ -1,9 +1,21 @@
 //! ST 2110 on the kernel's sockets: GSO and GRO, multicast, and the threads that send and receive.
 //!
-//! [`socket`] has one UDP sender and one UDP receiver, usable alone.
+//! * [`socket`]: one UDP sender and one UDP receiver, usable alone.
+//! * [`engine`]: an [`engine::Engine`] has the threads.
+//! * [`host_time`]: PTP hardware clocks, and what the kernel knows about TAI.
+//! * [`send`]: sessions that send. Their frames come from a [`FrameFeed`].
+//! * [`receive`]: sessions that receive. Their frames go to a [`FrameSink`].
 
+pub mod engine;
+pub mod host_time;
+pub mod receive;
+pub mod send;
 pub mod socket;
 
+mod counters;
 mod error;
+mod frame;
 
+pub use counters::Counter;
 pub use error::Error;
+pub use frame::{FrameFeed, FrameSink, FrameSlot, Gap, HeldFrame, Incomplete, Next, Received};

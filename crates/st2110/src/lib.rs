@@ -3,7 +3,16 @@
 //!
 //! Everything takes bytes and time as arguments. Sockets and threads are in `mcm-st2110-net`.
 
+pub mod analyser;
+pub mod ancillary;
+pub mod audio;
+pub mod jpegxs;
 pub mod pacing;
+pub mod redundancy;
+pub mod reference;
 pub mod rtp;
+pub mod sdp;
+pub mod sequence;
 pub mod time;
 pub mod video;
+pub mod window;

@@ -1,6 +1,8 @@
 //! What tests of endpoints share.
 #![allow(dead_code, unreachable_pub)] // Each test file uses a part of it.
 
+pub mod group;
+
 use fabric::{
     Address, EndpointOptions, EndpointSet, Event, HeapBuffer, Provider, Registration,
     library_version,

@@ -1,6 +1,8 @@
 //! Two hosts made of network namespaces and a veth pair.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub(crate) mod frames;
+
 use std::{
     fs::File,
     io::Write as _,

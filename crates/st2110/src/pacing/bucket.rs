@@ -54,12 +54,27 @@ impl LeakyBucket {
 
     /// The level at `now`, in packets.
     pub fn level(&self, now: Tai) -> f64 {
-        self.level_at(now) as f64 / self.packet as f64
+        self.packets(self.level_at(now))
     }
 
     /// Whether the level at `now` is above `limit` packets.
     pub fn exceeds(&self, now: Tai, limit: u32) -> bool {
-        self.level_at(now) > u128::from(limit) * self.packet
+        self.above(self.level_at(now), limit)
+    }
+
+    /// The level after the last packet, in parts of a packet: levels compare by it.
+    pub(crate) const fn parts(&self) -> u128 {
+        self.level
+    }
+
+    /// `parts` in packets.
+    pub(crate) fn packets(&self, parts: u128) -> f64 {
+        parts as f64 / self.packet as f64
+    }
+
+    /// Whether `parts` are more than `limit` packets.
+    pub(crate) fn above(&self, parts: u128, limit: u32) -> bool {
+        parts > u128::from(limit) * self.packet
     }
 
     /// How many whole packets fit at `now` below `limit` packets.

@@ -13,6 +13,8 @@ mod bucket;
 mod schedule;
 mod sender;
 mod sender_type;
+#[cfg(test)]
+mod simulation;
 
 pub use bucket::LeakyBucket;
 pub use schedule::{Raster, Schedule};

@@ -27,7 +27,8 @@ pub enum Step {
 
 /// Decides when packets leave, so that the stream keeps to its type.
 ///
-/// Packets are due a *lead* before the schedule reads them, half of the virtual receiver buffer, and leave in bursts of a few. What
+/// Packets are due a *lead* before the schedule reads them, half of the virtual receiver buffer but at most an eighth of a
+/// unit, and leave in bursts of a few. What
 /// breaks Cinst is not a timer that comes late, but the burst with which a stall is made good; so the sender holds a bucket
 /// of its own, smaller than the standard's and slower to drain, and whatever is late waits for room in it. At 1.08 times
 /// the average rate it catches up.
@@ -65,8 +66,9 @@ impl Sender {
         let limits = Limits::new(kind, packets, rate, schedule.active(), max_udp);
         let cap = (limits.cmax * 3 / 4).max(1);
         let burst = (cap * 2 / 3).clamp(1, Self::MAX_BURST);
-        // The buffer also has to take the burst that arrives at once.
+        // The buffer also has to take the burst that arrives at once; and of a small unit not most may be due before it begins.
         let lead = (limits.vrx / 2).min(limits.vrx.saturating_sub(burst));
+        let lead = lead.min((packets / 8).max(burst));
         let bucket = LeakyBucket::new(rate, packets, Self::DRAIN);
         Self { schedule, limits, bucket, cap, burst, lead, unit: Unit::default() }
     }
@@ -90,10 +92,16 @@ impl Sender {
     /// How long before its read time a packet of a unit of `packets` packets is due.
     ///
     /// The first packet of unit `n` so leaves at n·Tf + TRO − lead. Data that is there only later costs lead, down to an
-    /// underrun of the receiver's buffer: choose TRO (and say so by `TROFFSET`) at least as long as this plus the time that data
-    /// takes to arrive.
+    /// underrun of the receiver's buffer; see [`Sender::least_offset`].
     pub fn lead(&self, packets: u32) -> Duration {
         Duration::from_nanos(self.schedule.span(packets, self.lead))
+    }
+
+    /// The least offset TRO with which the whole lead can be had, if the data of unit `n` are there `data` after n·Tf: rounded up
+    /// to microseconds, as `TROFFSET` has them. The default offset is often less than the lead alone.
+    pub fn least_offset(&self, packets: u32, data: Duration) -> Duration {
+        let least = self.lead(packets).saturating_add(data);
+        Duration::from_micros(nanos(least).div_ceil(1000))
     }
 
     /// Starts unit `n`, which has `packets` packets. What was left of the unit before is given up.
@@ -131,8 +139,9 @@ impl Sender {
         let packets = packets.min(self.left());
         self.unit.sent += packets;
         self.bucket.add(before, packets);
-        // Within the distance between the own bucket and the model's a delay does no harm.
-        let spare = self.schedule.span(self.unit.packets, (self.limits.cmax - self.cap) / 2);
+        // A delay does no harm as long as less drains in it than the own bucket is smaller than the model's. Delays do not add up: one
+        // burst's makes the distance to the next shorter, and that one's longer again. Td is at least 0.909 TRS.
+        let spare = self.schedule.span(self.unit.packets, self.limits.cmax - self.cap) / 10 * 9;
         self.bucket.hold(nanos(after.since(before)).saturating_sub(spare));
     }
 
@@ -181,6 +190,9 @@ mod tests {
         let mut sender = sender(SenderType::Wide, PACKETS);
         // VRX = 240000 / 300 = 800, half of it is 400 packets of 4 µs.
         assert_eq!(sender.lead(PACKETS), Duration::from_micros(1600));
+        assert_eq!(sender.lead(PACKETS + 1), Duration::from_nanos(1_599_666));
+        let data = Duration::from_millis(3);
+        assert_eq!(sender.least_offset(PACKETS + 1, data), Duration::from_micros(4600));
         assert_eq!(sender.step(Tai::from_nanos(0)), Step::Idle);
         sender.begin(50, PACKETS);
         let due = Tai::from_nanos(1_000_000_000 + 2_000_000 - 1_600_000);
@@ -218,9 +230,9 @@ mod tests {
         let before = Tai::from_nanos(1_003_000_000);
         let after = Tai::from_nanos(1_004_000_000);
         sender.sent(12, before, after);
-        // Of the millisecond 2 packets of 4 µs count; without `after` the bucket would be empty again.
+        // Of the millisecond 4 · 4 µs · 0.9 count, in which 3.7 of the 12 packets drain. Without `after` the bucket would be empty.
         let Step::Wait { until } = sender.step(after) else { panic!("no wait") };
-        assert!(until > Tai::from_nanos(1_004_020_000), "{until}");
+        assert!(until > Tai::from_nanos(1_004_016_000), "{until}");
     }
 
     #[test]

@@ -1,0 +1,127 @@
+//! From a group to another proxy.
+
+mod connection;
+mod outgoing;
+
+use super::link::{Backoff, LinkOptions};
+use super::ports::{Ended, FrameSource};
+use super::state::{BridgeStatus, Stop};
+use crate::error::FabricError;
+use crate::provider::Address;
+use connection::{Connection, Next};
+use std::time::{Duration, Instant};
+
+/// An egress.
+#[derive(Debug)]
+pub struct Egress<S: FrameSource> {
+    link: LinkOptions,
+    remote: Address,
+    source: S,
+    status: BridgeStatus,
+    backoff: Backoff,
+    connection: Option<Connection<S::Frame>>,
+    /// When the next attempt is made, if there is no connection.
+    retry: Instant,
+    /// Whether frames are held back: only until the first attempt has come to something. Later, who has no connection lets
+    /// them pass, so that the group does not wait for it.
+    patient: bool,
+}
+
+impl<S: FrameSource> Egress<S> {
+    /// Will send to the endpoints at `remote` and the ports after it.
+    pub fn new(
+        link: LinkOptions,
+        remote: Address,
+        source: S,
+        status: BridgeStatus,
+    ) -> Result<Self, FabricError> {
+        link.check()?;
+        remote.check(link.provider)?;
+        link.local.check(link.provider)?;
+        remote.offset(link.endpoints - 1)?;
+        Ok(Self {
+            link,
+            remote,
+            source,
+            status,
+            backoff: Backoff::new(),
+            connection: None,
+            retry: Instant::now(),
+            patient: true,
+        })
+    }
+
+    /// Carries frames until it is stopped or the source has ended. To be called on a thread of its own.
+    pub fn run(mut self, stop: &Stop) {
+        while !stop.is_stopped() {
+            match self.turn(Instant::now()) {
+                Ok((wants_frames, time)) => self.sleep(stop, wants_frames, time),
+                Err(Ended) => break,
+            }
+        }
+        if let Some(connection) = &mut self.connection {
+            connection.bye();
+        }
+    }
+
+    /// Does what can be done now. Returns whether frames are wanted, and how long to sleep at most.
+    fn turn(&mut self, now: Instant) -> Result<(bool, Duration), Ended> {
+        if self.connection.is_none() && now >= self.retry {
+            match Connection::open(&self.link, &self.remote, self.source.hold_limit(), now) {
+                Ok(connection) => self.connection = Some(connection),
+                Err(error) => self.lost(&error.to_string(), now),
+            }
+        }
+        let next = match &mut self.connection {
+            Some(connection) => connection.turn(&mut self.source, &self.status, now)?,
+            None => Next::Sleep { until: self.retry, wants_frames: false, up: false },
+        };
+        match next {
+            Next::Sleep { until, wants_frames, up } => {
+                if up {
+                    self.patient = false;
+                    self.backoff.reset();
+                }
+                let drops = !up && !self.patient;
+                if drops {
+                    self.drain()?;
+                }
+                Ok((wants_frames || drops, until.saturating_duration_since(now)))
+            }
+            Next::Lost(why) => {
+                self.lost(&why, now);
+                Ok((false, Duration::ZERO))
+            }
+        }
+    }
+
+    fn lost(&mut self, why: &str, now: Instant) {
+        if let Some(connection) = self.connection.take() {
+            self.status.counters().unsent.add(connection.under_way());
+        }
+        self.status.down(why);
+        self.patient = false;
+        self.retry = now + self.backoff.next();
+    }
+
+    /// Lets frames pass.
+    fn drain(&mut self) -> Result<(), Ended> {
+        while self.source.take()?.is_some() {
+            self.status.counters().unsent.add(1);
+        }
+        Ok(())
+    }
+
+    fn sleep(&self, stop: &Stop, wants_frames: bool, time: Duration) {
+        let frames = wants_frames.then(|| self.source.ready());
+        let (network, time) = match &self.connection {
+            Some(connection) => match connection.may_sleep() {
+                Some(fd) => (fd, time),
+                None => (None, Duration::ZERO),
+            },
+            None => (None, time),
+        };
+        let fds: Vec<_> = frames.into_iter().chain(network).collect();
+        stop.wait(&fds, time);
+    }
+}

@@ -1,0 +1,303 @@
+//! One attempt of an egress to have a connection, for as long as it lasts.
+
+use super::outgoing::{Message, Outgoing};
+use crate::bridge::image::{Image, Trailer};
+use crate::bridge::link::{LinkOptions, Outbox, random};
+use crate::bridge::ports::{Ended, FrameSource, SourceFrame};
+use crate::bridge::session::{CallState, Caller, LOST};
+use crate::bridge::state::BridgeStatus;
+use crate::buffer::{HeapBuffer, SendBuffer};
+use crate::error::FabricError;
+use crate::event::Event;
+use crate::provider::Address;
+use crate::set::{EndpointSet, Peer};
+use std::collections::VecDeque;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+/// How soon something is tried again that the provider had no room or connection for: no descriptor tells.
+const BUSY: Duration = Duration::from_millis(2);
+/// How long to sleep when nothing at all is due.
+const IDLE: Duration = Duration::from_secs(1);
+/// How soon to look again where the provider has no descriptor.
+const NO_DESCRIPTOR: Duration = Duration::from_micros(500);
+/// Frames under way, at least, as far as the ring lets them be held.
+const UNDER_WAY: usize = 4;
+
+/// What is to be done next.
+pub(super) enum Next {
+    /// Sleep.
+    Sleep {
+        /// At most until then.
+        until: Instant,
+        /// Less if a frame comes.
+        wants_frames: bool,
+        /// Whether there is somebody on the other side.
+        up: bool,
+    },
+    /// Give the connection up, for this reason.
+    Lost(String),
+}
+
+#[derive(Debug)]
+pub(super) struct Connection<F: SourceFrame> {
+    set: EndpointSet<Outgoing<F>, HeapBuffer>,
+    peers: Vec<Peer>,
+    image: Image,
+    sealed: bool,
+    /// In the extended form.
+    caller: Option<Caller>,
+    outbox: Outbox<Peer>,
+    /// Frames begun to be sent: the number of the next.
+    sent: u64,
+    /// Payload bytes of frames under way, in the order of their numbers for each endpoint.
+    under_way: Vec<VecDeque<usize>>,
+    window: usize,
+    /// A message that had no room yet.
+    waiting: Option<Message<F>>,
+    /// Since when nothing has been completed though something is under way or waits.
+    stuck_since: Instant,
+    patience: Duration,
+    /// Whether something was sent, in the plain form the only sign of the other side.
+    confirmed: bool,
+}
+
+impl<F: SourceFrame> Connection<F> {
+    pub(super) fn open(
+        link: &LinkOptions,
+        remote: &Address,
+        hold_limit: usize,
+        now: Instant,
+    ) -> Result<Self, FabricError> {
+        let window = UNDER_WAY.max(2 * link.endpoints).min(hold_limit.saturating_sub(1)).max(1);
+        let mut set = EndpointSet::open(link.set(window, 0))?;
+        let peers = (0..link.endpoints)
+            .map(|index| set.insert(&remote.offset(index)?))
+            .collect::<Result<Vec<_>, _>>()?;
+        let caller = match (&link.extended, set.name(0)) {
+            (None, _) => None,
+            (Some(extended), Some(Address::Inet(address))) => {
+                Some(Caller::new(&extended.key, link.terms(), *address, random()?, now))
+            }
+            (Some(_), other) => {
+                return Err(FabricError::AddressForm {
+                    provider: link.provider,
+                    address: other.unwrap_or(&link.local).clone(),
+                    wanted: "for sessions an IPv4 address with a port",
+                });
+            }
+        };
+        Ok(Self {
+            set,
+            peers,
+            image: link.image,
+            sealed: link.extended.as_ref().is_some_and(|extended| extended.sealed),
+            caller,
+            outbox: Outbox::new(),
+            sent: 0,
+            under_way: vec![VecDeque::new(); link.endpoints],
+            window,
+            waiting: None,
+            stuck_since: now,
+            patience: LOST + link.frame_time(),
+            confirmed: false,
+        })
+    }
+
+    /// Frames that are neither sent nor still in the ring.
+    pub(super) fn under_way(&self) -> u64 {
+        let sends: usize = self.under_way.iter().map(VecDeque::len).sum();
+        sends as u64 + u64::from(self.waiting.is_some())
+    }
+
+    /// The descriptor to sleep on, if there is one; `None`: no sleep now, there is something to do.
+    pub(super) fn may_sleep(&self) -> Option<Option<BorrowedFd<'_>>> {
+        match self.set.fd() {
+            None => Some(None),
+            // An error is found again by the next turn.
+            Some(fd) => self.set.may_wait().unwrap_or(false).then_some(Some(fd)),
+        }
+    }
+
+    pub(super) fn bye(&mut self) {
+        if let (Some(bye), Some(peer)) =
+            (self.caller.as_mut().and_then(Caller::bye), self.peers.first())
+        {
+            // Nobody waits for it: without it the other side notices the silence.
+            let _ = self.set.send_control(0, *peer, &bye);
+            let _ = self.set.poll();
+        }
+    }
+
+    pub(super) fn turn<S: FrameSource<Frame = F>>(
+        &mut self,
+        source: &mut S,
+        status: &BridgeStatus,
+        now: Instant,
+    ) -> Result<Next, Ended> {
+        match self.work(source, status, now) {
+            Ok(next) => next,
+            Err(error) => Ok(Next::Lost(error.to_string())),
+        }
+    }
+
+    fn work<S: FrameSource<Frame = F>>(
+        &mut self,
+        source: &mut S,
+        status: &BridgeStatus,
+        now: Instant,
+    ) -> Result<Result<Next, Ended>, FabricError> {
+        if let Some(why) = self.events(status, now)? {
+            return Ok(Ok(Next::Lost(why)));
+        }
+        let credit = match self.caller.as_ref().map(|caller| caller.state(now)) {
+            None => Some(u64::MAX),
+            Some(CallState::Up { credit }) => Some(credit),
+            Some(CallState::Calling) => None,
+            Some(CallState::Lost) => {
+                return Ok(Ok(Next::Lost("nothing is heard of the other proxy".to_owned())));
+            }
+            Some(CallState::Refused(reason)) => {
+                return Ok(Ok(Next::Lost(format!("the other proxy refuses: {reason}"))));
+            }
+        };
+        if let (Some(caller), Some(peer)) = (&mut self.caller, self.peers.first()) {
+            if let Some(message) = caller.say(self.sent, now) {
+                self.outbox.put(*peer, message);
+            }
+            self.outbox.send(|peer, message| self.set.send_control(0, *peer, message))?;
+        }
+        if let Some(credit) = credit {
+            if self.caller.is_some() {
+                status.up();
+            }
+            while self.under_way() < self.window as u64 && self.sent < credit
+                || self.waiting.is_some()
+            {
+                match self.next(source, status, now) {
+                    Err(Ended) => return Ok(Err(Ended)),
+                    Ok(None) => break,
+                    Ok(Some(message)) => {
+                        if !self.begin(message)? {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        if self.under_way() > 0 && self.caller.is_none() && now - self.stuck_since > self.patience {
+            return Ok(Ok(Next::Lost("the other proxy takes nothing".to_owned())));
+        }
+        let room = self.under_way() < self.window as u64;
+        let wants_frames = self.waiting.is_none() && room && credit.is_some_and(|c| self.sent < c);
+        let mut until = now + IDLE;
+        if self.waiting.is_some() || !self.outbox.is_empty() {
+            until = now + BUSY;
+        } else if self.set.fd().is_none() {
+            until = now + NO_DESCRIPTOR;
+        }
+        match &self.caller {
+            Some(caller) => until = until.min(caller.due()),
+            None if self.under_way() > 0 => until = until.min(self.stuck_since + self.patience),
+            None => {}
+        }
+        Ok(Ok(Next::Sleep {
+            until,
+            wants_frames,
+            up: credit.is_some() && (self.caller.is_some() || self.confirmed),
+        }))
+    }
+
+    /// The message to send next, if there is one.
+    fn next<S: FrameSource<Frame = F>>(
+        &mut self,
+        source: &mut S,
+        status: &BridgeStatus,
+        now: Instant,
+    ) -> Result<Option<Message<F>>, Ended> {
+        if let Some(message) = self.waiting.take() {
+            return Ok(Some(message));
+        }
+        if self.under_way() == 0 {
+            self.stuck_since = now;
+        }
+        loop {
+            let Some(frame) = source.take()? else { return Ok(None) };
+            let message = if SendBuffer::len(&frame) != self.image.size() {
+                None
+            } else {
+                self.message(frame)
+            };
+            if message.is_some() {
+                return Ok(message);
+            }
+            // A source with other sizes than those that the agent knows.
+            status.counters().malformed.add(1);
+        }
+    }
+
+    fn message(&self, frame: F) -> Option<Message<F>> {
+        let Some(caller) = &self.caller else {
+            return Some(Message::plain(frame, &self.image, self.sent));
+        };
+        let session = caller.session();
+        let trailer = Trailer { sequence: self.sent, tai_ns: frame.tai_ns(), session };
+        let keys = if self.sealed { Some(caller.keys()?) } else { None };
+        Message::extended(frame, &self.image, trailer, keys)
+    }
+
+    /// Begins to send. False: there is no room or no connection yet, and the message waits.
+    fn begin(&mut self, message: Message<F>) -> Result<bool, FabricError> {
+        let endpoint = (self.sent % self.peers.len() as u64) as usize;
+        let (peer, len, payload) = (self.peers[endpoint], message.len, message.payload);
+        let mut message = message;
+        let tail = message.tail().to_vec();
+        match self.set.send(endpoint, peer, message.buffer, len, &tail) {
+            Ok(()) => {
+                self.under_way[endpoint].push_back(payload);
+                self.sent += 1;
+                Ok(true)
+            }
+            Err((buffer, None)) => {
+                message.buffer = buffer;
+                self.waiting = Some(message);
+                Ok(false)
+            }
+            Err((_, Some(error))) => Err(error),
+        }
+    }
+
+    /// Takes what has happened; returns why the connection is lost, if it is.
+    fn events(
+        &mut self,
+        status: &BridgeStatus,
+        now: Instant,
+    ) -> Result<Option<String>, FabricError> {
+        while let Some(event) = self.set.poll()? {
+            match event {
+                Event::Sent { endpoint, buffer } => {
+                    drop(buffer);
+                    let payload = self.under_way[endpoint].pop_front().unwrap_or(0);
+                    self.stuck_since = now;
+                    self.confirmed = true;
+                    status.counters().frames.add(1);
+                    status.counters().bytes.add(payload as u64);
+                    // In the plain form the first sign of the other side.
+                    status.up();
+                }
+                Event::SendFailed { error, .. } | Event::ControlFailed { error, .. } => {
+                    return Ok(Some(format!("sending failed: {error}")));
+                }
+                Event::Control { message, .. } => {
+                    let heard = self.caller.as_mut().map(|c| c.heard(message.bytes(), now));
+                    if heard.is_some_and(|heard| heard.is_err()) {
+                        status.counters().foreign.add(1);
+                    }
+                }
+                // Nothing was given to receive into.
+                Event::Received { .. } | Event::ReceiveFailed { .. } => {}
+            }
+        }
+        Ok(None)
+    }
+}

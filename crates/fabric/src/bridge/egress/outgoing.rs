@@ -1,0 +1,94 @@
+//! What an egress sends.
+
+use crate::bridge::image::{Image, TAG, TRAILER, Trailer};
+use crate::bridge::keys::SessionKeys;
+use crate::bridge::ports::SourceFrame;
+use crate::buffer::{HeapBuffer, MemoryId, ReceiveBuffer, SendBuffer, bytes, bytes_mut};
+use crate::set::MAX_TRAILER;
+
+/// A frame as it lies in its slot, or an encrypted copy of it.
+#[derive(Debug)]
+pub(super) enum Outgoing<F> {
+    Frame(F),
+    Sealed(HeapBuffer),
+}
+
+// SAFETY: both kinds keep the promise themselves; nobody writes to an encrypted copy once it is here.
+unsafe impl<F: SendBuffer> SendBuffer for Outgoing<F> {
+    fn start(&self) -> *const u8 {
+        match self {
+            Self::Frame(frame) => frame.start(),
+            Self::Sealed(buffer) => buffer.start(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Frame(frame) => SendBuffer::len(frame),
+            Self::Sealed(buffer) => ReceiveBuffer::len(buffer),
+        }
+    }
+
+    fn memory(&self) -> Option<MemoryId> {
+        match self {
+            Self::Frame(frame) => frame.memory(),
+            Self::Sealed(_) => None,
+        }
+    }
+}
+
+/// A message that is ready to be sent.
+#[derive(Debug)]
+pub(super) struct Message<F> {
+    pub(super) buffer: Outgoing<F>,
+    /// Bytes of the buffer.
+    pub(super) len: usize,
+    /// What follows them.
+    tail: [u8; MAX_TRAILER],
+    tail_len: usize,
+    /// Payload bytes, for the statistics.
+    pub(super) payload: usize,
+}
+
+impl<F: SourceFrame> Message<F> {
+    fn new(buffer: Outgoing<F>, len: usize, parts: [&[u8]; 2], payload: usize) -> Self {
+        let mut tail = [0; MAX_TRAILER];
+        let mut tail_len = 0;
+        for part in parts {
+            tail[tail_len..tail_len + part.len()].copy_from_slice(part);
+            tail_len += part.len();
+        }
+        Self { buffer, len, tail, tail_len, payload }
+    }
+
+    /// The plain form: the whole image and the number.
+    pub(super) fn plain(frame: F, image: &Image, sequence: u64) -> Self {
+        let payload = frame.payload_len();
+        Self::new(Outgoing::Frame(frame), image.size(), [&sequence.to_le_bytes(), &[]], payload)
+    }
+
+    /// The extended form, encrypted if there are keys. `None`: it could not be encrypted.
+    pub(super) fn extended(
+        frame: F,
+        image: &Image,
+        trailer: Trailer,
+        keys: Option<&SessionKeys>,
+    ) -> Option<Self> {
+        const { assert!(TRAILER + TAG <= MAX_TRAILER) };
+        let payload = frame.payload_len();
+        let len = image.used(payload, frame.metadata_len());
+        let end = trailer.bytes();
+        let Some(keys) = keys else {
+            return Some(Self::new(Outgoing::Frame(frame), len, [&end, &[]], payload));
+        };
+        let mut copy = HeapBuffer::new(len);
+        let clear = bytes_mut(&mut copy, len);
+        clear.copy_from_slice(bytes(&frame, len));
+        let tag = keys.seal(clear, &trailer)?;
+        Some(Self::new(Outgoing::Sealed(copy), len, [&tag, &end], payload))
+    }
+
+    pub(super) fn tail(&self) -> &[u8] {
+        &self.tail[..self.tail_len]
+    }
+}

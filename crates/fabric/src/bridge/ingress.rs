@@ -1,0 +1,99 @@
+//! From another proxy into a group.
+
+mod connection;
+mod peers;
+mod posts;
+
+use super::link::{Backoff, LinkOptions};
+use super::ports::{Ended, FrameSink};
+use super::state::{BridgeStatus, Stop};
+use crate::error::FabricError;
+use connection::{Connection, Next};
+use std::time::{Duration, Instant};
+
+/// An ingress.
+#[derive(Debug)]
+pub struct Ingress<K: FrameSink> {
+    link: LinkOptions,
+    sink: K,
+    status: BridgeStatus,
+    backoff: Backoff,
+    connection: Option<Connection<K::Slot>>,
+    /// When the next attempt is made, if there is none.
+    retry: Instant,
+}
+
+impl<K: FrameSink> Ingress<K> {
+    /// Will receive at `link.local` and the ports after it.
+    pub fn new(link: LinkOptions, sink: K, status: BridgeStatus) -> Result<Self, FabricError> {
+        link.check()?;
+        link.local.check(link.provider)?;
+        link.local.offset(link.endpoints - 1)?;
+        if sink.hold_limit() < link.endpoints {
+            return Err(FabricError::Parameter {
+                name: "queue capacity of the group",
+                value: sink.hold_limit(),
+                accepted: "at least the number of endpoints",
+            });
+        }
+        let retry = Instant::now();
+        Ok(Self { link, sink, status, backoff: Backoff::new(), connection: None, retry })
+    }
+
+    /// Carries frames until it is stopped or the group has ended. To be called on a thread of its own.
+    pub fn run(mut self, stop: &Stop) {
+        while !stop.is_stopped() {
+            match self.turn(Instant::now()) {
+                Ok((wants_slots, time)) => self.sleep(stop, wants_slots, time),
+                Err(Ended) => break,
+            }
+        }
+        if let Some(connection) = &mut self.connection {
+            connection.bye();
+        }
+    }
+
+    /// Does what can be done now. Returns whether slots are wanted, and how long to sleep at most.
+    fn turn(&mut self, now: Instant) -> Result<(bool, Duration), Ended> {
+        if self.connection.is_none() && now >= self.retry {
+            match Connection::open(&self.link, self.sink.hold_limit()) {
+                Ok(connection) => {
+                    self.connection = Some(connection);
+                    self.backoff.reset();
+                }
+                Err(error) => self.lost(&error.to_string(), now),
+            }
+        }
+        let Some(connection) = &mut self.connection else {
+            return Ok((false, self.retry.saturating_duration_since(now)));
+        };
+        match connection.turn(&mut self.sink, &self.status, now)? {
+            Next::Sleep { until, wants_slots } => {
+                Ok((wants_slots, until.saturating_duration_since(now)))
+            }
+            Next::Lost(why) => {
+                self.lost(&why, now);
+                Ok((false, Duration::ZERO))
+            }
+        }
+    }
+
+    fn lost(&mut self, why: &str, now: Instant) {
+        self.connection = None;
+        self.status.down(why);
+        self.retry = now + self.backoff.next();
+    }
+
+    fn sleep(&self, stop: &Stop, wants_slots: bool, time: Duration) {
+        let slots = wants_slots.then(|| self.sink.ready());
+        let (network, time) = match &self.connection {
+            Some(connection) => match connection.may_sleep() {
+                Some(fd) => (fd, time),
+                None => (None, Duration::ZERO),
+            },
+            None => (None, time),
+        };
+        let fds: Vec<_> = slots.into_iter().chain(network).collect();
+        stop.wait(&fds, time);
+    }
+}

@@ -1,0 +1,351 @@
+//! The endpoints of an ingress, for as long as they are open.
+
+use super::peers::Peers;
+use super::posts::Posts;
+use crate::bridge::image::{Image, MAX_TAIL, Sysdata, Trailer};
+use crate::bridge::link::{LinkOptions, Outbox, random};
+use crate::bridge::ports::{Arrival, Ended, FrameSink, NotPublished};
+use crate::bridge::sequence::{Sequencer, Start, Unwanted};
+use crate::bridge::session::{Listener, Update};
+use crate::bridge::state::{BridgeStatus, LinkState};
+use crate::buffer::{ReceiveBuffer, bytes_mut};
+use crate::error::FabricError;
+use crate::event::{ControlMessage, Event};
+use crate::set::{EndpointSet, Peer};
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How soon something is tried again that the provider had no room or connection for: no descriptor tells.
+const BUSY: Duration = Duration::from_millis(2);
+/// How long to sleep when nothing at all is due.
+const IDLE: Duration = Duration::from_secs(1);
+/// How soon to look again where the provider has no descriptor.
+const NO_DESCRIPTOR: Duration = Duration::from_micros(500);
+/// How long receivers are waited for at a time; in between the other proxy hears that this one lives.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// Slots that wait for frames, if the group has so many.
+const SLOTS: usize = 8;
+
+/// What is to be done next.
+pub(super) enum Next {
+    /// Sleep.
+    Sleep {
+        /// At most until then.
+        until: Instant,
+        /// Less if a slot becomes free.
+        wants_slots: bool,
+    },
+    /// Close the endpoints, and open them again, for this reason.
+    Lost(String),
+}
+
+#[derive(Debug)]
+pub(super) struct Connection<R: ReceiveBuffer> {
+    set: EndpointSet<Arc<[u8]>, R>,
+    image: Image,
+    sealed: bool,
+    /// In the extended form.
+    listener: Option<Listener>,
+    outbox: Outbox<Peer>,
+    peers: Peers,
+    posts: Posts,
+    slots: u64,
+    order: Sequencer<(R, Arrival)>,
+    /// A frame that receivers have no room for yet.
+    blocked: Option<(R, Arrival)>,
+}
+
+impl<R: ReceiveBuffer> Connection<R> {
+    pub(super) fn open(link: &LinkOptions, hold_limit: usize) -> Result<Self, FabricError> {
+        // Half of a queue may be empty, so that the other half can be full.
+        let slots = SLOTS.min(hold_limit / 2).max(link.endpoints).max(1);
+        let listener = link.extended.as_ref().map(|e| Listener::new(e.key.clone(), link.terms()));
+        let start = if listener.is_some() { Start::Zero } else { Start::Anywhere };
+        Ok(Self {
+            set: EndpointSet::open(link.set(1, slots))?,
+            image: link.image,
+            sealed: link.extended.as_ref().is_some_and(|extended| extended.sealed),
+            listener,
+            outbox: Outbox::new(),
+            peers: Peers::default(),
+            posts: Posts::new(link.endpoints),
+            slots: slots as u64,
+            order: Sequencer::new(start, link.endpoints),
+            blocked: None,
+        })
+    }
+
+    /// The descriptor to sleep on, if there is one; `None`: no sleep now, there is something to do.
+    pub(super) fn may_sleep(&self) -> Option<Option<BorrowedFd<'_>>> {
+        if self.blocked.is_some() {
+            return None;
+        }
+        match self.set.fd() {
+            None => Some(None),
+            // An error is found again by the next turn.
+            Some(fd) => self.set.may_wait().unwrap_or(false).then_some(Some(fd)),
+        }
+    }
+
+    pub(super) fn bye(&mut self) {
+        if let Some((address, bye)) = self.listener.as_mut().and_then(Listener::bye)
+            && let Ok(peer) = self.peers.number(&mut self.set, address)
+        {
+            // Nobody waits for it: without it the other side notices the silence.
+            let _ = self.set.send_control(0, peer, &bye);
+            let _ = self.set.poll();
+        }
+    }
+
+    pub(super) fn turn<K: FrameSink<Slot = R>>(
+        &mut self,
+        sink: &mut K,
+        status: &BridgeStatus,
+        now: Instant,
+    ) -> Result<Next, Ended> {
+        match self.work(sink, status, now) {
+            Ok(next) => next,
+            Err(error) => Ok(Next::Lost(error.to_string())),
+        }
+    }
+
+    fn work<K: FrameSink<Slot = R>>(
+        &mut self,
+        sink: &mut K,
+        status: &BridgeStatus,
+        now: Instant,
+    ) -> Result<Result<Next, Ended>, FabricError> {
+        while let Some(event) = self.set.poll()? {
+            self.take(event, status, now)?;
+        }
+        if self.deliver(sink, status, now).is_err() {
+            return Ok(Err(Ended));
+        }
+        let wants_slots = match self.fill(sink)? {
+            Ok(wants_slots) => wants_slots,
+            Err(Ended) => return Ok(Err(Ended)),
+        };
+        if let Some(listener) = &mut self.listener {
+            if listener.is_lost(now) {
+                listener.forget();
+                return Ok(Ok(Next::Lost("nothing is heard of the other proxy".to_owned())));
+            }
+            while let Some((address, message)) = listener.say(self.posts.granted(), now) {
+                let peer = self.peers.number(&mut self.set, address)?;
+                self.outbox.put(peer, message);
+                self.outbox.send(|peer, message| self.set.send_control(0, *peer, message))?;
+            }
+            self.outbox.send(|peer, message| self.set.send_control(0, *peer, message))?;
+        }
+        let mut until = now + IDLE;
+        if !self.outbox.is_empty() {
+            until = now + BUSY;
+        } else if self.set.fd().is_none() {
+            until = now + NO_DESCRIPTOR;
+        }
+        let due = [self.order.deadline(), self.listener.as_ref().and_then(Listener::due)];
+        let until = due.into_iter().flatten().fold(until, Instant::min);
+        Ok(Ok(Next::Sleep { until, wants_slots }))
+    }
+
+    /// Gives free slots to the endpoints. Returns whether more are wanted.
+    fn fill<K: FrameSink<Slot = R>>(
+        &mut self,
+        sink: &mut K,
+    ) -> Result<Result<bool, Ended>, FabricError> {
+        // Frames that wait for their turn are in slots too.
+        while self.posts.waiting() + (self.order.waiting() as u64) < self.slots {
+            let slot = match sink.slot() {
+                Ok(Some(slot)) => slot,
+                Ok(None) => return Ok(Ok(true)),
+                Err(Ended) => return Ok(Err(Ended)),
+            };
+            let endpoint = self.posts.next(self.listener.is_some());
+            if !self.post(endpoint, slot)? {
+                break;
+            }
+        }
+        Ok(Ok(false))
+    }
+
+    fn post(&mut self, endpoint: usize, slot: R) -> Result<bool, FabricError> {
+        match self.set.receive(endpoint, slot) {
+            Ok(()) => {
+                self.posts.posted(endpoint);
+                Ok(true)
+            }
+            // The slot goes back to the ring.
+            Err((_, None)) => Ok(false),
+            Err((_, Some(error))) => Err(error),
+        }
+    }
+
+    fn take(
+        &mut self,
+        event: Event<Arc<[u8]>, R>,
+        status: &BridgeStatus,
+        now: Instant,
+    ) -> Result<(), FabricError> {
+        match event {
+            Event::Received { endpoint, buffer, len } => {
+                self.received(endpoint, buffer, len, status, now)
+            }
+            Event::ReceiveFailed { endpoint, buffer, error } => {
+                if error.is_truncation() {
+                    status.counters().malformed.add(1);
+                }
+                self.again(endpoint, buffer)
+            }
+            Event::Control { message, .. } => self.heard(&message, status, now),
+            // An answer was not sent: the other side is lost, which its silence will show, or it has gone with a goodbye.
+            Event::ControlFailed { error, .. } => {
+                log::debug!("a control message was not sent or received: {error}");
+                Ok(())
+            }
+            // Nothing but control messages is sent.
+            Event::Sent { .. } | Event::SendFailed { .. } => Ok(()),
+        }
+    }
+
+    /// Gives a slot that came back without a frame to the same endpoint once more.
+    fn again(&mut self, endpoint: usize, slot: R) -> Result<(), FabricError> {
+        self.posts.wasted(endpoint);
+        self.post(endpoint, slot).map(|_| ())
+    }
+
+    fn heard(
+        &mut self,
+        message: &ControlMessage,
+        status: &BridgeStatus,
+        now: Instant,
+    ) -> Result<(), FabricError> {
+        let Some(listener) = &mut self.listener else { return Ok(()) };
+        match listener.heard(message.bytes(), random()?, now) {
+            Ok(Update::Nothing) => {}
+            Ok(Update::Begun) => {
+                // Frames of the session before that still wait for their turn will never be complete.
+                self.order = Sequencer::new(Start::Zero, self.set.endpoints());
+                self.posts.begin();
+                if status.link() == LinkState::Up {
+                    status.down("another session takes the place of this one");
+                }
+                status.up();
+            }
+            Ok(Update::Ended) => status.down("the other proxy has said goodbye"),
+            Err(_) => status.counters().foreign.add(1),
+        }
+        Ok(())
+    }
+
+    fn received(
+        &mut self,
+        endpoint: usize,
+        mut slot: R,
+        len: usize,
+        status: &BridgeStatus,
+        now: Instant,
+    ) -> Result<(), FabricError> {
+        let counters = status.counters();
+        let message = bytes_mut(&mut slot, len);
+        let read = if self.listener.is_some() {
+            self.extended(message, now)
+        } else {
+            self.image.plain(message).map_err(|_| Bad::Form).map(|(sysdata, sequence)| {
+                let tai_ns = sysdata.tai_ms.and_then(|ms| ms.checked_mul(1_000_000));
+                (sequence, arrival(sysdata, tai_ns))
+            })
+        };
+        let refused = match read {
+            Ok((sequence, arrival)) => {
+                match self.order.arrived(endpoint, sequence, (slot, arrival), now) {
+                    Ok(()) => {
+                        self.posts.used(endpoint);
+                        if self.listener.is_none() {
+                            status.up();
+                        }
+                        return Ok(());
+                    }
+                    Err(((slot, _), Unwanted::Replayed)) => {
+                        counters.replayed.add(1);
+                        slot
+                    }
+                    Err(((slot, _), Unwanted::Wild)) => {
+                        counters.wild.add(1);
+                        slot
+                    }
+                }
+            }
+            Err(Bad::Form) => {
+                counters.malformed.add(1);
+                slot
+            }
+            Err(Bad::Foreign) => {
+                counters.foreign.add(1);
+                slot
+            }
+        };
+        self.again(endpoint, refused)
+    }
+
+    fn extended(&mut self, message: &mut [u8], now: Instant) -> Result<(u64, Arrival), Bad> {
+        let (image, trailer) = self.image.extended(message).map_err(|_| Bad::Form)?;
+        let Trailer { sequence, tai_ns, session } = trailer;
+        let mut len = image.len();
+        let listener = self.listener.as_mut().ok_or(Bad::Foreign)?;
+        if listener.session() != Some(session) {
+            return Err(Bad::Foreign);
+        }
+        if self.sealed {
+            let keys = listener.keys().ok_or(Bad::Foreign)?;
+            len = keys.open(&mut message[..len], &trailer).ok_or(Bad::Foreign)?;
+        }
+        let sysdata = self.image.opened(&message[..len]).map_err(|_| Bad::Form)?;
+        listener.frame(session, now);
+        Ok((sequence, arrival(sysdata, Some(tai_ns))))
+    }
+
+    /// Publishes the frames whose turn has come, as far as receivers have room.
+    fn deliver<K: FrameSink<Slot = R>>(
+        &mut self,
+        sink: &mut K,
+        status: &BridgeStatus,
+        now: Instant,
+    ) -> Result<(), Ended> {
+        const { assert!(MAX_TAIL <= crate::set::MAX_TRAILER) };
+        loop {
+            let (slot, arrival) = match self.blocked.take() {
+                Some(blocked) => blocked,
+                None => match self.order.ready(now) {
+                    Some((skipped, frame)) => {
+                        status.counters().gaps.add(skipped);
+                        frame
+                    }
+                    None => return Ok(()),
+                },
+            };
+            match sink.publish(slot, arrival, PATIENCE) {
+                Ok(()) => {
+                    status.counters().frames.add(1);
+                    status.counters().bytes.add(arrival.payload_len as u64);
+                }
+                Err(NotPublished::Full(slot)) => {
+                    self.blocked = Some((slot, arrival));
+                    return Ok(());
+                }
+                Err(NotPublished::Ended) => return Err(Ended),
+            }
+        }
+    }
+}
+
+/// Why a message is refused.
+enum Bad {
+    Form,
+    Foreign,
+}
+
+fn arrival(sysdata: Sysdata, tai_ns: Option<u64>) -> Arrival {
+    let Sysdata { payload_len, metadata_len, .. } = sysdata;
+    Arrival { payload_len, metadata_len, tai_ns }
+}

@@ -1,0 +1,74 @@
+//! What bridges need of a group: frames to send, and slots to receive into.
+
+use crate::buffer::{ReceiveBuffer, SendBuffer};
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+/// The group, or the bridge's part in it, has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended;
+
+/// A frame that is held. [`SendBuffer::start`] is its system data, [`SendBuffer::len`] its whole image, see
+/// [`super::image::Image::size`].
+pub trait SourceFrame: SendBuffer {
+    /// Payload bytes.
+    fn payload_len(&self) -> usize;
+    /// Metadata bytes.
+    fn metadata_len(&self) -> usize;
+    /// TAI time, nanoseconds.
+    fn tai_ns(&self) -> u64;
+}
+
+/// Where an egress gets frames. It releases each by dropping it.
+pub trait FrameSource: Send {
+    /// A frame of the group.
+    type Frame: SourceFrame;
+    /// Readable when [`take`](Self::take) would return something else than `Ok(None)`; it may be so until `take` has returned
+    /// that.
+    fn ready(&self) -> BorrowedFd<'_>;
+    /// The next frame, if there is one. Never blocks.
+    fn take(&mut self) -> Result<Option<Self::Frame>, Ended>;
+    /// How many frames may be held at once.
+    fn hold_limit(&self) -> usize;
+}
+
+/// What is known of a received frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Payload bytes.
+    pub payload_len: usize,
+    /// Metadata bytes.
+    pub metadata_len: usize,
+    /// TAI time, nanoseconds; `None`: the sender does not say.
+    pub tai_ns: Option<u64>,
+}
+
+/// Why a frame was not published.
+#[derive(Debug)]
+pub enum NotPublished<S> {
+    /// Receivers have not made room in time: try again.
+    Full(S),
+    /// There is nobody to publish to any more.
+    Ended,
+}
+
+/// Where an ingress puts frames.
+pub trait FrameSink: Send {
+    /// A slot. [`ReceiveBuffer::start`] is the place of its system data, and [`ReceiveBuffer::len`] the size of the image and
+    /// [`super::image::MAX_TAIL`] bytes more.
+    type Slot: ReceiveBuffer;
+    /// Readable when [`slot`](Self::slot) would return something else than `Ok(None)`; it may be so until `slot` has returned
+    /// that.
+    fn ready(&self) -> BorrowedFd<'_>;
+    /// A slot to receive into, if there is one. Never blocks.
+    fn slot(&mut self) -> Result<Option<Self::Slot>, Ended>;
+    /// Publishes a frame. Waits for receivers at most so long.
+    fn publish(
+        &mut self,
+        slot: Self::Slot,
+        arrival: Arrival,
+        patience: Duration,
+    ) -> Result<(), NotPublished<Self::Slot>>;
+    /// How many slots may be held at once.
+    fn hold_limit(&self) -> usize;
+}

@@ -1,0 +1,249 @@
+//! Putting frames back in order that came through several endpoints, and getting over those that never come.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How far ahead of the expected number a frame may be: more than are ever under way at once.
+pub const WINDOW: u64 = 256;
+/// How long a missing frame is waited for.
+pub const GAP_TIMEOUT: Duration = Duration::from_millis(100);
+/// How long nothing that fits must have come until other numbers are taken for those of a new sender.
+pub const RESTART_SILENCE: Duration = Duration::from_millis(250);
+
+/// Why a frame is not wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unwanted {
+    /// Its number has been before.
+    Replayed,
+    /// Its number is far from all that could come now.
+    Wild,
+}
+
+/// Where numbers begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Where the first frame says, and again after a silence: the peer may be another one with the same address.
+    Anywhere,
+    /// At 0, and nowhere else.
+    Zero,
+}
+
+/// The order of one connection.
+#[derive(Debug)]
+pub struct Sequencer<T> {
+    start: Start,
+    next: Option<u64>,
+    waiting: BTreeMap<u64, T>,
+    /// The highest number that came through each endpoint. Each of them keeps the order.
+    newest: Vec<Option<u64>>,
+    /// Since when the expected frame has been waited for, though later ones are here.
+    waiting_since: Option<Instant>,
+    last_fitting: Option<Instant>,
+}
+
+impl<T> Sequencer<T> {
+    /// Nothing has come yet. `endpoints`: how many there are.
+    #[must_use]
+    pub fn new(start: Start, endpoints: usize) -> Self {
+        Self {
+            start,
+            next: (start == Start::Zero).then_some(0),
+            waiting: BTreeMap::new(),
+            newest: vec![None; endpoints.max(1)],
+            waiting_since: None,
+            last_fitting: None,
+        }
+    }
+
+    /// Takes a frame that came through an endpoint, or gives it back with the reason.
+    pub fn arrived(
+        &mut self,
+        endpoint: usize,
+        sequence: u64,
+        frame: T,
+        now: Instant,
+    ) -> Result<(), (T, Unwanted)> {
+        if let Some(unwanted) = self.judge(sequence) {
+            let silent = self.last_fitting.is_none_or(|last| now - last >= RESTART_SILENCE);
+            if self.start == Start::Zero || !silent || !self.waiting.is_empty() {
+                return Err((frame, unwanted));
+            }
+            self.next = None;
+            self.newest.fill(None);
+        }
+        self.last_fitting = Some(now);
+        self.waiting.insert(sequence, frame);
+        if let Some(newest) = self.newest.get_mut(endpoint) {
+            *newest = Some(newest.map_or(sequence, |newest| newest.max(sequence)));
+        }
+        self.waiting_since.get_or_insert(now);
+        Ok(())
+    }
+
+    fn judge(&self, sequence: u64) -> Option<Unwanted> {
+        // Without a beginning, what has come first is the measure.
+        let next = self.next.or_else(|| self.waiting.keys().next().copied())?;
+        let lowest = if self.next.is_some() { next } else { next.saturating_sub(WINDOW) };
+        if sequence < lowest || self.waiting.contains_key(&sequence) {
+            return Some(Unwanted::Replayed);
+        }
+        // The last number of all has no successor.
+        (sequence - lowest >= 2 * WINDOW || sequence == u64::MAX).then_some(Unwanted::Wild)
+    }
+
+    /// The next frame, if its turn has come, and how many frames before it were given up.
+    pub fn ready(&mut self, now: Instant) -> Option<(u64, T)> {
+        let first = *self.waiting.keys().next()?;
+        let skipped = match self.next {
+            Some(next) if first == next => 0,
+            next => {
+                let since = self.waiting_since.unwrap_or(now);
+                // What was sent before the first that is here cannot come any more once each endpoint has brought
+                // something later.
+                let passed = self.newest.iter().all(|newest| newest.is_some_and(|n| n >= first));
+                if !passed && now - since < GAP_TIMEOUT {
+                    return None;
+                }
+                next.map_or(0, |next| first - next)
+            }
+        };
+        let frame = self.waiting.remove(&first)?;
+        self.next = Some(first + 1);
+        self.waiting_since = (!self.waiting.is_empty()).then_some(now);
+        Some((skipped, frame))
+    }
+
+    /// When [`ready`](Self::ready) will have something even if nothing comes.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.waiting_since.map(|since| since + GAP_TIMEOUT)
+    }
+
+    /// Frames that wait for their turn.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn all(sequencer: &mut Sequencer<u64>, now: Instant) -> Vec<(u64, u64)> {
+        std::iter::from_fn(|| sequencer.ready(now)).collect()
+    }
+
+    #[test]
+    fn one_endpoint_needs_no_waiting() {
+        let now = Instant::now();
+        let mut sequencer = Sequencer::new(Start::Anywhere, 1);
+        sequencer.arrived(0, 1000, 1000, now).unwrap();
+        assert_eq!(all(&mut sequencer, now), [(0, 1000)]);
+        sequencer.arrived(0, 1003, 1003, now).unwrap();
+        assert_eq!(all(&mut sequencer, now), [(2, 1003)], "the order is kept: the others are lost");
+        assert_eq!(sequencer.deadline(), None);
+    }
+
+    #[test]
+    fn frames_of_several_endpoints_are_put_in_order() {
+        let now = Instant::now();
+        let mut sequencer = Sequencer::new(Start::Zero, 2);
+        sequencer.arrived(1, 1, 1, now).unwrap();
+        assert_eq!(all(&mut sequencer, now), []);
+        sequencer.arrived(0, 0, 0, now).unwrap();
+        assert_eq!(all(&mut sequencer, now), [(0, 0), (0, 1)]);
+    }
+
+    #[test]
+    fn a_gap_is_skipped_at_once_when_nothing_can_fill_it_and_else_after_a_while() {
+        let now = Instant::now();
+        let mut sequencer = Sequencer::new(Start::Zero, 2);
+        sequencer.arrived(1, 1, 1, now).unwrap();
+        let later = now + GAP_TIMEOUT;
+        assert_eq!(sequencer.deadline(), Some(later));
+        assert_eq!(sequencer.ready(later - Duration::from_nanos(1)), None);
+        assert_eq!(sequencer.ready(later), Some((1, 1)));
+        // 2 is lost: 4 comes the way it would have come, and 3 has come.
+        sequencer.arrived(1, 3, 3, later).unwrap();
+        assert_eq!(sequencer.ready(later), None);
+        sequencer.arrived(0, 4, 4, later).unwrap();
+        assert_eq!(all(&mut sequencer, later), [(1, 3), (0, 4)]);
+    }
+
+    #[test]
+    fn what_was_before_is_refused() {
+        let now = Instant::now();
+        let mut sequencer = Sequencer::new(Start::Anywhere, 1);
+        for sequence in 10..20 {
+            sequencer.arrived(0, sequence, sequence, now).unwrap();
+        }
+        assert_eq!(sequencer.arrived(0, 12, 12, now), Err((12, Unwanted::Replayed)));
+        assert_eq!(all(&mut sequencer, now).len(), 10);
+        assert_eq!(sequencer.arrived(0, 12, 12, now), Err((12, Unwanted::Replayed)));
+        for wild in [20 + 2 * WINDOW, 1 << 40, u64::MAX] {
+            assert_eq!(sequencer.arrived(0, wild, wild, now), Err((wild, Unwanted::Wild)));
+        }
+        sequencer.arrived(0, 20, 20, now).unwrap();
+        assert_eq!(all(&mut sequencer, now), [(0, 20)]);
+    }
+
+    #[test]
+    fn a_new_sender_is_believed_after_a_silence_only_where_there_is_no_session() {
+        let now = Instant::now();
+        let later = now + RESTART_SILENCE;
+        let mut sequencer = Sequencer::new(Start::Anywhere, 1);
+        sequencer.arrived(0, 500, 500, now).unwrap();
+        assert_eq!(all(&mut sequencer, now), [(0, 500)]);
+        let early = later - Duration::from_millis(1);
+        assert_eq!(sequencer.arrived(0, 0, 0, early), Err((0, Unwanted::Replayed)));
+        sequencer.arrived(0, 0, 0, later).unwrap();
+        assert_eq!(all(&mut sequencer, later), [(0, 0)]);
+
+        let mut session = Sequencer::new(Start::Zero, 1);
+        session.arrived(0, 0, 0, now).unwrap();
+        assert_eq!(all(&mut session, now), [(0, 0)]);
+        assert_eq!(session.arrived(0, 0, 0, later), Err((0, Unwanted::Replayed)));
+    }
+
+    proptest! {
+        /// Whatever comes: numbers rise, none twice, and what is waited for ends.
+        #[test]
+        fn order_always(arrivals in prop::collection::vec((0usize..3, 0u64..400, 0u64..120), 1..300)) {
+            let mut now = Instant::now();
+            let mut sequencer = Sequencer::new(Start::Zero, 3);
+            let (mut next, mut taken, mut given) = (0, 0usize, 0usize);
+            for (endpoint, sequence, pause) in arrivals {
+                now += Duration::from_millis(pause);
+                if sequencer.arrived(endpoint, sequence, sequence, now).is_ok() {
+                    taken += 1;
+                }
+                while let Some((skipped, frame)) = sequencer.ready(now) {
+                    prop_assert_eq!(frame, next + skipped);
+                    next = frame + 1;
+                    given += 1;
+                }
+            }
+            while let Some(deadline) = sequencer.deadline() {
+                now = now.max(deadline);
+                prop_assert!(sequencer.ready(now).is_some());
+                given += 1;
+            }
+            prop_assert_eq!((taken, sequencer.waiting()), (given, 0));
+        }
+
+        #[test]
+        fn shuffled_frames_come_out_as_they_were(order in Just((0u64..24).collect::<Vec<_>>()).prop_shuffle()) {
+            let now = Instant::now();
+            let mut sequencer = Sequencer::new(Start::Zero, 24);
+            let mut out = Vec::new();
+            for sequence in order {
+                // Each through an endpoint of its own: nothing is known of any order.
+                sequencer.arrived(sequence as usize, sequence, sequence, now).unwrap();
+                out.extend(all(&mut sequencer, now));
+            }
+            prop_assert_eq!(out, (0..24).map(|sequence| (0, sequence)).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The egress' side of a session.
+
+use super::{BEAT, Ignored, LOST, Terms};
+use crate::bridge::control::{CONTROL, Control, Kind, Refusal, verify};
+use crate::bridge::keys::{LinkKey, SessionKeys};
+use ring_crypto::hmac;
+use std::net::SocketAddrV4;
+use std::time::Instant;
+
+/// How a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallState {
+    /// Nobody has answered yet.
+    Calling,
+    /// The other side lives.
+    Up {
+        /// Frames that may be sent in this session, all together.
+        credit: u64,
+    },
+    /// Nobody has answered, or nothing has been heard for too long, or the other side has said goodbye.
+    Lost,
+    /// The other side does not want this.
+    Refused(Refusal),
+}
+
+/// One session, as the egress sees it.
+#[derive(Debug)]
+pub struct Caller {
+    link: LinkKey,
+    hello: hmac::Key,
+    terms: Terms,
+    address: SocketAddrV4,
+    session: u64,
+    nonce: [u8; 16],
+    keys: Option<SessionKeys>,
+    credit: u64,
+    /// Of messages said.
+    counter: u64,
+    /// Of the last message heard.
+    heard: u64,
+    last_heard: Instant,
+    /// When something is to be said.
+    due: Instant,
+    refused: Option<Refusal>,
+    over: bool,
+}
+
+impl Caller {
+    /// Calls from an address. `random`: new random bytes for each session.
+    #[must_use]
+    pub fn new(
+        link: &LinkKey,
+        terms: Terms,
+        address: SocketAddrV4,
+        random: [u8; 24],
+        now: Instant,
+    ) -> Self {
+        let (mut session, mut nonce) = ([0; 8], [0; 16]);
+        session.copy_from_slice(&random[..8]);
+        nonce.copy_from_slice(&random[8..]);
+        Self {
+            hello: link.hello(),
+            link: link.clone(),
+            terms,
+            address,
+            session: u64::from_le_bytes(session),
+            nonce,
+            keys: None,
+            credit: 0,
+            counter: 0,
+            heard: 0,
+            last_heard: now,
+            due: now,
+            refused: None,
+            over: false,
+        }
+    }
+
+    /// The session's identifier.
+    #[must_use]
+    pub fn session(&self) -> u64 {
+        self.session
+    }
+
+    /// The session's keys, once there is somebody.
+    pub(in crate::bridge) fn keys(&self) -> Option<&SessionKeys> {
+        self.keys.as_ref()
+    }
+
+    /// How the call stands.
+    #[must_use]
+    pub fn state(&self, now: Instant) -> CallState {
+        match (self.refused, self.over || now - self.last_heard >= LOST) {
+            (Some(refusal), _) => CallState::Refused(refusal),
+            (None, true) => CallState::Lost,
+            (None, false) if self.keys.is_some() => CallState::Up { credit: self.credit },
+            (None, false) => CallState::Calling,
+        }
+    }
+
+    /// When something is to be said, or the state may change.
+    #[must_use]
+    pub fn due(&self) -> Instant {
+        self.due.min(self.last_heard + LOST)
+    }
+
+    /// What is to be said now, if anything; `sent`: frames sent in the session.
+    pub fn say(&mut self, sent: u64, now: Instant) -> Option<[u8; CONTROL]> {
+        if now < self.due || self.refused.is_some() || self.over {
+            return None;
+        }
+        self.due = now + BEAT;
+        let kind = if self.keys.is_some() { Kind::Beat } else { Kind::Hello };
+        Some(self.message(kind, sent))
+    }
+
+    /// The goodbye, if there is somebody to say it to.
+    pub fn bye(&mut self) -> Option<[u8; CONTROL]> {
+        self.keys.is_some().then(|| self.message(Kind::Bye, 0))
+    }
+
+    fn message(&mut self, kind: Kind, value: u64) -> [u8; CONTROL] {
+        self.counter += 1;
+        let Terms { payload_size, metadata_size, endpoints, sealed } = self.terms;
+        let message = Control {
+            sealed,
+            counter: self.counter,
+            value,
+            nonce: self.nonce,
+            address: self.address,
+            endpoints,
+            payload_size,
+            metadata_size,
+            ..Control::new(kind, self.session)
+        };
+        message.sign(self.keys.as_ref().map_or(&self.hello, |keys| &keys.from_egress))
+    }
+
+    /// Takes a message of the other side.
+    pub fn heard(&mut self, bytes: &[u8], now: Instant) -> Result<(), Ignored> {
+        let message = Control::read(bytes).ok_or(Ignored::Form)?;
+        let answers = matches!(message.kind, Kind::Welcome | Kind::Refuse);
+        if message.session != self.session
+            || answers == self.keys.is_some()
+            || message.counter <= self.heard
+            || message.kind == Kind::Hello
+        {
+            return Err(Ignored::Stale);
+        }
+        let keys = match &self.keys {
+            Some(keys) => keys.clone(),
+            None => self.link.session(&self.nonce, &message.nonce),
+        };
+        if !verify(bytes, &keys.from_ingress) {
+            return Err(Ignored::Signature);
+        }
+        self.heard = message.counter;
+        self.last_heard = now;
+        match message.kind {
+            Kind::Welcome => {
+                self.keys = Some(keys);
+                // The proof that this was no recording.
+                self.due = now;
+            }
+            Kind::Refuse => {
+                self.refused = Some(Refusal::from_number(message.value).unwrap_or(Refusal::Sizes));
+            }
+            Kind::Beat => self.credit = self.credit.max(message.value),
+            Kind::Bye => self.over = true,
+            Kind::Hello => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,237 @@
+//! The ingress' side of sessions.
+
+use super::{BEAT, Ignored, LOST, Terms};
+use crate::bridge::control::{CONTROL, Control, Kind, Refusal, verify};
+use crate::bridge::image::Image;
+use crate::bridge::keys::{LinkKey, SessionKeys};
+use crate::bridge::link::frame_time;
+use ring_crypto::hmac;
+use std::net::SocketAddrV4;
+use std::time::{Duration, Instant};
+
+/// What a message has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// Nothing that concerns frames.
+    Nothing,
+    /// A session has begun, and replaces the one before. Its frames are numbered from 0.
+    Begun,
+    /// The session is over: the egress has said goodbye.
+    Ended,
+}
+
+/// One session, as the ingress sees it.
+#[derive(Debug)]
+struct Session {
+    id: u64,
+    egress_nonce: [u8; 16],
+    nonce: [u8; 16],
+    keys: SessionKeys,
+    address: SocketAddrV4,
+    counter: u64,
+    heard: u64,
+    last_heard: Instant,
+    last_said: Option<Instant>,
+    granted: u64,
+}
+
+/// The ingress' end of a link: at most one session, and one that has yet to prove itself.
+#[derive(Debug)]
+pub struct Listener {
+    link: LinkKey,
+    hello: hmac::Key,
+    terms: Terms,
+    /// Silence that is too long: one frame may keep a connection busy.
+    patience: Duration,
+    current: Option<Session>,
+    pending: Option<Session>,
+    /// What is to be said to the pending one.
+    answer: Option<(Kind, u64)>,
+}
+
+impl Listener {
+    /// Nobody has called yet.
+    #[must_use]
+    pub fn new(link: LinkKey, terms: Terms) -> Self {
+        let image = Image {
+            payload_size: terms.payload_size as usize,
+            metadata_size: terms.metadata_size as usize,
+        };
+        Self {
+            hello: link.hello(),
+            link,
+            terms,
+            patience: LOST + frame_time(image.size()),
+            current: None,
+            pending: None,
+            answer: None,
+        }
+    }
+
+    /// The identifier of the session that is in force.
+    #[must_use]
+    pub fn session(&self) -> Option<u64> {
+        self.current.as_ref().map(|session| session.id)
+    }
+
+    /// The keys of the session that is in force.
+    pub(in crate::bridge) fn keys(&self) -> Option<&SessionKeys> {
+        self.current.as_ref().map(|session| &session.keys)
+    }
+
+    /// A frame of a session has arrived: whether it is the one in force, whose sign of life it is.
+    pub fn frame(&mut self, session: u64, now: Instant) -> bool {
+        let current = self.current.as_mut().filter(|current| current.id == session);
+        current.is_some_and(|current| {
+            current.last_heard = now;
+            true
+        })
+    }
+
+    /// Whether nothing has been heard in the session for too long.
+    #[must_use]
+    pub fn is_lost(&self, now: Instant) -> bool {
+        self.current.as_ref().is_some_and(|session| now - session.last_heard >= self.patience)
+    }
+
+    /// Gives the session up.
+    pub fn forget(&mut self) {
+        self.current = None;
+    }
+
+    /// When something is to be said, or the session may be lost.
+    #[must_use]
+    pub fn due(&self) -> Option<Instant> {
+        let current = self.current.as_ref()?;
+        let beat = current.last_said.map_or(current.last_heard, |said| said + BEAT);
+        Some(beat.min(current.last_heard + self.patience))
+    }
+
+    /// What is to be said now and to whom, if anything; `granted`: frames that may be sent in the session, all together.
+    pub fn say(&mut self, granted: u64, now: Instant) -> Option<(SocketAddrV4, [u8; CONTROL])> {
+        if let (Some((kind, value)), Some(pending)) = (self.answer.take(), &mut self.pending) {
+            let message = pending.message(kind, value);
+            let address = pending.address;
+            if kind == Kind::Refuse {
+                self.pending = None;
+            }
+            return Some((address, message));
+        }
+        let current = self.current.as_mut()?;
+        let silent = current.last_said.is_none_or(|said| now - said >= BEAT);
+        if !silent && granted <= current.granted {
+            return None;
+        }
+        current.granted = granted.max(current.granted);
+        current.last_said = Some(now);
+        Some((current.address, current.message(Kind::Beat, current.granted)))
+    }
+
+    /// The goodbye, if there is somebody to say it to.
+    pub fn bye(&mut self) -> Option<(SocketAddrV4, [u8; CONTROL])> {
+        let mut current = self.current.take()?;
+        Some((current.address, current.message(Kind::Bye, 0)))
+    }
+
+    /// Takes a message. `random`: new random bytes.
+    pub fn heard(
+        &mut self,
+        bytes: &[u8],
+        random: [u8; 16],
+        now: Instant,
+    ) -> Result<Update, Ignored> {
+        let message = Control::read(bytes).ok_or(Ignored::Form)?;
+        if message.kind == Kind::Hello {
+            return self.called(&message, bytes, random, now);
+        }
+        let of = |session: &Option<Session>| {
+            session.as_ref().is_some_and(|session| session.id == message.session)
+        };
+        let known = match (of(&self.current), of(&self.pending)) {
+            (true, _) => &mut self.current,
+            (false, true) => &mut self.pending,
+            (false, false) => return Err(Ignored::Stale),
+        };
+        let Some(session) = known else { return Err(Ignored::Stale) };
+        if !verify(bytes, &session.keys.from_egress) {
+            return Err(Ignored::Signature);
+        }
+        if message.counter <= session.heard {
+            return Err(Ignored::Stale);
+        }
+        session.heard = message.counter;
+        session.last_heard = now;
+        match message.kind {
+            Kind::Beat if of(&self.current) => Ok(Update::Nothing),
+            Kind::Beat => {
+                self.current = self.pending.take();
+                Ok(Update::Begun)
+            }
+            Kind::Bye if of(&self.current) => {
+                self.current = None;
+                Ok(Update::Ended)
+            }
+            Kind::Bye | Kind::Hello | Kind::Welcome | Kind::Refuse => Ok(Update::Nothing),
+        }
+    }
+
+    fn called(
+        &mut self,
+        message: &Control,
+        bytes: &[u8],
+        random: [u8; 16],
+        now: Instant,
+    ) -> Result<Update, Ignored> {
+        if !verify(bytes, &self.hello) {
+            return Err(Ignored::Signature);
+        }
+        let same = |session: &Session| session.id == message.session;
+        if self.current.as_ref().is_some_and(same) {
+            return Err(Ignored::Stale);
+        }
+        let theirs = Terms {
+            payload_size: message.payload_size,
+            metadata_size: message.metadata_size,
+            endpoints: message.endpoints,
+            sealed: message.sealed,
+        };
+        let refusal = if theirs.endpoints != self.terms.endpoints {
+            Some(Refusal::Endpoints)
+        } else if theirs.sealed != self.terms.sealed {
+            Some(Refusal::Sealing)
+        } else {
+            (theirs != self.terms).then_some(Refusal::Sizes)
+        };
+        // A call that is repeated gets the same answer.
+        let known = self.pending.take().filter(|p| same(p) && p.egress_nonce == message.nonce);
+        let pending = known.unwrap_or_else(|| Session {
+            id: message.session,
+            egress_nonce: message.nonce,
+            nonce: random,
+            keys: self.link.session(&message.nonce, &random),
+            address: message.address,
+            counter: 0,
+            heard: message.counter,
+            last_heard: now,
+            last_said: None,
+            granted: 0,
+        });
+        self.pending = Some(pending);
+        self.answer =
+            Some(refusal.map_or((Kind::Welcome, 0), |refusal| (Kind::Refuse, refusal as u64)));
+        Ok(Update::Nothing)
+    }
+}
+
+impl Session {
+    fn message(&mut self, kind: Kind, value: u64) -> [u8; CONTROL] {
+        self.counter += 1;
+        let message = Control {
+            counter: self.counter,
+            value,
+            nonce: self.nonce,
+            ..Control::new(kind, self.id)
+        };
+        message.sign(&self.keys.from_ingress)
+    }
+}

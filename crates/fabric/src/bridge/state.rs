@@ -1,0 +1,210 @@
+//! What a bridge tells the outside: its state, its counts; and how it is stopped.
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::time::Timespec;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Whether a bridge has a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkState {
+    /// There never was one yet.
+    #[default]
+    Connecting,
+    /// There is one; in the plain form: nothing speaks against it.
+    Up,
+    /// It was lost, or could not be made, and is tried again.
+    Down,
+}
+
+macro_rules! counts {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Counts of a bridge since it was started.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct BridgeCounts {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        #[derive(Debug, Default)]
+        pub(super) struct Counters {
+            $(pub(super) $name: Counter,)*
+        }
+
+        impl Counters {
+            fn read(&self) -> BridgeCounts {
+                BridgeCounts { $($name: self.$name.0.load(Relaxed),)* }
+            }
+        }
+    };
+}
+
+counts! {
+    /// Frames sent completely, or received and published.
+    frames,
+    /// Payload bytes of these frames.
+    bytes,
+    /// Egress: frames that were not sent because there was no connection, or that were lost with it.
+    unsent,
+    /// Connections made: one more than reconnections.
+    connects,
+    /// Connections lost.
+    losses,
+    /// Ingress: frames that never came though later ones did.
+    gaps,
+    /// Messages of a wrong size, or that contradict themselves.
+    malformed,
+    /// Ingress: frames whose number had been before.
+    replayed,
+    /// Ingress: frames with a number far from what could come.
+    wild,
+    /// Messages of another session, or with a wrong signature or seal.
+    foreign,
+}
+
+/// One count.
+#[derive(Debug, Default)]
+pub(super) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(super) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Relaxed);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    counters: Counters,
+    state: AtomicU8,
+    problem: Mutex<Option<String>>,
+}
+
+/// What a bridge shows. Clones show the same.
+#[derive(Clone, Debug)]
+pub struct BridgeStatus {
+    shared: Arc<Shared>,
+    name: Arc<str>,
+}
+
+impl BridgeStatus {
+    /// Of a bridge of this name, which appears in the log.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self { shared: Arc::default(), name: name.into() }
+    }
+
+    /// Its counts so far.
+    #[must_use]
+    pub fn counts(&self) -> BridgeCounts {
+        self.shared.counters.read()
+    }
+
+    /// Whether it has a connection.
+    #[must_use]
+    pub fn link(&self) -> LinkState {
+        match self.shared.state.load(Relaxed) {
+            0 => LinkState::Connecting,
+            1 => LinkState::Up,
+            _ => LinkState::Down,
+        }
+    }
+
+    /// Why it has no connection, if it knows.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        self.shared.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    pub(super) fn up(&self) {
+        if self.shared.state.swap(1, Relaxed) != 1 {
+            self.counters().connects.add(1);
+            log::info!("{}: connected", self.name);
+        }
+        *self.shared.problem.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The connection is lost, or was not made. What is tried again and again is told once.
+    pub(super) fn down(&self, why: &str) {
+        if self.shared.state.swap(2, Relaxed) == 1 {
+            self.counters().losses.add(1);
+        }
+        let mut problem = self.shared.problem.lock().unwrap_or_else(PoisonError::into_inner);
+        if problem.as_deref() != Some(why) {
+            log::warn!("{}: {why}", self.name);
+            *problem = Some(why.to_owned());
+        }
+    }
+}
+
+/// Ends bridges, from any thread. Clones end the same ones.
+#[derive(Clone, Debug)]
+pub struct Stop(Arc<OwnedFd>);
+
+impl Stop {
+    /// Nothing is stopped yet.
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)))
+    }
+
+    /// Stops them.
+    pub fn stop(&self) {
+        // A full counter says the same.
+        let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
+    }
+
+    /// Whether they are stopped.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.wait(&[], Duration::ZERO)
+    }
+
+    /// Sleeps until one of the descriptors is readable, the time has passed, or everything is stopped, which is returned.
+    pub(super) fn wait(&self, others: &[BorrowedFd<'_>], time: Duration) -> bool {
+        let mut fds = vec![PollFd::from_borrowed_fd(self.0.as_fd(), PollFlags::IN)];
+        fds.extend(others.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)));
+        let time = Timespec {
+            tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: time.subsec_nanos().into(),
+        };
+        // Interrupted by a signal: as good as any other reason to look round.
+        let _ = poll(&mut fds, Some(&time));
+        fds.first().is_some_and(|stop| stop.revents().contains(PollFlags::IN))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stopping_is_seen_by_all_and_stays() {
+        let stop = Stop::new().unwrap();
+        let other = stop.clone();
+        assert!(!other.is_stopped());
+        stop.stop();
+        assert!(other.is_stopped() && stop.is_stopped());
+        assert!(other.wait(&[], Duration::from_secs(600)));
+    }
+
+    #[test]
+    fn losses_and_connections_are_counted_once_each() {
+        let status = BridgeStatus::new("bridge");
+        assert_eq!(status.link(), LinkState::Connecting);
+        status.down("nobody answers");
+        status.down("nobody answers");
+        assert_eq!((status.link(), status.counts().losses), (LinkState::Down, 0));
+        assert_eq!(status.problem().as_deref(), Some("nobody answers"));
+        status.up();
+        status.up();
+        status.down("silence");
+        status.up();
+        let counts = status.counts();
+        assert_eq!((status.link(), counts.connects, counts.losses), (LinkState::Up, 2, 1));
+        assert_eq!(status.problem(), None);
+    }
+}

@@ -1,0 +1,348 @@
+//! Bridges of one process with each other, over TCP.
+
+mod common;
+
+use common::group::{Frame, Receiver, Sender, eventually, free_ports, metadata, payload};
+use common::{Set, content, inet, options, ready};
+use fabric::bridge::image::{Image, Trailer};
+use fabric::bridge::{Extended, LinkKey, LinkOptions, LinkState};
+use fabric::{Address, Provider};
+use std::time::Duration;
+
+const IMAGE: Image = Image { payload_size: 300_000, metadata_size: 100 };
+
+fn extended(sealed: bool) -> Option<Extended> {
+    Some(Extended { key: LinkKey([7; 32]), sealed })
+}
+
+/// The two ends of a link on the loopback interface.
+fn ends(image: Image, endpoints: usize, extended: Option<Extended>) -> (LinkOptions, LinkOptions) {
+    let link = |port| LinkOptions {
+        provider: Provider::Tcp,
+        local: inet(&format!("127.0.0.1:{port}")),
+        endpoints,
+        image,
+        extended: extended.clone(),
+    };
+    (link(0), link(free_ports()))
+}
+
+/// Frames of several lengths.
+fn lengths(number: u64) -> (usize, usize) {
+    let payload = [300_000, 1, 70_000, 0, 299_999][(number % 5) as usize];
+    (payload, [0, 100, 1][(number % 3) as usize])
+}
+
+fn put(sender: &Sender, number: u64) {
+    let (payload, metadata) = lengths(number);
+    sender.put(Frame::new(&IMAGE, number, payload, metadata));
+}
+
+fn expect(receiver: &Receiver, number: u64, exact_time: bool) {
+    let frame = receiver.next();
+    let (payload_len, metadata_len) = lengths(number);
+    assert!(frame.payload[..] == payload(number, payload_len)[..], "payload of frame {number}");
+    assert!(frame.metadata[..] == metadata(number, metadata_len)[..], "metadata {number}");
+    let time = 1_700_000_000_000_000_000 + number * 1_000_003;
+    let time = if exact_time { time } else { time / 1_000_000 * 1_000_000 };
+    assert_eq!(frame.arrival.tai_ns, Some(time));
+}
+
+fn carry(endpoints: usize, form: Option<Extended>) {
+    if !ready() {
+        return;
+    }
+    let exact = form.is_some();
+    let (out, at) = ends(IMAGE, endpoints, form);
+    let receiver = Receiver::start(&at, 10, 100);
+    let mut sender = Sender::start(&out, &at.local);
+    for number in 0..100 {
+        put(&sender, number);
+    }
+    for number in 0..100 {
+        expect(&receiver, number, exact);
+    }
+    eventually("all are counted", || sender.status.counts().frames == 100);
+    let (sent, received) = (sender.status.counts(), receiver.status.counts());
+    assert_eq!((received.frames, received.bytes, sent.unsent), (100, sent.bytes, 0));
+    assert_eq!((received.gaps, received.malformed, received.foreign), (0, 0, 0));
+    assert_eq!((sent.connects, received.connects), (1, 1));
+    sender.end();
+    sender.join();
+    if exact {
+        eventually("the goodbye", || receiver.status.link() == LinkState::Down);
+    }
+}
+
+#[test]
+fn frames_arrive_in_the_plain_form() {
+    carry(1, None);
+}
+
+#[test]
+fn frames_arrive_in_the_plain_form_over_several_endpoints() {
+    carry(3, None);
+}
+
+#[test]
+fn frames_arrive_in_the_extended_form() {
+    carry(1, extended(false));
+}
+
+#[test]
+fn frames_arrive_in_the_extended_form_over_several_endpoints() {
+    carry(8, extended(false));
+}
+
+#[test]
+fn frames_arrive_encrypted() {
+    carry(2, extended(true));
+}
+
+#[test]
+fn a_slow_receiver_loses_nothing_and_holds_the_sender_back() {
+    if !ready() {
+        return;
+    }
+    for endpoints in [1, 3] {
+        let (out, at) = ends(IMAGE, endpoints, extended(false));
+        let receiver = Receiver::start(&at, 4, 2);
+        let sender = Sender::start(&out, &at.local);
+        for number in 0..60 {
+            put(&sender, number);
+        }
+        // Two are published, four in slots, and as many as may be under way are held: the rest stays in the ring.
+        eventually("the first two", || receiver.status.counts().frames == 2);
+        assert!(sender.left() >= 60 - 2 - 4 - 6, "{} are left", sender.left());
+        for number in 0..60 {
+            expect(&receiver, number, true);
+        }
+        assert_eq!(sender.status.counts().unsent, 0);
+    }
+}
+
+#[test]
+fn an_egress_waits_for_an_ingress_that_comes_soon() {
+    if !ready() {
+        return;
+    }
+    for form in [None, extended(false)] {
+        let exact = form.is_some();
+        let (out, at) = ends(IMAGE, 1, form);
+        let sender = Sender::start(&out, &at.local);
+        for number in 0..10 {
+            put(&sender, number);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        let receiver = Receiver::start(&at, 8, 100);
+        for number in 0..10 {
+            expect(&receiver, number, exact);
+        }
+    }
+}
+
+/// Puts frames from a number on until one of them arrives; returns its number.
+fn until_one_arrives(sender: &Sender, receiver: &Receiver, first: u64) -> u64 {
+    for number in first..first + 3_000 {
+        put(sender, number);
+        if let Some(frame) = receiver.next_in(Duration::from_millis(20)) {
+            let known = |n: &u64| {
+                let (payload_len, metadata_len) = lengths(*n);
+                frame.payload[..] == payload(*n, payload_len)[..]
+                    && frame.metadata[..] == metadata(*n, metadata_len)[..]
+            };
+            // Others are from before.
+            if let Some(number) = (first..=number).rev().find(known) {
+                return number;
+            }
+        }
+    }
+    panic!("nothing arrives");
+}
+
+#[test]
+fn an_ingress_that_goes_and_comes_back_is_found_again() {
+    if !ready() {
+        return;
+    }
+    for form in [None, extended(false)] {
+        let exact = form.is_some();
+        let (out, at) = ends(IMAGE, 2, form);
+        let receiver = Receiver::start(&at, 8, 100);
+        let sender = Sender::start(&out, &at.local);
+        put(&sender, 0);
+        expect(&receiver, 0, exact);
+        drop(receiver);
+        // Without somebody there frames pass, and nobody is kept waiting.
+        let mut number = 1;
+        eventually("the loss", || {
+            put(&sender, number);
+            number += 1;
+            sender.status.link() == LinkState::Down
+        });
+        eventually("frames pass", || sender.left() == 0);
+        let receiver = Receiver::start(&at, 8, 100);
+        until_one_arrives(&sender, &receiver, number);
+        eventually("the connection", || sender.status.link() == LinkState::Up);
+        let counts = sender.status.counts();
+        assert!(counts.losses >= 1 && counts.connects >= 2 && counts.unsent > 0, "{counts:?}");
+    }
+}
+
+#[test]
+fn an_egress_that_is_replaced_goes_on_at_once() {
+    if !ready() {
+        return;
+    }
+    for form in [None, extended(true)] {
+        let exact = form.is_some();
+        let (out, at) = ends(IMAGE, 2, form);
+        let receiver = Receiver::start(&at, 8, 100);
+        for round in 0..3u64 {
+            let sender = Sender::start(&out, &at.local);
+            if exact {
+                for number in 0..20 {
+                    put(&sender, number);
+                }
+                for number in 0..20 {
+                    expect(&receiver, number, true);
+                }
+            } else {
+                // A newcomer without a session is believed after a silence.
+                until_one_arrives(&sender, &receiver, 10_000 * round);
+            }
+        }
+    }
+}
+
+#[test]
+fn ends_that_do_not_agree_say_so() {
+    if !ready() {
+        return;
+    }
+    let (mut out, at) = ends(IMAGE, 1, extended(false));
+    let _receiver = Receiver::start(&at, 8, 8);
+    out.image.metadata_size = 0;
+    let sender = Sender::start(&out, &at.local);
+    eventually("a reason", || {
+        let reason = sender.status.problem();
+        reason.as_deref()
+            == Some("the other proxy refuses: the sizes of payload or metadata differ")
+    });
+    out.image = IMAGE;
+    out.extended = Some(Extended { key: LinkKey([8; 32]), sealed: false });
+    let sender = Sender::start(&out, &at.local);
+    eventually("a reason", || {
+        sender.status.problem().as_deref() == Some("nothing is heard of the other proxy")
+    });
+    assert!(_receiver.status.counts().foreign > 0);
+}
+
+#[test]
+fn a_missing_local_address_is_told_and_tried_again() {
+    if !ready() {
+        return;
+    }
+    let (_, mut at) = ends(IMAGE, 1, None);
+    at.local = inet("198.51.100.1:9000");
+    let receiver = Receiver::start(&at, 8, 8);
+    eventually("a reason", || {
+        receiver
+            .status
+            .problem()
+            .is_some_and(|reason| reason.starts_with("198.51.100.1:9000 is not"))
+    });
+}
+
+/// Messages as strangers would send them.
+fn strange(image: &Image, number: u64) -> Vec<u8> {
+    let mut full = vec![0x5a; image.size() + 8];
+    match number % 6 {
+        // No frame at all.
+        0 => content(1 + (number as usize * 37) % 5_000, number).to_vec(),
+        // Too long for any slot.
+        1 => vec![1; image.size() + 4096],
+        // A payload that does not fit.
+        2 => full,
+        // A number from nowhere.
+        3 => {
+            full[..24].fill(0);
+            let at = image.size();
+            full[at..].copy_from_slice(&(1u64 << 50).to_le_bytes());
+            full
+        }
+        // A frame that was there before.
+        4 => {
+            full[..24].fill(0);
+            let at = image.size();
+            full[at..].copy_from_slice(&0u64.to_le_bytes());
+            full
+        }
+        // The extended form, of a session that is not.
+        _ => {
+            let mut message = vec![0; 24];
+            message.extend(Trailer { sequence: number, tai_ns: 1, session: 1 }.bytes());
+            message
+        }
+    }
+}
+
+#[test]
+fn strangers_are_refused_and_counted_and_the_stream_stays_whole() {
+    if !ready() {
+        return;
+    }
+    for form in [None, extended(false), extended(true)] {
+        let exact = form.is_some();
+        let (out, at) = ends(IMAGE, 1, form);
+        let receiver = Receiver::start(&at, 10, 1000);
+        let sender = Sender::start(&out, &at.local);
+        // Far from the beginning, so that old numbers are old.
+        for number in 0..10 {
+            put(&sender, number);
+        }
+        for number in 0..10 {
+            expect(&receiver, number, exact);
+        }
+        let mut stranger = Set::open(options(Provider::Tcp, inet("127.0.0.1:0"))).unwrap();
+        let peer = stranger.insert(&at.local).unwrap();
+        let mut said = 0;
+        for number in 10..200 {
+            put(&sender, number);
+            let message = strange(&IMAGE, number);
+            let len = message.len();
+            said += u64::from(stranger.send(0, peer, message.into(), len, &[]).is_ok());
+            let _ = stranger.send_control(0, peer, &content(96, number));
+            let _ = stranger.poll();
+        }
+        for number in 10..200 {
+            expect(&receiver, number, exact);
+        }
+        eventually("refusals", || {
+            let _ = stranger.poll();
+            let counts = receiver.status.counts();
+            let refused = counts.malformed + counts.replayed + counts.wild + counts.foreign;
+            refused > 0 && said > 0
+        });
+        let counts = receiver.status.counts();
+        assert_eq!((counts.frames, counts.gaps), (200, 0), "{counts:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused_at_the_start() {
+    if !ready() {
+        return;
+    }
+    let (mut out, at) = ends(IMAGE, 1, None);
+    out.endpoints = 9;
+    assert_eq!(try_start(&out, &at.local), "number of endpoints is 9, accepted are 1 to 8");
+    out.endpoints = 8;
+    assert!(try_start(&out, &inet("127.0.0.1:65535")).starts_with("the last endpoint's port"));
+    out.image.payload_size = 1 << 33;
+    assert!(try_start(&out, &at.local).starts_with("size of a frame"));
+}
+
+fn try_start(link: &LinkOptions, remote: &Address) -> String {
+    Sender::try_start(link, remote).map(|_| ()).unwrap_err().to_string()
+}

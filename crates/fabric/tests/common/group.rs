@@ -1,0 +1,363 @@
+//! Groups for bridges, without rings.
+#![allow(dead_code, unreachable_pub)] // Each test file uses a part of it.
+
+use super::content;
+use fabric::bridge::image::{Image, MAX_TAIL};
+use fabric::bridge::{
+    Arrival, BridgeStatus, Egress, Ended, FrameSink, FrameSource, Ingress, LinkOptions,
+    NotPublished, SourceFrame, Stop,
+};
+use fabric::{Address, FabricError, HeapBuffer, MemoryId, ReceiveBuffer, SendBuffer};
+use rustix::event::{EventfdFlags, eventfd};
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// A queue with a descriptor.
+#[derive(Debug)]
+struct Feed<T> {
+    queue: Mutex<(VecDeque<T>, bool)>,
+    event: OwnedFd,
+}
+
+impl<T> Feed<T> {
+    fn new() -> Arc<Self> {
+        let event = eventfd(0, EventfdFlags::NONBLOCK).expect("eventfd");
+        Arc::new(Self { queue: Mutex::new((VecDeque::new(), false)), event })
+    }
+
+    fn put(&self, item: T) {
+        self.queue.lock().unwrap().0.push_back(item);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
+    }
+
+    fn take(&self) -> Result<Option<T>, Ended> {
+        let mut queue = self.queue.lock().unwrap();
+        match queue.0.pop_front() {
+            Some(item) => Ok(Some(item)),
+            None if queue.1 => Err(Ended),
+            None => {
+                let _ = rustix::io::read(&self.event, &mut [0; 8]);
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// A frame of the test.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    image: Arc<[u8]>,
+    payload_len: usize,
+    metadata_len: usize,
+    tai_ns: u64,
+}
+
+/// What a frame with this number holds.
+pub fn payload(number: u64, len: usize) -> Arc<[u8]> {
+    content(len, number + 1)
+}
+
+pub fn metadata(number: u64, len: usize) -> Arc<[u8]> {
+    content(len, number + 1_000_000)
+}
+
+impl Frame {
+    pub fn new(image: &Image, number: u64, payload_len: usize, metadata_len: usize) -> Self {
+        let mut bytes = vec![0u8; image.size()];
+        let tai_ns = 1_700_000_000_000_000_000 + number * 1_000_003;
+        bytes[..8].copy_from_slice(&(tai_ns / 1_000_000).to_le_bytes());
+        bytes[8..12].copy_from_slice(&(number as u32).to_le_bytes());
+        bytes[12..16].copy_from_slice(&(payload_len as u32).to_le_bytes());
+        bytes[16..20].copy_from_slice(&(metadata_len as u32).to_le_bytes());
+        bytes[24..24 + payload_len].copy_from_slice(&payload(number, payload_len));
+        let at = image.metadata_offset();
+        bytes[at..at + metadata_len].copy_from_slice(&metadata(number, metadata_len));
+        Self { image: bytes.into(), payload_len, metadata_len, tai_ns }
+    }
+}
+
+// SAFETY: shared heap memory that nobody writes to.
+unsafe impl SendBuffer for Frame {
+    fn start(&self) -> *const u8 {
+        self.image.as_ptr()
+    }
+
+    fn len(&self) -> usize {
+        self.image.len()
+    }
+
+    fn memory(&self) -> Option<MemoryId> {
+        None
+    }
+}
+
+impl SourceFrame for Frame {
+    fn payload_len(&self) -> usize {
+        self.payload_len
+    }
+
+    fn metadata_len(&self) -> usize {
+        self.metadata_len
+    }
+
+    fn tai_ns(&self) -> u64 {
+        self.tai_ns
+    }
+}
+
+#[derive(Debug)]
+struct Source(Arc<Feed<Frame>>);
+
+impl FrameSource for Source {
+    type Frame = Frame;
+
+    fn ready(&self) -> BorrowedFd<'_> {
+        self.0.event.as_fd()
+    }
+
+    fn take(&mut self) -> Result<Option<Frame>, Ended> {
+        self.0.take()
+    }
+
+    fn hold_limit(&self) -> usize {
+        16
+    }
+}
+
+/// A slot, counted as long as it is held.
+#[derive(Debug)]
+pub struct Slot {
+    memory: HeapBuffer,
+    held: Arc<AtomicUsize>,
+    free: Arc<Feed<()>>,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.held.fetch_sub(1, SeqCst);
+        self.free.wake();
+    }
+}
+
+// SAFETY: that of the memory in it.
+unsafe impl ReceiveBuffer for Slot {
+    fn start(&self) -> *mut u8 {
+        self.memory.start()
+    }
+
+    fn len(&self) -> usize {
+        ReceiveBuffer::len(&self.memory)
+    }
+
+    fn memory(&self) -> Option<MemoryId> {
+        None
+    }
+}
+
+/// A published frame.
+#[derive(Debug)]
+pub struct Published {
+    pub arrival: Arrival,
+    pub payload: Vec<u8>,
+    pub metadata: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Shelf {
+    frames: Mutex<VecDeque<Published>>,
+    changed: Condvar,
+    capacity: usize,
+}
+
+#[derive(Debug)]
+struct Sink {
+    image: Image,
+    slots: usize,
+    held: Arc<AtomicUsize>,
+    free: Arc<Feed<()>>,
+    out: Arc<Shelf>,
+}
+
+impl FrameSink for Sink {
+    type Slot = Slot;
+
+    fn ready(&self) -> BorrowedFd<'_> {
+        self.free.event.as_fd()
+    }
+
+    fn slot(&mut self) -> Result<Option<Slot>, Ended> {
+        if self.held.load(SeqCst) == self.slots {
+            self.free.take()?;
+            if self.held.load(SeqCst) == self.slots {
+                return Ok(None);
+            }
+        }
+        self.held.fetch_add(1, SeqCst);
+        let memory = HeapBuffer::new(self.image.size() + MAX_TAIL);
+        Ok(Some(Slot { memory, held: Arc::clone(&self.held), free: Arc::clone(&self.free) }))
+    }
+
+    fn publish(
+        &mut self,
+        slot: Slot,
+        arrival: Arrival,
+        patience: Duration,
+    ) -> Result<(), NotPublished<Slot>> {
+        let frames = self.out.frames.lock().unwrap();
+        let full = |frames: &mut VecDeque<Published>| frames.len() >= self.out.capacity;
+        let (mut frames, _) = self.out.changed.wait_timeout_while(frames, patience, full).unwrap();
+        if frames.len() >= self.out.capacity {
+            return Err(NotPublished::Full(slot));
+        }
+        let bytes = slot.memory.bytes();
+        let at = self.image.metadata_offset();
+        frames.push_back(Published {
+            arrival,
+            payload: bytes[24..24 + arrival.payload_len].to_vec(),
+            metadata: bytes[at..at + arrival.metadata_len].to_vec(),
+        });
+        self.out.changed.notify_all();
+        Ok(())
+    }
+
+    fn hold_limit(&self) -> usize {
+        self.slots
+    }
+}
+
+/// An egress on a thread.
+pub struct Sender {
+    feed: Arc<Feed<Frame>>,
+    pub status: BridgeStatus,
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sender {
+    pub fn start(link: &LinkOptions, remote: &Address) -> Self {
+        Self::try_start(link, remote).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub fn try_start(link: &LinkOptions, remote: &Address) -> Result<Self, FabricError> {
+        let feed = Feed::new();
+        let status = BridgeStatus::new("egress");
+        let stop = Stop::new().unwrap();
+        let egress =
+            Egress::new(link.clone(), remote.clone(), Source(Arc::clone(&feed)), status.clone());
+        let (egress, ended) = (egress?, stop.clone());
+        let thread = std::thread::spawn(move || egress.run(&ended));
+        Ok(Self { feed, status, stop, thread: Some(thread) })
+    }
+
+    pub fn put(&self, frame: Frame) {
+        self.feed.put(frame);
+    }
+
+    /// Frames that the egress has not taken yet.
+    pub fn left(&self) -> usize {
+        self.feed.queue.lock().unwrap().0.len()
+    }
+
+    pub fn end(&self) {
+        self.feed.queue.lock().unwrap().1 = true;
+        self.feed.wake();
+    }
+
+    pub fn join(&mut self) {
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.stop.stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// An ingress on a thread.
+pub struct Receiver {
+    out: Arc<Shelf>,
+    pub status: BridgeStatus,
+    pub held: Arc<AtomicUsize>,
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Receiver {
+    /// `capacity`: frames that are kept until somebody takes them.
+    pub fn start(link: &LinkOptions, slots: usize, capacity: usize) -> Self {
+        let out = Arc::new(Shelf { frames: Mutex::default(), changed: Condvar::new(), capacity });
+        let held = Arc::new(AtomicUsize::new(0));
+        let sink = Sink {
+            image: link.image,
+            slots,
+            held: Arc::clone(&held),
+            free: Feed::new(),
+            out: Arc::clone(&out),
+        };
+        let (status, stop) = (BridgeStatus::new("ingress"), Stop::new().unwrap());
+        let ingress = Ingress::new(link.clone(), sink, status.clone()).unwrap();
+        let ended = stop.clone();
+        let thread = std::thread::spawn(move || ingress.run(&ended));
+        Self { out, status, held, stop, thread: Some(thread) }
+    }
+
+    /// The next frame, if it comes in time.
+    pub fn next_in(&self, time: Duration) -> Option<Published> {
+        let frames = self.out.frames.lock().unwrap();
+        let none = |frames: &mut VecDeque<Published>| frames.is_empty();
+        let (mut frames, _) = self.out.changed.wait_timeout_while(frames, time, none).unwrap();
+        let frame = frames.pop_front();
+        self.out.changed.notify_all();
+        frame
+    }
+
+    pub fn next(&self) -> Published {
+        self.next_in(Duration::from_secs(60)).expect("a frame within a minute")
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.stop.stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        assert_eq!(self.held.load(SeqCst), 0, "slots that were not given back");
+    }
+}
+
+/// Waits until something is so.
+pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !done() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A port, the first of several, that is free at the moment.
+pub fn free_ports() -> u16 {
+    // Below the ports that the system gives to clients, and different in each test process and each call.
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let first = std::process::id() as usize % 900;
+    loop {
+        let block = first + NEXT.fetch_add(1, SeqCst) * 7;
+        let port = 10_000 + (block % 1_800) * 10;
+        let free = |port: usize| std::net::TcpListener::bind(("127.0.0.1", port as u16)).is_ok();
+        if (port..port + 8).all(free) {
+            return port as u16;
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Scheduling of the engine's threads.
+
+use std::io;
+
+/// How the kernel schedules a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// SCHED_FIFO with this priority, 1…99.
+    RealTime(u8),
+    /// The ordinary class, preferred by this nice value.
+    Preferred(i8),
+    /// As any other thread.
+    Ordinary,
+}
+
+impl std::fmt::Display for Priority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::RealTime(priority) => write!(f, "SCHED_FIFO {priority}"),
+            Self::Preferred(nice) => write!(f, "nice {nice}"),
+            Self::Ordinary => f.write_str("ordinary"),
+        }
+    }
+}
+
+const NICE: i8 = -11;
+
+/// Gives the calling thread the best priority that it may have, and timers that are not grouped with others.
+pub(super) fn raise(real_time: Option<u8>) -> Priority {
+    // SAFETY: takes a number and no pointer. It concerns the calling thread, and cannot fail with this value.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) };
+    let Some(priority) = real_time else { return Priority::Ordinary };
+    if set_fifo(priority).is_ok() {
+        return Priority::RealTime(priority);
+    }
+    match rustix::process::setpriority_process(Some(rustix::thread::gettid()), i32::from(NICE)) {
+        Ok(()) => Priority::Preferred(NICE),
+        Err(_) => Priority::Ordinary,
+    }
+}
+
+/// Back among the ordinary threads.
+pub(super) fn lower() {
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the structure lives through the call; 0 is the calling thread.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const parameters) };
+}
+
+fn set_fifo(priority: u8) -> io::Result<()> {
+    let parameters = libc::sched_param { sched_priority: i32::from(priority) };
+    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: the structure lives through the call; 0 is the calling thread.
+    let result = unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

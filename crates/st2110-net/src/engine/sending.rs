@@ -1,0 +1,152 @@
+//! Threads that send: many sessions on each, the one first that is due first.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::mpsc::{SyncSender, TryRecvError},
+    time::Duration,
+};
+
+use media::Tai;
+
+use super::{
+    clock::{SharedClock, sleep_until},
+    guard::Guard,
+    pool::Start,
+};
+
+/// A session that sends.
+pub(crate) trait SendTask: Send {
+    /// Does what is due at `now`, but not for long, and says when to come again.
+    fn run(&mut self, now: Tai) -> Wake;
+
+    /// The session is over: it said so, panicked, or was removed.
+    fn over(&mut self, why: Over);
+}
+
+/// When a session is due again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wake {
+    /// At that moment.
+    At(Tai),
+    /// Never: the feed has ended.
+    End,
+}
+
+/// Why a session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// The feed ended, or the sink wants no more frames.
+    Ended,
+    /// It was stopped.
+    Stopped,
+    /// The feed or sink panicked.
+    Panicked,
+}
+
+/// What is told to a thread.
+pub(super) enum Command<T: ?Sized> {
+    Add(u64, Box<T>),
+    /// The answer says that the session's feed or sink is gone.
+    Remove(u64, Option<SyncSender<()>>),
+}
+
+/// The longest sleep while there are sessions: so long does a new session or a removal wait at most.
+const LONGEST: Duration = Duration::from_millis(5);
+
+struct Thread {
+    clock: SharedClock,
+    tasks: HashMap<u64, Box<dyn SendTask>>,
+    due: BinaryHeap<Reverse<(Tai, u64)>>,
+    last: Tai,
+}
+
+/// Runs until the other end of the commands is dropped.
+pub(super) fn run(clock: SharedClock, start: Start<dyn SendTask>) {
+    let Start { priority, commands, .. } = start;
+    let mut guard = Guard::new(priority, clock.now());
+    let mut thread =
+        Thread { clock, tasks: HashMap::new(), due: BinaryHeap::new(), last: Tai::default() };
+    loop {
+        let command = if thread.tasks.is_empty() {
+            match commands.recv() {
+                Ok(command) => Some(command),
+                Err(_) => return,
+            }
+        } else {
+            match commands.try_recv() {
+                Ok(command) => Some(command),
+                Err(TryRecvError::Empty) => None,
+                Err(TryRecvError::Disconnected) => return,
+            }
+        };
+        if let Some(command) = command {
+            thread.obey(command);
+            continue;
+        }
+        guard.check(thread.work());
+    }
+}
+
+impl Thread {
+    fn obey(&mut self, command: Command<dyn SendTask>) {
+        match command {
+            Command::Add(id, task) => {
+                self.tasks.insert(id, task);
+                self.due.push(Reverse((self.clock.now(), id)));
+            }
+            Command::Remove(id, done) => {
+                if let Some(mut task) = self.tasks.remove(&id) {
+                    task.over(Over::Stopped);
+                    discard(task);
+                }
+                self.due.retain(|Reverse((_, other))| *other != id);
+                if let Some(done) = done {
+                    done.send(()).ok();
+                }
+            }
+        }
+    }
+
+    /// Serves the session that is due, or sleeps until one is.
+    fn work(&mut self) -> Tai {
+        let now = self.clock.now();
+        if now < self.last {
+            // The clock was set back: the sessions see to it themselves.
+            self.due = self.tasks.keys().map(|id| Reverse((now, *id))).collect();
+        }
+        self.last = now;
+        let Some(mut first) = self.due.peek_mut() else { return now };
+        let Reverse((when, id)) = *first;
+        if when > now {
+            drop(first);
+            sleep_until(&*self.clock, when, LONGEST);
+            return now;
+        }
+        let Some(task) = self.tasks.get_mut(&id) else { return now };
+        // A panic of a feed is the end of its session and of no other. The session is not used again.
+        let over = match catch_unwind(AssertUnwindSafe(|| task.run(now))) {
+            Ok(Wake::At(next)) => {
+                // In place: the heap moves it to where it belongs.
+                *first = Reverse((next, id));
+                return now;
+            }
+            Ok(Wake::End) => Over::Ended,
+            Err(_) => Over::Panicked,
+        };
+        std::collections::binary_heap::PeekMut::pop(first);
+        if let Some(mut task) = self.tasks.remove(&id) {
+            task.over(over);
+            discard(task);
+        }
+        now
+    }
+}
+
+/// Drops a session. Feeds and sinks are others' code: if it panics, that is the end of nothing else.
+pub(super) fn discard<T: ?Sized>(task: Box<T>) {
+    if catch_unwind(AssertUnwindSafe(|| drop(task))).is_err() {
+        log::error!("a feed or sink of an ST 2110 session panicked when it was dropped");
+    }
+}

@@ -1,0 +1,278 @@
+//! Uncompressed video, ST 2110-20: packets are placed straight into the sink's slots.
+
+use media::{FrameRate, Tai};
+use st2110::{
+    sequence::NumberWidth,
+    time::{FrameClock, MediaClock, RtpTimestamp},
+    video::{Arrival, Depacketiser, Field, FrameLayout, PacketError, Picture, RowNumbering, Scan},
+    window::{End, Fields, FrameWindow, Place, WindowLimits},
+};
+
+use super::{
+    Origin, Receiving,
+    ancillary::Rider,
+    intake::{Intake, Packet},
+    stats::ReceiveStats,
+    times::Times,
+};
+use crate::{
+    Error,
+    engine::{Engine, Moment, Outcome, Over, ReceiveTask},
+    frame::{FrameSink, FrameSlot, Gap, Incomplete, Received},
+    socket::{Batch, Receiver},
+};
+
+/// A session that receives uncompressed video (ST 2110-20).
+#[derive(Clone, Debug)]
+pub struct VideoReceiver {
+    /// What is received.
+    pub picture: Picture,
+    /// How frames shall lie in memory.
+    pub layout: FrameLayout,
+    /// Frames a second; of interlaced video, whole frames.
+    pub rate: FrameRate,
+    /// Which packets belong to the stream.
+    pub origin: Origin,
+    /// What is done with frames that have gaps.
+    pub incomplete: Incomplete,
+    /// A stream of ancillary data (ST 2110-40) whose packets become the frames' metadata, as far as the slot has room.
+    pub ancillary: Option<Origin>,
+}
+
+/// The smallest packets that are planned for, in octets of data, to estimate packets a second.
+const SMALL_PACKET: usize = 700;
+
+impl VideoReceiver {
+    /// Starts to receive into `sink`.
+    ///
+    /// # Errors
+    /// What is to be received is not possible, or a socket cannot be opened.
+    pub fn start<S: FrameSink>(&self, engine: &Engine, sink: S) -> Result<Receiving, Error> {
+        let depacketiser = Depacketiser::new(self.picture, self.layout, RowNumbering::PerField)?;
+        let packets = self.picture.packed_size().div_ceil(SMALL_PACKET) as f64 * self.rate.as_f64();
+        let intake = Intake::open(&self.origin, NumberWidth::Bits32, packets as u32)?;
+        let stats = intake.stats().clone();
+        let (clock, fields) = clocks(&self.origin, self.picture.fields().len());
+        let limits = WindowLimits::new(fields, self.rate, clock, self.origin.skew);
+        let scan = match self.picture.scan() {
+            Scan::Progressive | Scan::Psf => media::Scan::Progressive,
+            Scan::Interlaced => media::Scan::Interlaced,
+        };
+        let rider = self
+            .ancillary
+            .as_ref()
+            .map(|origin| Rider::open(origin, self.rate, scan))
+            .transpose()?;
+        let ancillary = rider.as_ref().map(|rider| rider.intake.stats().clone());
+        let session = Pictures {
+            intake,
+            frames: Frames {
+                sink,
+                times: Times { clock, frames: Some(FrameClock::frames(self.rate)) },
+                depacketiser,
+                window: FrameWindow::new(limits),
+                spare: Vec::new(),
+                incomplete: self.incomplete,
+                previous: Vec::new(),
+                gaps: Vec::new(),
+                rider,
+                stats: stats.clone(),
+            },
+        };
+        let session = engine.add_receiver(Box::new(session), packets as u64)?;
+        Ok(Receiving { session, stats, ancillary })
+    }
+}
+
+/// The media clock of video at its origin, and whether frames have fields.
+fn clocks(origin: &Origin, fields: usize) -> (MediaClock, Fields) {
+    let clock =
+        MediaClock::new(MediaClock::VIDEO.rate(), origin.clock_offset).unwrap_or(MediaClock::VIDEO);
+    (clock, if fields > 1 { Fields::Two } else { Fields::One })
+}
+
+struct Pictures<S: FrameSink> {
+    intake: Intake,
+    frames: Frames<S>,
+}
+
+/// A frame that is being filled.
+struct Filling<T> {
+    slot: T,
+    arrival: Arrival,
+    began: Tai,
+}
+
+struct Frames<S: FrameSink> {
+    sink: S,
+    times: Times,
+    depacketiser: Depacketiser,
+    window: FrameWindow<Filling<S::Slot>>,
+    /// Records that are not in use.
+    spare: Vec<Arrival>,
+    incomplete: Incomplete,
+    /// The last complete frame, if gaps are filled from it.
+    previous: Vec<u8>,
+    gaps: Vec<Gap>,
+    rider: Option<Rider>,
+    stats: std::sync::Arc<ReceiveStats>,
+}
+
+impl<S: FrameSink> Frames<S> {
+    /// Places a packet. False if it does not fit.
+    fn packet(&mut self, packet: &Packet<'_>) -> bool {
+        if packet.restart {
+            self.window.restart(packet.at);
+        }
+        let Ok(field) = Depacketiser::field(packet.payload) else { return false };
+        let (sink, spare, depacketiser) = (&mut self.sink, &mut self.spare, &self.depacketiser);
+        let open = |_| {
+            let slot = sink.slot(depacketiser.frame_size())?;
+            let arrival = spare.pop().unwrap_or_else(|| Arrival::new(*depacketiser.picture()));
+            Some(Filling { slot, arrival, began: packet.at })
+        };
+        let timestamp = RtpTimestamp(packet.header.timestamp);
+        let second = field == Field::Second;
+        let (frame, filling) =
+            match self.window.packet(packet.at, timestamp, second, packet.header.marker, open) {
+                Place::Slot { frame, slot } => (frame, slot),
+                // The window counts these.
+                Place::Late | Place::Stray | Place::NoSlot => return true,
+            };
+        match self.depacketiser.place(packet.payload, filling.slot.payload(), &mut filling.arrival)
+        {
+            Ok(_) if filling.arrival.is_complete() => self.window.complete(frame),
+            Ok(_) => {}
+            Err(PacketError::RowsPerFrame) => self.number_rows(RowNumbering::PerFrame),
+            Err(PacketError::RowsPerField) => self.number_rows(RowNumbering::PerField),
+            Err(_) => return false,
+        }
+        true
+    }
+
+    /// The sender numbers lines otherwise than expected. Frames under way have them in wrong places.
+    fn number_rows(&mut self, rows: RowNumbering) {
+        self.depacketiser.set_row_numbering(rows);
+        let dropped = self.window.clear().count();
+        self.stats.counters.dropped_frames.add(dropped as u64);
+    }
+
+    /// Hands finished frames over. False if the sink wants no more.
+    fn deliver(&mut self, now: Tai) -> bool {
+        while let Some(finished) = self.window.pop(now) {
+            let Filling { slot, arrival, began } = finished.slot;
+            let complete = finished.end == End::Complete;
+            let (tai, aligned) = self.times.of(finished.timestamp, began);
+            if !aligned {
+                self.stats.counters.unaligned_times.add(1);
+            }
+            let goes_on = if complete || self.incomplete != Incomplete::Drop {
+                self.commit(slot, &arrival, complete, tai, finished.timestamp)
+            } else {
+                self.stats.counters.dropped_frames.add(1);
+                true
+            };
+            let mut arrival = arrival;
+            arrival.clear();
+            self.spare.push(arrival);
+            if !goes_on {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Shows the window's counts to others.
+    fn publish(&self) {
+        let counts = self.window.counts();
+        self.stats.counters.late.set(counts.late);
+        self.stats.counters.stray.set(counts.stray);
+        self.stats.counters.frames_without_slot.set(counts.without_slot);
+    }
+
+    fn commit(
+        &mut self,
+        mut slot: S::Slot,
+        arrival: &Arrival,
+        complete: bool,
+        tai: Tai,
+        timestamp: RtpTimestamp,
+    ) -> bool {
+        let size = self.depacketiser.frame_size();
+        self.gaps.clear();
+        if self.incomplete == Incomplete::Repeat {
+            let frame = &mut slot.payload()[..size];
+            if complete {
+                self.previous.clear();
+                self.previous.extend_from_slice(frame);
+            } else if self.previous.len() == size {
+                // Both have the size of a frame and the record is this picture's, which is all that it wants.
+                let filled = self.depacketiser.fill_missing(arrival, &self.previous, frame);
+                debug_assert!(filled.is_ok());
+            }
+        }
+        if !complete {
+            self.gaps.extend(arrival.missing().map(Gap::Pixels));
+            self.stats.counters.incomplete_frames.add(1);
+        }
+        self.stats.counters.frames.add(1);
+        let block =
+            self.rider.as_mut().and_then(|rider| rider.block(timestamp)).unwrap_or_default();
+        let room = slot.metadata();
+        let metadata = if block.len() <= room.len() { block.len() } else { 0 };
+        room[..metadata].copy_from_slice(&block[..metadata]);
+        let frame =
+            Received { tai, timestamp: timestamp.0, payload: size, metadata, gaps: &self.gaps };
+        self.sink.commit(slot, &frame)
+    }
+}
+
+impl<S: FrameSink> ReceiveTask for Pictures<S> {
+    fn socket(&self, path: usize) -> Option<&Receiver> {
+        let own = self.intake.sockets();
+        match (own.get(path), &self.frames.rider) {
+            (None, Some(rider)) => rider.intake.sockets().get(path - own.len()),
+            (socket, _) => socket,
+        }
+    }
+
+    fn receive(&mut self, path: usize, batch: &mut Batch, moment: Moment) -> Outcome {
+        let frames = &mut self.frames;
+        if let (Some(path), Some(rider)) =
+            (path.checked_sub(self.intake.sockets().len()), &mut frames.rider)
+        {
+            return rider.receive(path, batch, moment);
+        }
+        let single = self.intake.sockets().len() == 1;
+        let mut goes_on = true;
+        let outcome = self.intake.receive(path, batch, moment, |packet| {
+            let fits = frames.packet(packet);
+            // As early as possible: the slot of a finished frame may be the one that the next frame needs. With two paths, what came
+            // earlier on the other one may not have been read yet, so that only complete frames are finished here.
+            let by = if single { packet.at } else { Tai::default() };
+            if frames.window.deadline().is_some_and(|deadline| deadline <= by) {
+                goes_on &= frames.deliver(by);
+            }
+            fits
+        });
+        frames.publish();
+        if goes_on { outcome } else { Outcome::End }
+    }
+
+    fn deadline(&self) -> Option<Tai> {
+        self.frames.window.deadline()
+    }
+
+    fn tick(&mut self, now: Tai) -> Outcome {
+        let goes_on = self.frames.deliver(now);
+        self.frames.publish();
+        if goes_on { Outcome::Drained } else { Outcome::End }
+    }
+
+    fn over(&mut self, why: Over) {
+        self.intake.stats().end(why);
+        if let Some(rider) = &self.frames.rider {
+            rider.intake.stats().end(why);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What a receiving session counts.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::{counters::counters, engine::Over, socket::Warning};
+
+counters! {
+    /// Counts of a receiving session, written by its thread.
+    ReceiveCounters,
+    /// Counts of a receiving session at some moment.
+    ReceivedCounts {
+        /// Frames (of audio: buffers) handed to the sink.
+        frames,
+        /// Those of them that had gaps.
+        incomplete_frames,
+        /// Frames with gaps that were dropped, as configured.
+        dropped_frames,
+        /// Frames for which the sink had no room.
+        frames_without_slot,
+        /// Packets used; of two paths, the first copy of each.
+        packets,
+        /// Bytes of these, with RTP header and without UDP header.
+        bytes,
+        /// Packets that came on no path, or not yet.
+        lost,
+        /// Packets of frames that were finished or dropped already.
+        late,
+        /// Packets with a time stamp that has nothing to do with the stream's.
+        stray,
+        /// Datagrams that are not RTP.
+        not_rtp,
+        /// Packets of another payload type.
+        other_payload_type,
+        /// Packets of another SSRC than the accepted one, or of a second sender.
+        other_ssrc,
+        /// Datagrams from an address that is not among the sources.
+        other_sender,
+        /// Datagrams longer than any of ST 2110.
+        too_long,
+        /// Packets whose payload does not fit the format: its header, size, line or position.
+        other_format,
+        /// Frames whose time stamp does not fit the present time: they were given the time of arrival.
+        unaligned_times,
+    }
+}
+
+counters! {
+    /// Counts of one path.
+    PathReceivedCounters,
+    /// Counts of one path at some moment.
+    PathReceived {
+        /// Packets of the stream, each number once.
+        received,
+        /// Those of them that were used, being the first copy.
+        used,
+        /// Numbers that did not come on this path, or not yet.
+        lost,
+        /// Packets that came after one with a higher number.
+        reordered,
+        /// Packets that came twice on this path.
+        duplicates,
+        /// Packets that came too late to be judged or used.
+        late,
+        /// How often the sender started again.
+        restarts,
+        /// Packets of other senders, or with numbers from nowhere.
+        foreign,
+        /// What the kernel dropped because the receive buffer was full; bundles count as one.
+        socket_drops,
+    }
+}
+
+/// What is known of a receiving session. Any thread may read it at any time.
+#[derive(Debug)]
+pub struct ReceiveStats {
+    pub(crate) counters: ReceiveCounters,
+    pub(crate) paths: Vec<PathReceivedCounters>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    warnings: Vec<Warning>,
+    over: Option<Over>,
+}
+
+impl ReceiveStats {
+    pub(crate) fn new(paths: usize, warnings: Vec<Warning>) -> Self {
+        Self {
+            counters: ReceiveCounters::default(),
+            paths: (0..paths).map(|_| PathReceivedCounters::default()).collect(),
+            state: Mutex::new(State { warnings, ..State::default() }),
+        }
+    }
+
+    /// Counts of the session.
+    pub fn get(&self) -> ReceivedCounts {
+        self.counters.get()
+    }
+
+    /// Counts of each path: one, or two with ST 2022-7.
+    pub fn paths(&self) -> impl Iterator<Item = PathReceived> + '_ {
+        self.paths.iter().map(PathReceivedCounters::get)
+    }
+
+    /// What works less well than it should.
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.lock().warnings.clone()
+    }
+
+    /// Why the session is over; `None` while it runs.
+    pub fn over(&self) -> Option<Over> {
+        self.lock().over
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn end(&self, why: Over) {
+        self.lock().over = Some(why);
+    }
+}

@@ -1,0 +1,76 @@
+//! Sessions that send.
+
+mod ancillary;
+mod audio;
+mod frames;
+mod outgoing;
+mod paths;
+mod pictures;
+mod stats;
+
+pub use ancillary::{AncillarySender, Rider};
+pub use audio::AudioSender;
+pub use pictures::VideoSender;
+pub use stats::{PathSent, PathSentCounters, SendCounters, SendStats, Sent};
+
+use crate::engine::Session;
+
+/// A session that sends. Dropping it ends the session; [`Sending::stop`] also waits for that.
+#[derive(Debug)]
+pub struct Sending {
+    session: Session,
+    stats: std::sync::Arc<SendStats>,
+    ancillary: Option<std::sync::Arc<SendStats>>,
+}
+
+impl Sending {
+    /// Its counts.
+    pub fn stats(&self) -> &std::sync::Arc<SendStats> {
+        &self.stats
+    }
+
+    /// Counts of the ancillary data that ride with video, if there are any.
+    pub fn ancillary_stats(&self) -> Option<&std::sync::Arc<SendStats>> {
+        self.ancillary.as_ref()
+    }
+
+    /// Ends the session, and waits until its thread has dropped the feed.
+    pub fn stop(self) {
+        self.session.stop();
+    }
+}
+
+/// Who a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// RTP payload type, 96…127 for ST 2110.
+    pub payload_type: u8,
+    /// Synchronisation source.
+    pub ssrc: u32,
+    /// Sequence number of the first packet.
+    pub sequence: u32,
+}
+
+impl Identity {
+    /// A stream of this payload type with SSRC and first sequence number drawn at random (RFC 3550 §5.1).
+    pub fn random(payload_type: u8) -> Self {
+        let mut bytes = [0; 8];
+        // Should the kernel have no random numbers yet, the clock is as good: nothing depends on their quality.
+        if rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::NONBLOCK) != Ok(8) {
+            bytes = media::tai::now().as_nanos().wrapping_mul(0x9e37_79b9_7f4a_7c15).to_ne_bytes();
+        }
+        let value = u64::from_ne_bytes(bytes);
+        Self { payload_type, ssrc: value as u32, sequence: (value >> 32) as u32 }
+    }
+
+    fn check(self) -> Result<Self, crate::Error> {
+        if self.payload_type > 127 {
+            return Err(crate::Error::Invalid {
+                field: "payload type",
+                found: self.payload_type.to_string(),
+                accepted: "96 to 127, or 0 to 95 for static types".into(),
+            });
+        }
+        Ok(self)
+    }
+}

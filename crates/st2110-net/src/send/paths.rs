@@ -1,0 +1,95 @@
+//! The one or two paths of a stream (ST 2022-7): the same packets on each.
+
+use std::{io::IoSlice, sync::Arc};
+
+use super::stats::{PathSentCounters, SendStats};
+use crate::{
+    Error,
+    socket::{SendFailure, Sender, SenderOptions, UDP_HEADER},
+};
+
+/// Sockets that get the same packets.
+pub(super) struct Paths {
+    senders: Vec<Sender>,
+    stats: Arc<SendStats>,
+    segments: bool,
+}
+
+impl Paths {
+    pub(super) fn open(options: &[SenderOptions]) -> Result<Self, Error> {
+        if options.is_empty() || options.len() > 2 {
+            return Err(Error::Invalid {
+                field: "paths",
+                found: options.len().to_string(),
+                accepted: "1, or 2 for ST 2022-7".into(),
+            });
+        }
+        let senders = options.iter().map(Sender::open).collect::<Result<Vec<_>, _>>()?;
+        let warnings = senders.iter().flat_map(|sender| sender.warnings().to_vec()).collect();
+        let stats = Arc::new(SendStats::new(senders.len(), warnings));
+        let segments = senders.iter().all(Sender::segments);
+        Ok(Self { senders, stats, segments })
+    }
+
+    pub(super) fn stats(&self) -> &Arc<SendStats> {
+        &self.stats
+    }
+
+    /// The largest datagram without UDP header that every path takes.
+    pub(super) fn payload_limit(options: &[SenderOptions]) -> usize {
+        options.iter().map(|path| path.udp_limit.saturating_sub(UDP_HEADER)).min().unwrap_or(0)
+    }
+
+    /// Sends datagrams that lie one behind the other; see [`Sender::send`].
+    pub(super) fn send(&mut self, bytes: &[u8], segment: usize) {
+        self.each(bytes.len(), bytes.len().div_ceil(segment), |sender| sender.send(bytes, segment));
+    }
+
+    /// Sends datagrams of several parts; see [`Sender::send_gathered`].
+    pub(super) fn send_gathered(&mut self, parts: &[IoSlice<'_>], each: usize, segment: usize) {
+        let bytes = parts.iter().map(|part| part.len()).sum();
+        self.each(bytes, parts.len() / each, |sender| sender.send_gathered(parts, each, segment));
+    }
+
+    fn each(
+        &mut self,
+        bytes: usize,
+        count: usize,
+        mut send: impl FnMut(&mut Sender) -> Result<usize, SendFailure>,
+    ) {
+        self.stats.counters.packets.add(count as u64);
+        self.stats.counters.bytes.add(bytes as u64);
+        for (sender, path) in self.senders.iter_mut().zip(&self.stats.paths) {
+            account(&self.stats, path, count as u64, send(sender));
+        }
+        if self.segments && !self.senders.iter().all(Sender::segments) {
+            self.segments = false;
+            let warnings =
+                self.senders.iter().flat_map(|sender| sender.warnings().to_vec()).collect();
+            self.stats.lock().warnings = warnings;
+        }
+    }
+}
+
+fn account(
+    stats: &SendStats,
+    path: &PathSentCounters,
+    count: u64,
+    result: Result<usize, SendFailure>,
+) {
+    match result {
+        Ok(sent) => {
+            path.packets.add(sent as u64);
+            // What did not fit is lost, as on a network that is too narrow: pacing is not to be disturbed by it.
+            path.full.add(count.saturating_sub(sent as u64));
+        }
+        Err(SendFailure::Full) => path.full.add(count),
+        Err(SendFailure::Refused(error)) => {
+            // The text is for people: not more often than they can read.
+            if path.refused.get().is_multiple_of(4096) {
+                stats.lock().refusal = Some(error.to_string());
+            }
+            path.refused.add(count);
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Uncompressed video, ST 2110-20.
+
+use std::{io::IoSlice, sync::Arc};
+
+use media::FrameRate;
+use st2110::{
+    pacing::{self, Raster, Schedule, SenderType},
+    rtp::Header,
+    time::FrameClock,
+    video::{Field, FrameLayout, Packetiser, Packing, Picture, Scan},
+};
+
+use super::{
+    Identity, Rider, SendStats, Sending,
+    ancillary::WithRider,
+    frames::{Frames, Parts},
+    outgoing::{Outgoing, Rtp},
+    paths::Paths,
+};
+use crate::{
+    Error,
+    engine::Engine,
+    frame::FrameFeed,
+    socket::{BUNDLE, SenderOptions},
+};
+
+/// A session that sends uncompressed video (ST 2110-20).
+#[derive(Clone, Debug)]
+pub struct VideoSender {
+    /// What is sent.
+    pub picture: Picture,
+    /// How frames lie in memory.
+    pub layout: FrameLayout,
+    /// How pgroups are put into packets.
+    pub packing: Packing,
+    /// Frames a second; of interlaced video, whole frames.
+    pub rate: FrameRate,
+    /// The sender's type, if software can be that at this packet rate; otherwise the stream is Wide.
+    pub pacing: SenderType,
+    /// Who the stream is.
+    pub identity: Identity,
+    /// Where to: one path, or two for ST 2022-7.
+    pub paths: Vec<SenderOptions>,
+    /// A stream of ancillary data (ST 2110-40) made of the frames' metadata.
+    pub ancillary: Option<Rider>,
+}
+
+impl VideoSender {
+    /// Starts to send what `feed` gives.
+    ///
+    /// # Errors
+    /// What is to be sent is not possible, or a socket cannot be opened.
+    pub fn start<F: FrameFeed>(&self, engine: &Engine, feed: F) -> Result<Sending, Error> {
+        let packetiser = self.packetiser()?;
+        let pacing = self.pacing_of(&packetiser);
+        let paths = Paths::open(&self.paths)?;
+        let per_second = packetiser.frame_packets() as f64 * self.rate.as_f64();
+        let rtp = Rtp::new(self.identity.check()?);
+        let essence = Pictures::new(packetiser);
+        let (clock, frames) = (engine.clock().clone(), FrameClock::frames(self.rate));
+        let segmented = self.picture.scan() == Scan::Psf;
+        let Some(rider) = &self.ancillary else {
+            let parts = Parts { feed, essence, paths, rtp, clock, pacing, frames, segmented };
+            return add(engine, parts, per_second as u64, None);
+        };
+        let essence = WithRider::open(essence, rider)?;
+        let ancillary = essence.stats().clone();
+        let parts = Parts { feed, essence, paths, rtp, clock, pacing, frames, segmented };
+        add(engine, parts, per_second as u64, Some(ancillary))
+    }
+
+    /// The type that the sender is, and the session description must say.
+    ///
+    /// # Errors
+    /// What is to be sent is not possible.
+    pub fn sender_type(&self) -> Result<SenderType, Error> {
+        let packets = self.packetiser()?.packets(Field::First) as u32;
+        Ok(SenderType::achievable(self.pacing, packets, self.units().rate()))
+    }
+
+    fn units(&self) -> FrameClock {
+        if self.picture.fields().len() > 1 {
+            FrameClock::fields(self.rate)
+        } else {
+            FrameClock::frames(self.rate)
+        }
+    }
+
+    fn packetiser(&self) -> Result<Packetiser, Error> {
+        let limit = Paths::payload_limit(&self.paths);
+        Ok(Packetiser::new(self.picture, self.layout, self.packing, limit)?)
+    }
+
+    fn pacing_of(&self, packetiser: &Packetiser) -> pacing::Sender {
+        let raster =
+            Raster { height: self.picture.height(), fields: self.picture.fields().len() > 1 };
+        let packets = packetiser.packets(Field::First) as u32;
+        let kind = SenderType::achievable(self.pacing, packets, self.units().rate());
+        let schedule = match kind {
+            SenderType::NarrowLinear => Schedule::linear(raster, self.rate, None),
+            SenderType::Narrow | SenderType::Wide => Schedule::gapped(raster, self.rate, None),
+        };
+        let udp = self
+            .paths
+            .iter()
+            .map(|path| path.udp_limit)
+            .max()
+            .and_then(|limit| u16::try_from(limit).ok());
+        pacing::Sender::new(kind, schedule, packets, udp.filter(|limit| *limit > 1460))
+    }
+}
+
+fn add<F: FrameFeed, E: Outgoing + 'static>(
+    engine: &Engine,
+    parts: Parts<F, E>,
+    per_second: u64,
+    ancillary: Option<Arc<SendStats>>,
+) -> Result<Sending, Error> {
+    let session = Frames::new(parts);
+    let stats = session.shared_stats();
+    let session = engine.add_sender(Box::new(session), per_second)?;
+    Ok(Sending { session, stats, ancillary })
+}
+
+/// Room for a bundle: 64 KiB are the most that the kernel takes at once.
+const STAGING: usize = 65_536;
+/// A payload header is at most the extended sequence number and three segment headers (RFC 4175 §4).
+const HEAD: usize = Header::LEN + 2 + 3 * 6;
+
+/// Packets of frames of video.
+struct Pictures {
+    packetiser: Packetiser,
+    /// Packets one behind the other, or only their headers where the data are sent straight from the frame.
+    staging: Box<[u8]>,
+}
+
+impl Pictures {
+    fn new(packetiser: Packetiser) -> Self {
+        Self { packetiser, staging: vec![0; STAGING].into() }
+    }
+
+    fn field(unit: usize) -> Field {
+        Field::ALL[unit.min(1)]
+    }
+
+    /// Header and payload of each packet by reference, if they lie in the frame as they are to be sent.
+    fn send_in_place(
+        &mut self,
+        frame: &[u8],
+        field: Field,
+        first: usize,
+        count: usize,
+        rtp: &mut Rtp,
+        paths: &mut Paths,
+    ) -> bool {
+        let last = self.packetiser.packets(field) - 1;
+        let size = Header::LEN + self.packetiser.size(field, first);
+        let mut data = [const { 0..0 }; BUNDLE];
+        for (index, range) in data[..count].iter_mut().enumerate() {
+            let Some(mut ranges) = self.packetiser.source(field, first + index) else {
+                return false;
+            };
+            let (Some(one), None) = (ranges.next(), ranges.next()) else { return false };
+            *range = one;
+        }
+        let mut heads = [0; BUNDLE];
+        for (index, (len, room)) in
+            heads[..count].iter_mut().zip(self.staging.chunks_exact_mut(HEAD)).enumerate()
+        {
+            let extended = (rtp.sequence() >> 16) as u16;
+            let payload = self.packetiser.header(field, first + index, extended);
+            let payload = payload.as_bytes();
+            *len = Header::LEN + payload.len();
+            room[..Header::LEN].copy_from_slice(&rtp.next(first + index == last).to_bytes());
+            room[Header::LEN..*len].copy_from_slice(payload);
+        }
+        let mut parts = [IoSlice::new(&[]); 2 * BUNDLE];
+        let rooms = self.staging.chunks_exact(HEAD).zip(&heads);
+        for ((part, (room, len)), range) in parts.chunks_exact_mut(2).zip(rooms).zip(&data[..count])
+        {
+            part[0] = IoSlice::new(&room[..*len]);
+            part[1] = IoSlice::new(&frame[range.clone()]);
+        }
+        paths.send_gathered(&parts[..2 * count], 2, size);
+        true
+    }
+}
+
+impl Outgoing for Pictures {
+    fn units(&self) -> usize {
+        self.packetiser.picture().fields().len()
+    }
+
+    fn begin(&mut self, payload: &[u8], _metadata: &[u8]) -> bool {
+        payload.len() == self.packetiser.frame_size()
+    }
+
+    fn packets(&self, unit: usize) -> u32 {
+        self.packetiser.packets(Self::field(unit)) as u32
+    }
+
+    fn send(
+        &mut self,
+        payload: &[u8],
+        unit: usize,
+        first: u32,
+        most: u32,
+        rtp: &mut Rtp,
+        paths: &mut Paths,
+    ) -> u32 {
+        let (field, first) = (Self::field(unit), first as usize);
+        let size = Header::LEN + self.packetiser.size(field, first);
+        let most = (most as usize).min(BUNDLE).min(STAGING / size);
+        let count = self.packetiser.equal_run(field, first, most);
+        if self.send_in_place(payload, field, first, count, rtp, paths) {
+            return count as u32;
+        }
+        let last = self.packetiser.packets(field) - 1;
+        let written = self.packetiser.write(
+            payload,
+            field,
+            first..first + count,
+            rtp.sequence(),
+            &mut self.staging,
+        );
+        let Ok(written) = written else {
+            unreachable!(
+                "the frame has its size and the staging buffer room for {count} packets of {size} bytes"
+            )
+        };
+        for (index, packet) in self.staging[..written].chunks_mut(size).enumerate() {
+            let header = rtp.next(first + index == last).to_bytes();
+            packet[..Header::LEN].copy_from_slice(&header);
+        }
+        paths.send(&self.staging[..written], size);
+        count as u32
+    }
+}

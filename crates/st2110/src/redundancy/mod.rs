@@ -1,0 +1,7 @@
+//! Seamless protection by ST 2022-7: one stream on two paths.
+
+mod merge;
+mod skew;
+
+pub use merge::{Merge, PathCounts, Use};
+pub use skew::SkewClass;

@@ -1,0 +1,155 @@
+//! Which of the last numbers have been seen.
+
+/// One bit for each of the last numbers up to the highest.
+#[derive(Clone, Debug)]
+pub(crate) struct History {
+    bits: Box<[u64]>,
+    first: u64,
+    highest: u64,
+    accepted: u64,
+}
+
+/// Where a number belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Placed {
+    /// Above all before it; so many were skipped.
+    Newer { skipped: u64 },
+    /// One that was skipped.
+    Older,
+    /// Seen before.
+    Duplicate,
+    /// Below the window, or below the first number.
+    Late,
+}
+
+impl History {
+    /// A history of `size` numbers, rounded up to a power of two and at least 64, that has seen `first`.
+    pub(crate) fn new(first: u64, size: u64) -> Self {
+        let words = (size.clamp(64, 1 << 24)).next_power_of_two() / 64;
+        let bits = vec![0; words as usize].into_boxed_slice();
+        let mut history = Self { bits, first, highest: first, accepted: 1 };
+        history.set(first);
+        history
+    }
+
+    /// Starts again at `first`, in the same memory.
+    pub(crate) fn restart(&mut self, first: u64) {
+        self.bits.fill(0);
+        (self.first, self.highest, self.accepted) = (first, first, 1);
+        self.set(first);
+    }
+
+    pub(crate) const fn highest(&self) -> u64 {
+        self.highest
+    }
+
+    /// Numbers from the first to the highest that have not been seen.
+    pub(crate) const fn missing(&self) -> u64 {
+        self.highest - self.first + 1 - self.accepted
+    }
+
+    pub(crate) fn insert(&mut self, number: u64) -> Placed {
+        if number > self.highest {
+            let skipped = number - self.highest - 1;
+            self.clear(self.highest + 1, skipped);
+            self.highest = number;
+            self.accepted += 1;
+            self.set(number);
+            return Placed::Newer { skipped };
+        }
+        if number < self.first || self.highest - number >= self.bits.len() as u64 * 64 {
+            return Placed::Late;
+        }
+        let (word, bit) = self.place(number);
+        if self.bits[word] & bit != 0 {
+            return Placed::Duplicate;
+        }
+        self.bits[word] |= bit;
+        self.accepted += 1;
+        Placed::Older
+    }
+
+    fn set(&mut self, number: u64) {
+        let (word, bit) = self.place(number);
+        self.bits[word] |= bit;
+    }
+
+    /// Forgets `count` numbers from `from` on.
+    fn clear(&mut self, from: u64, count: u64) {
+        if count >= self.bits.len() as u64 * 64 {
+            self.bits.fill(0);
+            return;
+        }
+        let mut number = from;
+        let end = from + count;
+        while number < end {
+            let (word, _) = self.place(number);
+            let low = number % 64;
+            let span = (64 - low).min(end - number);
+            let mask = (u64::MAX >> (64 - span)) << low;
+            self.bits[word] &= !mask;
+            number += span;
+        }
+    }
+
+    fn place(&self, number: u64) -> (usize, u64) {
+        // The length is a power of two.
+        let word = (number / 64) as usize & (self.bits.len() - 1);
+        (word, 1 << (number % 64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_window_moves_with_the_highest() {
+        let mut history = History::new(1000, 1);
+        assert_eq!(history.insert(1063), Placed::Newer { skipped: 62 });
+        assert_eq!(history.insert(1000), Placed::Duplicate);
+        assert_eq!(history.insert(1001), Placed::Older);
+        assert_eq!(history.insert(999), Placed::Late);
+        assert_eq!(history.missing(), 61);
+        assert_eq!(history.insert(1064), Placed::Newer { skipped: 0 });
+        assert_eq!(history.insert(1000), Placed::Late);
+        assert_eq!(history.insert(1001), Placed::Duplicate);
+        // All bits are new after a leap.
+        assert_eq!(history.insert(5000), Placed::Newer { skipped: 3935 });
+        assert_eq!(history.insert(4937), Placed::Older);
+        history.restart(20);
+        assert_eq!((history.missing(), history.insert(21)), (0, Placed::Newer { skipped: 0 }));
+    }
+
+    proptest! {
+        #[test]
+        fn it_agrees_with_a_set(steps in prop::collection::vec((-200_i64..200, 0_u8..20), 1..300)) {
+            let mut history = History::new(10_000, 128);
+            let mut seen = BTreeSet::from([10_000_u64]);
+            let mut highest = 10_000_u64;
+            for (step, leap) in steps {
+                let step = if leap == 0 { step * 3 } else { step / 8 };
+                let number = highest.saturating_add_signed(step);
+                let expected = if number > highest {
+                    Placed::Newer { skipped: number - highest - 1 }
+                } else if number < 10_000 || highest - number >= 128 {
+                    Placed::Late
+                } else if seen.contains(&number) {
+                    Placed::Duplicate
+                } else {
+                    Placed::Older
+                };
+                prop_assert_eq!(history.insert(number), expected);
+                if expected != Placed::Late {
+                    seen.insert(number);
+                }
+                highest = highest.max(number);
+                prop_assert_eq!(history.missing(), highest - 10_000 + 1 - seen.len() as u64);
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Outputs are opened: the stream decides what is sent, and the options have to agree.
+
+use super::{Muxer, Packets, VIDEO_TICKS};
+use crate::audio::Pcm;
+use crate::config::{self, Payload};
+use crate::context::Context;
+use crate::error::Error;
+use crate::mesh::{Client, Connection};
+use crate::options::Direction;
+use crate::parameters::Parameters;
+use crate::settings::Settings;
+use crate::values::{check_size, frame_rate, parse_rate, parse_size, v210_lines};
+use crate::video;
+use std::ffi::c_int;
+
+/// Opens an output of video.
+pub(super) fn video(context: Context) -> Result<Muxer, Error> {
+    let libav = context.libav();
+    let stream = context.stream()?;
+    let parameters = Parameters::of(context, stream)?;
+    let (width, height) = parameters.size()?;
+    let codec = parameters.codec();
+    let format = if codec == libav.codecs.v210 {
+        video::V210
+    } else if codec == libav.codecs.wrapped || codec == libav.codecs.rawvideo {
+        let name = parameters.pixel_format()?;
+        let found = video::format(&name).filter(|format| *format != video::V210);
+        found.ok_or_else(|| {
+            let allowed = format!("{}; choose one with -pix_fmt", video::allowed());
+            Error::option("pixel format of the stream", name, allowed)
+        })?
+    } else {
+        return Err(Error::option(
+            "codec of the stream",
+            codec.to_string(),
+            "allowed: wrapped_avframe (the default), rawvideo, v210",
+        ));
+    };
+    let settings = Settings::of(context)?;
+    if let Some(size) = &settings.video_size
+        && parse_size(libav, size)? != (width, height)
+    {
+        let allowed = format!("the stream is {width}x{height}; scale it with -s");
+        return Err(Error::option("video_size", size.as_str(), allowed));
+    }
+    if let Some(pixels) = &settings.pixel_format
+        && video::format(pixels) != Some(format)
+    {
+        let how = if pixels == video::V210 { "-c:v v210" } else { "-pix_fmt" };
+        let allowed = format!("the stream is {format}; convert it with {how}");
+        return Err(Error::option("pixel_format", pixels.as_str(), allowed));
+    }
+    let rate = match &settings.frame_rate {
+        Some(rate) => parse_rate(libav, rate)?,
+        None => frame_rate(stream.frame_rate()).ok_or_else(|| {
+            Error::option(
+                "frame_rate",
+                "none",
+                "the stream has no frame rate; give it with -frame_rate",
+            )
+        })?,
+    };
+    let lines = if format == video::V210 { Some(v210_lines(width, height)?) } else { None };
+
+    let payload = Payload::Video { width, height, rate, format, scan: settings.scan.clone() };
+    let connection = open(&settings, &payload)?;
+    check_size(libav, connection.payload_size(), format, lines, (width, height))?;
+    let packets = match (lines, libav.call.pixel_format(format)) {
+        (Some(lines), _) => Packets::V210(lines),
+        (None, Some(format)) if codec == libav.codecs.wrapped => {
+            Packets::Wrapped { format, width: width as c_int, height: height as c_int }
+        }
+        (None, _) => Packets::Raw,
+    };
+    stream.set_time_base(VIDEO_TICKS, 1);
+    Ok(Muxer::new(connection, packets, VIDEO_TICKS))
+}
+
+/// Opens an output of audio.
+pub(super) fn audio(context: Context, formats: &'static [Pcm]) -> Result<Muxer, Error> {
+    let stream = context.stream()?;
+    let parameters = Parameters::of(context, stream)?;
+    let codecs = &context.libav().codecs;
+    let pcm = Pcm::of_codec(parameters.codec(), codecs, formats).ok_or_else(|| {
+        let allowed = format!("{}; choose one with -c:a", Pcm::allowed(formats));
+        Error::option("codec of the stream", parameters.codec().to_string(), allowed)
+    })?;
+    let settings = Settings::of(context)?;
+    if let Some(name) = &settings.sample_format
+        && Pcm::named(name, formats)? != pcm
+    {
+        let allowed = format!("the stream is {}; convert it with -c:a", pcm.name());
+        return Err(Error::option("sample_format", name.as_str(), allowed));
+    }
+    let (channels, sample_rate) = parameters.audio()?;
+    let asked = [
+        ("channels", settings.channels, channels),
+        ("sample_rate", settings.sample_rate, sample_rate),
+    ];
+    for (name, asked, found) in asked {
+        if let Some(asked) = asked.filter(|asked| *asked != found) {
+            let how = if name == "channels" { "-ac" } else { "-ar" };
+            let allowed = format!("the stream has {found}; convert it with {how}");
+            return Err(Error::option(name, asked.to_string(), allowed));
+        }
+    }
+    let ptime = settings.ptime.clone().unwrap_or_default();
+    let connection = open(&settings, &Payload::Audio { channels, sample_rate, pcm, ptime })?;
+    stream.set_time_base(sample_rate, 1);
+    let sample = pcm.bytes() * channels as usize;
+    Ok(Muxer::new(connection, Packets::Audio { sample }, sample_rate))
+}
+
+fn open(settings: &Settings, payload: &Payload) -> Result<Connection, Error> {
+    let configuration = config::connection(settings, Direction::Tx, payload)?;
+    Client::new()?.connect(Direction::Tx, &configuration)
+}

@@ -1,0 +1,200 @@
+//! Names, defaults, ranges and descriptions of the devices' options.
+
+use crate::options::{Direction, Kind, Private, UNSET};
+use std::ffi::{CStr, c_int};
+use std::mem::offset_of;
+
+/// Kind, default and range of an option.
+pub(crate) enum Value {
+    Text(Option<&'static CStr>),
+    Int(c_int, c_int, c_int),
+}
+
+/// An option.
+pub(crate) struct Row {
+    pub(crate) name: &'static CStr,
+    pub(crate) help: &'static CStr,
+    pub(crate) offset: usize,
+    pub(crate) value: Value,
+}
+
+macro_rules! text {
+    ($name:ident, $default:expr, $help:literal) => {
+        text!($name as $name, $default, $help)
+    };
+    ($name:ident as $field:ident, $default:expr, $help:literal) => {
+        Row {
+            name: c_name(concat!(stringify!($name), "\0")),
+            help: $help,
+            offset: offset_of!(Private, $field),
+            value: Value::Text($default),
+        }
+    };
+}
+
+macro_rules! int {
+    ($name:ident, $default:expr, $min:expr, $max:expr, $help:literal) => {
+        Row {
+            name: c_name(concat!(stringify!($name), "\0")),
+            help: $help,
+            offset: offset_of!(Private, $name),
+            value: Value::Int($default, $min, $max),
+        }
+    };
+}
+
+/// A C string from a literal that ends in a zero byte.
+fn c_name(text: &'static str) -> &'static CStr {
+    CStr::from_bytes_with_nul(text.as_bytes()).unwrap_or(c"")
+}
+
+/// The options of a device. `any_format` is for the audio device that carries every sample format.
+pub(crate) fn rows(kind: Kind, direction: Direction, any_format: bool) -> Vec<Row> {
+    let mut rows = mesh(kind);
+    rows.extend(st2110(kind));
+    rows.extend(earlier());
+    rows.extend(match direction {
+        Direction::Tx => sending(),
+        Direction::Rx => receiving(),
+    });
+    rows.extend(match kind {
+        Kind::Video => video(),
+        Kind::Audio => audio(direction),
+    });
+    if any_format {
+        rows.push(text!(
+            sample_format,
+            None,
+            c"pcm_s8, pcm_s16be or pcm_s24be (default: the group's or the stream's)"
+        ));
+    }
+    rows
+}
+
+fn mesh(kind: Kind) -> Vec<Row> {
+    vec![
+        text!(conn_type, Some(c"multipoint-group"), c"connection type: multipoint-group or st2110"),
+        text!(urn, None, c"name of the multipoint group (default: the URL, or 192.168.97.1)"),
+        int!(conn_delay, 0, 0, 10000, c"connection creation delay in ms, for old commands"),
+        int!(
+            buf_queue_cap,
+            if kind == Kind::Video { 8 } else { 16 },
+            2,
+            128,
+            c"frames that may be sent and not yet received; the source's value counts"
+        ),
+        text!(rdma_provider, Some(c"tcp"), c"RDMA provider between hosts: tcp or verbs"),
+        int!(rdma_num_endpoints, 1, 1, 8, c"RDMA endpoints between hosts"),
+        text!(
+            end_of_stream,
+            Some(c"close"),
+            c"when the source ends: close, or wait for the next one"
+        ),
+        text!(delivery, None, c"reliable, or live: a late receiver misses frames"),
+    ]
+}
+
+fn st2110(kind: Kind) -> Vec<Row> {
+    let mut rows = vec![
+        text!(
+            ip_addr,
+            None,
+            c"ST 2110: destination, or a receiver's multicast group or sender (default: 192.168.96.1)"
+        ),
+        int!(port, UNSET, UNSET, 65535, c"ST 2110: UDP port (default: 9001)"),
+        text!(mcast_sip_addr, None, c"ST 2110: multicast source filter IP address"),
+        text!(interface, None, c"ST 2110: IP address of the network interface (default: the proxy's)"),
+        text!(second_ip_addr, None, c"ST 2022-7: address of the second path"),
+        int!(second_port, UNSET, UNSET, 65535, c"ST 2022-7: UDP port of the second path"),
+        text!(second_mcast_sip_addr, None, c"ST 2022-7: source filter of the second path"),
+        text!(second_interface, None, c"ST 2022-7: interface of the second path"),
+        text!(transport, None, c"ST 2110: st2110-20, st2110-22 or st2110-30 (default: as the device)"),
+        text!(
+            payload_type,
+            None,
+            c"ST 2110: RTP payload type (default: 112, audio 111); or st20, st22, st30"
+        ),
+        int!(ttl, UNSET, UNSET, 255, c"ST 2110: hops that multicast packets may make"),
+        int!(dscp, UNSET, UNSET, 63, c"ST 2110: DSCP of the packets"),
+        text!(sdp, None, c"ST 2110: SDP, or the name of its file, instead of single options"),
+    ];
+    if kind == Kind::Video {
+        rows.extend([
+            text!(
+                transport_pixel_format,
+                None,
+                c"ST 2110: pixel format on the wire (default: yuv422p10rfc4175)"
+            ),
+            text!(pacing, None, c"ST 2110-21: narrow, linear or wide"),
+            text!(packing, None, c"ST 2110-20: gpm or bpm"),
+            text!(incomplete_frames, None, c"ST 2110, input: deliver, repeat or drop"),
+        ]);
+    }
+    rows
+}
+
+/// Options of releases before 25.03.
+fn earlier() -> Vec<Row> {
+    vec![
+        text!(protocol_type, None, c"of old commands: auto; see conn_type"),
+        text!(socket_name, None, c"of old commands: see urn"),
+        text!(interface_id, None, c"of old commands: see urn"),
+    ]
+}
+
+fn sending() -> Vec<Row> {
+    vec![
+        int!(wait_receivers, 0, 0, 128, c"wait for so many receivers before the first frame"),
+        int!(
+            stall_timeout,
+            1000,
+            1,
+            60000,
+            c"ms that one receiver may keep this source waiting before it misses frames"
+        ),
+    ]
+}
+
+fn receiving() -> Vec<Row> {
+    vec![int!(
+        group_timeout,
+        UNSET,
+        UNSET,
+        c_int::MAX,
+        c"ms to wait for the group, to learn the format (default: for ever if none is given, else 0)"
+    )]
+}
+
+fn video() -> Vec<Row> {
+    vec![
+        text!(
+            video_size,
+            None,
+            c"frame size, as 1920x1080 or hd720 (default: the group's or stream's)"
+        ),
+        text!(pixel_format, None, c"pixel format (default: the group's or stream's)"),
+        text!(
+            frame_rate,
+            None,
+            c"frames per second, as 25, 60000/1001 or ntsc (default: the group's or stream's)"
+        ),
+        text!(framerate as frame_rate, None, c"the same as frame_rate"),
+        text!(scan, None, c"progressive, interlaced or psf (default: the group's or progressive)"),
+    ]
+}
+
+fn audio(direction: Direction) -> Vec<Row> {
+    let ptime = match direction {
+        Direction::Tx => Some(c"1ms"),
+        Direction::Rx => None,
+    };
+    vec![
+        int!(channels, 0, 0, 64, c"number of channels (default: the group's or stream's)"),
+        int!(sample_rate, 0, 0, 192_000, c"samples per second (default: the group's or stream's)"),
+        text!(
+            ptime,
+            ptime,
+            c"packet time: audio in one frame of the mesh (default: the group's, or 1ms)"
+        ),
+    ]
+}
