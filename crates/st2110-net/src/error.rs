@@ -1,6 +1,6 @@
 //! What can go wrong, and what to do about it.
 
-use std::{io, net::IpAddr, net::SocketAddr};
+use std::{io, net::IpAddr, net::SocketAddr, path::PathBuf};
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -86,10 +86,24 @@ pub enum Error {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// There is no PTP hardware clock.
+    #[error(
+        "PTP hardware clock {}: {source}; accepted: /dev/ptpN that this process may read",
+        path.display()
+    )]
+    HardwareClock {
+        /// The device.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
     /// A thread cannot be started.
     #[error("a thread for ST 2110 cannot be started: {0}")]
     Thread(io::Error),
     /// What is to be sent or received is not possible.
     #[error(transparent)]
     Video(#[from] st2110::video::VideoError),
+    /// What is to be sent or received is not possible.
+    #[error(transparent)]
+    Audio(#[from] st2110::audio::AudioError),
 }

@@ -94,8 +94,8 @@ pub enum Gap {
     Pixels(Missing),
     /// Bytes of the payload.
     Bytes(Range<usize>),
-    /// So many packets, nobody knows with what.
-    Packets(u64),
+    /// Ancillary packets; nobody knows how many, nor of what.
+    Packets,
 }
 
 /// What is done with a frame of which packets are missing.

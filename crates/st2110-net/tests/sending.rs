@@ -11,7 +11,7 @@ use common::{
     frames::{Owned, Queue, frame as frame_of},
     wait_for,
 };
-use media::{FrameRate, PixelFormat, Tai};
+use media::{Audio, AudioFormat, FrameRate, PacketTime, PixelFormat, SampleRate, Tai, Transport};
 use st2110::{
     pacing::SenderType,
     rtp::Header,
@@ -69,6 +69,7 @@ fn sender(picture: Picture, layout: PixelFormat, rate: FrameRate, to: SocketAddr
         pacing: SenderType::Narrow,
         identity: Identity { payload_type: 96, ssrc: 7, sequence: 65_000 },
         paths: vec![SenderOptions::new(to)],
+        ancillary: None,
     }
 }
 
@@ -76,6 +77,12 @@ fn frame(seed: usize, len: usize) -> Vec<u8> {
     frame_of(PixelFormat::Yuv422p10le, seed, len)
 }
 
+const STEREO: Audio = Audio {
+    channels: 2,
+    sample_rate: SampleRate::Hz48000,
+    format: AudioFormat::PcmS24be,
+    packet_time: PacketTime::Ms1,
+};
 const P50: FrameRate = FrameRate { num: 50, den: 1 };
 
 #[test]
@@ -220,8 +227,8 @@ fn audio_is_sent_on_the_grid_of_packets() {
     let (receiver, to) = receiver();
     let clock = PacketClock::new(MediaClock::new(48_000, 0).unwrap(), 48).unwrap();
     let session = AudioSender {
-        clock,
-        packet_bytes: 48 * 2 * 3,
+        transport: Transport::St2110_30,
+        audio: STEREO,
         identity: Identity { payload_type: 97, ssrc: 9, sequence: 0xffff },
         paths: vec![SenderOptions::new(to)],
     };
@@ -254,9 +261,9 @@ fn audio_is_sent_on_the_grid_of_packets() {
     queue.push(vec![0; 287], None);
     wait_for("a refused buffer", || sending.stats().get().wrong_sizes == 1);
     sending.stop();
-    let large = AudioSender { packet_bytes: 1441, ..session };
+    let large = AudioSender { audio: Audio { channels: 16, ..STEREO }, ..session };
     let error = large.start(&engine, queue).unwrap_err().to_string();
-    assert!(error.contains("1441") && error.contains("1440"), "{error}");
+    assert!(error.contains("2304") && error.contains("1440"), "{error}");
 }
 
 #[test]
@@ -272,10 +279,9 @@ fn sessions_come_and_go_while_others_run() {
     for seed in 0..5 {
         queue.push(frame(seed, picture.packed_size()), None);
     }
-    let clock = PacketClock::new(MediaClock::new(48_000, 0).unwrap(), 48).unwrap();
     let audio = AudioSender {
-        clock,
-        packet_bytes: 288,
+        transport: Transport::St2110_30,
+        audio: STEREO,
         identity: Identity::random(97),
         paths: vec![SenderOptions::new(elsewhere)],
     };

@@ -36,7 +36,7 @@ fn free_port() -> u16 {
 }
 
 fn picture(format: PixelFormat, width: u32, height: u32, scan: Scan) -> Picture {
-    Picture::new(WireFormat::of(format).unwrap(), width, height, scan).unwrap()
+    Picture::new(WireFormat::of(format), width, height, scan).unwrap()
 }
 
 struct Stream {
@@ -61,6 +61,7 @@ impl Stream {
                 pacing: SenderType::Narrow,
                 identity: Identity { payload_type: 112, ssrc: 5, sequence: 65_000 },
                 paths: vec![SenderOptions::new(SocketAddr::new(address, port))],
+                ancillary: None,
             },
             receive: VideoReceiver {
                 picture,
@@ -68,6 +69,7 @@ impl Stream {
                 rate: P50,
                 origin: Origin::new(vec![options], 112),
                 incomplete: Incomplete::Deliver,
+                ancillary: None,
             },
         }
     }

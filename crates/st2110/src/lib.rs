@@ -6,10 +6,12 @@
 pub mod analyser;
 pub mod ancillary;
 pub mod audio;
+pub mod jpegxs;
 pub mod pacing;
 pub mod redundancy;
 pub mod reference;
 pub mod rtp;
+pub mod sdp;
 pub mod sequence;
 pub mod time;
 pub mod video;

@@ -24,8 +24,8 @@ use crate::socket::{Batch, Receiver};
 
 /// A session that receives.
 pub(crate) trait ReceiveTask: Send {
-    /// Its sockets, the same ones always: one for each path.
-    fn sockets(&self) -> &[Receiver];
+    /// Its sockets, the same ones always: 0 is the first, and after the last there is none.
+    fn socket(&self, path: usize) -> Option<&Receiver>;
 
     /// The socket of `path` has packets: reads one batch of them.
     fn receive(&mut self, path: usize, batch: &mut Batch, moment: Moment) -> Outcome;
@@ -72,8 +72,8 @@ pub(crate) enum Outcome {
 
 /// Stands for the descriptor that says that there are commands.
 const COMMANDS: u64 = u64::MAX;
-/// Sockets of a session at most.
-const PATHS: u64 = 2;
+/// Sockets of a session at most: two paths of video and two of ancillary data.
+const PATHS: u64 = 4;
 
 struct Thread {
     clock: SharedClock,
@@ -189,16 +189,20 @@ impl Thread {
     }
 
     fn add(&mut self, id: u64, mut task: Box<dyn ReceiveTask>) {
-        for (path, socket) in task.sockets().iter().enumerate() {
-            let data = epoll::EventData::new_u64(id * PATHS + path as u64);
-            if let Err(error) = epoll::add(&self.epoll, socket.as_fd(), data, epoll::EventFlags::IN)
-            {
-                log::error!("a socket cannot be watched: {error}");
-                return task.over(Over::Ended);
-            }
+        let added = sockets(&*task).try_for_each(|(path, socket)| {
+            let data = epoll::EventData::new_u64(id * PATHS + path);
+            epoll::add(&self.epoll, socket.as_fd(), data, epoll::EventFlags::IN)
+        });
+        if let Err(error) = added {
+            log::error!("a socket cannot be watched: {error}");
+            return task.over(Over::Ended);
         }
         self.tasks.insert(id, task);
     }
+}
+
+fn sockets(task: &dyn ReceiveTask) -> impl Iterator<Item = (u64, &Receiver)> {
+    (0..PATHS).map_while(|path| Some((path, task.socket(path as usize)?)))
 }
 
 /// Calls a session. True if there is more to read at once.
@@ -225,7 +229,7 @@ fn serve(
 
 fn remove(tasks: &mut HashMap<u64, Box<dyn ReceiveTask>>, epoll: &OwnedFd, id: u64, why: Over) {
     let Some(mut task) = tasks.remove(&id) else { return };
-    for socket in task.sockets() {
+    for (_, socket) in sockets(&*task) {
         epoll::delete(epoll, socket.as_fd()).ok();
     }
     task.over(why);

@@ -1,5 +1,7 @@
 //! Sessions that receive.
 
+mod ancillary;
+mod audio;
 mod intake;
 mod pictures;
 mod stats;
@@ -9,6 +11,8 @@ use std::sync::Arc;
 
 use crate::{engine::Session, socket::ReceiverOptions};
 
+pub use ancillary::AncillaryReceiver;
+pub use audio::AudioReceiver;
 pub use pictures::VideoReceiver;
 pub use stats::{
     PathReceived, PathReceivedCounters, ReceiveCounters, ReceiveStats, ReceivedCounts,
@@ -19,12 +23,18 @@ pub use stats::{
 pub struct Receiving {
     session: Session,
     stats: Arc<ReceiveStats>,
+    ancillary: Option<Arc<ReceiveStats>>,
 }
 
 impl Receiving {
     /// Its counts.
     pub fn stats(&self) -> &Arc<ReceiveStats> {
         &self.stats
+    }
+
+    /// Counts of the ancillary data that ride with video, if there are any.
+    pub fn ancillary_stats(&self) -> Option<&Arc<ReceiveStats>> {
+        self.ancillary.as_ref()
     }
 
     /// Ends the session, and waits until its thread has dropped the sink.

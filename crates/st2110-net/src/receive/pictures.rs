@@ -4,12 +4,13 @@ use media::{FrameRate, Tai};
 use st2110::{
     sequence::NumberWidth,
     time::{FrameClock, MediaClock, RtpTimestamp},
-    video::{Arrival, Depacketiser, Field, FrameLayout, PacketError, Picture, RowNumbering},
+    video::{Arrival, Depacketiser, Field, FrameLayout, PacketError, Picture, RowNumbering, Scan},
     window::{End, Fields, FrameWindow, Place, WindowLimits},
 };
 
 use super::{
     Origin, Receiving,
+    ancillary::Rider,
     intake::{Intake, Packet},
     stats::ReceiveStats,
     times::Times,
@@ -34,6 +35,8 @@ pub struct VideoReceiver {
     pub origin: Origin,
     /// What is done with frames that have gaps.
     pub incomplete: Incomplete,
+    /// A stream of ancillary data (ST 2110-40) whose packets become the frames' metadata, as far as the slot has room.
+    pub ancillary: Option<Origin>,
 }
 
 /// The smallest packets that are planned for, in octets of data, to estimate packets a second.
@@ -51,6 +54,16 @@ impl VideoReceiver {
         let stats = intake.stats().clone();
         let (clock, fields) = clocks(&self.origin, self.picture.fields().len());
         let limits = WindowLimits::new(fields, self.rate, clock, self.origin.skew);
+        let scan = match self.picture.scan() {
+            Scan::Progressive | Scan::Psf => media::Scan::Progressive,
+            Scan::Interlaced => media::Scan::Interlaced,
+        };
+        let rider = self
+            .ancillary
+            .as_ref()
+            .map(|origin| Rider::open(origin, self.rate, scan))
+            .transpose()?;
+        let ancillary = rider.as_ref().map(|rider| rider.intake.stats().clone());
         let session = Pictures {
             intake,
             frames: Frames {
@@ -62,11 +75,12 @@ impl VideoReceiver {
                 incomplete: self.incomplete,
                 previous: Vec::new(),
                 gaps: Vec::new(),
+                rider,
                 stats: stats.clone(),
             },
         };
         let session = engine.add_receiver(Box::new(session), packets as u64)?;
-        Ok(Receiving { session, stats })
+        Ok(Receiving { session, stats, ancillary })
     }
 }
 
@@ -100,6 +114,7 @@ struct Frames<S: FrameSink> {
     /// The last complete frame, if gaps are filled from it.
     previous: Vec<u8>,
     gaps: Vec<Gap>,
+    rider: Option<Rider>,
     stats: std::sync::Arc<ReceiveStats>,
 }
 
@@ -201,19 +216,33 @@ impl<S: FrameSink> Frames<S> {
             self.stats.counters.incomplete_frames.add(1);
         }
         self.stats.counters.frames.add(1);
+        let block =
+            self.rider.as_mut().and_then(|rider| rider.block(timestamp)).unwrap_or_default();
+        let room = slot.metadata();
+        let metadata = if block.len() <= room.len() { block.len() } else { 0 };
+        room[..metadata].copy_from_slice(&block[..metadata]);
         let frame =
-            Received { tai, timestamp: timestamp.0, payload: size, metadata: 0, gaps: &self.gaps };
+            Received { tai, timestamp: timestamp.0, payload: size, metadata, gaps: &self.gaps };
         self.sink.commit(slot, &frame)
     }
 }
 
 impl<S: FrameSink> ReceiveTask for Pictures<S> {
-    fn sockets(&self) -> &[Receiver] {
-        self.intake.sockets()
+    fn socket(&self, path: usize) -> Option<&Receiver> {
+        let own = self.intake.sockets();
+        match (own.get(path), &self.frames.rider) {
+            (None, Some(rider)) => rider.intake.sockets().get(path - own.len()),
+            (socket, _) => socket,
+        }
     }
 
     fn receive(&mut self, path: usize, batch: &mut Batch, moment: Moment) -> Outcome {
         let frames = &mut self.frames;
+        if let (Some(path), Some(rider)) =
+            (path.checked_sub(self.intake.sockets().len()), &mut frames.rider)
+        {
+            return rider.receive(path, batch, moment);
+        }
         let single = self.intake.sockets().len() == 1;
         let mut goes_on = true;
         let outcome = self.intake.receive(path, batch, moment, |packet| {
@@ -242,5 +271,8 @@ impl<S: FrameSink> ReceiveTask for Pictures<S> {
 
     fn over(&mut self, why: Over) {
         self.intake.stats().end(why);
+        if let Some(rider) = &self.frames.rider {
+            rider.intake.stats().end(why);
+        }
     }
 }

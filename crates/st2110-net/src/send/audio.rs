@@ -6,8 +6,12 @@
 
 use std::sync::Arc;
 
-use media::Tai;
-use st2110::time::PacketClock;
+use media::{Audio, Tai, Transport};
+use st2110::{
+    audio::Packetiser,
+    rtp::Header,
+    time::{MediaClock, PacketClock},
+};
 
 use super::{Identity, Sending, outgoing::Rtp, paths::Paths, stats::SendStats};
 use crate::{
@@ -17,13 +21,13 @@ use crate::{
     socket::SenderOptions,
 };
 
-/// A session that sends audio (ST 2110-30, -31). Buffers hold one packet, or several whole ones, as they are on the wire.
+/// A session that sends audio (ST 2110-30, -31). Buffers hold one packet time, or several whole ones.
 #[derive(Clone, Debug)]
 pub struct AudioSender {
-    /// Sampling rate and samples of a packet.
-    pub clock: PacketClock,
-    /// Bytes of a packet's samples, all channels together.
-    pub packet_bytes: usize,
+    /// [`Transport::St2110_30`] or [`Transport::St2110_31`].
+    pub transport: Transport,
+    /// Channels, sampling rate, samples in memory, packet time.
+    pub audio: Audio,
     /// Who the stream is.
     pub identity: Identity,
     /// Where to: one path, or two for ST 2022-7.
@@ -34,39 +38,53 @@ impl AudioSender {
     /// Starts to send what `feed` gives.
     ///
     /// # Errors
-    /// Packets are too large, or a socket cannot be opened.
+    /// What is to be sent is not possible, or a socket cannot be opened.
     pub fn start<F: FrameFeed>(&self, engine: &Engine, feed: F) -> Result<Sending, Error> {
-        let limit = Paths::payload_limit(&self.paths).saturating_sub(HEADER);
-        if self.packet_bytes == 0 || self.packet_bytes > limit {
+        let packetiser = Packetiser::new(self.transport, &self.audio)?;
+        let packets = packet_clock(&self.audio, packetiser.samples())?;
+        let len = Header::LEN + packetiser.payload_len();
+        let limit = Paths::payload_limit(&self.paths);
+        if len > limit {
             return Err(Error::Invalid {
-                field: "bytes of audio in a packet",
-                found: self.packet_bytes.to_string(),
+                field: "bytes of an audio packet",
+                found: len.to_string(),
                 accepted: format!(
-                    "1 to {limit}: fewer channels or a shorter packet time make it less"
+                    "at most {limit}: fewer channels or a shorter packet time make it less"
                 ),
             });
         }
         let paths = Paths::open(&self.paths)?;
         let stats = paths.stats().clone();
         let now = engine.clock().now();
-        let session = Audio {
+        let session = Samples {
             feed,
             paths,
             rtp: Rtp::new(self.identity.check()?),
-            slot: self.clock.at(now) + 1,
+            slot: packets.at(now) + 1,
             last: None,
             wanted: now,
             frame: None,
-            packet: vec![0; HEADER + self.packet_bytes].into(),
-            packets: self.clock,
+            packet: vec![0; len].into(),
+            packets,
+            packetiser,
         };
-        let rate = u64::from(self.clock.clock().rate()) / u64::from(self.clock.samples());
+        let rate = u64::from(packets.clock().rate()) / u64::from(packets.samples());
         let session = engine.add_sender(Box::new(session), rate)?;
-        Ok(Sending { session, stats })
+        Ok(Sending { session, stats, ancillary: None })
     }
 }
 
-const HEADER: usize = st2110::rtp::Header::LEN;
+/// The clock of packets of so many samples.
+fn packet_clock(audio: &Audio, samples: u32) -> Result<PacketClock, Error> {
+    let clock = MediaClock::new(audio.sample_rate.hz(), 0)
+        .and_then(|clock| PacketClock::new(clock, samples));
+    clock.ok_or_else(|| Error::Invalid {
+        field: "samples of a packet",
+        found: samples.to_string(),
+        accepted: "at least 1".into(),
+    })
+}
+
 /// So many packets a late thread makes up for at once.
 const MAKE_UP: u64 = 16;
 /// A buffer's time may differ by this from its place in the sequence before the sequence follows: programs hand over audio with the
@@ -75,11 +93,12 @@ const JITTER_NS: u64 = 20_000_000;
 /// A buffer's time further away from the present is no time that a receiver could use.
 const PLAUSIBLE_NS: u64 = 1_000_000_000;
 
-struct Audio<F: FrameFeed> {
+struct Samples<F: FrameFeed> {
     feed: F,
     paths: Paths,
     rtp: Rtp,
     packets: PacketClock,
+    packetiser: Packetiser,
     /// The packet time to be used next.
     slot: u64,
     /// Number of the packet sent last.
@@ -98,7 +117,7 @@ struct Held<F> {
     sent: usize,
 }
 
-impl<F: FrameFeed> Audio<F> {
+impl<F: FrameFeed> Samples<F> {
     fn stats(&self) -> &Arc<SendStats> {
         self.paths.stats()
     }
@@ -129,6 +148,7 @@ impl<F: FrameFeed> Audio<F> {
 
     /// Uses a packet time: sends a packet if there is one. False if the feed has ended.
     fn use_slot(&mut self, now: Tai) -> bool {
+        let len = self.packetiser.frame_len();
         if self.frame.is_none() {
             let frame = match self.feed.next() {
                 Next::Frame(frame) => frame,
@@ -138,8 +158,8 @@ impl<F: FrameFeed> Audio<F> {
                     return true;
                 }
             };
-            let len = frame.payload().len();
-            if len == 0 || !len.is_multiple_of(self.packet.len() - HEADER) {
+            let whole = frame.payload().len();
+            if whole == 0 || !whole.is_multiple_of(len) {
                 self.stats().counters.wrong_sizes.add(1);
                 return true;
             }
@@ -152,15 +172,14 @@ impl<F: FrameFeed> Audio<F> {
         let Some(held) = &mut self.frame else { return true };
         let number = held.number + held.sent as u64;
         let samples = held.frame.payload();
-        let len = self.packet.len() - HEADER;
-        let start = held.sent * len;
+        let (head, payload) = self.packet.split_at_mut(Header::LEN);
         // The marker bit is of no use to audio and 0 (ST 2110-30 §6.2).
         self.rtp.timestamp = self.packets.timestamp(number).into();
-        self.packet[..HEADER].copy_from_slice(&self.rtp.next(false).to_bytes());
-        self.packet[HEADER..].copy_from_slice(&samples[start..start + len]);
-        let whole = samples.len();
+        head.copy_from_slice(&self.rtp.next(false).to_bytes());
+        let written = self.packetiser.write(&samples[held.sent * len..][..len], payload);
+        debug_assert!(written.is_ok(), "frame and packet have the packetiser's sizes");
         held.sent += 1;
-        let finished = held.sent * len == whole;
+        let finished = held.sent * len == samples.len();
         self.paths.send(&self.packet, self.packet.len());
         self.last = Some(number);
         if finished {
@@ -171,7 +190,7 @@ impl<F: FrameFeed> Audio<F> {
     }
 }
 
-impl<F: FrameFeed> SendTask for Audio<F> {
+impl<F: FrameFeed> SendTask for Samples<F> {
     fn run(&mut self, now: Tai) -> Wake {
         self.stats().counters.wake_late_max_ns.raise(now.since(self.wanted).as_nanos() as u64);
         let present = self.packets.at(now);

@@ -1,5 +1,6 @@
 //! Sessions that send.
 
+mod ancillary;
 mod audio;
 mod frames;
 mod outgoing;
@@ -7,6 +8,7 @@ mod paths;
 mod pictures;
 mod stats;
 
+pub use ancillary::{AncillarySender, Rider};
 pub use audio::AudioSender;
 pub use pictures::VideoSender;
 pub use stats::{PathSent, PathSentCounters, SendCounters, SendStats, Sent};
@@ -18,12 +20,18 @@ use crate::engine::Session;
 pub struct Sending {
     session: Session,
     stats: std::sync::Arc<SendStats>,
+    ancillary: Option<std::sync::Arc<SendStats>>,
 }
 
 impl Sending {
     /// Its counts.
     pub fn stats(&self) -> &std::sync::Arc<SendStats> {
         &self.stats
+    }
+
+    /// Counts of the ancillary data that ride with video, if there are any.
+    pub fn ancillary_stats(&self) -> Option<&std::sync::Arc<SendStats>> {
+        self.ancillary.as_ref()
     }
 
     /// Ends the session, and waits until its thread has dropped the feed.

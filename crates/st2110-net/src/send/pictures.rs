@@ -1,6 +1,6 @@
 //! Uncompressed video, ST 2110-20.
 
-use std::io::IoSlice;
+use std::{io::IoSlice, sync::Arc};
 
 use media::FrameRate;
 use st2110::{
@@ -11,7 +11,8 @@ use st2110::{
 };
 
 use super::{
-    Identity, Sending,
+    Identity, Rider, SendStats, Sending,
+    ancillary::WithRider,
     frames::{Frames, Parts},
     outgoing::{Outgoing, Rtp},
     paths::Paths,
@@ -40,6 +41,8 @@ pub struct VideoSender {
     pub identity: Identity,
     /// Where to: one path, or two for ST 2022-7.
     pub paths: Vec<SenderOptions>,
+    /// A stream of ancillary data (ST 2110-40) made of the frames' metadata.
+    pub ancillary: Option<Rider>,
 }
 
 impl VideoSender {
@@ -52,19 +55,18 @@ impl VideoSender {
         let pacing = self.pacing_of(&packetiser);
         let paths = Paths::open(&self.paths)?;
         let per_second = packetiser.frame_packets() as f64 * self.rate.as_f64();
-        let session = Frames::new(Parts {
-            feed,
-            essence: Pictures::new(packetiser),
-            paths,
-            rtp: Rtp::new(self.identity.check()?),
-            clock: engine.clock().clone(),
-            pacing,
-            frames: FrameClock::frames(self.rate),
-            segmented: self.picture.scan() == Scan::Psf,
-        });
-        let stats = session.shared_stats();
-        let session = engine.add_sender(Box::new(session), per_second as u64)?;
-        Ok(Sending { session, stats })
+        let rtp = Rtp::new(self.identity.check()?);
+        let essence = Pictures::new(packetiser);
+        let (clock, frames) = (engine.clock().clone(), FrameClock::frames(self.rate));
+        let segmented = self.picture.scan() == Scan::Psf;
+        let Some(rider) = &self.ancillary else {
+            let parts = Parts { feed, essence, paths, rtp, clock, pacing, frames, segmented };
+            return add(engine, parts, per_second as u64, None);
+        };
+        let essence = WithRider::open(essence, rider)?;
+        let ancillary = essence.stats().clone();
+        let parts = Parts { feed, essence, paths, rtp, clock, pacing, frames, segmented };
+        add(engine, parts, per_second as u64, Some(ancillary))
     }
 
     /// The type that the sender is, and the session description must say.
@@ -106,6 +108,18 @@ impl VideoSender {
             .and_then(|limit| u16::try_from(limit).ok());
         pacing::Sender::new(kind, schedule, packets, udp.filter(|limit| *limit > 1460))
     }
+}
+
+fn add<F: FrameFeed, E: Outgoing + 'static>(
+    engine: &Engine,
+    parts: Parts<F, E>,
+    per_second: u64,
+    ancillary: Option<Arc<SendStats>>,
+) -> Result<Sending, Error> {
+    let session = Frames::new(parts);
+    let stats = session.shared_stats();
+    let session = engine.add_sender(Box::new(session), per_second)?;
+    Ok(Sending { session, stats, ancillary })
 }
 
 /// Room for a bundle: 64 KiB are the most that the kernel takes at once.

@@ -1,0 +1,200 @@
+//! Audio, ST 2110-30 and -31: packets of any packet time become buffers of the configured one.
+
+use std::{ops::Range, sync::Arc, time::Duration};
+
+use media::{Audio, Tai, Transport};
+use st2110::{
+    audio::{AudioPacketError, Reslicer},
+    sequence::NumberWidth,
+    time::{MediaClock, RtpTimestamp},
+};
+
+use super::{
+    Origin, Receiving,
+    intake::{Intake, Packet},
+    stats::ReceiveStats,
+    times::Times,
+};
+use crate::{
+    Error,
+    engine::{Engine, Moment, Outcome, Over, ReceiveTask},
+    frame::{FrameSink, FrameSlot, Gap, Incomplete, Received},
+    socket::{Batch, Receiver},
+};
+
+/// A session that receives audio (ST 2110-30, -31).
+#[derive(Clone, Debug)]
+pub struct AudioReceiver {
+    /// [`Transport::St2110_30`] or [`Transport::St2110_31`].
+    pub transport: Transport,
+    /// Channels, sampling rate, samples in memory; a buffer is one packet time of these, whatever the sender's is.
+    pub audio: Audio,
+    /// Which packets belong to the stream.
+    pub origin: Origin,
+    /// What is done with buffers that have gaps. Where nothing is repeated, missing samples are zero.
+    pub incomplete: Incomplete,
+}
+
+/// A thread that is held up finds packets of both paths in their sockets, and reads so many of the one before those of the other.
+const READ_AHEAD: u32 = 16;
+/// The shortest packets that are planned for: 80 µs.
+const PACKETS_PER_SECOND: u32 = 12_500;
+
+impl AudioReceiver {
+    /// Starts to receive into `sink`.
+    ///
+    /// # Errors
+    /// What is to be received is not possible, or a socket cannot be opened.
+    pub fn start<S: FrameSink>(&self, engine: &Engine, sink: S) -> Result<Receiving, Error> {
+        let rate = self.audio.sample_rate.hz();
+        let hold = |skew: Duration, frame: u32| {
+            let skew = u128::from(rate) * skew.as_nanos() / 1_000_000_000;
+            let ahead = if self.origin.paths.len() > 1 { READ_AHEAD * frame } else { 0 };
+            u32::try_from(skew).unwrap_or(u32::MAX).saturating_add(ahead)
+        };
+        let frame = Reslicer::new(self.transport, &self.audio, 0)?.frame_samples();
+        let reslicer = Reslicer::new(self.transport, &self.audio, hold(self.origin.skew, frame))?;
+        let intake = Intake::open(&self.origin, NumberWidth::Bits16, PACKETS_PER_SECOND)?;
+        let stats = intake.stats().clone();
+        let clock = MediaClock::new(rate, self.origin.clock_offset);
+        let period = Duration::from_nanos(u64::from(frame) * 1_000_000_000 / u64::from(rate));
+        let session = Samples {
+            buffers: Buffers {
+                sink,
+                times: Times { clock: clock.unwrap_or(MediaClock::VIDEO), frames: None },
+                incomplete: self.incomplete,
+                scratch: vec![0; reslicer.frame_len()],
+                previous: vec![0; reslicer.frame_len()],
+                reslicer,
+                missing: Vec::new(),
+                gaps: Vec::new(),
+                patience: self.origin.skew + 2 * period + Duration::from_millis(10),
+                pending: None,
+                stats: stats.clone(),
+            },
+            intake,
+        };
+        let per_second = u64::from(rate) / u64::from(frame);
+        let session = engine.add_receiver(Box::new(session), per_second)?;
+        Ok(Receiving { session, stats, ancillary: None })
+    }
+}
+
+struct Samples<S: FrameSink> {
+    intake: Intake,
+    buffers: Buffers<S>,
+}
+
+struct Buffers<S: FrameSink> {
+    sink: S,
+    times: Times,
+    reslicer: Reslicer,
+    incomplete: Incomplete,
+    /// For a buffer for which the sink has no room.
+    scratch: Vec<u8>,
+    /// The last complete buffer, to fill gaps from.
+    previous: Vec<u8>,
+    missing: Vec<Range<usize>>,
+    gaps: Vec<Gap>,
+    /// How long after the last packet the rest is delivered.
+    patience: Duration,
+    /// When that is.
+    pending: Option<Tai>,
+    stats: Arc<ReceiveStats>,
+}
+
+impl<S: FrameSink> Buffers<S> {
+    /// Places a packet. False if it does not fit.
+    fn packet(&mut self, packet: &Packet<'_>) -> bool {
+        self.pending = packet.at.checked_add(self.patience);
+        match self.reslicer.push(packet.header.timestamp, packet.payload) {
+            Ok(()) => true,
+            Err(AudioPacketError::Late | AudioPacketError::Duplicate) => {
+                self.stats.counters.late.add(1);
+                true
+            }
+            Err(AudioPacketError::Timestamp) => {
+                self.stats.counters.stray.add(1);
+                true
+            }
+            Err(AudioPacketError::Empty | AudioPacketError::Length | AudioPacketError::TooLong) => {
+                false
+            }
+        }
+    }
+
+    /// Hands finished buffers over. False if the sink wants no more.
+    fn deliver(&mut self, now: Tai) -> bool {
+        while self.reslicer.is_ready() {
+            let len = self.reslicer.frame_len();
+            let mut slot = self.sink.slot(len);
+            let out =
+                slot.as_mut().map_or(&mut self.scratch[..], |slot| &mut slot.payload()[..len]);
+            let Ok(Some(slice)) = self.reslicer.pop(out, &mut self.missing) else { return true };
+            let counters = &self.stats.counters;
+            if self.incomplete == Incomplete::Repeat {
+                for gap in &self.missing {
+                    out[gap.clone()].copy_from_slice(&self.previous[gap.clone()]);
+                }
+                if slice.missing == 0 {
+                    self.previous.copy_from_slice(out);
+                }
+            }
+            let Some(slot) = slot else {
+                counters.frames_without_slot.add(1);
+                continue;
+            };
+            if slice.missing > 0 {
+                if self.incomplete == Incomplete::Drop {
+                    counters.dropped_frames.add(1);
+                    continue;
+                }
+                counters.incomplete_frames.add(1);
+            }
+            let (tai, aligned) = self.times.of(RtpTimestamp(slice.timestamp), now);
+            if !aligned {
+                counters.unaligned_times.add(1);
+            }
+            counters.frames.add(1);
+            self.gaps.clear();
+            self.gaps.extend(self.missing.iter().cloned().map(Gap::Bytes));
+            let timestamp = slice.timestamp;
+            let frame = Received { tai, timestamp, payload: len, metadata: 0, gaps: &self.gaps };
+            if !self.sink.commit(slot, &frame) {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl<S: FrameSink> ReceiveTask for Samples<S> {
+    fn socket(&self, path: usize) -> Option<&Receiver> {
+        self.intake.sockets().get(path)
+    }
+
+    fn receive(&mut self, path: usize, batch: &mut Batch, moment: Moment) -> Outcome {
+        let buffers = &mut self.buffers;
+        let mut goes_on = true;
+        let outcome = self.intake.receive(path, batch, moment, |packet| {
+            let fits = buffers.packet(packet);
+            goes_on &= buffers.deliver(packet.at);
+            fits
+        });
+        if goes_on { outcome } else { Outcome::End }
+    }
+
+    fn deadline(&self) -> Option<Tai> {
+        self.buffers.pending
+    }
+
+    fn tick(&mut self, now: Tai) -> Outcome {
+        self.buffers.pending = None;
+        self.buffers.reslicer.give_up();
+        if self.buffers.deliver(now) { Outcome::Drained } else { Outcome::End }
+    }
+
+    fn over(&mut self, why: Over) {
+        self.intake.stats().end(why);
+    }
+}

@@ -1,0 +1,30 @@
+//! JPEG XS: RFC 9134 packets as SMPTE ST 2110-22 carries them.
+//!
+//! * [`PictureSegment`]: a codestream with the boxes before it, as an application hands it over; never trusted.
+//! * [`Packetiser`]: its packets, in codestream mode or slice mode.
+//! * [`Assembly`]: puts packets of a picture together again, and knows what is missing.
+//! * [`PacketMode`], [`TransmissionMode`], [`Profile`], [`Level`], [`Sublevel`]: parameters of session descriptions.
+//!
+//! No codec is needed for any of this; see the crate `jpegxs` for one.
+//!
+//! Each field of interlaced video is a picture of its own.
+
+mod assembly;
+mod boxes;
+mod error;
+mod header;
+mod packetiser;
+mod parameters;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+pub(crate) mod sample;
+mod segment;
+
+pub use assembly::{Assembly, Received};
+pub use boxes::{Colour, VideoInformation};
+pub use error::{JpegXsError, PacketError};
+pub use header::{Part, PayloadHeader};
+pub use packetiser::{Packetiser, Packets};
+pub use parameters::{Level, PacketMode, Profile, Sublevel, TransmissionMode};
+pub use segment::{PictureHeader, PictureSegment};
