@@ -11,7 +11,6 @@ mod device;
 mod error;
 mod exchange;
 mod logger;
-mod notify;
 mod peer;
 mod placement;
 mod random;
@@ -20,7 +19,7 @@ mod run_dir;
 mod sdk_service;
 mod servers;
 
-use access::seldom;
+use access::{notify, seldom};
 use args::Request;
 use std::process::ExitCode;
 
