@@ -2,21 +2,24 @@
 //! the flow of frames.
 
 mod args;
+mod bridge;
+mod bridge_view;
 mod budget;
 mod control_service;
 mod daemon;
+mod device;
 mod error;
 mod exchange;
 mod logger;
-mod notify;
 mod peer;
+mod placement;
 mod random;
 mod registry;
 mod run_dir;
 mod sdk_service;
 mod servers;
 
-use access::seldom;
+use access::{notify, seldom};
 use args::Request;
 use std::process::ExitCode;
 
