@@ -2,14 +2,18 @@
 //! the flow of frames.
 
 mod args;
+mod bridge;
+mod bridge_view;
 mod budget;
 mod control_service;
 mod daemon;
+mod device;
 mod error;
 mod exchange;
 mod logger;
 mod notify;
 mod peer;
+mod placement;
 mod random;
 mod registry;
 mod run_dir;

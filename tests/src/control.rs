@@ -3,7 +3,8 @@
 use crate::wait;
 use proto::control::control_client::ControlClient;
 use proto::control::{
-    DeleteConnectionRequest, GetInfoRequest, Group, Info, ListGroupsRequest, State,
+    Bridge, DeleteConnectionRequest, GetInfoRequest, Group, Info, ListBridgesRequest,
+    ListGroupsRequest, State,
 };
 use tokio::runtime::Runtime;
 use tonic::transport::Channel;
@@ -67,6 +68,15 @@ impl Control {
                 && group.receivers.len() == receivers
                 && group.receivers.iter().all(|receiver| active(receiver.state))
         })
+    }
+
+    /// All bridges.
+    ///
+    /// # Panics
+    /// If the service does not answer.
+    pub fn bridges(&mut self) -> Vec<Bridge> {
+        let call = self.client.list_bridges(ListBridgesRequest::default());
+        self.runtime.block_on(call).expect("an answer to ListBridges").into_inner().bridges
     }
 
     /// Ends a connection, as an operator would.
