@@ -144,3 +144,6 @@ fn v4(ip: IpAddr) -> Result<Ipv4Addr, String> {
         IpAddr::V6(ip) => Err(format!("streams between proxies use IPv4 addresses, not {ip}")),
     }
 }
+
+#[cfg(test)]
+mod tests;
