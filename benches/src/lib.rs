@@ -9,6 +9,7 @@ mod case;
 mod cpu;
 mod crew;
 mod error;
+mod hosts;
 mod machine;
 mod order;
 mod peer;
