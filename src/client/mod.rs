@@ -1,6 +1,7 @@
 //! The client behind the C ABI, in safe Rust.
 
 mod buffer;
+mod configuration;
 mod connection;
 mod control;
 mod link;

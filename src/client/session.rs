@@ -2,6 +2,7 @@
 
 mod query;
 
+use super::configuration;
 use super::connection::Connection;
 use super::control;
 use super::peer::{Outgoing, Peer};
@@ -131,16 +132,7 @@ impl Client {
         direction: Direction,
         config: &str,
     ) -> Result<Arc<Connection>, Error> {
-        let config = media::ConnectionConfig::from_json(config).map_err(|error| {
-            let text = error.to_string();
-            match error.kind {
-                media::ConfigErrorKind::Incompatible => Error::Incompatible(text),
-                media::ConfigErrorKind::NotImplemented => Error::NotImplemented(text),
-                media::ConfigErrorKind::Malformed | media::ConfigErrorKind::Invalid => {
-                    Error::ConnectionConfig(text)
-                }
-            }
-        })?;
+        let config = configuration::read(direction, config)?;
         self.open(direction, &config, 0)
     }
 

@@ -10,6 +10,7 @@ use crate::connection::ConnectionConfig;
 use crate::endpoint::Endpoint;
 use crate::error::ConfigError;
 use crate::payload::Payload;
+use crate::rate::FrameRate;
 use crate::st2110::{Packing, SecondPath, St2110, Transport};
 use crate::wire::WireFormat;
 
@@ -50,6 +51,8 @@ pub struct Description {
     pub wire_format: Option<WireFormat>,
     /// The second path of ST 2022-7.
     pub second_path: Option<SecondPath>,
+    /// Frames a second, where the description tells them. Where not, those of `payload` are a default, and the configuration decides.
+    pub rate: Option<FrameRate>,
     /// What is carried. Formats in memory, on which a description has no say, are the natural ones.
     pub payload: Payload,
 }
@@ -119,7 +122,9 @@ impl Description {
             (Payload::Video(own), Payload::Video(video)) => {
                 same("payload.video.width", own.width, video.width)?;
                 same("payload.video.height", own.height, video.height)?;
-                same("payload.video.fps", own.rate, video.rate)?;
+                if let Some(rate) = self.rate {
+                    same("payload.video.fps", own.rate, rate)?;
+                }
                 same("payload.video.scan", own.scan, video.scan)
             }
             (Payload::Audio(own), Payload::Audio(audio)) => {
@@ -130,9 +135,9 @@ impl Description {
                 }
                 Ok(())
             }
-            (Payload::Ancillary(own), Payload::Ancillary(ancillary)) => {
-                same("payload.ancillary.fps", own.rate, ancillary.rate)?;
-                same("payload.ancillary.scan", own.scan, ancillary.scan)
+            (Payload::Ancillary(own), Payload::Ancillary(_)) => {
+                // RFC 8331 does not tell the scan.
+                self.rate.map_or(Ok(()), |rate| same("payload.ancillary.fps", own.rate, rate))
             }
             (own, described) => same("payload", own.kind(), described.kind()),
         }

@@ -203,6 +203,7 @@ fn described() -> Description {
         packing: Some(Packing::Bpm),
         wire_format: Some(wire),
         second_path: None,
+        rate: Some(rate),
         payload: Payload::Video(video),
     }
 }

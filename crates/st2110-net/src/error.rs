@@ -1,6 +1,6 @@
 //! What can go wrong, and what to do about it.
 
-use std::{io, net::IpAddr, net::SocketAddr};
+use std::{io, net::IpAddr, net::SocketAddr, path::PathBuf};
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +83,17 @@ pub enum Error {
         action: &'static str,
         /// The address.
         address: SocketAddr,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// There is no PTP hardware clock.
+    #[error(
+        "PTP hardware clock {}: {source}; accepted: /dev/ptpN that this process may read",
+        path.display()
+    )]
+    HardwareClock {
+        /// The device.
+        path: PathBuf,
         /// The kernel's answer.
         source: io::Error,
     },

@@ -2,10 +2,12 @@
 //!
 //! * [`socket`]: one UDP sender and one UDP receiver, usable alone.
 //! * [`engine`]: an [`engine::Engine`] has the threads.
+//! * [`host_time`]: PTP hardware clocks, and what the kernel knows about TAI.
 //! * [`send`]: sessions that send. Their frames come from a [`FrameFeed`].
 //! * [`receive`]: sessions that receive. Their frames go to a [`FrameSink`].
 
 pub mod engine;
+pub mod host_time;
 pub mod receive;
 pub mod send;
 pub mod socket;

@@ -11,6 +11,7 @@ pub mod pacing;
 pub mod redundancy;
 pub mod reference;
 pub mod rtp;
+pub mod sdp;
 pub mod sequence;
 pub mod time;
 pub mod video;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use media::{FrameRate, Tai};
+use media::{FrameRate, Scan, Tai, Video};
 
 use crate::time::{FrameClock, NANOS, nanos};
 
@@ -37,6 +37,12 @@ impl Raster {
         let nanos = lines * u128::from(frame_rate.den) * NANOS
             / (total * u128::from(frame_rate.num.max(1)));
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+impl From<&Video> for Raster {
+    fn from(video: &Video) -> Self {
+        Self { height: video.height, fields: video.scan != Scan::Progressive }
     }
 }
 
@@ -81,6 +87,12 @@ impl Schedule {
     /// The active part: numerator and denominator.
     pub const fn active(&self) -> (u32, u32) {
         self.active
+    }
+
+    /// The same schedule with another offset.
+    #[must_use]
+    pub fn with_offset(self, offset: Duration) -> Self {
+        Self { offset: nanos(offset), ..self }
     }
 
     /// A schedule from parts: units that `clock` counts, and the active part (numerator, denominator).

@@ -92,10 +92,16 @@ impl Sender {
     /// How long before its read time a packet of a unit of `packets` packets is due.
     ///
     /// The first packet of unit `n` so leaves at n·Tf + TRO − lead. Data that is there only later costs lead, down to an
-    /// underrun of the receiver's buffer: choose TRO (and say so by `TROFFSET`) at least as long as this plus the time that data
-    /// takes to arrive.
+    /// underrun of the receiver's buffer; see [`Sender::least_offset`].
     pub fn lead(&self, packets: u32) -> Duration {
         Duration::from_nanos(self.schedule.span(packets, self.lead))
+    }
+
+    /// The least offset TRO with which the whole lead can be had, if the data of unit `n` are there `data` after n·Tf: rounded up
+    /// to microseconds, as `TROFFSET` has them. The default offset is often less than the lead alone.
+    pub fn least_offset(&self, packets: u32, data: Duration) -> Duration {
+        let least = self.lead(packets).saturating_add(data);
+        Duration::from_micros(nanos(least).div_ceil(1000))
     }
 
     /// Starts unit `n`, which has `packets` packets. What was left of the unit before is given up.
@@ -184,6 +190,9 @@ mod tests {
         let mut sender = sender(SenderType::Wide, PACKETS);
         // VRX = 240000 / 300 = 800, half of it is 400 packets of 4 µs.
         assert_eq!(sender.lead(PACKETS), Duration::from_micros(1600));
+        assert_eq!(sender.lead(PACKETS + 1), Duration::from_nanos(1_599_666));
+        let data = Duration::from_millis(3);
+        assert_eq!(sender.least_offset(PACKETS + 1, data), Duration::from_micros(4600));
         assert_eq!(sender.step(Tai::from_nanos(0)), Step::Idle);
         sender.begin(50, PACKETS);
         let due = Tai::from_nanos(1_000_000_000 + 2_000_000 - 1_600_000);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use media::FrameRate;
+use media::{FrameRate, Pacing};
 
 /// The highest packet rate at which Narrow was kept by software on plain sockets (see `docs/st2110.md`).
 pub const NARROW_PACKETS_PER_SECOND: u32 = 35_000;
@@ -34,6 +34,17 @@ impl SenderType {
     pub fn achievable(asked: Self, packets: u32, rate: FrameRate) -> Self {
         let per_second = u64::from(packets) * u64::from(rate.num) / u64::from(rate.den.max(1));
         if per_second > u64::from(NARROW_PACKETS_PER_SECOND) { Self::Wide } else { asked }
+    }
+}
+
+impl From<Pacing> for SenderType {
+    /// The type that a configuration asks for; see [`SenderType::achievable`].
+    fn from(pacing: Pacing) -> Self {
+        match pacing {
+            Pacing::Narrow => Self::Narrow,
+            Pacing::Linear => Self::NarrowLinear,
+            Pacing::Wide => Self::Wide,
+        }
     }
 }
 

@@ -1,0 +1,222 @@
+//! What a session description says about a connection.
+
+use media::{
+    Ancillary, Audio, ConfigError, ConnectionConfig, Description, Endpoint, Packing, Payload,
+    SampleRate, Sampling, SecondPath, Transport, Video, WireFormat,
+};
+
+use super::document::Document;
+use super::{Essence, Picture, SdpError, Stream, packet_time};
+use crate::audio::Coding;
+
+/// Which end of the stream a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// It sends the stream.
+    Source,
+    /// It receives the stream.
+    Receiver,
+}
+
+const PATH: &str = "connection.st2110.sdp";
+
+fn refused(error: &SdpError) -> ConfigError {
+    ConfigError::invalid(PATH, error, "a description of one stream that the mesh carries")
+}
+
+/// Reads a description of one stream, maybe sent twice (`a=group:DUP`), in the terms of a configuration.
+///
+/// Ancillary streams beside a video stream are left out: `connection.st2110.ancillary` says whether they are wanted.
+///
+/// A receiver of a unicast stream listens at the address of `c=` and expects the sender that the source filter names, or else `o=`.
+///
+/// # Errors
+/// Invalid, with the line of the description: it cannot be read, or has no stream or several that are not copies of each other.
+pub fn describe(text: &str, role: Role) -> Result<Description, ConfigError> {
+    let document = Document::parse(text).map_err(|error| refused(&error))?;
+    let mut streams = Stream::read_all(&document).map_err(|error| refused(&error))?;
+    if streams.iter().any(|stream| stream.essence.picture().is_some()) {
+        streams.retain(|stream| !matches!(stream.essence, Essence::Ancillary(_)));
+    }
+    let (first, second) = paths(&document, &streams)?;
+    let origin = origin(&document);
+    let leg = |stream: &Stream| {
+        let leg = stream.leg;
+        match role {
+            Role::Source => (leg.destination, None, None),
+            Role::Receiver if leg.destination.is_multicast() => (leg.destination, leg.source, None),
+            Role::Receiver => {
+                let sender = leg.source.or(origin).unwrap_or(leg.destination);
+                let own = Some(leg.destination).filter(|own| !own.is_unspecified());
+                (sender, None, own)
+            }
+        }
+    };
+    let (ip_addr, mcast_sip_addr, interface_ip_addr) = leg(first);
+    let (transport, wire_format, payload) = payload(&first.essence).map_err(|mut error| {
+        error.line = if error.line == 0 { first.line } else { error.line };
+        refused(&error)
+    })?;
+    Ok(Description {
+        text: text.to_owned(),
+        transport,
+        ip_addr,
+        port: first.leg.port,
+        mcast_sip_addr,
+        interface_ip_addr,
+        payload_type: first.payload_type,
+        ttl: first.leg.ttl.filter(|ttl| *ttl != 0),
+        packing: match &first.essence {
+            // General packing is the default of RFC 4175 senders.
+            Essence::Video(video) => Some(video.packing.unwrap_or(Packing::Gpm)),
+            _ => None,
+        },
+        wire_format,
+        second_path: second.map(|stream| {
+            let (ip_addr, mcast_sip_addr, interface_ip_addr) = leg(stream);
+            SecondPath { ip_addr, port: stream.leg.port, mcast_sip_addr, interface_ip_addr }
+        }),
+        rate: rate(&document, first),
+        payload,
+    })
+}
+
+/// Checks that a configuration agrees with the description in its `connection.st2110.sdp`, for whoever did not read it from JSON. A
+/// configuration without one agrees.
+///
+/// # Errors
+/// As [`describe`], and Incompatible at the first path that differs.
+pub fn check_agreement(config: &ConnectionConfig, role: Role) -> Result<(), ConfigError> {
+    let Endpoint::St2110(stream) = &config.endpoint else { return Ok(()) };
+    let Some(text) = &stream.sdp else { return Ok(()) };
+    describe(text, role)?.check_agreement(config)
+}
+
+/// The one stream, and its copy if there is one.
+fn paths<'a>(
+    document: &Document,
+    streams: &'a [Stream],
+) -> Result<(&'a Stream, Option<&'a Stream>), ConfigError> {
+    match streams {
+        [stream] => Ok((stream, None)),
+        [first, second] if duplicates(document, first, second) => {
+            if first.essence != second.essence || first.payload_type != second.payload_type {
+                let found =
+                    format!("SDP line {}: the second path carries something else", second.line);
+                return Err(ConfigError::invalid(PATH, found, "two copies of one stream"));
+            }
+            Ok((first, Some(second)))
+        }
+        _ => {
+            let lines: Vec<_> = streams.iter().map(|stream| stream.line.to_string()).collect();
+            let found = format!("{} streams, at lines {}", streams.len(), lines.join(", "));
+            let allowed = "a description of one stream, or of two that a=group:DUP joins";
+            Err(ConfigError::invalid(PATH, found, allowed))
+        }
+    }
+}
+
+/// Whether `a=group:DUP` joins these streams (RFC 7104 §3.2).
+pub(super) fn duplicates(document: &Document, first: &Stream, second: &Stream) -> bool {
+    let (Some(first), Some(second)) = (&first.mid, &second.mid) else { return false };
+    document.session.attributes("group").any(|(_, value)| {
+        let mut parts = value.split_ascii_whitespace();
+        let dup = parts.next() == Some("DUP");
+        let mids: Vec<_> = parts.collect();
+        dup && first != second && mids.contains(&first.as_str()) && mids.contains(&second.as_str())
+    })
+}
+
+/// The address of `o=`, if it is one of a host.
+fn origin(document: &Document) -> Option<std::net::IpAddr> {
+    let text = document.session.line('o')?.value.split_ascii_whitespace().nth(5)?.parse().ok()?;
+    Some(text).filter(|ip: &std::net::IpAddr| !ip.is_unspecified() && !ip.is_multicast())
+}
+
+/// The frame rate: of the parameters, or of `a=framerate`, which GStreamer's descriptions have.
+fn rate(document: &Document, stream: &Stream) -> Option<media::FrameRate> {
+    let own = match &stream.essence {
+        Essence::Ancillary(ancillary) => ancillary.rate,
+        essence => essence.picture().and_then(|picture| picture.rate),
+    };
+    let section = document.media.iter().find(|section| section.number() == stream.line);
+    own.or_else(|| section?.attribute("framerate")?.1.trim().parse().ok())
+}
+
+/// Sampling and depth in the mesh's terms. Constant luminance and ICtCp have the layout of YCbCr; what their components mean is not the
+/// mesh's affair.
+fn wire_format(picture: &Picture) -> Result<WireFormat, SdpError> {
+    let text = picture.sampling.as_deref();
+    let text = text.ok_or_else(|| SdpError::missing(0, "sampling", "ST 2110-20 §7.2"))?;
+    let layout = text.strip_prefix("CL").unwrap_or(text).replace("ICtCp", "YCbCr");
+    let sampling = Sampling::from_name(&layout).ok_or_else(|| {
+        let allowed = "YCbCr-4:4:4, YCbCr-4:2:2, YCbCr-4:2:0, RGB and KEY are possible";
+        SdpError::value(0, "sampling", text, allowed)
+    })?;
+    let text = picture.depth.as_deref();
+    let text = text.ok_or_else(|| SdpError::missing(0, "depth", "ST 2110-20 §7.2"))?;
+    let depth = text.parse().ok().filter(|depth| WireFormat::DEPTHS.contains(depth));
+    let depth =
+        depth.ok_or_else(|| SdpError::value(0, "depth", text, "8, 10, 12 and 16 are possible"))?;
+    Ok(WireFormat { sampling, depth })
+}
+
+type Carried = (Transport, Option<WireFormat>, Payload);
+
+fn payload(essence: &Essence) -> Result<Carried, SdpError> {
+    let video = |picture: &Picture| {
+        let wire = wire_format(picture)?;
+        let video = Video {
+            width: picture.width,
+            height: picture.height,
+            rate: picture.rate.unwrap_or_default(),
+            pixel_format: wire.pixel_format(),
+            scan: picture.scan,
+        };
+        Ok((Some(wire), Payload::Video(video)))
+    };
+    Ok(match essence {
+        Essence::Video(essence) => {
+            let (wire, payload) = video(&essence.picture)?;
+            (Transport::St2110_20, wire, payload)
+        }
+        Essence::Compressed(essence) => {
+            let (wire, payload) = video(&essence.picture)?;
+            (Transport::St2110_22, wire, payload)
+        }
+        Essence::Audio(audio) => {
+            let rate = SampleRate::from_hz(audio.rate).ok_or_else(|| {
+                let allowed = "48000, 96000 and 44100 are possible";
+                SdpError::value(0, "the sample rate", &audio.rate.to_string(), allowed)
+            })?;
+            if !(1..=64).contains(&audio.channels) {
+                let found = audio.channels.to_string();
+                return Err(SdpError::value(0, "channels", &found, "1 to 64 are possible"));
+            }
+            let counted = audio.frame_count.map(|n| f64::from(n) * 1000.0 / f64::from(audio.rate));
+            let told = audio.ptime.or(counted).and_then(|time| packet_time(time, rate));
+            let packet_time = told.unwrap_or(match rate {
+                SampleRate::Hz44100 => media::PacketTime::Ms1_09,
+                _ => media::PacketTime::Ms1,
+            });
+            let aes3 = audio.coding == Coding::Am824;
+            let payload = Audio {
+                channels: audio.channels,
+                sample_rate: rate,
+                format: audio.coding.natural(),
+                packet_time,
+            };
+            let transport = if aes3 { Transport::St2110_31 } else { Transport::St2110_30 };
+            (transport, None, Payload::Audio(payload))
+        }
+        Essence::Ancillary(ancillary) => {
+            let rate = ancillary.rate.unwrap_or_default();
+            let payload = Ancillary { rate, ..Ancillary::default() };
+            (Transport::St2110_40, None, Payload::Ancillary(payload))
+        }
+    })
+}
+
+#[cfg(test)]
+#[path = "describe_tests.rs"]
+mod tests;

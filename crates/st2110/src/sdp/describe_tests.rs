@@ -1,0 +1,164 @@
+//! Tests of descriptions in the terms of a configuration, both ways.
+
+use media::{
+    AncillaryStream, AudioFormat, Codec, FrameRate, Pacing, PacketTime, PixelFormat, Scan,
+    SdpSource, St2110,
+};
+use proptest::prelude::*;
+
+use super::super::stream::tests::{FFMPEG_AUDIO, FFMPEG_STATIC, FFMPEG_VIDEO, GSTREAMER, VIDEO};
+use super::super::{Colour, PtpClock, ReferenceClock, Sender, check, compose};
+use super::*;
+
+fn sender() -> Sender {
+    Sender {
+        session_id: 5,
+        version: 7,
+        name: "cam 1".into(),
+        address: [10, 0, 0, 1].into(),
+        second_address: Some([10, 1, 0, 1].into()),
+        clock: ReferenceClock::Ptp { version: "IEEE1588-2008".into(), clock: PtpClock::Traceable },
+        pacing: Pacing::Wide,
+        colour: Colour::default(),
+    }
+}
+
+#[test]
+fn two_paths() {
+    let description = describe(VIDEO, Role::Receiver).unwrap();
+    assert_eq!(description.transport, Transport::St2110_20);
+    assert_eq!(description.ip_addr.to_string(), "239.100.9.10");
+    assert_eq!(description.mcast_sip_addr.unwrap().to_string(), "192.168.100.2");
+    let second = description.second_path.unwrap();
+    assert_eq!((second.ip_addr.to_string(), second.port), ("239.101.9.10".into(), 50020));
+    assert_eq!(description.rate, Some(FrameRate { num: 60000, den: 1001 }));
+    let Payload::Video(video) = description.payload else { panic!("{description:?}") };
+    assert_eq!((video.width, video.pixel_format), (1280, PixelFormat::Yuv422p10le));
+    assert_eq!(describe(VIDEO, Role::Source).unwrap().mcast_sip_addr, None);
+    let apart = VIDEO.replace("a=group:DUP primary secondary\r\n", "");
+    let error = describe(&apart, Role::Receiver).unwrap_err().to_string();
+    assert!(error.contains("2 streams, at lines 7, 15"), "{error}");
+    let other = VIDEO.replacen("width=1280", "width=1920", 1);
+    assert!(describe(&other, Role::Receiver).is_err());
+}
+
+#[test]
+fn what_others_write() {
+    let video = describe(FFMPEG_VIDEO, Role::Receiver).unwrap();
+    assert_eq!((video.rate, video.port, video.payload_type), (None, 25004, 96));
+    assert_eq!(video.interface_ip_addr.unwrap().to_string(), "127.0.0.1");
+    let Payload::Video(picture) = video.payload else { panic!("{video:?}") };
+    assert_eq!(picture.scan, Scan::Interlaced);
+    let audio = describe(FFMPEG_AUDIO, Role::Receiver).unwrap();
+    assert_eq!((audio.transport, audio.ttl), (Transport::St2110_30, Some(3)));
+    let fixed = describe(FFMPEG_STATIC, Role::Receiver).unwrap();
+    let Payload::Audio(sound) = fixed.payload else { panic!("{fixed:?}") };
+    assert_eq!((sound.format, sound.packet_time), (AudioFormat::PcmS16be, PacketTime::Ms1_09));
+
+    let gst = GSTREAMER.replace("(string)", "");
+    let gst = describe(&gst, Role::Receiver).unwrap();
+    assert_eq!((gst.rate, gst.ip_addr), (FrameRate::new(25, 1).ok(), [10, 0, 0, 1].into()));
+    assert_eq!(gst.wire_format.unwrap().to_string(), "YCbCr-4:2:2 8 bit");
+    let error = describe(GSTREAMER, Role::Receiver).unwrap_err().to_string();
+    assert!(error.contains("SDP line 6: depth is \"(string)8\""), "{error}");
+}
+
+#[test]
+fn a_configuration_is_read_with_its_description() {
+    let read = |members: &str| {
+        let text = format!(r#"{{"connection": {{"st2110": {{"sdp": "x"{members}}}}}}}"#);
+        ConnectionConfig::from_json_with(&text, &|source| {
+            assert_eq!(source, SdpSource::Text("x"));
+            describe(VIDEO, Role::Receiver)
+        })
+    };
+    let config = read("").unwrap();
+    assert_eq!(config.group_id(), "239.100.9.10:50000");
+    assert_eq!(check_agreement(&config, Role::Receiver), Ok(()));
+    assert_eq!(read(r#", "port": 1"#).unwrap_err().path, "connection.st2110.port");
+    let mut wrong = config.clone();
+    let Endpoint::St2110(stream) = &mut wrong.endpoint else { panic!("{wrong:?}") };
+    stream.payload_type = 9;
+    let error = check_agreement(&wrong, Role::Receiver).unwrap_err();
+    assert_eq!(error.path, "connection.st2110.payloadType");
+}
+
+/// Every kind of stream that can be sent, but for pictures, which are below.
+fn configurations() -> Vec<ConnectionConfig> {
+    let stream = |transport| {
+        let mut stream = St2110::new([239, 1, 2, 3].into(), 5004);
+        stream.transport = transport;
+        stream.payload_type = 100;
+        stream
+    };
+    let config = |stream, payload| ConnectionConfig::new(Endpoint::St2110(stream), payload);
+    let mut all = Vec::new();
+    for channels in [1, 2, 8] {
+        let audio = Audio { channels, packet_time: PacketTime::Us125, ..Audio::default() };
+        all.push(config(stream(Transport::St2110_30), Payload::Audio(audio)));
+    }
+    let format = AudioFormat::Am824;
+    let aes3 = Audio { channels: 4, format, ..Audio::default() };
+    all.push(config(stream(Transport::St2110_31), Payload::Audio(aes3)));
+    let rate = FrameRate::new(50, 1).unwrap();
+    let ancillary = Ancillary { rate, ..Ancillary::default() };
+    all.push(config(stream(Transport::St2110_40), Payload::Ancillary(ancillary)));
+    let mut compressed = stream(Transport::St2110_22);
+    compressed.codec = Some(Codec::JpegXs);
+    let video = Video { width: 1920, height: 1080, ..Video::default() };
+    all.push(config(compressed, Payload::Video(video)));
+    let mut both = stream(Transport::St2110_20);
+    both.second_path = Some(SecondPath {
+        ip_addr: [239, 2, 2, 3].into(),
+        port: 5004,
+        mcast_sip_addr: None,
+        interface_ip_addr: None,
+    });
+    both.ancillary =
+        Some(AncillaryStream { ip_addr: [239, 1, 2, 4].into(), port: 5006, payload_type: 101 });
+    let mut both = config(both, Payload::Video(video));
+    both.max_metadata_size = 4096;
+    all.push(both);
+    all
+}
+
+#[test]
+fn what_is_composed_is_flawless_and_agrees() {
+    for config in configurations() {
+        config.validate().unwrap();
+        let text = compose(&config, &sender()).unwrap().to_string();
+        let findings = check(&text).unwrap();
+        let bad: Vec<_> =
+            findings.iter().filter(|f| f.severity != super::super::Severity::Note).collect();
+        assert!(bad.is_empty(), "{bad:?}\n{text}");
+        let description = describe(&text, Role::Source).unwrap();
+        assert_eq!(description.check_agreement(&config), Ok(()), "{text}");
+    }
+}
+
+#[test]
+fn only_streams_are_composed() {
+    let endpoint = Endpoint::MultipointGroup { urn: "x".into() };
+    let config = ConnectionConfig::new(endpoint, Payload::Video(Video::default()));
+    assert!(compose(&config, &sender()).is_none());
+}
+
+proptest! {
+    #[test]
+    fn pictures_survive(
+        width in 1_u32..4000, height in 1_u32..2200, num in 1_u32..121,
+        format in proptest::sample::select(PixelFormat::ALL),
+        scan in proptest::sample::select(Scan::ALL), packing in proptest::sample::select(Packing::ALL),
+    ) {
+        let rate = FrameRate::new(num, 1).unwrap();
+        let video = Video { width: width * 2, height: height * 6, rate, pixel_format: format, scan };
+        let mut stream = St2110::new("ff15::1".parse().unwrap(), 5004);
+        stream.packing = packing;
+        let config = ConnectionConfig::new(Endpoint::St2110(stream), Payload::Video(video));
+        prop_assume!(config.validate().is_ok());
+        let text = compose(&config, &sender()).unwrap().to_string();
+        let description = describe(&text, Role::Receiver).unwrap();
+        prop_assert_eq!(description.check_agreement(&config), Ok(()));
+        prop_assert_eq!(description.wire_format, config.wire_format());
+    }
+}

@@ -1,0 +1,32 @@
+//! Session descriptions (SDP, RFC 8866) of ST 2110 streams: read, written, checked.
+//!
+//! * [`Document`]: a description line by line. Everything that was read is written again, in the same order, known or not.
+//! * [`Stream`]: one media section with what ST 2110-10, -20, -22, -30, -31 and -40 put there.
+//! * [`describe`]: what a description says about a connection; [`compose`]: the description of a connection.
+//! * [`check`]: what is wrong with a description, by severity and clause.
+
+mod audio;
+mod check;
+mod check_media;
+mod clock;
+mod compose;
+mod describe;
+mod document;
+mod error;
+mod essence;
+mod parameters;
+mod stream;
+mod value;
+
+pub use audio::packet_time;
+pub use check::{Finding, Severity, check};
+pub use clock::{MediaClock, PtpClock, ReferenceClock};
+pub use compose::{Colour, Sender, compose};
+pub use describe::{Role, check_agreement, describe};
+pub use document::{Document, Line, Section};
+pub use error::{SdpError, SdpProblem};
+pub use essence::{
+    AncillaryEssence, AudioEssence, CompressedEssence, Essence, Picture, VideoEssence,
+};
+pub use parameters::Parameters;
+pub use stream::{Leg, Stream};

@@ -1,0 +1,92 @@
+//! The configuration of a connection, with the session description that it may name.
+
+use super::session::Direction;
+use crate::error::Error;
+use media::{ConfigError, ConfigErrorKind, ConnectionConfig, SdpSource};
+use st2110::sdp::{Role, describe};
+use std::io::Read;
+
+/// A session description may be at most so long, in bytes.
+const MAX_SDP: u64 = 1 << 16;
+const FILE_PATH: &str = "connection.st2110.sdpFile";
+
+/// Reads and validates a configuration. A file that it names is read here: the proxy gets its text.
+pub(super) fn read(direction: Direction, config: &str) -> Result<ConnectionConfig, Error> {
+    let role = match direction {
+        Direction::Send => Role::Source,
+        Direction::Receive => Role::Receiver,
+    };
+    let read_sdp = |source: SdpSource<'_>| match source {
+        SdpSource::Text(text) => describe(text, role),
+        SdpSource::File(path) => {
+            describe(&read_file(path)?, role).map_err(|error| error.at(FILE_PATH))
+        }
+    };
+    ConnectionConfig::from_json_with(config, &read_sdp).map_err(|error| {
+        let text = error.to_string();
+        match error.kind {
+            ConfigErrorKind::Incompatible => Error::Incompatible(text),
+            ConfigErrorKind::NotImplemented => Error::NotImplemented(text),
+            ConfigErrorKind::Malformed | ConfigErrorKind::Invalid => Error::ConnectionConfig(text),
+        }
+    })
+}
+
+fn read_file(path: &str) -> Result<String, ConfigError> {
+    let refuse = |reason: String| {
+        ConfigError::invalid(FILE_PATH, format!("{path}: {reason}"), "a readable file of SDP text")
+    };
+    // Looked at first: opening a pipe would wait for its writer.
+    let kind = std::fs::metadata(path).map_err(|error| refuse(error.to_string()))?;
+    if !kind.is_file() {
+        return Err(refuse("not a regular file".to_owned()));
+    }
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(|error| refuse(error.to_string()))?;
+    let read = file.take(MAX_SDP + 1).read_to_string(&mut text);
+    read.map_err(|error| refuse(error.to_string()))?;
+    if text.len() as u64 > MAX_SDP {
+        return Err(refuse(format!("more than {MAX_SDP} bytes")));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use media::Endpoint;
+
+    const SDP: &str = "v=0\no=- 1 1 IN IP4 10.0.0.1\ns=x\nc=IN IP4 239.0.0.1/9\nt=0 0\n\
+        m=audio 5004 RTP/AVP 97\na=rtpmap:97 L24/48000/2\na=ptime:0.125\n";
+
+    fn with_file(path: &str) -> Result<ConnectionConfig, Error> {
+        let text = format!(r#"{{"connection": {{"st2110": {{"sdpFile": "{path}"}}}}}}"#);
+        read(Direction::Receive, &text)
+    }
+
+    #[test]
+    fn a_file_is_read_and_its_text_goes_on() {
+        let path = std::env::temp_dir().join(format!("mcm-{}.sdp", std::process::id()));
+        std::fs::write(&path, SDP).unwrap();
+        let config = with_file(path.to_str().unwrap());
+        std::fs::write(&path, "v=0\nm=audio\n").unwrap();
+        let bad = with_file(path.to_str().unwrap());
+        std::fs::remove_file(&path).unwrap();
+        let config = config.unwrap();
+        let Endpoint::St2110(stream) = &config.endpoint else { panic!("{config:?}") };
+        assert_eq!((stream.port, stream.payload_type, stream.ttl), (5004, 97, 9));
+        assert_eq!(stream.sdp.as_deref(), Some(SDP));
+        assert_eq!(config.payload_size(), 6 * 2 * 3);
+        let error = bad.unwrap_err().to_string();
+        assert!(error.contains("sdpFile") && error.contains("SDP line 2"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused() {
+        for path in ["/nonexistent.sdp", "/dev/zero", "/"] {
+            let error = with_file(path).unwrap_err();
+            assert!(matches!(error, Error::ConnectionConfig(_)), "{error}");
+            assert!(error.to_string().contains(path), "{error}");
+        }
+    }
+}
