@@ -2,6 +2,7 @@
 
 mod ancillary;
 mod audio;
+mod codestreams;
 mod intake;
 mod pictures;
 mod stats;
@@ -13,6 +14,7 @@ use crate::{engine::Session, socket::ReceiverOptions};
 
 pub use ancillary::AncillaryReceiver;
 pub use audio::AudioReceiver;
+pub use codestreams::CodestreamReceiver;
 pub use pictures::VideoReceiver;
 pub use stats::{
     PathReceived, PathReceivedCounters, ReceiveCounters, ReceiveStats, ReceivedCounts,

@@ -85,7 +85,7 @@ impl VideoReceiver {
 }
 
 /// The media clock of video at its origin, and whether frames have fields.
-fn clocks(origin: &Origin, fields: usize) -> (MediaClock, Fields) {
+pub(super) fn clocks(origin: &Origin, fields: usize) -> (MediaClock, Fields) {
     let clock =
         MediaClock::new(MediaClock::VIDEO.rate(), origin.clock_offset).unwrap_or(MediaClock::VIDEO);
     (clock, if fields > 1 { Fields::Two } else { Fields::One })
@@ -216,11 +216,8 @@ impl<S: FrameSink> Frames<S> {
             self.stats.counters.incomplete_frames.add(1);
         }
         self.stats.counters.frames.add(1);
-        let block =
-            self.rider.as_mut().and_then(|rider| rider.block(timestamp)).unwrap_or_default();
-        let room = slot.metadata();
-        let metadata = if block.len() <= room.len() { block.len() } else { 0 };
-        room[..metadata].copy_from_slice(&block[..metadata]);
+        let metadata =
+            self.rider.as_mut().map_or(0, |rider| rider.write(timestamp, slot.metadata()));
         let frame =
             Received { tai, timestamp: timestamp.0, payload: size, metadata, gaps: &self.gaps };
         self.sink.commit(slot, &frame)

@@ -26,6 +26,8 @@ use crate::{
 const ASK: u64 = 4;
 /// A frame's time further away than this is no time that a receiver could use.
 const PLAUSIBLE: Duration = Duration::from_secs(1);
+/// No call that sends is shorter.
+const SHORTEST: Duration = Duration::from_micros(2);
 /// Numbers of frames run ahead of their times by no more than this, plus two.
 const TOLERANCE: Tai = Tai::from_nanos(PLAUSIBLE.as_nanos() as u64);
 
@@ -46,6 +48,8 @@ pub(super) struct Frames<F: FrameFeed, E> {
     /// When the thread was wanted.
     wanted: Tai,
     compliant: bool,
+    /// What a call of the kernel usually takes.
+    usual: Duration,
 }
 
 enum State<F> {
@@ -91,6 +95,7 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
             state: State::Changing,
             wanted: now,
             compliant: true,
+            usual: SHORTEST,
         };
         session.state = State::Waiting { slot: session.free_slot(now) };
         session
@@ -254,13 +259,17 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
         }
         let count =
             self.essence.send(frame.payload(), unit, sent, most, &mut self.rtp, &mut self.paths);
-        let after = self.clock.now();
-        self.pacing.sent(count, now, after);
-        self.model.add(now, count);
-        if self.model.exceeds(now, self.pacing.limits().cmax) {
+        let (before, after) = self.paths.last_call();
+        // A thread that is stopped within the call sends later than it meant to. What the call usually takes is no such stop.
+        let taken = after.since(before);
+        let stopped = taken.saturating_sub(2 * self.usual);
+        self.usual = (self.usual * 15 + taken.min(4 * self.usual.max(SHORTEST))) / 16;
+        self.pacing.sent(count, before, before.checked_add(stopped).unwrap_or(before));
+        self.model.add(before, count);
+        if self.model.exceeds(before, self.pacing.limits().cmax) {
             self.compliant = false;
         }
-        self.stats().counters.cinst_max_milli.raise((self.model.level(now) * 1000.0) as u64);
+        self.stats().counters.cinst_max_milli.raise((self.model.level(before) * 1000.0) as u64);
         sent += count;
         match self.pacing.step(after) {
             Step::Idle => self.finish(slot, frame, number, unit, after),

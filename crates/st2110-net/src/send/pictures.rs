@@ -53,7 +53,7 @@ impl VideoSender {
     pub fn start<F: FrameFeed>(&self, engine: &Engine, feed: F) -> Result<Sending, Error> {
         let packetiser = self.packetiser()?;
         let pacing = self.pacing_of(&packetiser);
-        let paths = Paths::open(&self.paths)?;
+        let paths = Paths::open(&self.paths, engine.clock())?;
         let per_second = packetiser.frame_packets() as f64 * self.rate.as_f64();
         let rtp = Rtp::new(self.identity.check()?);
         let essence = Pictures::new(packetiser);
@@ -63,7 +63,7 @@ impl VideoSender {
             let parts = Parts { feed, essence, paths, rtp, clock, pacing, frames, segmented };
             return add(engine, parts, per_second as u64, None);
         };
-        let essence = WithRider::open(essence, rider)?;
+        let essence = WithRider::open(essence, rider, engine.clock())?;
         let ancillary = essence.stats().clone();
         let parts = Parts { feed, essence, paths, rtp, clock, pacing, frames, segmented };
         add(engine, parts, per_second as u64, Some(ancillary))
@@ -110,7 +110,8 @@ impl VideoSender {
     }
 }
 
-fn add<F: FrameFeed, E: Outgoing + 'static>(
+/// Starts a session, with the statistics of what rides along.
+pub(super) fn add<F: FrameFeed, E: Outgoing + 'static>(
     engine: &Engine,
     parts: Parts<F, E>,
     per_second: u64,
