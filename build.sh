@@ -21,6 +21,10 @@ commands:
   test       run all tests; the last line is "N passed, N failed"
   test-ffmpeg-matrix
              run the FFmpeg plugin with several releases of FFmpeg, got from PyPI and Debian
+  test-ffmpeg-clips
+             send real clips, got from PyPI, through the mesh with the machine's FFmpeg
+  test-ffmpeg-patches
+             build FFmpeg from Debian's sources with the patches of ffmpeg-plugin/patches (takes minutes)
   demo       send video to three receivers through the mesh, and show what came of it
   bench [OPTION|SCENARIO]...  measure, beside floors measured in the same run (./build.sh bench -h)
   headers    make include/mesh_dp.h anew from src/ffi
@@ -52,6 +56,8 @@ packages() {
         gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good) ;;
     demo) packages+=(ffmpeg python3) ;;
     test-ffmpeg-matrix) packages+=(python3 python3-venv debian-archive-keyring) ;;
+    test-ffmpeg-clips) packages+=(ffmpeg python3 python3-pip) ;;
+    test-ffmpeg-patches) packages+=(dpkg-dev debian-archive-keyring) ;;
     esac
     printf '%s\n' "${packages[@]}"
 }
@@ -144,10 +150,11 @@ test)
     check_rust
     exec scripts/test.sh
     ;;
-test-ffmpeg-matrix)
-    install_packages test-ffmpeg-matrix
+test-ffmpeg-*)
+    [ -x "scripts/$1.sh" ] || { say "unknown command '$1'"; usage >&2; exit 2; }
+    install_packages "$1"
     check_rust
-    exec scripts/test-ffmpeg-matrix.sh
+    exec "scripts/$1.sh"
     ;;
 demo)
     install_packages demo

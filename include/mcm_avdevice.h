@@ -20,7 +20,8 @@ extern "C" {
  * of devices back. A call that finds the devices in place changes nothing. Safe in any thread.
  *
  * FFmpeg is found by the file name of its libraries: the process must have one libavdevice, or no libavdevice and one
- * libavformat. It stays loaded from then on, and so must this library.
+ * libavformat, or neither and FFmpeg as a part of the program, whose functions the program exports (ld -rdynamic). It stays
+ * loaded from then on, and so must this library.
  *
  * @return 0, or a negative number if there is no FFmpeg, more than one, or one of an unknown version. The reason is
  *         printed to stderr then, and FFmpeg is as before.

@@ -5,4 +5,7 @@ cd "$(dirname "$0")/.."
 . scripts/steps.sh
 
 step 'fuzzing, briefly' scripts/fuzz.sh
+# These get wheels and packages from PyPI and Debian.
+step 'FFmpeg: its releases' ./build.sh test-ffmpeg-matrix
+step 'FFmpeg: real clips' ./build.sh test-ffmpeg-clips
 finish

@@ -4,35 +4,10 @@
 # stay for the next time.
 set -euo pipefail
 suite=$1 root=$2 cache=$3
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+. "$(dirname "$0")/debian-apt.sh"
 
-for needed in apt-get dpkg-deb; do
-    command -v "$needed" >/dev/null || { echo "$needed is needed to get FFmpeg of Debian $suite" >&2; exit 1; }
-done
-[ -e "$keyring" ] || { echo "there is no $keyring: install debian-archive-keyring" >&2; exit 1; }
-
-mkdir -p "$root" "$cache"/{none,state/lists/partial,archives/partial}
-# For this apt, no package is installed, so that it gets all of them.
-: >"$cache/status"
-echo "deb [arch=amd64 signed-by=$keyring] http://deb.debian.org/debian $suite main" >"$cache/sources.list"
-cat >"$cache/apt.conf" <<END
-APT::Architecture "amd64";
-APT::Install-Recommends "false";
-APT::Sandbox::User "$(id -un)";
-Acquire::Languages "none";
-Acquire::Retries "3";
-Dir::Cache "$cache";
-Dir::Cache::archives "$cache/archives";
-Dir::Etc::parts "$cache/none";
-Dir::Etc::preferences "$cache/none/preferences";
-Dir::Etc::preferencesparts "$cache/none";
-Dir::Etc::sourcelist "$cache/sources.list";
-Dir::Etc::sourceparts "$cache/none";
-Dir::State "$cache/state";
-Dir::State::status "$cache/status";
-END
-export APT_CONFIG=$cache/apt.conf
-apt-get -qq update
+debian_apt "$suite" "$cache"
+mkdir -p "$root"
 # What it would install is downloaded and unpacked; packages of an earlier time may lie beside it.
 apt-get -qq --yes --download-only install ffmpeg
 apt-get -qq autoclean

@@ -16,9 +16,9 @@ PRELUDE = """
 void check(int err);
 void process(const void *a, const void *b, const void *c);
 void handle(int i, MeshBuffer *buf);
-void excerpt(MeshConnection *conn, MeshConnection **conns, MeshBuffer *buf, int err);
-void excerpt(MeshConnection *conn, MeshConnection **conns, MeshBuffer *buf, int err)
-{ (void)conn; (void)conns; (void)buf; (void)err;
+void excerpt(MeshClient *client, MeshConnection *conn, MeshConnection **conns, MeshBuffer *buf, int err);
+void excerpt(MeshClient *client, MeshConnection *conn, MeshConnection **conns, MeshBuffer *buf, int err)
+{ (void)client; (void)conn; (void)conns; (void)buf; (void)err;
 {
 """
 

@@ -41,6 +41,15 @@ python_frames() {
     grep "^$frames frames, sha256 " "$work/send" && cmp "$work/send" "$work/receive"
 }
 
+# python_audio PYTHON CODEC FIRST: a sine, in packets that are none of the mesh's.
+python_audio() {
+    local python=$1 codec=$2 first=$3 group=matrix-$SRANDOM
+    local send=("$python" ffmpeg-plugin/tests/pyav_audio.py send "$group" "$codec")
+    local receive=("$python" ffmpeg-plugin/tests/pyav_audio.py receive "$group" "$codec")
+    through_mesh "$first" || return 1
+    grep '^59256 samples, sha256 ' "$work/send" && cmp "$work/send" "$work/receive"
+}
+
 # program_frames FORMAT: through the mesh, with the ffmpeg in $program.
 program_frames() {
     local input=(-f lavfi -i "$source" -pix_fmt "$1") group=matrix-$SRANDOM
@@ -51,11 +60,12 @@ program_frames() {
     "${program[@]}" "${input[@]}" -f hash - >"$work/expected" && diff "$work/expected" "$work/receive"
 }
 
-# program_audio DEVICE CODEC: a sine, through the mesh. Its last packet is a short one.
+# program_audio DEVICE CODEC [OPTIONS]: a sine, through the mesh. Its last packet is a short one.
 program_audio() {
     local input=(-f lavfi -i sine=duration=1.2345:sample_rate=48000 -ac 2 -c:a "$2") group=matrix-$SRANDOM
     local send=("${program[@]}" "${input[@]}" -f "$1" -wait_receivers 1 "$group")
-    local receive=("${program[@]}" -f "$1" -channels 2 -i "$group" -c:a "$2" -f hash -)
+    # shellcheck disable=SC2206
+    local receive=("${program[@]}" -f "$1" ${3:-} -channels 2 -i "$group" -c:a "$2" -f hash -)
     through_mesh receive || return 1
     "${program[@]}" "${input[@]}" -f hash - >"$work/expected" && diff "$work/expected" "$work/receive"
 }
@@ -123,28 +133,39 @@ while read -r ffmpeg avformat pyav; do
         step "FFmpeg $ffmpeg: $format" python_frames "$venv/bin/python" "$format" wrapped_avframe receive
     done
     step "FFmpeg $ffmpeg: raw frames, sender first" python_frames "$venv/bin/python" yuv422p10le rawvideo send
+    for codec in pcm_s16be pcm_s24be; do
+        step "FFmpeg $ffmpeg: audio, $codec" python_audio "$venv/bin/python" "$codec" receive
+        step "FFmpeg $ffmpeg: audio, $codec, sender first" python_audio "$venv/bin/python" "$codec" send
+    done
 done <<<"$releases"
 
-# Debian trixie, with its own libc.
-root=$work/trixie
-libraries=$root/usr/lib/x86_64-linux-gnu
-program=("$libraries/ld-linux-x86-64.so.2" --preload "$MCM_AVDEVICE"
-    --library-path "$libraries:$libraries/blas:$libraries/lapack:$libraries/pulseaudio"
-    "$root/usr/bin/ffmpeg" -hide_banner -nostdin -v warning)
 is_release() { "${program[@]}" -version | grep "^ffmpeg version $1"; }
 lists_devices() { [ "$("${program[@]}" -devices | grep -c '^ DE mcm')" = 4 ]; }
 
-before=$failed
-step 'Debian trixie: unpacking' scripts/debian-ffmpeg.sh trixie "$root" "$target/ffmpeg-matrix/trixie"
-if [ "$failed" = "$before" ]; then
-    step 'Debian trixie: is FFmpeg 7.1' is_release 7.1
-    step 'Debian trixie: lists the devices' lists_devices
+# Newer Debian, with its own libc.
+while read -r suite ffmpeg; do
+    [ -n "$suite" ] || continue
+    root=$work/$suite
+    libraries=$root/usr/lib/x86_64-linux-gnu
+    program=("$libraries/ld-linux-x86-64.so.2" --preload "$MCM_AVDEVICE"
+        --library-path "$libraries:$libraries/blas:$libraries/lapack:$libraries/pulseaudio"
+        "$root/usr/bin/ffmpeg" -hide_banner -nostdin -v warning)
+    before=$failed
+    step "Debian $suite: unpacking" scripts/debian-ffmpeg.sh "$suite" "$root" "$target/ffmpeg-matrix/$suite"
+    [ "$failed" = "$before" ] || continue
+    step "Debian $suite: is FFmpeg $ffmpeg" is_release "$ffmpeg"
+    step "Debian $suite: lists the devices" lists_devices
     for format in "${formats[@]}"; do
-        step "Debian trixie: $format" program_frames "$format"
+        step "Debian $suite: $format" program_frames "$format"
     done
-    step 'Debian trixie: 16-bit audio' program_audio mcm_audio_pcm16 pcm_s16be
-    step 'Debian trixie: 24-bit audio' program_audio mcm_audio_pcm24 pcm_s24be
-fi
+    step "Debian $suite: 16-bit audio" program_audio mcm_audio_pcm16 pcm_s16be
+    step "Debian $suite: 24-bit audio" program_audio mcm_audio_pcm24 pcm_s24be
+    step "Debian $suite: 8-bit audio" program_audio mcm_audio pcm_s8 '-sample_format pcm_s8'
+    rm -rf "$root"
+done <<'END'
+trixie 7.1
+sid 9.0
+END
 
 if ! proxy_lives; then
     echo 'media_proxy has ended:'

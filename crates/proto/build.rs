@@ -4,7 +4,14 @@ use prost::Message;
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = ["sdk.proto", "exchange.proto", "control.proto"];
+    let files = [
+        "sdk.proto",
+        "exchange.proto",
+        "control.proto",
+        "mediaproxy.proto",
+        "fleet.proto",
+        "etcd.proto",
+    ];
     println!("cargo:rerun-if-changed=proto");
     let descriptors = protox::compile(files, ["proto"])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);

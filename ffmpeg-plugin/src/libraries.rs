@@ -1,8 +1,10 @@
 //! FFmpeg's libraries among those that the process has loaded.
 
+use crate::symbols::look_up;
 use std::ffi::{CStr, CString, c_int, c_void};
 
-/// A handle for the one libavdevice of the process, or for its one libavformat if it has no libavdevice.
+/// A handle for the one libavdevice of the process, or for its one libavformat if it has no libavdevice, or for a program that
+/// FFmpeg is part of.
 ///
 /// Names looked up in it are found in it and in its dependencies, so that libavformat is the one that this libavdevice
 /// was linked to. The library stays loaded from then on.
@@ -13,7 +15,7 @@ pub(crate) fn ffmpeg() -> Result<*mut c_void, String> {
     let candidates = if devices.is_empty() { of("libavformat") } else { devices };
     let path = match candidates[..] {
         [path] => path,
-        [] => return Err("the process has not loaded FFmpeg's shared libraries".into()),
+        [] => return program(),
         [first, second, ..] => {
             return Err(format!(
                 "the process has loaded more than one FFmpeg: {} and {}",
@@ -28,6 +30,30 @@ pub(crate) fn ffmpeg() -> Result<*mut c_void, String> {
         return Err(format!("{} is not loaded any more", path.to_string_lossy()));
     }
     Ok(handle)
+}
+
+/// A handle for the program and all that it was linked to, if FFmpeg is part of it and may be called from outside.
+fn program() -> Result<*mut c_void, String> {
+    let missing = "the process has not loaded FFmpeg's shared libraries, and the program exports no FFmpeg of its own";
+    // SAFETY: null stands for the program.
+    let handle = unsafe { libc::dlopen(std::ptr::null(), libc::RTLD_NOW) };
+    // SAFETY: the handle is never closed.
+    let found = unsafe { look_up(handle, c"avpriv_register_devices") };
+    // Where this library was linked in, its own function of this name may be found. (That function's address would not tell:
+    // here, too, its name may stand for that of the program.)
+    let ours = home(program as *const () as *const c_void);
+    let found = found.filter(|found| home(*found) != ours);
+    found.map(|_| handle).ok_or_else(|| missing.to_owned())
+}
+
+/// Where the library or program begins that an address belongs to.
+fn home(address: *const c_void) -> Option<usize> {
+    let mut info = std::mem::MaybeUninit::<libc::Dl_info>::uninit();
+    // SAFETY: an output of ours, which is filled if the call succeeds.
+    unsafe {
+        let found = libc::dladdr(address, info.as_mut_ptr()) != 0;
+        found.then(|| info.assume_init().dli_fbase.addr())
+    }
 }
 
 /// The paths of all libraries of the process.
@@ -88,6 +114,10 @@ mod tests {
 
     #[test]
     fn a_program_without_ffmpeg_is_told_so() {
-        assert_eq!(ffmpeg().unwrap_err(), "the process has not loaded FFmpeg's shared libraries");
+        let error = ffmpeg().unwrap_err();
+        assert!(
+            error.starts_with("the process has not loaded FFmpeg's shared libraries"),
+            "{error}"
+        );
     }
 }

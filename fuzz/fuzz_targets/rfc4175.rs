@@ -16,7 +16,7 @@ fn play(choices: &mut Choices<'_>) -> Option<()> {
     let format = formats[choose(formats.len())?];
     let (width, height) = (choose(96)? as u32, choose(16)? as u32);
     let scan = Scan::ALL[choose(Scan::ALL.len())?];
-    let layouts = PixelFormat::ALL.iter().map(|format| FrameLayout::Mesh(*format));
+    let layouts = PixelFormat::ALL.iter().map(|format| FrameLayout::Narrowed(*format));
     let layouts: Vec<_> = layouts.chain([FrameLayout::Wire]).collect();
     let layout = layouts[choose(layouts.len())?];
     let rows = [RowNumbering::PerField, RowNumbering::PerFrame][choose(2)?];

@@ -8,7 +8,6 @@ mod daemon;
 mod error;
 mod exchange;
 mod logger;
-mod notify;
 mod peer;
 mod random;
 mod registry;
@@ -16,7 +15,7 @@ mod run_dir;
 mod sdk_service;
 mod servers;
 
-use access::seldom;
+use access::{notify, seldom};
 use args::Request;
 use std::process::ExitCode;
 

@@ -293,11 +293,11 @@ fn garbage_on_both_ports() {
     let dir = temp();
     let proxy = Proxy::start(dir.path());
     for port in [proxy.sdk_port, proxy.grpc_port] {
-        assert_eq!(poke(port, &[0; 1000]), []);
-        assert_eq!(poke(port, b"mcm\0\x10\0\0\0\x01\0\x10\0"), []);
+        assert_eq!(poke(port, &[0; 1000]), b"");
+        assert_eq!(poke(port, b"mcm\0\x10\0\0\0\x01\0\x10\0"), b"");
         let answer = poke(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
         assert!(answer.starts_with(b"HTTP/1.1 505 "), "{}", answer.escape_ascii());
-        assert_eq!(poke(port, b"\x16\x03\x01\x02\x00\x01"), []);
+        assert_eq!(poke(port, b"\x16\x03\x01\x02\x00\x01"), b"");
         // The right beginning, and then nothing that makes sense: a frame longer than allowed.
         let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
         bytes.extend([0xff; 64]);

@@ -38,9 +38,14 @@ pub enum AgentError {
     /// The agent, or its store, cannot be reached now.
     #[error("{0}")]
     Unavailable(String),
-    /// Another agent, of a kind that says nothing more about it, refused.
-    #[error("refused by the mesh agent: {0}")]
-    Refused(String),
+    /// A mesh agent elsewhere refused.
+    #[error("{reason}")]
+    Refused {
+        /// The number of the refusal.
+        mesh_err: u32,
+        /// Its reason.
+        reason: String,
+    },
     /// The program cannot run as it was asked to.
     #[error("{0}")]
     Setup(String),
@@ -61,11 +66,11 @@ impl AgentError {
                 ConfigErrorKind::NotImplemented => NOT_IMPLEMENTED,
             },
             Self::Invalid { .. } => CONN_CONFIG_INVAL,
+            Self::Refused { mesh_err, .. } => *mesh_err,
             Self::SourceTaken { .. }
             | Self::UnknownProxy(_)
             | Self::UnknownConnection(_)
             | Self::Unavailable(_)
-            | Self::Refused(_)
             | Self::Setup(_) => CONN_FAILED,
         }
     }

@@ -2,10 +2,14 @@
 //!
 //! [`topology`] holds the rules, without I/O. A media proxy uses them through a [`ControlPlane`](plane::ControlPlane).
 
+#[cfg(feature = "server")]
+pub mod agent;
 mod error;
 pub mod metrics;
 pub mod plane;
 pub mod random;
+pub mod status;
 pub mod topology;
+pub mod wire;
 
 pub use error::AgentError;

@@ -65,6 +65,18 @@ impl Metrics {
         self.latest.values().map(|(_, metric)| metric)
     }
 
+    /// How many connections and bridges there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.latest.len()
+    }
+
+    /// Whether nothing has been measured.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.latest.is_empty()
+    }
+
     /// A connection or bridge is no more.
     pub fn forget(&mut self, provider: &str) {
         self.latest.remove(provider);

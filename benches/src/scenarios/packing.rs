@@ -10,7 +10,8 @@ use crate::error::BenchError;
 use media::PixelFormat;
 use ring::monotonic_ns;
 use st2110::video::{
-    Conversion, Direction, FrameLayout, Picture, Scan, Segment, Simd, VideoError, WireFormat,
+    Arrival, Conversion, Depacketiser, Direction, Field, FrameLayout, MAX_UDP_PAYLOAD, Packetiser,
+    Packing, Picture, RTP_HEADER, RowNumbering, Scan, Segment, Simd, VideoError, WireFormat,
 };
 use std::hint::black_box;
 
@@ -38,8 +39,83 @@ pub(super) fn run(options: &Options, report: &mut impl FnMut(Case)) -> Result<()
                 break;
             }
         }
+        let mut whole = Whole::new(layout)?;
+        let mut floor = Stream::new_floor(layout)?;
+        let pair = Pair::measure(rounds, || Ok(whole.write()?), || Ok(floor.pack()))?;
+        let name = format!("{layout} to packets");
+        report(pair.rate("packing", name, Unit::GigabytesPerSecond, "memcpy"));
+        let pair = Pair::measure(rounds, || whole.place(), || Ok(floor.unpack()))?;
+        let name = format!("{layout} from packets");
+        report(pair.rate("packing", name, Unit::GigabytesPerSecond, "memcpy"));
     }
     cpus.unpin()
+}
+
+/// What a sender and a receiver do with pixels, in the fastest code: packets with headers, checks, and the record of what is there.
+/// The packets received are those of a whole frame, which lie in memory, while the floor's source stays in the cache.
+struct Whole {
+    packetiser: Packetiser,
+    depacketiser: Depacketiser,
+    arrival: Arrival,
+    frames: Vec<Vec<u8>>,
+    /// All packets of a frame, room for RTP headers included.
+    packets: Vec<u8>,
+}
+
+impl Whole {
+    fn new(layout: PixelFormat) -> Result<Self, VideoError> {
+        let picture = Picture::new(WireFormat::of(layout), 1920, 1080, Scan::Progressive)?;
+        let layout = FrameLayout::Mesh(layout);
+        let packetiser = Packetiser::new(picture, layout, Packing::General, MAX_UDP_PAYLOAD)?;
+        let depacketiser = Depacketiser::new(picture, layout, RowNumbering::PerField)?;
+        let frames = vec![vec![1; packetiser.frame_size()]; FRAMES];
+        let mut packets = vec![0; packetiser.packets(Field::First) * MAX_UDP_PAYLOAD];
+        let all = 0..packetiser.packets(Field::First);
+        let used = packetiser.write(&frames[0], Field::First, all, 0, &mut packets)?;
+        packets.truncate(used);
+        Ok(Self { packetiser, depacketiser, arrival: Arrival::new(picture), frames, packets })
+    }
+
+    /// Bytes of a packet in `packets`: lines of 1920 pixels make equal ones.
+    fn packet(&self) -> usize {
+        self.packets.len() / self.packetiser.packets(Field::First)
+    }
+
+    fn write(&mut self) -> Result<Outcome, VideoError> {
+        let packets = self.packetiser.packets(Field::First);
+        let room = self.packet() * PACKETS;
+        let start = monotonic_ns();
+        for frame in &self.frames {
+            for first in (0..packets).step_by(PACKETS) {
+                let range = first..packets.min(first + PACKETS);
+                let out = &mut self.packets[..room];
+                self.packetiser.write(frame, Field::First, range, 0, out)?;
+            }
+            black_box(&mut self.packets);
+        }
+        let nanos = monotonic_ns() - start;
+        let picture = self.packetiser.picture();
+        // What was overwritten is needed again.
+        let all = 0..packets;
+        self.packetiser.write(&self.frames[0], Field::First, all, 0, &mut self.packets)?;
+        Ok(outcome(picture, nanos))
+    }
+
+    fn place(&mut self) -> Result<Outcome, BenchError> {
+        let packet = self.packet();
+        let start = monotonic_ns();
+        for frame in &mut self.frames {
+            self.arrival.clear();
+            for packet in self.packets.chunks(packet) {
+                let placed =
+                    self.depacketiser.place(&packet[RTP_HEADER..], frame, &mut self.arrival);
+                assert!(placed.is_ok(), "packets of our own");
+            }
+            assert!(self.arrival.is_complete());
+            black_box(frame);
+        }
+        Ok(outcome(self.packetiser.picture(), monotonic_ns() - start))
+    }
 }
 
 struct Stream {
@@ -51,13 +127,13 @@ struct Stream {
 
 impl Stream {
     fn new(layout: PixelFormat, simd: Simd) -> Result<Self, VideoError> {
-        let format = WireFormat::of(layout).unwrap_or(WireFormat::YCBCR_422_10);
+        let format = WireFormat::of(layout);
         Self::with(format, FrameLayout::Mesh(layout), simd)
     }
 
     /// Frames that lie in memory as on the wire: a conversion of these is memcpy.
     fn new_floor(layout: PixelFormat) -> Result<Self, VideoError> {
-        let format = WireFormat::of(layout).unwrap_or(WireFormat::YCBCR_422_10);
+        let format = WireFormat::of(layout);
         Self::with(format, FrameLayout::Wire, Simd::SCALAR)
     }
 
@@ -88,7 +164,7 @@ impl Stream {
             }
             black_box(&mut self.packets);
         }
-        self.outcome(monotonic_ns() - start)
+        outcome(&self.picture, monotonic_ns() - start)
     }
 
     fn unpack(&mut self) -> Outcome {
@@ -100,11 +176,12 @@ impl Stream {
             }
             black_box(frame);
         }
-        self.outcome(monotonic_ns() - start)
+        outcome(&self.picture, monotonic_ns() - start)
     }
+}
 
-    fn outcome(&self, nanos: u64) -> Outcome {
-        let rate = (self.picture.packed_size() * FRAMES) as f64 / nanos as f64;
-        Outcome { rate, ..Outcome::default() }
-    }
+/// Octets on the wire in a second.
+fn outcome(picture: &Picture, nanos: u64) -> Outcome {
+    let rate = (picture.packed_size() * FRAMES) as f64 / nanos as f64;
+    Outcome { rate, ..Outcome::default() }
 }

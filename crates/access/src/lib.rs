@@ -1,14 +1,18 @@
 //! Who may call the TCP ports of the mesh's programs, and how connections get to their servers.
 //!
-//! Programs on the same host may call without credentials, others with a certificate (mutual TLS).
+//! Programs on the same host may call without credentials, others with a certificate (mutual TLS), or from networks that an
+//! administrator has named.
 
 mod error;
+mod networks;
+pub mod notify;
 mod peer;
 pub mod seldom;
 mod tcp;
 mod tls;
 
 pub use error::AccessError;
+pub use networks::{Networks, NetworksError};
 pub use peer::{Checker, Peer, Refusal};
-pub use tcp::{Guarded, Speaks, accept};
+pub use tcp::{Guarded, Port, Speaks, accept};
 pub use tls::{TlsFiles, acceptor};

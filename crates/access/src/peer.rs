@@ -1,5 +1,6 @@
 //! Who may call: programs on the same host, and others with a certificate.
 
+use crate::networks::Networks;
 use crate::seldom::Seldom;
 use std::net::{IpAddr, SocketAddr};
 use tonic::service::Interceptor;
@@ -14,6 +15,8 @@ pub struct Peer {
     pub certified: bool,
     /// It is on this host.
     pub local: bool,
+    /// It is in a network that is trusted.
+    pub trusted: bool,
 }
 
 impl Peer {
@@ -21,15 +24,16 @@ impl Peer {
     ///
     /// The kernel uses the destination's own address as the source of a connection from a host to itself.
     #[must_use]
-    pub fn new(address: SocketAddr, own: SocketAddr) -> Self {
+    pub fn new(address: SocketAddr, own: SocketAddr, trusted: &Networks) -> Self {
+        let trusted = trusted.contain(address.ip());
         let (peer, own) = (canonical(address.ip()), canonical(own.ip()));
-        Self { address, certified: false, local: peer.is_loopback() || peer == own }
+        Self { address, certified: false, local: peer.is_loopback() || peer == own, trusted }
     }
 
     /// Whether it may call anything.
     #[must_use]
     pub fn allowed(self) -> bool {
-        self.local || self.certified
+        self.local || self.certified || self.trusted
     }
 }
 
@@ -91,7 +95,7 @@ mod tests {
     use super::*;
 
     fn peer(address: &str, own: &str) -> Peer {
-        Peer::new(address.parse().unwrap(), own.parse().unwrap())
+        Peer::new(address.parse().unwrap(), own.parse().unwrap(), &Networks::default())
     }
 
     #[test]
@@ -113,6 +117,8 @@ mod tests {
         let peer = peer("10.0.0.2:5", "10.0.0.1:8001");
         assert!(!peer.allowed());
         assert!(Peer { certified: true, ..peer }.allowed());
+        let own = "10.0.0.1:8001".parse().unwrap();
+        assert!(Peer::new(peer.address, own, &"10.0.0.0/24".parse().unwrap()).allowed());
         let mut checker = Checker { program: "media_proxy" };
         let mut request = Request::new(());
         assert_eq!(checker.call(Request::new(())).unwrap_err().code(), tonic::Code::Internal);

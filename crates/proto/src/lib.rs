@@ -17,12 +17,29 @@ pub mod sdk {
     include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 }
 
+/// `mediaproxy.ProxyAPI`: what a media proxy and the mesh agent say to each other.
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+pub mod mediaproxy {
+    include!(concat!(env!("OUT_DIR"), "/mediaproxy.rs"));
+}
+
+/// The part of etcd's API that mesh agents use.
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+pub mod etcd {
+    include!(concat!(env!("OUT_DIR"), "/etcdserverpb.rs"));
+}
+
 /// The packages `mcm.*`, nested as the generated code expects them.
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
 mod mcm {
     pub(crate) mod exchange {
         pub mod v1 {
             include!(concat!(env!("OUT_DIR"), "/mcm.exchange.v1.rs"));
+        }
+    }
+    pub(crate) mod fleet {
+        pub mod v1 {
+            include!(concat!(env!("OUT_DIR"), "/mcm.fleet.v1.rs"));
         }
     }
     pub(crate) mod control {
@@ -36,6 +53,8 @@ mod mcm {
 pub use mcm::control::v1 as control;
 #[doc(inline)]
 pub use mcm::exchange::v1 as exchange;
+#[doc(inline)]
+pub use mcm::fleet::v1 as fleet;
 
 /// All `.proto` files in compiled form, as gRPC reflection serves them.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mcm.fds"));

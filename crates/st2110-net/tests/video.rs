@@ -36,7 +36,7 @@ fn free_port() -> u16 {
 }
 
 fn picture(format: PixelFormat, width: u32, height: u32, scan: Scan) -> Picture {
-    Picture::new(WireFormat::of(format).unwrap(), width, height, scan).unwrap()
+    Picture::new(WireFormat::of(format), width, height, scan).unwrap()
 }
 
 struct Stream {

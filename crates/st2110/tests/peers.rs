@@ -1,8 +1,10 @@
-//! Uncompressed video of other senders, over the loopback: what FFmpeg and GStreamer send is placed to the last bit.
+//! Uncompressed video from and to others, over the loopback: what FFmpeg and GStreamer send is placed to the last bit, and so is what
+//! we send them.
 
 use media::PixelFormat;
 use st2110::rtp;
 use st2110::video::*;
+use std::io::Read;
 use std::net::UdpSocket;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -72,7 +74,7 @@ fn receive(
 }
 
 fn picture(layout: PixelFormat, width: u32, scan: Scan) -> Picture {
-    Picture::new(WireFormat::of(layout).unwrap(), width, HEIGHT, scan).unwrap()
+    Picture::new(WireFormat::of(layout), width, HEIGHT, scan).unwrap()
 }
 
 fn output(mut command: Command) -> Vec<u8> {
@@ -82,7 +84,7 @@ fn output(mut command: Command) -> Vec<u8> {
 }
 
 #[test]
-fn ffmpeg() {
+fn from_ffmpeg() {
     for (layout, codec, scan, width) in [
         (PixelFormat::Yuv422p10le, "bitpacked", Scan::Progressive, 320),
         (PixelFormat::Yuv422p10le, "bitpacked", Scan::Interlaced, 640),
@@ -114,7 +116,7 @@ fn ffmpeg() {
 }
 
 #[test]
-fn gstreamer() {
+fn from_gstreamer() {
     for (format, layout, scan, width) in [
         ("UYVP", PixelFormat::Yuv422p10Rfc4175, Scan::Progressive, 320),
         ("UYVP", PixelFormat::Yuv422p10Rfc4175, Scan::Interlaced, 640),
@@ -145,5 +147,141 @@ fn gstreamer() {
             interlaced,
             "GStreamer numbers within the frame"
         );
+    }
+}
+
+/// A frame of noise within the samples' depth.
+fn noise(picture: Picture, layout: FrameLayout) -> Vec<u8> {
+    let simd = Simd::detect();
+    let conversion = Conversion::new(picture, layout, Direction::Receive, simd).unwrap();
+    let mut frame = vec![0; conversion.frame_size()];
+    let mut state = 1u32;
+    let mut octet = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    for row in 0..picture.rows() {
+        let wire: Vec<_> = (0..picture.row_octets()).map(|_| octet()).collect();
+        let segment = Segment { row, first: 0, count: picture.row_pgroups() };
+        conversion.unpack(&wire, &mut frame, segment);
+    }
+    frame
+}
+
+/// Sends one frame again and again to a port until the receiver has written three of them, and compares the last one: the first
+/// may have begun in the middle.
+fn send(
+    picture: Picture,
+    layout: PixelFormat,
+    packing: Packing,
+    start: impl FnOnce(u16) -> Command,
+) {
+    let packetiser =
+        Packetiser::new(picture, FrameLayout::Mesh(layout), packing, MAX_UDP_PAYLOAD).unwrap();
+    let frame = noise(picture, FrameLayout::Mesh(layout));
+    // A port that was free just now.
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut receiver = Sender(start(port).stdout(Stdio::piped()).spawn().unwrap());
+    let mut output = receiver.0.stdout.take().unwrap();
+    let mut written = vec![0; frame.len() * 3];
+    let reader = std::thread::spawn(move || output.read_exact(&mut written).map(|()| written));
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let (mut sequence, mut timestamp) = (0xFFF0u32, 0u32);
+    let mut datagram = [0; MAX_UDP_PAYLOAD];
+    while !reader.is_finished() {
+        assert!(Instant::now() < deadline, "{layout} {:?}: no frames", picture.scan());
+        for field in picture.fields() {
+            let packets = packetiser.packets(*field);
+            for index in 0..packets {
+                let used = packetiser
+                    .write(&frame, *field, index..index + 1, sequence, &mut datagram)
+                    .unwrap();
+                let header = rtp::Header {
+                    marker: index + 1 == packets,
+                    payload_type: 96,
+                    sequence: sequence as u16,
+                    timestamp,
+                    ssrc: 1,
+                };
+                datagram[..RTP_HEADER].copy_from_slice(&header.to_bytes());
+                // Nobody may be there yet.
+                let _ = socket.send_to(&datagram[..used], ("127.0.0.1", port));
+                sequence += 1;
+                // The default receive buffer holds about 90 packets, and a frame has more.
+                if index % 32 == 31 {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            }
+            timestamp = timestamp.wrapping_add(3600 / picture.fields().len() as u32);
+        }
+        // The frame's own time: receivers take it as they please.
+        std::thread::sleep(Duration::from_millis(40));
+    }
+    let written = reader.join().unwrap().unwrap();
+    let last = &written[frame.len() * 2..];
+    assert!(last == frame, "{layout} {:?} {packing:?} differs", picture.scan());
+}
+
+#[test]
+fn to_ffmpeg() {
+    let directory = tempfile::tempdir().unwrap();
+    for (layout, scan, packing, width) in [
+        (PixelFormat::Yuv422p10le, Scan::Progressive, Packing::General, 640),
+        (PixelFormat::Yuv422p10le, Scan::Interlaced, Packing::Block, 640),
+        (PixelFormat::Yuv422p, Scan::Progressive, Packing::General, 322),
+        (PixelFormat::Rgb24, Scan::Progressive, Packing::Block, 640),
+    ] {
+        let Some(mut command) = program("ffmpeg") else { return };
+        let picture = picture(layout, width, scan);
+        send(picture, layout, packing, |port| {
+            let flags: String = scan.flags().iter().map(|flag| format!("; {flag}")).collect();
+            let format = picture.format();
+            let text = format!(
+                "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+                 m=video {port} RTP/AVP 96\r\na=rtpmap:96 raw/90000\r\n\
+                 a=fmtp:96 {format}; width={width}; height={HEIGHT}; exactframerate=25{flags}\r\n"
+            );
+            let file = directory.path().join(format!("{port}.sdp"));
+            std::fs::write(&file, text).unwrap();
+            command.args(["-loglevel", "error", "-protocol_whitelist", "file,udp,rtp"]);
+            command.args(["-analyzeduration", "0", "-probesize", "32", "-i"]).arg(file);
+            command.args(["-pix_fmt", layout.name(), "-f", "rawvideo", "-"]);
+            command
+        });
+    }
+}
+
+#[test]
+fn to_gstreamer() {
+    for (layout, packing, width) in [
+        (PixelFormat::Yuv422p10Rfc4175, Packing::General, 640),
+        (PixelFormat::Yuv422p10Rfc4175, Packing::Block, 320),
+        (PixelFormat::Uyvy422, Packing::Block, 64),
+        (PixelFormat::Yuv420p, Packing::General, 640),
+        (PixelFormat::Rgb24, Packing::General, 320),
+    ] {
+        let Some(mut command) = program("gst-launch-1.0") else { return };
+        let picture = picture(layout, width, Scan::Progressive);
+        send(picture, layout, packing, |port| {
+            let format = picture.format();
+            let (sampling, depth) = (format.sampling.name(), format.depth.bits());
+            let caps = format!(
+                "caps=application/x-rtp,media=video,clock-rate=90000,encoding-name=RAW,payload=96,\
+                 sampling=(string){sampling},depth=(string){depth},width=(string){width},\
+                 height=(string){HEIGHT}"
+            );
+            command.args([
+                "-q",
+                "udpsrc",
+                &format!("port={port}"),
+                &caps,
+                "!",
+                "rtpvrawdepay",
+                "!",
+            ]);
+            command.args(["fdsink", "fd=1"]);
+            command
+        });
     }
 }

@@ -2,8 +2,10 @@
 //! elsewhere.
 
 mod embedded;
+pub mod remote;
 
 pub use embedded::Embedded;
+pub use remote::Remote;
 
 use crate::error::AgentError;
 use crate::metrics::Metric;

@@ -178,6 +178,12 @@ impl Topology {
         self.settle();
     }
 
+    /// A bridge that is held is not to be held any longer.
+    pub fn end_hold(&mut self, group: &GroupId, bridge: &BridgeId) {
+        self.drop_hold(group, bridge);
+        self.settle();
+    }
+
     pub(super) fn add_hold(&mut self, spec: Arc<BridgeSpec>, until: Instant) {
         if !self.proxies.contains_key(&spec.proxy) {
             return;

@@ -140,6 +140,12 @@ impl Topology {
         self.groups.get(id)?.record.as_ref()
     }
 
+    /// The ports that a group has at a proxy.
+    #[must_use]
+    pub fn grant(&self, group: &GroupId, destination: &ProxyId) -> Option<&super::Grant> {
+        self.groups.get(group)?.grants.get(destination)
+    }
+
     /// How many proxies, connections, groups and bridges there are.
     #[must_use]
     pub fn counts(&self) -> [usize; 4] {

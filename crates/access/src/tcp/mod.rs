@@ -8,6 +8,7 @@ mod guarded;
 
 pub use guarded::Guarded;
 
+use crate::networks::Networks;
 use crate::peer::Peer;
 use crate::seldom::Seldom;
 use crowd::{Crowd, Rank};
@@ -41,15 +42,27 @@ pub enum Speaks {
     Http,
 }
 
-/// Accepts connections on a port for ever, and gives those on that speak the protocol. At most `limit` that have shown so, and as
-/// many that have not, are there at a time: others make room for new ones.
+/// How a port treats its callers.
+#[derive(Clone)]
+pub struct Port {
+    /// What it expects.
+    pub speaks: Speaks,
+    /// So many connections that have shown what they speak, and as many that have not, are there at a time: others make room for
+    /// new ones.
+    pub limit: usize,
+    /// Mutual TLS, if there are credentials.
+    pub tls: Option<TlsAcceptor>,
+    /// Who may call without a certificate, beside programs on this host.
+    pub trusted: Networks,
+}
+
+/// Accepts connections on a port for ever, and gives those on that speak the protocol.
 pub async fn accept(
     listener: TcpListener,
-    speaks: Speaks,
-    limit: usize,
-    tls: Option<TlsAcceptor>,
+    port: Port,
     out: mpsc::Sender<Result<Guarded, std::io::Error>>,
 ) {
+    let Port { speaks, limit, tls, trusted } = port;
     let crowd = Crowd::new(limit);
     loop {
         let (stream, address) = match listener.accept().await {
@@ -61,7 +74,7 @@ pub async fn accept(
             }
         };
         let Ok(own) = stream.local_addr() else { continue };
-        let peer = Peer::new(address, own);
+        let peer = Peer::new(address, own, &trusted);
         let rank = rank(peer);
         let (place, mut ended) = crowd.enter(rank, Instant::now());
         let (tls, out) = (tls.clone(), out.clone());

@@ -36,6 +36,21 @@ pub struct Expectation {
     pub clock: MediaClock,
 }
 
+impl Expectation {
+    /// The agreed offset in nanoseconds, if units come at `rate`.
+    fn offset_at(&self, rate: FrameRate) -> Option<u64> {
+        if let Some(offset) = self.offset {
+            return Some(nanos(offset));
+        }
+        let raster = self.raster?;
+        let frame_rate = match raster.fields {
+            true => FrameRate { num: rate.num, den: rate.den.saturating_mul(2) },
+            false => rate,
+        };
+        Some(nanos(raster.default_offset(frame_rate)))
+    }
+}
+
 impl Default for Expectation {
     /// Nothing is known but the clock of video.
     fn default() -> Self {
@@ -121,18 +136,12 @@ struct Unit {
 impl VideoAnalyser {
     /// An analyser of a stream of which that is known.
     pub fn new(expected: Expectation) -> Self {
-        let agreed = match (expected.offset, expected.raster, expected.frame_rate) {
-            (Some(offset), _, _) => Some(nanos(offset)),
-            (None, Some(raster), Some(rate)) => Some(nanos(raster.default_offset(rate))),
-            _ => None,
-        };
-        let offset = Offset { agreed, delays: VecDeque::new() };
         Self {
             expected,
             tracker: Tracker::new(NumberWidth::Bits16, WINDOW),
             learner: Learner::default(),
             model: None,
-            offsets: [offset.clone(), offset],
+            offsets: Default::default(),
             unit: None,
             ended: None,
             before: None,
@@ -210,7 +219,6 @@ impl VideoAnalyser {
         self.learner = Learner::default();
         self.model = None;
         (self.unit, self.ended, self.before) = (None, None, None);
-        self.offsets.iter_mut().for_each(|offset| offset.delays.clear());
     }
 
     fn traffic(&mut self, arrival: Tai, size: usize) {
@@ -302,7 +310,8 @@ impl VideoAnalyser {
                     bucket: LeakyBucket::new(rate, packets, BETA),
                 });
                 self.before = None;
-                self.offsets.iter_mut().for_each(|offset| offset.delays.clear());
+                let agreed = self.expected.offset_at(rate);
+                self.offsets = std::array::from_fn(|_| Offset { agreed, delays: VecDeque::new() });
             }
         }
     }

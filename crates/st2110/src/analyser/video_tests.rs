@@ -272,6 +272,44 @@ fn a_sender_that_starts_again_is_learnt_again() {
     assert_eq!((summary.packets_per_unit, summary.counts.restarts), (Some(50), 1));
 }
 
+/// Interlaced pictures, or segmented ones whose segments share a time stamp, sent as agreed by default.
+fn fields(segmented: bool, frame_rate: Option<FrameRate>) -> VideoSummary {
+    let raster = Raster { height: 1080, fields: true };
+    let film = FrameRate { num: 30_000, den: 1001 };
+    let schedule = Schedule::gapped(raster, film, None);
+    let expected = Expectation { frame_rate, raster: Some(raster), ..Expectation::default() };
+    let mut analyser = VideoAnalyser::new(expected);
+    for unit in 0..40 {
+        let stamped = if segmented { unit & !1 } else { unit };
+        for j in 0..200 {
+            let header = Header {
+                marker: j == 199,
+                payload_type: 96,
+                sequence: (unit * 200 + u64::from(j)) as u16,
+                timestamp: schedule.clock().timestamp(80_000 + stamped, MediaClock::VIDEO).0,
+                ssrc: 5,
+            };
+            analyser.packet(schedule.read_time(80_000 + unit, 200, j), &header, 1000);
+        }
+    }
+    analyser.summary()
+}
+
+#[test]
+fn fields_are_judged_as_units() {
+    let film = FrameRate { num: 30_000, den: 1001 };
+    for (segmented, rate) in [(false, Some(film)), (true, Some(film)), (false, None), (true, None)]
+    {
+        let summary = fields(segmented, rate);
+        assert_eq!(summary.rate, Some(FrameRate { num: 60_000, den: 1001 }));
+        // 22 / 1125 of 33.3667 ms.
+        assert_eq!(summary.offset, Some(Duration::from_nanos(652_503)));
+        assert!(summary.unknown <= 7 && summary.narrow == 40 - summary.unknown, "{summary:#?}");
+        assert_eq!(summary.vrx.min, 0);
+        assert_eq!(summary.markers.repeated, if segmented { 20 } else { 0 });
+    }
+}
+
 proptest! {
     #[test]
     fn an_even_stream_is_narrow_whatever_it_is(

@@ -53,6 +53,14 @@ pub enum VideoError {
         /// Fewest.
         least: usize,
     },
+    /// Pgroups that make no block.
+    #[error(
+        "block packing of pgroups of {octets} octets: 180 is not a multiple; use general packing"
+    )]
+    BlockPgroup {
+        /// Of a pgroup.
+        octets: usize,
+    },
     /// A buffer that is too small.
     #[error("{name} of {value} bytes: at least {least} are needed")]
     Buffer {

@@ -18,11 +18,14 @@ pub enum Sampling {
     YCbCr444,
     /// R′G′B′.
     Rgb,
+    /// One component: a key, or brightness alone.
+    Key,
 }
 
 impl Sampling {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::YCbCr422, Self::YCbCr420, Self::YCbCr444, Self::Rgb];
+    pub const ALL: [Self; 5] =
+        [Self::YCbCr422, Self::YCbCr420, Self::YCbCr444, Self::Rgb, Self::Key];
 
     /// The value of `sampling=`.
     #[must_use]
@@ -32,6 +35,7 @@ impl Sampling {
             Self::YCbCr420 => "YCbCr-4:2:0",
             Self::YCbCr444 => "YCbCr-4:4:4",
             Self::Rgb => "RGB",
+            Self::Key => "KEY",
         }
     }
 }
@@ -44,7 +48,7 @@ impl FromStr for Sampling {
             VideoError::Parameter {
                 parameter: "sampling",
                 value: name.to_owned(),
-                allowed: "YCbCr-4:2:2, YCbCr-4:2:0, YCbCr-4:4:4 and RGB are supported",
+                allowed: "YCbCr-4:2:2, YCbCr-4:2:0, YCbCr-4:4:4, RGB and KEY are supported",
             }
         })
     }
@@ -59,11 +63,13 @@ pub enum Depth {
     Ten,
     /// 12 bits.
     Twelve,
+    /// 16 bits, integers.
+    Sixteen,
 }
 
 impl Depth {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Eight, Self::Ten, Self::Twelve];
+    pub const ALL: [Self; 4] = [Self::Eight, Self::Ten, Self::Twelve, Self::Sixteen];
 
     /// Bits of a sample.
     #[must_use]
@@ -72,6 +78,7 @@ impl Depth {
             Self::Eight => 8,
             Self::Ten => 10,
             Self::Twelve => 12,
+            Self::Sixteen => 16,
         }
     }
 }
@@ -84,11 +91,12 @@ impl FromStr for Depth {
             "8" => Self::Eight,
             "10" => Self::Ten,
             "12" => Self::Twelve,
+            "16" => Self::Sixteen,
             _ => {
                 return Err(VideoError::Parameter {
                     parameter: "depth",
                     value: name.to_owned(),
-                    allowed: "8, 10 and 12 are supported",
+                    allowed: "8, 10, 12 and 16 are supported",
                 });
             }
         })
@@ -128,9 +136,9 @@ impl WireFormat {
             .flat_map(|sampling| Depth::ALL.map(|depth| Self { sampling, depth }))
     }
 
-    /// The format with exactly the samples of `layout`; `None` for pictures without colour, which this crate does not carry.
+    /// The format with exactly the samples of `layout`.
     #[must_use]
-    pub const fn of(layout: PixelFormat) -> Option<Self> {
+    pub const fn of(layout: PixelFormat) -> Self {
         use PixelFormat as P;
         let (sampling, depth) = match layout {
             P::Yuv422p10le | P::V210 | P::Yuv422p10Rfc4175 => (Sampling::YCbCr422, Depth::Ten),
@@ -139,9 +147,11 @@ impl WireFormat {
             P::Yuv420p10le | P::P010le => (Sampling::YCbCr420, Depth::Ten),
             P::Yuv444p10le => (Sampling::YCbCr444, Depth::Ten),
             P::Rgb24 | P::Bgr24 | P::Rgba | P::Bgra => (Sampling::Rgb, Depth::Eight),
-            P::Gray8 | P::Gray10le | P::Gray16le => return None,
+            P::Gray8 => (Sampling::Key, Depth::Eight),
+            P::Gray10le => (Sampling::Key, Depth::Ten),
+            P::Gray16le => (Sampling::Key, Depth::Sixteen),
         };
-        Some(Self { sampling, depth })
+        Self { sampling, depth }
     }
 
     /// Its pgroup (ST 2110-20, clause 6.2).
@@ -151,14 +161,38 @@ impl WireFormat {
             (Sampling::YCbCr422, Depth::Eight) => (4, 2, 1),
             (Sampling::YCbCr422, Depth::Ten) => (5, 2, 1),
             (Sampling::YCbCr422, Depth::Twelve) => (6, 2, 1),
+            (Sampling::YCbCr422, Depth::Sixteen) => (8, 2, 1),
             (Sampling::YCbCr420, Depth::Eight) => (6, 2, 2),
             (Sampling::YCbCr420, Depth::Ten) => (15, 4, 2),
             (Sampling::YCbCr420, Depth::Twelve) => (9, 2, 2),
+            (Sampling::YCbCr420, Depth::Sixteen) => (12, 2, 2),
             (Sampling::YCbCr444 | Sampling::Rgb, Depth::Eight) => (3, 1, 1),
             (Sampling::YCbCr444 | Sampling::Rgb, Depth::Ten) => (15, 4, 1),
             (Sampling::YCbCr444 | Sampling::Rgb, Depth::Twelve) => (9, 2, 1),
+            (Sampling::YCbCr444 | Sampling::Rgb, Depth::Sixteen) => (6, 1, 1),
+            (Sampling::Key, Depth::Eight) => (1, 1, 1),
+            (Sampling::Key, Depth::Ten) => (5, 4, 1),
+            (Sampling::Key, Depth::Twelve) => (3, 2, 1),
+            (Sampling::Key, Depth::Sixteen) => (2, 1, 1),
         };
         Pgroup { octets, pixels, lines }
+    }
+}
+
+impl TryFrom<media::WireFormat> for WireFormat {
+    type Error = VideoError;
+
+    /// # Errors
+    /// If the depth is not one of [`Depth::ALL`].
+    fn try_from(format: media::WireFormat) -> Result<Self, VideoError> {
+        let sampling = match format.sampling {
+            media::Sampling::YCbCr422 => Sampling::YCbCr422,
+            media::Sampling::YCbCr420 => Sampling::YCbCr420,
+            media::Sampling::YCbCr444 => Sampling::YCbCr444,
+            media::Sampling::Rgb => Sampling::Rgb,
+            media::Sampling::Key => Sampling::Key,
+        };
+        Ok(Self { sampling, depth: format.depth.to_string().parse()? })
     }
 }
 
@@ -201,6 +235,16 @@ impl Scan {
         match self {
             Self::Progressive => 1,
             Self::Interlaced | Self::Psf => 2,
+        }
+    }
+}
+
+impl From<media::Scan> for Scan {
+    fn from(scan: media::Scan) -> Self {
+        match scan {
+            media::Scan::Progressive => Self::Progressive,
+            media::Scan::Interlaced => Self::Interlaced,
+            media::Scan::Psf => Self::Psf,
         }
     }
 }
@@ -265,9 +309,9 @@ mod tests {
                 Sampling::YCbCr422 => pixels * 2,
                 Sampling::YCbCr420 => pixels + pixels / 2,
                 Sampling::YCbCr444 | Sampling::Rgb => pixels * 3,
+                Sampling::Key => pixels,
             };
             assert_eq!(samples * format.depth.bits(), pgroup.octets * 8, "{format}");
-            assert_eq!(180 % pgroup.octets, 0, "blocks are of whole pgroups");
         }
     }
 
@@ -284,8 +328,16 @@ mod tests {
             assert_eq!(packing.name().parse(), Ok(packing));
         }
         assert_eq!(Scan::Psf.flags(), ["interlace", "segmented"]);
+        for format in WireFormat::all() {
+            let sampling = media::Sampling::from_name(format.sampling.name()).unwrap();
+            let depth = format.depth.bits() as u8;
+            assert_eq!(media::WireFormat { sampling, depth }.try_into(), Ok(format));
+        }
+        for format in PixelFormat::ALL {
+            assert_eq!(media::WireFormat::of(*format).try_into(), Ok(WireFormat::of(*format)));
+        }
         let error = "16f".parse::<Depth>().unwrap_err().to_string();
-        assert_eq!(error, "depth=16f: 8, 10 and 12 are supported");
+        assert_eq!(error, "depth=16f: 8, 10, 12 and 16 are supported");
         assert!(
             "YCbCr-4:1:1".parse::<Sampling>().is_err() && "2110XPM".parse::<Packing>().is_err()
         );

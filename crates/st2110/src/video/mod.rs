@@ -33,6 +33,8 @@
 
 mod arrival;
 mod conversion;
+#[cfg(test)]
+mod conversion_tests;
 mod depacketiser;
 mod error;
 mod format;

@@ -94,6 +94,9 @@ impl FieldShape {
     }
 
     fn blocks(&self) -> Result<Starts, VideoError> {
+        if !BLOCK.is_multiple_of(self.octets) {
+            return Err(VideoError::BlockPgroup { octets: self.octets });
+        }
         // However a packet begins, one block ends within three rows.
         let least = BLOCK / (MAX_SEGMENTS - 1);
         if self.row * self.octets < least {
@@ -166,6 +169,10 @@ mod tests {
         let picture = Picture::new(format, 29, 2, Scan::Progressive).unwrap();
         let error = plan(&picture, 2, Packing::Block, 1452).unwrap_err();
         assert_eq!(error, VideoError::BlockPacking { octets: 87, least: 90 });
+        let format = WireFormat { sampling: Sampling::YCbCr422, depth: Depth::Sixteen };
+        let deep = Picture::new(format, 640, 2, Scan::Progressive).unwrap();
+        let error = plan(&deep, 2, Packing::Block, 1452).unwrap_err();
+        assert_eq!(error, VideoError::BlockPgroup { octets: 8 });
         for value in [255, 8953] {
             let error = plan(&picture, 2, Packing::General, value).unwrap_err();
             assert_eq!(error, VideoError::UdpPayload { value, least: 256, most: 8952 });

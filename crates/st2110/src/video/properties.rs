@@ -25,9 +25,12 @@ fn streams() -> impl Strategy<Value = Stream> {
         let (width, height) = ((columns * pgroup.pixels) as u32, (rows * pgroup.lines) as u32);
         let picture = Picture::new(format, width, height, scan).ok()?;
         let fits = |layout: &FrameLayout| {
-            Conversion::new(picture, *layout, Direction::Send, Simd::SCALAR).is_ok()
+            [Direction::Send, Direction::Receive]
+                .into_iter()
+                .all(|direction| Conversion::new(picture, *layout, direction, Simd::SCALAR).is_ok())
         };
-        let mesh = PixelFormat::ALL.iter().map(|format| FrameLayout::Mesh(*format));
+        let mesh = PixelFormat::ALL.iter();
+        let mesh = mesh.flat_map(|f| [FrameLayout::Mesh(*f), FrameLayout::Narrowed(*f)]);
         let layouts: Vec<_> = mesh.chain([FrameLayout::Wire]).filter(fits).collect();
         let layout = *layout.get(&layouts);
         let packing = if block { Packing::Block } else { Packing::General };

@@ -5,8 +5,13 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+mod deep;
 mod scalar;
 
+pub(super) use deep::{
+    pack_420p12, pack_422p12, pack_444p12, pack_gray10, swap_octets, unpack_420p12, unpack_422p12,
+    unpack_444p12, unpack_gray10,
+};
 pub(super) use scalar::{
     pack_420p8, pack_420p10, pack_444p10, pack_nv12, pack_p010, pack_rgb, unpack_420p8,
     unpack_420p10, unpack_444p10, unpack_nv12, unpack_p010, unpack_rgb,

@@ -1,30 +1,32 @@
 //! Loops that need nothing of the processor. They are the reference for all others.
 
 /// Four samples of 10 bits in five octets, first sample first, most significant bit first.
-fn put_four(samples: [u16; 4], out: &mut [u8; 5]) {
+pub(super) fn put_four(samples: [u16; 4], out: &mut [u8; 5]) {
     let bits = samples.iter().fold(0u64, |bits, sample| bits << 10 | u64::from(sample & 0x3FF));
     out.copy_from_slice(&bits.to_be_bytes()[3..]);
 }
 
 /// The reverse of [`put_four`].
-fn take_four([a, b, c, d, e]: [u8; 5]) -> [u16; 4] {
+pub(super) fn take_four([a, b, c, d, e]: [u8; 5]) -> [u16; 4] {
     let bits = u64::from_be_bytes([0, 0, 0, a, b, c, d, e]);
     [30, 20, 10, 0].map(|shift| (bits >> shift & 0x3FF) as u16)
 }
 
 /// Little-endian samples of 16 bits.
-fn words(bytes: &[u8]) -> impl Iterator<Item = u16> + '_ {
+pub(super) fn words(bytes: &[u8]) -> impl Iterator<Item = u16> + '_ {
     bytes.as_chunks().0.iter().map(|bytes| u16::from_le_bytes(*bytes))
 }
 
 /// `N` samples of a slice at a time.
-fn word_groups<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u16; N]> + '_ {
+pub(super) fn word_groups<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u16; N]> + '_ {
     let pairs = bytes.as_chunks::<2>().0;
     pairs.as_chunks::<N>().0.iter().map(|group| group.map(u16::from_le_bytes))
 }
 
 /// Places for `N` samples at a time.
-fn word_places<const N: usize>(bytes: &mut [u8]) -> impl Iterator<Item = &mut [[u8; 2]; N]> + '_ {
+pub(super) fn word_places<const N: usize>(
+    bytes: &mut [u8],
+) -> impl Iterator<Item = &mut [[u8; 2]; N]> + '_ {
     bytes.as_chunks_mut::<2>().0.as_chunks_mut::<N>().0.iter_mut()
 }
 

@@ -5,12 +5,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 /// Tells the service manager, if there is one, that the daemon is ready.
-pub(crate) fn ready() {
+pub fn ready() {
     send("READY=1");
 }
 
 /// Tells the service manager, if there is one, that the daemon is ending.
-pub(crate) fn stopping() {
+pub fn stopping() {
     send("STOPPING=1");
 }
 

@@ -1,0 +1,82 @@
+//! `mesh-agent`: decides for a fleet of media proxies which connection belongs to which group, and which bridges exist.
+
+mod args;
+
+use args::{Args, Request};
+use mesh_agent::AgentError;
+use mesh_agent::agent::Agent;
+use mesh_agent::agent::server::{Ports, serve};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The environment variable that asks for more or less, in the filter syntax of `env_logger`.
+const LOG_VARIABLE: &str = "MCM_LOG";
+/// Libraries tell only what needs somebody's attention.
+const LOG_USUAL: &str = "warn,mesh_agent=info,access=info";
+
+fn main() -> ExitCode {
+    let args = match args::parse(std::env::args_os().skip(1)) {
+        Ok(Request::Run(args)) => *args,
+        Ok(Request::Help) => {
+            print!("{}", args::USAGE);
+            return ExitCode::SUCCESS;
+        }
+        Ok(Request::Version) => {
+            println!("mesh-agent {}", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("mesh-agent: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let filter = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| LOG_USUAL.to_owned());
+    env_logger::Builder::new()
+        .parse_filters(&filter)
+        .target(env_logger::Target::Stdout)
+        .format(|out, record| writeln!(out, "{}: {}", record.level(), record.args()))
+        .init();
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("{error}");
+            eprintln!("mesh-agent: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the agent until a signal ends it.
+fn run(args: Args) -> Result<(), AgentError> {
+    let setup = |error: std::io::Error| AgentError::Setup(error.to_string());
+    let runtime = tokio::runtime::Runtime::new().map_err(setup)?;
+    runtime.block_on(async {
+        // Before anybody can see that the agent runs, so that no signal finds it unprepared.
+        let mut terminate = signal(SignalKind::terminate()).map_err(setup)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(setup)?;
+        let agent = match args.store {
+            None => Agent::in_memory(),
+            Some(address) => Agent::on_etcd(address, args.tls.as_ref())?,
+        };
+        let ports = Ports {
+            proxies: SocketAddr::new(args.listen, args.proxy_port),
+            rest: SocketAddr::new(args.listen, args.control_port),
+            tls: args.tls,
+            trusted: args.allow,
+        };
+        let serving = serve(agent, ports).await?;
+        log::info!("listening on {} for media proxies", serving.proxies);
+        log::info!("listening on {} for REST", serving.rest);
+        access::notify::ready();
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        log::info!("ending on {name}");
+        access::notify::stopping();
+        serving.stop().await;
+        Ok(())
+    })
+}

@@ -1,0 +1,374 @@
+//! What a proxy has and should have, in touch with agents or not. No I/O.
+
+use crate::error::AgentError;
+use crate::plane::{Applied, Registration};
+use crate::random::session_key;
+use crate::topology::{
+    BridgeSpec, Connection, ConnectionId, Decides, Desired, DesiredGroup, Proxy, ProxyId, Topology,
+};
+use crate::wire;
+use proto::mediaproxy as pb;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+/// How far a connection has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The program waits for an answer.
+    New,
+    /// It works on this node; the agents do not know it yet.
+    LocalOnly,
+    /// The agents know it, but what they have said so far does not.
+    Joining,
+    /// The agents know it.
+    Member,
+    /// The agents do not want it, now that they have been asked.
+    Refused,
+}
+
+/// A connection of the proxy.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) registration: Registration,
+    pub(super) stage: Stage,
+    /// The id that an older agent has given it.
+    pub(super) given: Option<String>,
+}
+
+/// All of it.
+pub(super) struct Book {
+    proxy: Proxy,
+    entries: BTreeMap<ConnectionId, Entry>,
+    /// This node alone, as if there were no other: what works without agents.
+    local: Topology,
+    /// What an agent said last.
+    told: Option<Desired>,
+    /// What the listener was told last.
+    current: Option<Desired>,
+    /// What came of it.
+    outcome: Option<Applied>,
+}
+
+impl Book {
+    pub(super) fn new(proxy: Proxy) -> Self {
+        let mut local = Topology::new(Decides::Here, session_key);
+        local.register_proxy(proxy.clone(), Vec::new(), Instant::now());
+        let entries = BTreeMap::new();
+        Self { proxy, entries, local, told: None, current: None, outcome: None }
+    }
+
+    pub(super) fn proxy_id(&self) -> &ProxyId {
+        &self.proxy.id
+    }
+
+    /// The agent has another id for the proxy: an older one, which gives ids itself.
+    pub(super) fn rename(&mut self, id: ProxyId) {
+        if self.proxy.id != id {
+            self.proxy.id = id;
+            self.told = None;
+            let entries: Vec<_> = self.entries.values().map(|e| e.registration.clone()).collect();
+            self.local = Topology::new(Decides::Here, session_key);
+            self.local.register_proxy(self.proxy.clone(), Vec::new(), Instant::now());
+            for registration in entries {
+                // It was accepted before.
+                let _same_as_before = self.add_locally(&registration);
+            }
+        }
+    }
+
+    pub(super) fn entry(&mut self, id: &ConnectionId) -> Option<&mut Entry> {
+        self.entries.get_mut(id)
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&ConnectionId, &Entry)> {
+        self.entries.iter()
+    }
+
+    /// Takes a connection in, unless it cannot be on this node already.
+    pub(super) fn add(&mut self, registration: Registration) -> Result<(), AgentError> {
+        self.add_locally(&registration)?;
+        let id = registration.id.clone();
+        let given = self.entries.get(&id).and_then(|entry| entry.given.clone());
+        self.entries.insert(id, Entry { registration, stage: Stage::New, given });
+        Ok(())
+    }
+
+    fn add_locally(&mut self, registration: &Registration) -> Result<(), AgentError> {
+        self.local.register_connection(Connection {
+            id: registration.id.clone(),
+            proxy: self.proxy.id.clone(),
+            kind: registration.kind,
+            config: Arc::new(registration.config.clone()),
+            registered_at: SystemTime::now(),
+        })
+    }
+
+    /// A connection is over. Returns what was known of it.
+    pub(super) fn remove(&mut self, id: &ConnectionId) -> Option<Entry> {
+        // What was refused here is unknown here.
+        let _known = self.local.unregister_connection(&self.proxy.id, id);
+        self.entries.remove(id)
+    }
+
+    /// The registration of the proxy with all that it has.
+    pub(super) fn registration(&self) -> pb::RegisterMediaProxyRequest {
+        let mut request = wire::proxy_request(&self.proxy);
+        if let Some(extension) = &mut request.extension {
+            let connection = |(id, entry): (&ConnectionId, &Entry)| {
+                let Registration { kind, config, .. } = &entry.registration;
+                wire::connection_request(&self.proxy.id, id.as_str(), *kind, config)
+            };
+            extension.connections = self.entries.iter().map(connection).collect();
+            let running = self.current.iter().flat_map(|desired| &desired.bridges);
+            extension.running = running.map(|spec| wire::bridge_message(spec)).collect();
+        }
+        request
+    }
+
+    /// An agent has said what the proxy must have. Returns what could not be understood.
+    pub(super) fn tell(&mut self, message: &pb::ApplyConfigRequest) -> Vec<String> {
+        let (mut told, errors) = wire::desired(&self.proxy.id, message, message.generation);
+        let given: BTreeMap<_, _> = self
+            .entries
+            .iter()
+            .filter_map(|(id, entry)| {
+                Some((ConnectionId::from(entry.given.as_deref()?), id.clone()))
+            })
+            .collect();
+        for group in &mut told.groups {
+            for id in &mut group.connections {
+                if let Some(own) = given.get(id) {
+                    *id = own.clone();
+                }
+            }
+        }
+        self.told = Some(told);
+        self.settle();
+        errors
+    }
+
+    /// The agents know a connection.
+    pub(super) fn join(&mut self, id: &ConnectionId) {
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.stage = match entry.stage {
+                // What works here goes on until the agents have said what is to be instead.
+                Stage::LocalOnly | Stage::Joining => Stage::Joining,
+                Stage::New | Stage::Member | Stage::Refused => Stage::Member,
+            };
+        }
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        let groups = self.told.iter().flat_map(|told| &told.groups);
+        for id in groups.flat_map(|group| &group.connections) {
+            if let Some(entry) = self.entries.get_mut(id).filter(|e| e.stage == Stage::Joining) {
+                entry.stage = Stage::Member;
+            }
+        }
+    }
+
+    /// What the proxy must have now, if that is not what it was told last.
+    pub(super) fn change(&mut self) -> Option<Desired> {
+        let mut desired = self.compose();
+        if let Some(current) = &self.current {
+            if current.groups == desired.groups && current.bridges == desired.bridges {
+                return None;
+            }
+            desired.generation = current.generation + 1;
+        }
+        self.current = Some(desired.clone());
+        Some(desired)
+    }
+
+    /// What an agent said, with what has happened since, as far as this node can see to that alone.
+    fn compose(&self) -> Desired {
+        let mut bridges: BTreeMap<&str, &Arc<BridgeSpec>> = BTreeMap::new();
+        let mut groups: BTreeMap<_, DesiredGroup> = BTreeMap::new();
+        if let Some(told) = &self.told {
+            bridges.extend(told.bridges.iter().map(|spec| (spec.id.as_str(), spec)));
+            for group in &told.groups {
+                let mut group = group.clone();
+                let named = group.connections.len();
+                group.connections.retain(|id| self.entries.contains_key(id));
+                // Its last connection here has gone since.
+                if named == 0 || !group.connections.is_empty() {
+                    groups.insert(group.id.clone(), group);
+                }
+            }
+        }
+        let local = self.local.desired(&self.proxy.id);
+        let local_only = |id: &ConnectionId| {
+            let stage = self.entries.get(id).map(|entry| entry.stage);
+            matches!(stage, Some(Stage::LocalOnly | Stage::Joining))
+        };
+        for own in local.iter().flat_map(|local| &local.groups) {
+            let missing: Vec<_> = own.connections.iter().filter(|id| local_only(id)).collect();
+            if missing.is_empty() {
+                continue;
+            }
+            let group = groups.entry(own.id.clone()).or_insert_with(|| DesiredGroup {
+                id: own.id.clone(),
+                connections: Vec::new(),
+                bridges: Vec::new(),
+            });
+            for id in missing {
+                if !group.connections.contains(id) {
+                    group.connections.push(id.clone());
+                }
+            }
+            if group.bridges.is_empty() {
+                group.bridges.clone_from(&own.bridges);
+            }
+        }
+        groups.retain(|_, group| !group.connections.is_empty() || !group.bridges.is_empty());
+        let own = local.iter().flat_map(|local| &local.bridges);
+        for spec in own {
+            bridges.entry(spec.id.as_str()).or_insert(spec);
+        }
+        let named = groups.values().flat_map(|group| &group.bridges);
+        let bridges = named.filter_map(|id| bridges.get(id.as_str())).map(|spec| Arc::clone(spec));
+        Desired {
+            proxy: self.proxy.id.clone(),
+            generation: 1,
+            bridges: bridges.collect(),
+            groups: groups.into_values().collect(),
+        }
+    }
+
+    /// The generation that the listener was told last.
+    pub(super) fn generation(&self) -> u64 {
+        self.current.as_ref().map_or(0, |desired| desired.generation)
+    }
+
+    pub(super) fn note_outcome(&mut self, outcome: Applied) {
+        self.outcome = Some(outcome);
+    }
+
+    /// What came of this generation or a later one, if that is known.
+    pub(super) fn outcome_of(&self, generation: u64) -> Option<&Applied> {
+        self.outcome.as_ref().filter(|outcome| outcome.generation >= generation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::{BridgeLink, RdmaDevice};
+    use media::{ConnectionConfig, Endpoint, Payload, St2110, Video};
+    use proto::Kind;
+
+    fn proxy() -> Proxy {
+        Proxy {
+            id: "p".into(),
+            sdk_api_port: 8002,
+            st2110: None,
+            rdma: Some(RdmaDevice {
+                dataplane_ip: [10, 0, 0, 1].into(),
+                ports: "9100".parse().unwrap(),
+            }),
+            extended: true,
+            registered_at: SystemTime::UNIX_EPOCH,
+        }
+    }
+
+    fn registration(id: &str, kind: Kind, port: u16) -> Registration {
+        let endpoint = Endpoint::St2110(St2110::new([239, 0, 0, 1].into(), port));
+        let config = ConnectionConfig::new(endpoint, Payload::Video(Video::default()));
+        Registration { id: id.into(), kind, config }
+    }
+
+    fn agent(book: &Book) -> Topology {
+        let mut topology = Topology::new(Decides::Here, session_key);
+        topology.register_proxy(book.proxy.clone(), Vec::new(), Instant::now());
+        for (id, entry) in book.entries() {
+            let Registration { kind, config, .. } = &entry.registration;
+            let request = wire::connection_request(book.proxy_id(), id.as_str(), *kind, config);
+            let connection = wire::connection(id.clone(), &request, SystemTime::now()).unwrap();
+            topology.register_connection(connection).unwrap();
+        }
+        topology
+    }
+
+    #[test]
+    fn a_new_connection_waits_for_an_answer() {
+        let mut book = Book::new(proxy());
+        assert!(book.change().unwrap().groups.is_empty());
+        book.add(registration("r", Kind::Receiver, 5004)).unwrap();
+        assert_eq!(book.change(), None);
+    }
+
+    #[test]
+    fn without_agents_this_node_works() {
+        let mut book = Book::new(proxy());
+        book.add(registration("r", Kind::Receiver, 5004)).unwrap();
+        book.entry(&"r".into()).unwrap().stage = Stage::LocalOnly;
+        let desired = book.change().unwrap();
+        assert_eq!(desired.bridges[0].link, BridgeLink::St2110);
+        assert_eq!(desired.groups[0].connections, ["r".into()]);
+        // What cannot be on one node is refused at once.
+        book.add(registration("s", Kind::Source, 5006)).unwrap();
+        let error = book.add(registration("t", Kind::Source, 5006)).unwrap_err();
+        assert_eq!(error.mesh_err(), 1008);
+        book.remove(&"r".into()).unwrap();
+        assert!(book.change().unwrap().bridges.is_empty());
+    }
+
+    #[test]
+    fn an_agent_that_comes_changes_nothing_about_what_runs() {
+        let mut book = Book::new(proxy());
+        book.add(registration("r", Kind::Receiver, 5004)).unwrap();
+        book.entry(&"r".into()).unwrap().stage = Stage::LocalOnly;
+        let before = book.change().unwrap();
+        let request = book.registration().extension.unwrap();
+        assert_eq!((request.connections.len(), request.running.len()), (1, 1));
+        let state = agent(&book).desired(book.proxy_id()).unwrap();
+        book.join(&"r".into());
+        assert_eq!(book.change(), None, "it has not said anything yet");
+        // Something that it said before it knew the connection.
+        assert!(book.tell(&pb::ApplyConfigRequest::default()).is_empty());
+        assert_eq!(book.change(), None);
+        assert!(book.tell(&wire::apply_config(&state)).is_empty());
+        assert_eq!(book.change(), None, "the same bridge: {before:?}");
+        assert_eq!(book.entry(&"r".into()).unwrap().stage, Stage::Member);
+    }
+
+    #[test]
+    fn losing_the_agents_takes_nothing_away() {
+        let mut book = Book::new(proxy());
+        book.add(registration("r", Kind::Receiver, 5004)).unwrap();
+        book.entry(&"r".into()).unwrap().stage = Stage::Member;
+        let state = agent(&book).desired(book.proxy_id()).unwrap();
+        book.tell(&wire::apply_config(&state));
+        assert_eq!(book.change().unwrap().bridges.len(), 1);
+        // What comes and goes meanwhile is seen to here.
+        book.add(registration("s", Kind::Source, 5006)).unwrap();
+        book.entry(&"s".into()).unwrap().stage = Stage::LocalOnly;
+        assert_eq!(book.change().unwrap().bridges.len(), 2);
+        book.remove(&"r".into()).unwrap();
+        let desired = book.change().unwrap();
+        assert_eq!(desired.bridges.len(), 1);
+        assert_eq!(desired.generation, 3);
+    }
+
+    #[test]
+    fn ids_of_older_agents_are_translated() {
+        let mut book = Book::new(proxy());
+        book.add(registration("r", Kind::Receiver, 5004)).unwrap();
+        book.rename("theirs".into());
+        let entry = book.entry(&"r".into()).unwrap();
+        (entry.stage, entry.given) = (Stage::Member, Some("uuid".into()));
+        let group = pb::MultipointGroup {
+            group_id: "239.0.0.1:5004/theirs".into(),
+            conn_ids: vec!["uuid".into()],
+            bridge_ids: Vec::new(),
+        };
+        let message = pb::ApplyConfigRequest { groups: vec![group], ..Default::default() };
+        assert!(book.tell(&message).is_empty());
+        let desired = book.change().unwrap();
+        assert_eq!(desired.proxy, "theirs".into());
+        assert_eq!(desired.groups[0].connections, ["r".into()]);
+        assert_eq!(desired.groups[0].id, "239.0.0.1:5004".into());
+    }
+}

@@ -1,0 +1,492 @@
+//! The conversation with an agent, and the search for one.
+
+use super::Command;
+use super::book::{Book, Entry, Stage};
+use super::channel::AgentAddress;
+use crate::error::AgentError;
+use crate::metrics::Metric;
+use crate::plane::{Accepted, Applied, Listener, Registration};
+use crate::status::refusal;
+use crate::topology::{ConnectionId, Proxy};
+use crate::wire;
+use proto::mediaproxy as pb;
+use proto::mediaproxy::proxy_api_client::ProxyApiClient;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tonic::Streaming;
+use tonic::transport::{Channel, Endpoint};
+
+type Agent = ProxyApiClient<Channel>;
+
+/// Pause before another agent is tried, first and at last.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// How long an agent may take to answer. It waits for its store for less than that.
+const CALL_TIMEOUT: Duration = Duration::from_secs(4);
+/// Connections that the agents did not accept are offered again after this time.
+const RETRY: Duration = Duration::from_secs(1);
+/// The largest message: the state of a proxy with thousands of connections.
+const MAX_MESSAGE: usize = 16 << 20;
+
+/// What came of a call to the agent.
+enum Done {
+    Registered(ConnectionId, Result<String, AgentError>),
+    /// The last tells whether the agent does not know it any more; its id there is the second.
+    Unregistered(ConnectionId, String, bool),
+    Measured,
+}
+
+pub(super) struct Client {
+    book: Book,
+    endpoints: Vec<(AgentAddress, Endpoint)>,
+    listener: Arc<dyn Listener>,
+    inbox: mpsc::UnboundedReceiver<Command>,
+    /// Whether the listener believes that an agent can be reached; `None` before it was told anything.
+    reachable: Option<bool>,
+}
+
+/// What belongs to the conversation with one agent.
+struct Talk {
+    agent: Agent,
+    /// Connections may have ids of our choice.
+    own_ids: bool,
+    done: mpsc::UnboundedSender<Done>,
+    /// Connections about which a call is under way.
+    busy: BTreeSet<ConnectionId>,
+    measuring: bool,
+    /// Connections that are over, with their ids there; the agent could not be told.
+    leaving: Vec<(ConnectionId, String)>,
+    /// Commands to answer once this generation has been applied.
+    unanswered: Vec<(u64, String, Vec<String>)>,
+    retry: Instant,
+}
+
+/// Why a conversation ended.
+enum End {
+    /// The proxy is ending.
+    Over,
+    /// The agent is gone, or does not want us.
+    Lost(String),
+}
+
+impl Client {
+    pub(super) fn new(
+        proxy: Proxy,
+        endpoints: Vec<(AgentAddress, Endpoint)>,
+        listener: Arc<dyn Listener>,
+        inbox: mpsc::UnboundedReceiver<Command>,
+    ) -> Self {
+        Self { book: Book::new(proxy), endpoints, listener, inbox, reachable: None }
+    }
+
+    /// Until the proxy ends.
+    pub(super) async fn run(mut self) {
+        let mut pause = PAUSE.0;
+        for number in 0.. {
+            let (address, endpoint) = self.endpoints[number % self.endpoints.len()].clone();
+            let began = Instant::now();
+            match self.converse(&address, &endpoint).await {
+                End::Over => return,
+                End::Lost(why) if self.reachable == Some(false) => {
+                    log::debug!("mesh agent {address}: {why}")
+                }
+                End::Lost(why) => log::warn!("mesh agent {address}: {why}"),
+            }
+            self.detach();
+            // One that had worked may be back at once.
+            pause = if began.elapsed() > PAUSE.1 { PAUSE.0 } else { (pause * 2).min(PAUSE.1) };
+            if matches!(self.idle(pause).await, End::Over) {
+                return;
+            }
+        }
+    }
+
+    /// No agent is there: who waits is answered by this node alone.
+    fn detach(&mut self) {
+        if self.reachable != Some(false) {
+            self.reachable = Some(false);
+            self.listener.reachable(false);
+        }
+        let new: Vec<_> = self
+            .book
+            .entries()
+            .filter(|(_, entry)| entry.stage == Stage::New)
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in new {
+            self.set_stage(&id, Stage::LocalOnly);
+            self.listener.registered(&id, Ok(Accepted::LocalOnly));
+        }
+        self.tell_listener();
+    }
+
+    fn set_stage(&mut self, id: &ConnectionId, stage: Stage) {
+        if let Some(entry) = self.book.entry(id) {
+            entry.stage = stage;
+        }
+    }
+
+    fn tell_listener(&mut self) {
+        if let Some(desired) = self.book.change() {
+            self.listener.desired(desired);
+        }
+    }
+
+    /// Serves the proxy for a while without an agent.
+    async fn idle(&mut self, pause: Duration) -> End {
+        let until = tokio::time::Instant::now() + pause;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => return End::Lost(String::new()),
+                command = self.inbox.recv() => match command {
+                    None => return End::Over,
+                    Some(command) => self.without_agent(command),
+                }
+            }
+        }
+    }
+
+    fn without_agent(&mut self, command: Command) {
+        match command {
+            Command::Register(registration) => {
+                let id = registration.id.clone();
+                match self.book.add(*registration) {
+                    Ok(()) => {
+                        self.set_stage(&id, Stage::LocalOnly);
+                        self.listener.registered(&id, Ok(Accepted::LocalOnly));
+                    }
+                    Err(error) => self.listener.registered(&id, Err(error)),
+                }
+            }
+            Command::Unregister(id) => {
+                self.book.remove(&id);
+            }
+            Command::Applied(outcome) => self.book.note_outcome(outcome),
+            // Nobody wants to know.
+            Command::Metrics(_) => {}
+        }
+        self.tell_listener();
+    }
+
+    async fn converse(&mut self, address: &AgentAddress, endpoint: &Endpoint) -> End {
+        let connecting = endpoint.connect();
+        let mut connecting = std::pin::pin!(connecting);
+        let channel = loop {
+            tokio::select! {
+                channel = &mut connecting => break channel,
+                command = self.inbox.recv() => match command {
+                    None => return End::Over,
+                    Some(Command::Register(registration)) if self.reachable.is_none() => {
+                        // The first attempt: its end decides who answers.
+                        let id = registration.id.clone();
+                        if let Err(error) = self.book.add(*registration) {
+                            self.listener.registered(&id, Err(error));
+                        }
+                    }
+                    Some(command) => self.without_agent(command),
+                }
+            }
+        };
+        let channel = match channel {
+            Ok(channel) => channel,
+            Err(error) => return End::Lost(chain(&error)),
+        };
+        let agent = ProxyApiClient::new(channel)
+            .max_decoding_message_size(MAX_MESSAGE)
+            .max_encoding_message_size(MAX_MESSAGE);
+        let (done, mut results) = mpsc::unbounded_channel();
+        let mut talk = Talk {
+            agent,
+            own_ids: false,
+            done,
+            busy: BTreeSet::new(),
+            measuring: false,
+            leaving: Vec::new(),
+            unanswered: Vec::new(),
+            retry: Instant::now() + RETRY,
+        };
+        let mut commands = match self.register_all(&mut talk).await {
+            Ok(commands) => commands,
+            Err(why) => return End::Lost(why),
+        };
+        log::info!("mesh agent {address}: registered as media proxy {}", self.book.proxy_id());
+        if self.reachable != Some(true) {
+            self.reachable = Some(true);
+            self.listener.reachable(true);
+        }
+        loop {
+            tokio::select! {
+                command = commands.message() => match command {
+                    Ok(Some(command)) => self.obey(&mut talk, command),
+                    Ok(None) => return End::Lost("the command stream has ended".into()),
+                    Err(status) => return End::Lost(format!("{}: {}", status.code(), status.message())),
+                },
+                Some(done) = results.recv() => self.done(&mut talk, done),
+                command = self.inbox.recv() => match command {
+                    None => return End::Over,
+                    Some(command) => self.pass_on(&mut talk, command),
+                },
+                () = tokio::time::sleep_until(talk.retry.into()) => {
+                    talk.retry = Instant::now() + RETRY;
+                    let again = |entry: &Entry| matches!(entry.stage, Stage::LocalOnly | Stage::Refused);
+                    let ids: Vec<_> = self.book.entries().filter(|(_, e)| again(e)).map(|(id, _)| id.clone()).collect();
+                    for id in ids {
+                        self.offer(&mut talk, &id);
+                    }
+                    for (id, wire_id) in std::mem::take(&mut talk.leaving) {
+                        if self.book.entry(&id).is_none() {
+                            self.withdraw(&mut talk, id, wire_id);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Registers the proxy and all its connections, and opens the command stream.
+    async fn register_all(
+        &mut self,
+        talk: &mut Talk,
+    ) -> Result<Streaming<pb::CommandRequest>, String> {
+        let told = |status: tonic::Status| format!("{}: {}", status.code(), status.message());
+        let late = |_| "no answer".to_owned();
+        let request = self.book.registration();
+        let offered: BTreeSet<_> = self.book.entries().map(|(id, _)| id.clone()).collect();
+        let reply = tokio::time::timeout(CALL_TIMEOUT, talk.agent.register_media_proxy(request));
+        let reply = reply.await.map_err(late)?.map_err(told)?.into_inner();
+        self.book.rename(reply.proxy_id.as_str().into());
+        let extension = reply.extension.unwrap_or_default();
+        talk.own_ids = extension.proxy_chooses_ids;
+        if talk.own_ids {
+            let refused = extension.refused.into_iter().map(|refused| {
+                let pb::RefusedConnection { conn_id, mesh_err, reason } = refused;
+                (ConnectionId::from(conn_id), AgentError::Refused { mesh_err, reason })
+            });
+            let refused: std::collections::BTreeMap<_, _> = refused.collect();
+            for id in offered {
+                let answer = refused.get(&id).cloned().map_or(Ok(String::new()), Err);
+                self.answered(&id, answer);
+            }
+        }
+        let request = pb::StartCommandQueueRequest { proxy_id: self.book.proxy_id().to_string() };
+        let stream = tokio::time::timeout(CALL_TIMEOUT, talk.agent.start_command_queue(request));
+        let stream = stream.await.map_err(late)?.map_err(told)?.into_inner();
+        if !talk.own_ids {
+            // One by one, and with ids of the agent's choice.
+            let ids: Vec<_> = self.book.entries().map(|(id, _)| id.clone()).collect();
+            for id in ids {
+                self.offer(talk, &id);
+            }
+        }
+        Ok(stream)
+    }
+
+    /// The agent has answered to a registration.
+    fn answered(&mut self, id: &ConnectionId, answer: Result<String, AgentError>) {
+        let Some(entry) = self.book.entry(id) else { return };
+        let before = entry.stage;
+        match answer {
+            Ok(given) => {
+                entry.given = (!given.is_empty() && given != id.as_str()).then_some(given);
+                self.book.join(id);
+                if !matches!(before, Stage::Member | Stage::Joining) {
+                    self.listener.registered(id, Ok(Accepted::Member));
+                }
+            }
+            Err(AgentError::Unavailable(why)) => {
+                log::debug!("connection {id}: {why}");
+                if before == Stage::New {
+                    entry.stage = Stage::LocalOnly;
+                    self.listener.registered(id, Ok(Accepted::LocalOnly));
+                }
+            }
+            Err(error) => {
+                if before == Stage::New {
+                    self.book.remove(id);
+                    self.listener.registered(id, Err(error));
+                } else if before != Stage::Refused {
+                    entry.stage = Stage::Refused;
+                    self.listener.registered(id, Err(error));
+                }
+            }
+        }
+        self.tell_listener();
+    }
+
+    fn offer(&mut self, talk: &mut Talk, id: &ConnectionId) {
+        let proxy = self.book.proxy_id().clone();
+        let Some(entry) = self.book.entry(id) else { return };
+        if !talk.busy.insert(id.clone()) {
+            return;
+        }
+        let Registration { kind, config, .. } = &entry.registration;
+        let wire_id = if talk.own_ids { id.as_str() } else { entry.given.as_deref().unwrap_or("") };
+        let request = wire::connection_request(&proxy, wire_id, *kind, config);
+        let (mut agent, done, id) = (talk.agent.clone(), talk.done.clone(), id.clone());
+        tokio::spawn(async move {
+            let answer =
+                tokio::time::timeout(CALL_TIMEOUT, agent.register_connection(request)).await;
+            let answer = match answer {
+                Ok(Ok(reply)) => Ok(reply.into_inner().conn_id),
+                Ok(Err(status)) => Err(refusal(&status)),
+                Err(_) => Err(AgentError::Unavailable("the mesh agent does not answer".into())),
+            };
+            // If the conversation is over, everything is registered anew.
+            let _over = done.send(Done::Registered(id, answer));
+        });
+    }
+
+    fn withdraw(&mut self, talk: &mut Talk, id: ConnectionId, wire_id: String) {
+        talk.busy.insert(id.clone());
+        let request = pb::UnregisterConnectionRequest {
+            proxy_id: self.book.proxy_id().to_string(),
+            conn_id: wire_id.clone(),
+        };
+        let (mut agent, done) = (talk.agent.clone(), talk.done.clone());
+        tokio::spawn(async move {
+            let answer =
+                tokio::time::timeout(CALL_TIMEOUT, agent.unregister_connection(request)).await;
+            let gone = match answer {
+                Ok(Ok(_)) => true,
+                Ok(Err(status)) => status.code() == tonic::Code::NotFound,
+                Err(_) => false,
+            };
+            let _over = done.send(Done::Unregistered(id, wire_id, gone));
+        });
+    }
+
+    fn done(&mut self, talk: &mut Talk, done: Done) {
+        match done {
+            Done::Registered(id, answer) => {
+                talk.busy.remove(&id);
+                if self.book.entry(&id).is_some() {
+                    self.answered(&id, answer);
+                } else if let Ok(given) = answer {
+                    // It ended meanwhile.
+                    self.withdraw(talk, id, given);
+                }
+            }
+            Done::Unregistered(id, wire_id, gone) => {
+                talk.busy.remove(&id);
+                if !gone && self.book.entry(&id).is_none() {
+                    // The store may be away.
+                    talk.leaving.push((id.clone(), wire_id));
+                }
+                // It may have come back meanwhile.
+                if self.book.entry(&id).is_some_and(|entry| entry.stage == Stage::New) {
+                    self.offer(talk, &id);
+                }
+            }
+            Done::Measured => talk.measuring = false,
+        }
+    }
+
+    fn pass_on(&mut self, talk: &mut Talk, command: Command) {
+        match command {
+            Command::Register(registration) => {
+                let id = registration.id.clone();
+                match self.book.add(*registration) {
+                    Ok(()) => self.offer(talk, &id),
+                    Err(error) => self.listener.registered(&id, Err(error)),
+                }
+            }
+            Command::Unregister(id) => {
+                let Some(entry) = self.book.remove(&id) else { return };
+                if !talk.busy.contains(&id) {
+                    let wire_id = entry.given.unwrap_or_else(|| id.to_string());
+                    self.withdraw(talk, id, wire_id);
+                }
+                self.tell_listener();
+            }
+            Command::Applied(outcome) => {
+                self.book.note_outcome(outcome);
+                self.answer_commands(talk);
+            }
+            Command::Metrics(metrics) => self.measure(talk, metrics),
+        }
+    }
+
+    fn measure(&mut self, talk: &mut Talk, metrics: Vec<Metric>) {
+        // The next ones come soon enough.
+        if std::mem::replace(&mut talk.measuring, true) {
+            return;
+        }
+        let given = |id: &str| {
+            let id = ConnectionId::from(id);
+            self.book.entry(&id).and_then(|entry| entry.given.clone())
+        };
+        let mut given = given;
+        let metrics = metrics.iter().map(|metric| {
+            let mut message = wire::metric_message(metric);
+            if let Some(id) = given(&message.provider_id) {
+                message.provider_id = id;
+            }
+            message
+        });
+        let metrics = metrics.collect();
+        let request =
+            pb::SendMetricsRequest { proxy_id: self.book.proxy_id().to_string(), metrics };
+        let (mut agent, done) = (talk.agent.clone(), talk.done.clone());
+        tokio::spawn(async move {
+            // What is lost is measured again.
+            let _lost = tokio::time::timeout(CALL_TIMEOUT, agent.send_metrics(request)).await;
+            let _over = done.send(Done::Measured);
+        });
+    }
+
+    fn obey(&mut self, talk: &mut Talk, command: pb::CommandRequest) {
+        use pb::command_reply::Reply;
+        use pb::command_request::Command as Wire;
+        let reply = match command.command {
+            Some(Wire::ApplyConfig(config)) => {
+                let errors = self.book.tell(&config);
+                self.tell_listener();
+                talk.unanswered.push((self.book.generation(), command.req_id, errors));
+                self.answer_commands(talk);
+                return;
+            }
+            Some(Wire::ResetMetrics(_)) => Reply::ResetMetrics(pb::ResetMetricsReply {}),
+            Some(Wire::Debug(_)) => Reply::Debug(pb::DebugReply {
+                out_text: format!("media proxy {}", self.book.proxy_id()),
+            }),
+            // Of a kind that is newer than this proxy.
+            None => return,
+        };
+        self.reply(talk, command.req_id, reply);
+    }
+
+    fn answer_commands(&mut self, talk: &mut Talk) {
+        for (generation, req_id, mut errors) in std::mem::take(&mut talk.unanswered) {
+            match self.book.outcome_of(generation) {
+                Some(Applied { errors: more, .. }) => {
+                    errors.extend(more.iter().cloned());
+                    let reply = pb::ApplyConfigReply { error: errors };
+                    self.reply(talk, req_id, pb::command_reply::Reply::ApplyConfig(reply));
+                }
+                None => talk.unanswered.push((generation, req_id, errors)),
+            }
+        }
+    }
+
+    fn reply(&self, talk: &Talk, req_id: String, reply: pb::command_reply::Reply) {
+        let proxy_id = self.book.proxy_id().to_string();
+        let reply = pb::CommandReply { req_id, proxy_id, reply: Some(reply) };
+        let mut agent = talk.agent.clone();
+        tokio::spawn(async move {
+            // Without an answer the agent asks again.
+            let _lost = tokio::time::timeout(CALL_TIMEOUT, agent.send_command_reply(reply)).await;
+        });
+    }
+}
+
+/// An error with what caused it, which the error itself often does not say.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

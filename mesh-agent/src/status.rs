@@ -1,0 +1,74 @@
+//! Refusals as gRPC carries them.
+
+use crate::error::AgentError;
+use media::ConfigErrorKind;
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Status};
+
+/// Metadata of a refusal: the MESH_ERR number, as text.
+const MESH_ERR: &str = "mcm-mesh-err";
+
+impl From<AgentError> for Status {
+    fn from(error: AgentError) -> Self {
+        let code = match &error {
+            AgentError::Config(config) => match config.kind {
+                ConfigErrorKind::Malformed | ConfigErrorKind::Invalid => Code::InvalidArgument,
+                ConfigErrorKind::Incompatible => Code::FailedPrecondition,
+                ConfigErrorKind::NotImplemented => Code::Unimplemented,
+            },
+            AgentError::Invalid { .. } => Code::InvalidArgument,
+            AgentError::SourceTaken { .. } => Code::AlreadyExists,
+            AgentError::UnknownProxy(_) | AgentError::UnknownConnection(_) => Code::NotFound,
+            AgentError::Unavailable(_) => Code::Unavailable,
+            AgentError::Refused { .. } => Code::FailedPrecondition,
+            AgentError::Setup(_) => Code::Internal,
+        };
+        let mut status = Status::new(code, error.to_string());
+        status.metadata_mut().insert(MESH_ERR, MetadataValue::from(error.mesh_err()));
+        status
+    }
+}
+
+/// What a refused call means to the caller.
+#[must_use]
+pub fn refusal(status: &Status) -> AgentError {
+    let number =
+        status.metadata().get(MESH_ERR).and_then(|value| value.to_str().ok()?.parse().ok());
+    let reason = status.message().to_owned();
+    match status.code() {
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
+            AgentError::Unavailable(reason)
+        }
+        // Older agents say nothing but the code.
+        Code::InvalidArgument => AgentError::Refused { mesh_err: number.unwrap_or(1009), reason },
+        _ => AgentError::Refused { mesh_err: number.unwrap_or(1008), reason },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_reasons_arrive() {
+        let taken = AgentError::SourceTaken {
+            group: "g".into(),
+            connection: "c".into(),
+            proxy: "p".into(),
+        };
+        let incompatible = AgentError::Config(media::ConfigError::incompatible("a", 1, 2));
+        for error in [taken, incompatible, AgentError::UnknownProxy("p".into())] {
+            let (number, text) = (error.mesh_err(), error.to_string());
+            let read = refusal(&Status::from(error));
+            assert_eq!((read.mesh_err(), read.to_string()), (number, text));
+        }
+        let away = refusal(&Status::from(AgentError::Unavailable("away".into())));
+        assert_eq!(away, AgentError::Unavailable("away".into()));
+    }
+
+    #[test]
+    fn older_agents_say_less() {
+        assert_eq!(refusal(&Status::invalid_argument("x")).mesh_err(), 1009);
+        assert_eq!(refusal(&Status::unknown("x")).mesh_err(), 1008);
+    }
+}

@@ -1,0 +1,294 @@
+//! Agents, proxies and people for the tests.
+
+#![allow(dead_code, reason = "each test program uses a part")]
+
+use media::{ConnectionConfig, Endpoint, Payload, St2110, Video};
+use mesh_agent::AgentError;
+use mesh_agent::agent::Agent;
+use mesh_agent::agent::server::{Ports, Serving, serve};
+use mesh_agent::plane::remote::{AgentAddress, Agents};
+use mesh_agent::plane::{Accepted, Applied, ControlPlane, Listener, Registration, Remote};
+use mesh_agent::topology::{ConnectionId, Desired, Proxy, RdmaDevice, St2110Device};
+use parking_lot::{Condvar, Mutex};
+use proto::Kind;
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Longer than anything takes, even on a busy machine.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Waits until it is so.
+pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !so() {
+        assert!(Instant::now() < deadline, "{what}: not within {DEADLINE:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+pub(crate) fn local(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// An agent in this process, on a runtime of its own.
+pub(crate) struct Server {
+    runtime: Option<tokio::runtime::Runtime>,
+    serving: Option<Serving>,
+    pub(crate) proxies: SocketAddr,
+    pub(crate) rest: SocketAddr,
+}
+
+impl Server {
+    pub(crate) fn in_memory() -> Self {
+        Self::start(0, || Ok(Agent::in_memory()), |ports| ports)
+    }
+
+    pub(crate) fn start(
+        port: u16,
+        agent: impl FnOnce() -> Result<Agent, AgentError> + Send,
+        change: impl FnOnce(Ports) -> Ports,
+    ) -> Self {
+        let builder = &mut tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(2).enable_all().build().unwrap();
+        let ports = Ports {
+            proxies: local(port),
+            rest: local(0),
+            tls: None,
+            trusted: access::Networks::default(),
+        };
+        let ports = change(ports);
+        // The test may run in a runtime itself.
+        let serving = std::thread::scope(|scope| {
+            let started = async { serve(agent().unwrap(), ports).await.unwrap() };
+            scope.spawn(|| runtime.block_on(started)).join().unwrap()
+        });
+        let (proxies, rest) = (serving.proxies, serving.rest);
+        Self { runtime: Some(runtime), serving: Some(serving), proxies, rest }
+    }
+
+    /// Ends as a killed program does: every connection breaks.
+    pub(crate) fn kill(self) {
+        drop(self);
+    }
+
+    pub(crate) fn get(&self, path: &str) -> (u16, Value) {
+        request(self.rest, "GET", path)
+    }
+
+    pub(crate) fn list(&self, path: &str, name: &str) -> Vec<Value> {
+        let (status, body) = self.get(path);
+        assert_eq!(status, 200, "{body}");
+        body[name].as_array().unwrap().clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.serving = None;
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// An HTTP request. Returns the status and the body, which is JSON, or text.
+pub(crate) fn request(address: SocketAddr, method: &str, path: &str) -> (u16, Value) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let body = if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        unchunk(body)
+    } else {
+        body.to_owned()
+    };
+    let value = if body.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_str(&body).unwrap_or(Value::String(body))
+    };
+    (status, value)
+}
+
+fn unchunk(mut body: &str) -> String {
+    let mut out = String::new();
+    while let Some((size, rest)) = body.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        out.push_str(&rest[..size]);
+        body = rest[size..].trim_start_matches("\r\n");
+    }
+    out
+}
+
+pub(crate) fn mesh(urn: &str) -> ConnectionConfig {
+    let endpoint = Endpoint::MultipointGroup { urn: urn.into() };
+    ConnectionConfig::new(endpoint, Payload::Video(Video::default()))
+}
+
+pub(crate) fn stream(port: u16) -> ConnectionConfig {
+    let endpoint = Endpoint::St2110(St2110::new([239, 1, 1, 1].into(), port));
+    ConnectionConfig::new(endpoint, Payload::Video(Video::default()))
+}
+
+pub(crate) fn proxy(number: u8) -> Proxy {
+    Proxy {
+        id: format!("p{number}").into(),
+        sdk_api_port: 8002,
+        st2110: Some(St2110Device {
+            dataplane_ip: [192, 168, 0, number].into(),
+            device: "kernel:eth0".into(),
+        }),
+        rdma: Some(RdmaDevice {
+            dataplane_ip: [10, 0, 0, number].into(),
+            ports: "9100-9999".parse().unwrap(),
+        }),
+        extended: true,
+        registered_at: SystemTime::now(),
+    }
+}
+
+/// What a proxy has heard.
+#[derive(Default)]
+pub(crate) struct Heard {
+    state: Mutex<HeardState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+pub(crate) struct HeardState {
+    pub(crate) desired: Option<Desired>,
+    /// The bridges of every desired state, one after the other.
+    pub(crate) bridges: Vec<Vec<String>>,
+    pub(crate) answers: Vec<(ConnectionId, Result<Accepted, AgentError>)>,
+    pub(crate) reachable: Option<bool>,
+    unapplied: Vec<u64>,
+}
+
+impl Listener for Heard {
+    fn registered(&self, connection: &ConnectionId, result: Result<Accepted, AgentError>) {
+        self.state.lock().answers.push((connection.clone(), result));
+        self.changed.notify_all();
+    }
+
+    fn desired(&self, desired: Desired) {
+        let mut state = self.state.lock();
+        state.unapplied.push(desired.generation);
+        state.bridges.push(desired.bridges.iter().map(|spec| spec.id.to_string()).collect());
+        state.desired = Some(desired);
+        self.changed.notify_all();
+    }
+
+    fn reachable(&self, reachable: bool) {
+        self.state.lock().reachable = Some(reachable);
+        self.changed.notify_all();
+    }
+}
+
+/// A proxy that applies whatever it is told.
+pub(crate) struct Node {
+    pub(crate) plane: Arc<Remote>,
+    pub(crate) heard: Arc<Heard>,
+    stop: Arc<Mutex<bool>>,
+    applier: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Node {
+    pub(crate) fn new(number: u8, agents: &[SocketAddr]) -> Self {
+        Self::with(proxy(number), agents, None)
+    }
+
+    pub(crate) fn with(proxy: Proxy, agents: &[SocketAddr], tls: Option<access::TlsFiles>) -> Self {
+        let heard = Arc::new(Heard::default());
+        let addresses: Vec<AgentAddress> =
+            agents.iter().map(|address| address.to_string().parse().unwrap()).collect();
+        Self::start(proxy, Agents { addresses, tls }, heard)
+    }
+
+    pub(crate) fn start(proxy: Proxy, agents: Agents, heard: Arc<Heard>) -> Self {
+        let listener = Arc::clone(&heard) as Arc<dyn Listener>;
+        let plane = Arc::new(Remote::new(proxy, agents, listener).unwrap());
+        let stop = Arc::new(Mutex::new(false));
+        let applier = {
+            let (plane, heard, stop) = (Arc::clone(&plane), Arc::clone(&heard), Arc::clone(&stop));
+            std::thread::spawn(move || {
+                while !*stop.lock() {
+                    let mut state = heard.state.lock();
+                    if state.unapplied.is_empty() {
+                        heard.changed.wait_for(&mut state, Duration::from_millis(20));
+                    }
+                    let done = std::mem::take(&mut state.unapplied);
+                    drop(state);
+                    for generation in done {
+                        plane.applied(Applied { generation, errors: Vec::new() });
+                    }
+                }
+            })
+        };
+        Self { plane, heard, stop, applier: Some(applier) }
+    }
+
+    pub(crate) fn register(&self, id: &str, kind: Kind, config: &ConnectionConfig) {
+        let config = config.clone();
+        self.plane.register(Registration { id: id.into(), kind, config });
+    }
+
+    /// Registers, and waits for the answer.
+    pub(crate) fn add(
+        &self,
+        id: &str,
+        kind: Kind,
+        config: &ConnectionConfig,
+    ) -> Result<Accepted, AgentError> {
+        let before = self.heard.state.lock().answers.len();
+        self.register(id, kind, config);
+        self.wait("an answer", |state| {
+            state.answers[before..].iter().find(|(of, _)| of.as_str() == id).map(|(_, a)| a.clone())
+        })
+    }
+
+    /// Waits until it has heard something.
+    pub(crate) fn wait<T>(&self, what: &str, mut find: impl FnMut(&HeardState) -> Option<T>) -> T {
+        let deadline = Instant::now() + DEADLINE;
+        let mut state = self.heard.state.lock();
+        loop {
+            if let Some(found) = find(&state) {
+                return found;
+            }
+            let late = self.heard.changed.wait_until(&mut state, deadline).timed_out();
+            assert!(!late, "{what}: not within {DEADLINE:?}; {:?}", state.desired);
+        }
+    }
+
+    pub(crate) fn wait_for_bridges(&self, count: usize) -> Desired {
+        self.wait(&format!("{count} bridges"), |state| {
+            state.desired.clone().filter(|desired| desired.bridges.len() == count)
+        })
+    }
+
+    pub(crate) fn wait_reachable(&self, reachable: bool) {
+        self.wait("agents within reach or not", |state| {
+            (state.reachable == Some(reachable)).then_some(())
+        });
+    }
+
+    pub(crate) fn with_state<T>(&self, look: impl FnOnce(&HeardState) -> T) -> T {
+        look(&self.heard.state.lock())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        *self.stop.lock() = true;
+        if let Some(applier) = self.applier.take() {
+            applier.join().unwrap();
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The REST API: its objects, as its own description has them.
+
+mod common;
+
+use common::{Node, Server, mesh, request, stream, until};
+use proto::Kind;
+use serde_json::Value;
+
+/// Whether a value is what a schema describes; otherwise what is wrong. As much of JSON Schema as the description uses.
+fn validate(value: &Value, schema: &Value, document: &Value, path: &str) -> Result<(), String> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let target = document.pointer(reference.trim_start_matches('#'));
+        let target = target.ok_or_else(|| format!("{path}: no {reference}"))?;
+        return validate(value, target, document, path);
+    }
+    if let Some(variants) = schema["oneOf"].as_array() {
+        let fits = |schema: &&Value| validate(value, schema, document, path).is_ok();
+        return match variants.iter().filter(fits).count() {
+            1 => Ok(()),
+            count => Err(format!("{path}: {count} variants fit {value}")),
+        };
+    }
+    let is = |kind: &str| match kind {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_u64() || value.is_i64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        other => panic!("{path}: unknown type {other}"),
+    };
+    let fits = match &schema["type"] {
+        Value::String(kind) => is(kind),
+        Value::Array(kinds) => kinds.iter().any(|kind| is(kind.as_str().unwrap())),
+        other => panic!("{path}: type {other}"),
+    };
+    if !fits {
+        return Err(format!("{path}: {value} is no {}", schema["type"]));
+    }
+    if let Some(allowed) = schema["enum"].as_array()
+        && !allowed.contains(value)
+    {
+        return Err(format!("{path}: {value} is none of {allowed:?}"));
+    }
+    if let (Some(object), Some(properties)) = (value.as_object(), schema["properties"].as_object())
+    {
+        for name in schema["required"].as_array().unwrap() {
+            if !object.contains_key(name.as_str().unwrap()) {
+                return Err(format!("{path}: {name} is missing"));
+            }
+        }
+        for (name, value) in object {
+            let Some(schema) = properties.get(name) else {
+                return Err(format!("{path}: {name} is not described"));
+            };
+            validate(value, schema, document, &format!("{path}.{name}"))?;
+        }
+    }
+    for (i, item) in value.as_array().into_iter().flatten().enumerate() {
+        validate(item, &schema["items"], document, &format!("{path}[{i}]"))?;
+    }
+    Ok(())
+}
+
+/// A request whose answer must be as described. `template` is its path in the description.
+fn checked(server: &Server, method: &str, path: &str, template: &str) -> (u16, Value) {
+    let (_, document) = server.get("/openapi.json");
+    let (status, body) = request(server.rest, method, path);
+    let operation = &document["paths"][template][method.to_ascii_lowercase()];
+    let response = &operation["responses"][status.to_string()];
+    assert!(response.is_object(), "{method} {path}: {status} is not described");
+    if let Some(schema) = response.pointer("/content/application~1json/schema") {
+        validate(&body, schema, &document, path).unwrap();
+    }
+    (status, body)
+}
+
+fn fleet() -> (Server, [Node; 2]) {
+    let server = Server::in_memory();
+    let nodes = [1, 2].map(|number| Node::new(number, &[server.proxies]));
+    nodes[0].add("s", Kind::Source, &mesh("cam/1 ä")).unwrap();
+    nodes[1].add("r", Kind::Receiver, &mesh("cam/1 ä")).unwrap();
+    nodes[0].add("q", Kind::Receiver, &stream(5004)).unwrap();
+    let mut audio = mesh("sound");
+    audio.payload = media::Payload::Audio(media::Audio::default());
+    nodes[0].add("a", Kind::Source, &audio).unwrap();
+    let mut blob = mesh("bytes");
+    (blob.payload, blob.max_payload_size) = (media::Payload::Blob, 77);
+    nodes[0].add("b", Kind::Source, &blob).unwrap();
+    nodes[0].wait_for_bridges(2);
+    nodes[1].wait_for_bridges(1);
+    until("all is applied", || {
+        let all = server.list("/media-proxy?status", "mediaProxy");
+        all.iter().all(|proxy| proxy["status"]["apply"]["state"] == "applied")
+    });
+    (server, nodes)
+}
+
+const KINDS: [(&str, &str); 4] = [
+    ("/media-proxy", "mediaProxy"),
+    ("/connection", "connection"),
+    ("/multipoint-group", "multipointGroup"),
+    ("/bridge", "bridge"),
+];
+
+/// An id as it stands in a path.
+fn encoded(id: &str) -> String {
+    id.bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { char::from(b).into() } else { format!("%{b:02X}") })
+        .collect()
+}
+
+#[test]
+fn answers_are_as_described() {
+    let (server, _nodes) = fleet();
+    for (path, name) in KINDS {
+        for query in ["", "?status", "?config", "?config&status", "?status=true"] {
+            let (status, body) = checked(&server, "GET", &format!("{path}{query}"), path);
+            assert_eq!(status, 200);
+            for object in body[name].as_array().unwrap() {
+                assert_eq!(object.get("config").is_some(), query.contains("config"));
+                assert_eq!(object.get("status").is_some(), query.contains("status"));
+            }
+        }
+        let template = format!("{path}/{{id}}");
+        let all = server.list(path, name);
+        assert!(!all.is_empty());
+        for object in all {
+            let path = format!("{path}/{}", encoded(object["id"].as_str().unwrap()));
+            let (status, single) = checked(&server, "GET", &path, &template);
+            assert_eq!((status, &single["id"]), (200, &object["id"]));
+            assert!(single["config"].is_object() && single["status"].is_object());
+        }
+        assert_eq!(checked(&server, "GET", &format!("{path}/none"), &template).0, 404);
+        assert_eq!(checked(&server, "DELETE", &format!("{path}/none"), &template).0, 404);
+        let (status, body) = checked(&server, "GET", &format!("{path}?everything"), path);
+        assert_eq!(status, 400);
+        assert!(body["error"]["message"].as_str().unwrap().contains("allowed: config, status"));
+    }
+    for path in ["/openapi.json", "/health", "/metrics"] {
+        assert_eq!(checked(&server, "GET", path, path).0, 200);
+    }
+}
+
+#[test]
+fn objects_say_what_is_so() {
+    let (server, _nodes) = fleet();
+    let (_, proxy) = server.get("/media-proxy/p1");
+    assert_eq!(proxy["config"]["controlplaneIpAddr"], "127.0.0.1");
+    assert_eq!(proxy["config"]["rdma"]["dataplanePorts"], "9100-9999");
+    assert_eq!(proxy["config"]["st2110"]["devPort"], "kernel:eth0");
+    assert_eq!(proxy["status"]["healthy"], true);
+    assert_eq!(
+        (&proxy["status"]["connsNum"], &proxy["status"]["bridgesNum"]),
+        (&4.into(), &2.into())
+    );
+    let (_, connection) = server.get("/connection/q");
+    assert_eq!(
+        (&connection["proxyId"], &connection["groupId"]),
+        (&"p1".into(), &"239.1.1.1:5004".into())
+    );
+    assert_eq!(connection["config"]["kind"], "tx");
+    assert_eq!(connection["config"]["conn"]["st2110"]["remoteIpAddr"], "239.1.1.1");
+    assert_eq!(connection["config"]["payload"]["video"]["pixelFormat"], "yuv422p10le");
+    let sysdata = &connection["config"]["bufPartitions"]["sysdata"];
+    assert_eq!((&sysdata["offset"], &sysdata["size"]), (&0.into(), &24.into()));
+    let (_, group) = server.get(&format!("/multipoint-group/{}", encoded("cam/1 ä")));
+    assert_eq!(group["connIds"], serde_json::json!(["s", "r"]));
+    assert_eq!(group["bridgeIds"].as_array().unwrap().len(), 2);
+    assert_eq!(group["status"]["sourceProxyId"], "p1");
+    let bridges = server.list("/bridge?config", "bridge");
+    let rdma =
+        bridges.iter().find(|b| b["config"]["type"] == "rdma" && b["proxyId"] == "p1").unwrap();
+    assert_eq!(rdma["config"]["rdma"], serde_json::json!({"remoteIp": "10.0.0.2", "port": 9100}));
+    assert_eq!(rdma["config"]["kind"], "tx");
+    let text = serde_json::to_string(&bridges).unwrap();
+    assert!(!text.to_lowercase().contains("key"), "keys are not shown: {text}");
+}
+
+#[test]
+fn what_is_deleted_is_gone() {
+    let (server, nodes) = fleet();
+    let bridge = server.list("/bridge", "bridge")[0]["id"].as_str().unwrap().to_owned();
+    let (status, body) = checked(&server, "DELETE", &format!("/bridge/{bridge}"), "/bridge/{id}");
+    assert_eq!((status, &body["error"]["code"]), (409, &"conflict".into()));
+    assert_eq!(checked(&server, "DELETE", "/connection/q", "/connection/{id}").0, 204);
+    nodes[0].wait_for_bridges(1);
+    assert_eq!(server.get("/connection/q").0, 404);
+    let path = format!("/multipoint-group/{}", encoded("cam/1 ä"));
+    assert_eq!(checked(&server, "DELETE", &path, "/multipoint-group/{id}").0, 204);
+    assert_eq!(server.get(&path).0, 404);
+    nodes[1].wait_for_bridges(0);
+    // A proxy that is alive registers again, with all that it has.
+    assert_eq!(checked(&server, "DELETE", "/media-proxy/p1", "/media-proxy/{id}").0, 204);
+    until("it is back", || server.get("/connection/s").0 == 200);
+}
+
+#[test]
+fn errors_are_json() {
+    let server = Server::in_memory();
+    for (method, path, status, code) in [
+        ("GET", "/nothing", 404, "notFound"),
+        ("POST", "/connection", 405, "methodNotAllowed"),
+        ("DELETE", "/connection", 405, "methodNotAllowed"),
+        ("GET", "/connection/%ff", 400, ""),
+    ] {
+        let (found, body) = request(server.rest, method, path);
+        assert_eq!(found, status, "{method} {path}: {body}");
+        if !code.is_empty() {
+            assert_eq!(body["error"]["code"], code);
+        }
+    }
+}
+
+#[test]
+fn garbage_hurts_nobody() {
+    use std::io::{Read, Write};
+    let server = Server::in_memory();
+    for address in [server.rest, server.proxies] {
+        for bytes in
+            [&[0_u8; 64][..], b"\x16\x03\x01garbage", b"GET / HTTP/9.9\r\n\r\n", b"mcm\0\x10\0\0\0"]
+        {
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            stream.set_read_timeout(Some(common::DEADLINE)).unwrap();
+            // Either end may be first.
+            let _sent = stream.write_all(bytes);
+            let _ended = stream.shutdown(std::net::Shutdown::Write);
+            let mut answer = Vec::new();
+            let _answered = stream.read_to_end(&mut answer);
+        }
+    }
+    assert_eq!(server.get("/health").0, 200);
+}
