@@ -46,7 +46,8 @@ pub(super) fn lower() {
     unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const parameters) };
 }
 
-fn set_fifo(priority: u8) -> io::Result<()> {
+/// Real-time priority for the calling thread. Threads and processes that it starts do not inherit it.
+pub(super) fn set_fifo(priority: u8) -> io::Result<()> {
     let parameters = libc::sched_param { sched_priority: i32::from(priority) };
     let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
     // SAFETY: the structure lives through the call; 0 is the calling thread.

@@ -12,6 +12,7 @@ use st2110::{
 use super::{
     Origin, Receiving,
     intake::{Intake, Packet},
+    judge::Judge,
     stats::ReceiveStats,
     times::Times,
 };
@@ -73,7 +74,7 @@ impl AncillaryReceiver {
 
 fn open(origin: &Origin, rate: FrameRate) -> Result<Intake, Error> {
     let packets = rate.as_f64() * f64::from(PACKETS);
-    Intake::open(origin, NumberWidth::Bits32, packets as u32)
+    Intake::open(origin, NumberWidth::Bits32, packets as u32, &Judge::None)
 }
 
 /// How long after the last packet the rest is delivered.

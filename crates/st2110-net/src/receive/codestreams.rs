@@ -5,6 +5,7 @@ use std::sync::Arc;
 use media::{FrameRate, Scan, Tai};
 use st2110::{
     jpegxs::{Assembly, PacketMode, Part, PayloadHeader},
+    pacing::Raster,
     sequence::NumberWidth,
     time::{FrameClock, RtpTimestamp},
     window::{FrameWindow, Place, WindowLimits},
@@ -14,7 +15,7 @@ use super::{
     Origin, Receiving,
     ancillary::Rider,
     intake::{Intake, Packet},
-    pictures::clocks,
+    pictures::{clocks, judge},
     stats::ReceiveStats,
     times::Times,
 };
@@ -35,6 +36,8 @@ pub struct CodestreamReceiver {
     pub rate: FrameRate,
     /// How frames are scanned.
     pub scan: Scan,
+    /// Lines of a frame, by which the stream is judged.
+    pub height: u32,
     /// Bytes of a frame's codestreams at most.
     pub limit: usize,
     /// Which packets belong to the stream.
@@ -53,10 +56,11 @@ impl CodestreamReceiver {
     /// A value out of range, or a socket that cannot be opened.
     pub fn start<S: FrameSink>(&self, engine: &Engine, sink: S) -> Result<Receiving, Error> {
         let packets = self.limit.div_ceil(SMALL_PACKET) as f64 * self.rate.as_f64();
-        let intake = Intake::open(&self.origin, NumberWidth::Bits16, packets as u32)?;
-        let stats = intake.stats().clone();
         let fields = if self.scan == Scan::Progressive { 1 } else { 2 };
         let (clock, kind) = clocks(&self.origin, fields);
+        let judge = judge(self.rate, Raster { height: self.height, fields: fields > 1 }, clock);
+        let intake = Intake::open(&self.origin, NumberWidth::Bits16, packets as u32, &judge)?;
+        let stats = intake.stats().clone();
         let limits = WindowLimits::new(kind, self.rate, clock, self.origin.skew);
         let rider = self
             .ancillary
@@ -125,7 +129,7 @@ impl<S: FrameSink> Frames<S> {
             return false;
         }
         let second = header.part == Part::Second;
-        let (spare, mode, size) = (&mut self.spare, self.mode, self.limit / self.fields);
+        let (spare, mode, size) = (&mut self.spare, self.mode, self.limit);
         let open = |_| {
             let new = || [(); 2].map(|()| Assembly::new(mode, size));
             Some(Filling { parts: spare.pop().unwrap_or_else(new), began: packet.at })
@@ -174,6 +178,11 @@ impl<S: FrameSink> Frames<S> {
             counters.dropped_frames.add(1);
             return true;
         }
+        if parts.iter().map(Assembly::size).sum::<usize>() > self.limit {
+            // Each field fits, both do not.
+            counters.other_format.add(1);
+            return true;
+        }
         let Some(mut slot) = self.sink.slot(self.limit) else {
             counters.frames_without_slot.add(1);
             return true;
@@ -186,7 +195,7 @@ impl<S: FrameSink> Frames<S> {
             out[..len].copy_from_slice(&self.previous);
         } else {
             for part in parts {
-                // Each is at most its share of the limit.
+                // Together they are at most the limit.
                 len += part.finish(&mut out[len..]).map_or(0, |received| received.len);
             }
         }

@@ -4,6 +4,7 @@ mod ancillary;
 mod audio;
 mod codestreams;
 mod intake;
+mod judge;
 mod pictures;
 mod stats;
 mod times;
@@ -15,6 +16,7 @@ use crate::{engine::Session, socket::ReceiverOptions};
 pub use ancillary::AncillaryReceiver;
 pub use audio::AudioReceiver;
 pub use codestreams::CodestreamReceiver;
+pub use judge::Analysis;
 pub use pictures::VideoReceiver;
 pub use stats::{
     PathReceived, PathReceivedCounters, ReceiveCounters, ReceiveStats, ReceivedCounts,

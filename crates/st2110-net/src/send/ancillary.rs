@@ -55,6 +55,7 @@ impl AncillarySender {
             rtp: Rtp::new(self.identity.check()?),
             clock: engine.clock().clone(),
             pacing,
+            judge: schedule,
             frames: FrameClock::frames(rate),
             segmented: false,
         });
@@ -175,6 +176,10 @@ impl<E: Outgoing> Outgoing for WithRider<E> {
 
     fn packets(&self, unit: usize) -> u32 {
         self.main.packets(unit)
+    }
+
+    fn prepare(&mut self, payload: &[u8], unit: usize, first: u32, sequence: u32) {
+        self.main.prepare(payload, unit, first, sequence);
     }
 
     fn send(

@@ -3,7 +3,7 @@
 use media::{FrameRate, Scan};
 use st2110::{
     jpegxs::{PacketMode, Packetiser, Part, PictureSegment, TransmissionMode, VideoInformation},
-    pacing::{self, Raster, Schedule, SenderType},
+    pacing::{self, Raster, SenderType},
     time::FrameClock,
 };
 
@@ -13,7 +13,7 @@ use super::{
     frames::Parts,
     outgoing::{Outgoing, Rtp},
     paths::Paths,
-    pictures::add,
+    pictures::{add, read_schedule, schedule_of},
     planned::{Planned, Start},
 };
 use crate::{Error, engine::Engine, frame::FrameFeed, socket::SenderOptions};
@@ -56,10 +56,8 @@ impl CodestreamSender {
         let packetiser = Packetiser::new(self.mode, self.transmission, limit, self.information)?;
         let raster = Raster { height: self.height, fields: self.units() > 1 };
         let kind = self.sender_type();
-        let schedule = match kind {
-            SenderType::NarrowLinear => Schedule::linear(raster, self.rate, None),
-            SenderType::Narrow | SenderType::Wide => Schedule::gapped(raster, self.rate, None),
-        };
+        let schedule = schedule_of(kind, raster, self.rate);
+        let judge = read_schedule(kind, raster, self.rate);
         let udp = self
             .paths
             .iter()
@@ -82,12 +80,13 @@ impl CodestreamSender {
         let segmented = self.scan == Scan::Psf;
         let per_second = (f64::from(self.packets()) * self.unit_clock().rate().as_f64()) as u64;
         let Some(rider) = &self.ancillary else {
-            let parts = Parts { feed, essence, paths, rtp, clock, pacing, frames, segmented };
+            let parts =
+                Parts { feed, essence, paths, rtp, clock, pacing, judge, frames, segmented };
             return add(engine, parts, per_second, None);
         };
         let essence = WithRider::open(essence, rider, engine.clock())?;
         let ancillary = essence.stats().clone();
-        let parts = Parts { feed, essence, paths, rtp, clock, pacing, frames, segmented };
+        let parts = Parts { feed, essence, paths, rtp, clock, pacing, judge, frames, segmented };
         add(engine, parts, per_second, Some(ancillary))
     }
 

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use media::Tai;
 use st2110::{
-    pacing::{self, LeakyBucket, Step},
+    pacing::{self, LeakyBucket, Schedule, Step},
     time::{FrameClock, FrameNumbers, MediaClock},
 };
 
@@ -38,6 +38,7 @@ pub(super) struct Frames<F: FrameFeed, E> {
     rtp: Rtp,
     clock: SharedClock,
     pacing: pacing::Sender,
+    judge: Schedule,
     /// The standard's bucket, to judge what was sent.
     model: LeakyBucket,
     numbers: FrameNumbers,
@@ -71,6 +72,8 @@ pub(super) struct Parts<F, E> {
     pub(super) rtp: Rtp,
     pub(super) clock: SharedClock,
     pub(super) pacing: pacing::Sender,
+    /// When packets are read, to judge what was sent.
+    pub(super) judge: Schedule,
     /// Frames, not fields.
     pub(super) frames: FrameClock,
     pub(super) segmented: bool,
@@ -78,7 +81,7 @@ pub(super) struct Parts<F, E> {
 
 impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
     pub(super) fn new(parts: Parts<F, E>) -> Self {
-        let Parts { feed, essence, paths, rtp, clock, pacing, frames, segmented } = parts;
+        let Parts { feed, essence, paths, rtp, clock, pacing, judge, frames, segmented } = parts;
         let now = clock.now();
         let model = LeakyBucket::new(pacing.schedule().clock().rate(), 1, (11, 10));
         let mut session = Self {
@@ -88,6 +91,7 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
             rtp,
             clock,
             pacing,
+            judge,
             model,
             numbers: FrameNumbers::new(frames),
             frames,
@@ -224,6 +228,7 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
         if unit == 0 {
             self.compliant = true;
         }
+        self.essence.prepare(frame.payload(), unit, 0, self.rtp.sequence());
         self.state = State::Sending { slot, frame, number, unit, sent: 0 };
         self.wait(self.clock.now())
     }
@@ -253,8 +258,9 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
             }
             Step::Idle => return self.finish(slot, frame, number, unit, now),
         };
-        if let Some(late) = self.pacing.late(now) {
-            self.stats().counters.late_max_ns.raise(late.as_nanos() as u64);
+        let read = self.judge.read_time(slot, self.essence.packets(unit), sent);
+        if read < now {
+            self.stats().counters.late_max_ns.raise(now.since(read).as_nanos() as u64);
             self.compliant = false;
         }
         let count =
@@ -271,6 +277,7 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
         }
         self.stats().counters.cinst_max_milli.raise((self.model.level(before) * 1000.0) as u64);
         sent += count;
+        self.essence.prepare(frame.payload(), unit, sent, self.rtp.sequence());
         match self.pacing.step(after) {
             Step::Idle => self.finish(slot, frame, number, unit, after),
             step => {
