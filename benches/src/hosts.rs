@@ -1,85 +1,103 @@
-//! Two hosts on this machine: network namespaces joined by a veth pair. Without the right to make them, loopback.
+//! Hosts for benchmarks of the network: namespaces, each with a cable to the first.
 
 use crate::error::BenchError;
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fs::File;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 
-/// Where sockets are opened.
+/// The first host and its neighbours; without the right to make namespaces all of them are this host.
 #[derive(Debug)]
 pub(crate) struct Hosts {
-    /// None is loopback.
-    names: Option<[String; 2]>,
+    names: Vec<String>,
 }
 
 impl Hosts {
-    /// Two namespaces, or loopback if there is no right to make any.
-    pub(crate) fn new() -> Result<Self, BenchError> {
-        let id = std::process::id();
-        let hosts = Self { names: Some(["a", "b"].map(|side| format!("mcm-{id}-{side}"))) };
-        let Some([a, b]) = &hosts.names else { return Ok(hosts) };
-        if ip(&["netns", "add", a]).is_err() {
-            return Ok(Self { names: None });
+    /// One host and so many neighbours.
+    pub(crate) fn new(neighbours: usize) -> Result<Self, BenchError> {
+        let name = |host| format!("mcm-{}-bench-{host}", std::process::id());
+        let mut hosts = Self { names: Vec::new() };
+        for host in 0..=neighbours {
+            if !ip(&["netns", "add", &name(host)]) {
+                hosts.remove();
+                return Ok(hosts);
+            }
+            hosts.names.push(name(host));
         }
-        ip(&["netns", "add", b])?;
-        ip(&[
-            "-n", a, "link", "add", "media0", "type", "veth", "peer", "name", "media0", "netns", b,
-        ])?;
-        for (name, address) in [(a, "10.77.0.1/24"), (b, "10.77.0.2/24")] {
-            ip(&["-n", name, "addr", "add", address, "dev", "media0"])?;
-            ip(&["-n", name, "link", "set", "media0", "up"])?;
+        for (neighbour, own) in hosts.names.iter().enumerate().skip(1) {
+            let (first, cable) = (&hosts.names[0], format!("cable{neighbour}"));
+            let [near, far] = [1, 2].map(|end| format!("10.89.{neighbour}.{end}/24"));
+            let steps: [&[&str]; 8] = [
+                &[
+                    "link", "add", &cable, "netns", first, "type", "veth", "peer", "name", &cable,
+                    "netns", own,
+                ],
+                &["-n", own, "link", "set", "lo", "up"],
+                &["-n", first, "link", "set", "lo", "up"],
+                &["-n", first, "address", "add", &near, "dev", &cable],
+                &["-n", own, "address", "add", &far, "dev", &cable],
+                &["-n", first, "link", "set", &cable, "mtu", "9000", "up"],
+                &["-n", own, "link", "set", &cable, "mtu", "9000", "up"],
+                &["-n", own, "route", "replace", "default", "via", &format!("10.89.{neighbour}.1")],
+            ];
+            if let Some(step) = steps.iter().find(|step| !ip(step)) {
+                return Err(BenchError::Receiver(format!("ip {} fails", step.join(" "))));
+            }
         }
         Ok(hosts)
     }
 
-    /// The address of the second host.
-    pub(crate) const fn address(&self) -> IpAddr {
-        IpAddr::V4(if self.names.is_some() {
-            Ipv4Addr::new(10, 77, 0, 2)
-        } else {
-            Ipv4Addr::LOCALHOST
-        })
+    /// Whether they are hosts of their own.
+    pub(crate) fn are_apart(&self) -> bool {
+        !self.names.is_empty()
     }
 
-    /// Runs something on host 0 or 1. Sockets that it opens stay there.
+    /// Addresses of the first host and of a neighbour on the cable between them.
+    pub(crate) fn addresses(&self, neighbour: usize) -> [Ipv4Addr; 2] {
+        if !self.are_apart() {
+            return [Ipv4Addr::LOCALHOST; 2];
+        }
+        [1, 2].map(|end| Ipv4Addr::new(10, 89, neighbour as u8, end))
+    }
+
+    /// From now on this thread opens its sockets on a host; 0 is the first.
+    pub(crate) fn enter(&self, host: usize) -> Result<(), BenchError> {
+        let Some(name) = self.names.get(host) else { return Ok(()) };
+        let namespace = File::open(format!("/run/netns/{name}"))?;
+        let network = Some(rustix::thread::LinkNameSpaceType::Network);
+        rustix::thread::move_into_link_name_space(namespace.as_fd(), network)
+            .map_err(BenchError::system("setns"))
+    }
+
+    /// Runs something on a host. Sockets that it opens stay there.
     pub(crate) fn on<T: Send>(
         &self,
         host: usize,
         run: impl FnOnce() -> Result<T, BenchError> + Send,
     ) -> Result<T, BenchError> {
-        let Some(names) = &self.names else { return run() };
-        let enter = || {
-            let file = File::open(format!("/run/netns/{}", names[host]))?;
-            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
-                .map_err(BenchError::system("setns"))?;
-            run()
-        };
-        thread::scope(|scope| match scope.spawn(enter).join() {
+        let there = || self.enter(host).and_then(|()| run());
+        thread::scope(|scope| match scope.spawn(there).join() {
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),
         })
+    }
+
+    fn remove(&mut self) {
+        for name in self.names.drain(..) {
+            ip(&["netns", "delete", &name]);
+        }
     }
 }
 
 impl Drop for Hosts {
     fn drop(&mut self) {
-        for name in self.names.iter().flatten() {
-            // There may be nothing to take away.
-            ip(&["netns", "del", name]).ok();
-        }
+        self.remove();
     }
 }
 
-fn ip(arguments: &[&str]) -> Result<(), BenchError> {
-    let command = format!("ip {}", arguments.join(" "));
-    let output = Command::new("ip").args(arguments).output();
-    let reason = match output {
-        Ok(output) if output.status.success() => return Ok(()),
-        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        Err(error) => error.to_string(),
-    };
-    Err(BenchError::Network { command, reason })
+fn ip(arguments: &[&str]) -> bool {
+    let mut ip = Command::new("ip");
+    ip.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+    ip.status().is_ok_and(|status| status.success())
 }

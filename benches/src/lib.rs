@@ -15,6 +15,7 @@ mod order;
 mod peer;
 mod samples;
 mod scenarios;
+mod wire;
 
 pub use case::{Case, Figure, Target, Unit};
 pub use error::BenchError;

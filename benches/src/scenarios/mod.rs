@@ -1,5 +1,6 @@
 //! The scenarios, and how they are chosen.
 
+mod fabric;
 mod fill;
 mod flat;
 mod paced;
@@ -53,11 +54,13 @@ pub enum Scenario {
     Packing,
     /// Streams of ST 2110 between two hosts.
     St2110,
+    /// From node to node, beside bare TCP.
+    Fabric,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Video,
         Self::Audio,
         Self::Flat,
@@ -67,6 +70,7 @@ impl Scenario {
         Self::Spinning,
         Self::Packing,
         Self::St2110,
+        Self::Fabric,
     ];
 
     /// The name on the command line.
@@ -82,6 +86,7 @@ impl Scenario {
             Self::Spinning => "spinning",
             Self::Packing => "packing",
             Self::St2110 => "st2110",
+            Self::Fabric => "fabric",
         }
     }
 
@@ -98,6 +103,7 @@ impl Scenario {
             Self::Spinning => "spinning where it cannot help, against none",
             Self::Packing => "1080 lines of video to packets of ST 2110-20 and back",
             Self::St2110 => "CPU time of ST 2110 streams, against bare sockets (60 s a stream)",
+            Self::Fabric => "1080p 10-bit 4:2:2 frames from node to node over TCP, beside bare TCP",
         }
     }
 }
@@ -151,6 +157,7 @@ pub fn run<E: From<BenchError>>(
             Scenario::Spinning => spinning::run(options, &mut report)?,
             Scenario::Packing => packing::run(options, &mut report)?,
             Scenario::St2110 => st2110::run(options, &mut report)?,
+            Scenario::Fabric => fabric::run(options, &mut report)?,
         }
     }
     refused.into_inner().map_or(Ok(cases), Err)

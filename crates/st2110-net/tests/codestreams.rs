@@ -195,11 +195,13 @@ fn a_received_stream_is_judged() {
         paths: vec![SenderOptions::new(address)],
         ancillary: None,
     };
+    let path =
+        ReceiverOptions { buffer: 32 << 20, ..ReceiverOptions::new(address.ip(), address.port()) };
     let receiver = VideoReceiver {
         picture,
         layout,
         rate: P50,
-        origin: Origin::new(vec![ReceiverOptions::new(address.ip(), address.port())], 96),
+        origin: Origin::new(vec![path], 96),
         incomplete: Incomplete::Deliver,
         ancillary: None,
     };

@@ -1,7 +1,7 @@
 //! Many streams of audio: CPU time of one of them.
 
 use super::stream::{Cycle, Slots};
-use super::{Options, Shares, case};
+use super::{Options, Shares, address, case};
 use crate::case::Case;
 use crate::error::BenchError;
 use crate::hosts::Hosts;
@@ -52,8 +52,7 @@ fn packet_len(form: Audio) -> usize {
 }
 
 fn destination(hosts: &Hosts) -> Result<(Receiver, SocketAddr), BenchError> {
-    let receiver =
-        hosts.on(1, || Ok(Receiver::open(&ReceiverOptions::new(hosts.address(), 0))?))?;
+    let receiver = hosts.on(1, || Ok(Receiver::open(&ReceiverOptions::new(address(hosts), 0))?))?;
     let address = receiver.local_address()?;
     Ok((receiver, address))
 }

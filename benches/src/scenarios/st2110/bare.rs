@@ -1,6 +1,6 @@
 //! The floor: the same bytes in the largest bundles that the kernel takes.
 
-use super::Shares;
+use super::{Shares, address};
 use crate::error::BenchError;
 use crate::hosts::Hosts;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -26,7 +26,7 @@ pub(super) fn measure(
         let options = ReceiverOptions {
             buffer: 32 << 20,
             times: false,
-            ..ReceiverOptions::new(hosts.address(), 0)
+            ..ReceiverOptions::new(address(hosts), 0)
         };
         Ok(Receiver::open(&options)?)
     })?;

@@ -12,11 +12,12 @@ use super::Options;
 use crate::case::{Case, Figure, Unit};
 use crate::error::BenchError;
 use crate::hosts::Hosts;
+use std::net::IpAddr;
 
 const NAME: &str = "st2110";
 
 pub(super) fn run(options: &Options, report: &mut impl FnMut(Case)) -> Result<(), BenchError> {
-    let hosts = Hosts::new()?;
+    let hosts = Hosts::new(1)?;
     video::run(options, &hosts, report)?;
     audio::run(options, &hosts, report)
 }
@@ -26,6 +27,11 @@ pub(super) fn run(options: &Options, report: &mut impl FnMut(Case)) -> Result<()
 struct Shares {
     send: f64,
     receive: f64,
+}
+
+/// The address at which the second host is reached.
+fn address(hosts: &Hosts) -> IpAddr {
+    IpAddr::V4(hosts.addresses(1)[1])
 }
 
 /// A line of the table.

@@ -1,7 +1,7 @@
 //! Uncompressed video of 4:2:2 in 10 bits.
 
 use super::stream::{Cycle, Slots};
-use super::{Options, Shares, bare, case};
+use super::{Options, Shares, address, bare, case};
 use crate::case::{Case, Target};
 use crate::error::BenchError;
 use crate::hosts::Hosts;
@@ -132,7 +132,7 @@ impl Video {
         let engine =
             Engine::new(EngineOptions { real_time: self.real_time, ..EngineOptions::default() });
         let port = hosts.on(1, || {
-            let probe = Receiver::open(&ReceiverOptions::new(hosts.address(), 0))?;
+            let probe = Receiver::open(&ReceiverOptions::new(address(hosts), 0))?;
             Ok(probe.local_address()?)
         })?;
         let path =
