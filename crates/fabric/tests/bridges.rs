@@ -62,13 +62,12 @@ fn carry(endpoints: usize, form: Option<Extended>) {
     for number in 0..100 {
         expect(&receiver, number, exact);
     }
-    eventually("all are counted", || sender.status.counts().frames == 100);
+    sender.end();
+    sender.join();
     let (sent, received) = (sender.status.counts(), receiver.status.counts());
     assert_eq!((received.frames, received.bytes, sent.unsent), (100, sent.bytes, 0));
     assert_eq!((received.gaps, received.malformed, received.foreign), (0, 0, 0));
-    assert_eq!((sent.connects, received.connects), (1, 1));
-    sender.end();
-    sender.join();
+    assert_eq!((sent.frames, sent.connects, received.connects), (100, 1, 1));
     if exact {
         eventually("the goodbye", || receiver.status.link() == LinkState::Down);
     }
@@ -97,6 +96,28 @@ fn frames_arrive_in_the_extended_form_over_several_endpoints() {
 #[test]
 fn frames_arrive_encrypted() {
     carry(2, extended(true));
+}
+
+#[test]
+fn what_was_put_before_the_end_arrives() {
+    if !ready() {
+        return;
+    }
+    for form in [None, extended(false)] {
+        let exact = form.is_some();
+        let (out, at) = ends(IMAGE, 3, form);
+        let receiver = Receiver::start(&at, 8, 100);
+        let sender = Sender::start(&out, &at.local);
+        put(&sender, 0);
+        expect(&receiver, 0, exact);
+        for number in 1..50 {
+            put(&sender, number);
+        }
+        drop(sender);
+        for number in 1..50 {
+            expect(&receiver, number, exact);
+        }
+    }
 }
 
 #[test]
@@ -344,5 +365,5 @@ fn what_cannot_be_is_refused_at_the_start() {
 }
 
 fn try_start(link: &LinkOptions, remote: &Address) -> String {
-    Sender::try_start(link, remote).map(|_| ()).unwrap_err().to_string()
+    Sender::try_start(link, remote, None).map(|_| ()).unwrap_err().to_string()
 }

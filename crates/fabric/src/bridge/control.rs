@@ -9,7 +9,7 @@
 //! | 8 | 8 | session |
 //! | 16 | 8 | counter, greater in each message of one direction of a session |
 //! | 24 | 8 | value: see [`Kind`] |
-//! | 32 | 16 | nonce (Hello, Welcome) |
+//! | 32 | 16 | nonce (Hello, Welcome); Beat: frames received (8 bytes) |
 //! | 48 | 4, 2 | IPv4 address and port (little-endian) of the sender's first endpoint (Hello) |
 //! | 54 | 1 | endpoints (Hello) |
 //! | 55 | 1 | unused |
@@ -34,7 +34,8 @@ pub enum Kind {
     Welcome = 2,
     /// Ingress: this cannot be. The value is a [`Refusal`].
     Refuse = 3,
-    /// I am alive. Egress: the value is the count of frames sent. Ingress: the value is the count of frames that may be sent.
+    /// I am alive. Egress: the value is the count of frames sent. Ingress: the value is the count of frames that may be sent, and
+    /// the first half of the nonce that of frames received.
     Beat = 4,
     /// The session is over.
     Bye = 5,
@@ -105,6 +106,19 @@ impl Control {
             payload_size: 0,
             metadata_size: 0,
         }
+    }
+
+    /// Frames received, of an ingress' Beat.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        u64::from_le_bytes(*self.nonce.first_chunk().unwrap_or(&[0; 8]))
+    }
+
+    /// The same with a count of frames received.
+    #[must_use]
+    pub fn with_received(mut self, received: u64) -> Self {
+        self.nonce[..8].copy_from_slice(&received.to_le_bytes());
+        self
     }
 
     /// Its bytes, signed.

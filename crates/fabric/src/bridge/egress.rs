@@ -5,11 +5,16 @@ mod outgoing;
 
 use super::link::{Backoff, LinkOptions};
 use super::ports::{Ended, FrameSource};
-use super::state::{BridgeStatus, Stop};
+use super::state::{BridgeStatus, Stop, wait};
 use crate::error::FabricError;
 use crate::provider::Address;
 use connection::{Connection, Next};
 use std::time::{Duration, Instant};
+
+/// How long frames are sent after the end that were put before it.
+const DRAIN: Duration = Duration::from_secs(2);
+/// How often to look whether they have all arrived.
+const FINISH_STEP: Duration = Duration::from_millis(1);
 
 /// An egress.
 #[derive(Debug)]
@@ -51,26 +56,53 @@ impl<S: FrameSource> Egress<S> {
         })
     }
 
-    /// Carries frames until it is stopped or the source has ended. To be called on a thread of its own.
+    /// Makes the first attempt, to learn of what is missing. Otherwise [`run`](Self::run) makes it.
+    pub fn open(&mut self) -> Result<(), FabricError> {
+        let hold_limit = self.source.hold_limit();
+        self.connection =
+            Some(Connection::open(&self.link, &self.remote, hold_limit, Instant::now())?);
+        Ok(())
+    }
+
+    /// Carries frames until it is stopped or the source has ended; then those that are there, if there is a connection, within
+    /// two seconds. To be called on a thread of its own.
     pub fn run(mut self, stop: &Stop) {
         while !stop.is_stopped() {
             match self.turn(Instant::now()) {
-                Ok((wants_frames, time)) => self.sleep(stop, wants_frames, time),
+                Ok((wants_frames, time)) => self.sleep(Some(stop), wants_frames, time),
                 Err(Ended) => break,
             }
         }
+        self.finish();
         if let Some(connection) = &mut self.connection {
             connection.bye();
         }
     }
 
+    /// Sends what is there, and sees it arrive.
+    fn finish(&mut self) {
+        let by = Instant::now() + DRAIN;
+        while let Some(connection) = self.connection.as_mut().filter(|c| c.has_peer()) {
+            let now = Instant::now();
+            let nothing_left = match connection.turn(&mut self.source, &self.status, now) {
+                Ok(Next::Lost(_)) => return,
+                Ok(Next::Sleep { wants_frames, .. }) => wants_frames,
+                Err(Ended) => true,
+            };
+            if now >= by || nothing_left && connection.is_finished() {
+                return;
+            }
+            self.sleep(None, false, FINISH_STEP);
+        }
+    }
+
     /// Does what can be done now. Returns whether frames are wanted, and how long to sleep at most.
     fn turn(&mut self, now: Instant) -> Result<(bool, Duration), Ended> {
-        if self.connection.is_none() && now >= self.retry {
-            match Connection::open(&self.link, &self.remote, self.source.hold_limit(), now) {
-                Ok(connection) => self.connection = Some(connection),
-                Err(error) => self.lost(&error.to_string(), now),
-            }
+        if self.connection.is_none()
+            && now >= self.retry
+            && let Err(error) = self.open()
+        {
+            self.lost(&error.to_string(), now);
         }
         let next = match &mut self.connection {
             Some(connection) => connection.turn(&mut self.source, &self.status, now)?,
@@ -112,7 +144,7 @@ impl<S: FrameSource> Egress<S> {
         Ok(())
     }
 
-    fn sleep(&self, stop: &Stop, wants_frames: bool, time: Duration) {
+    fn sleep(&self, stop: Option<&Stop>, wants_frames: bool, time: Duration) {
         let frames = wants_frames.then(|| self.source.ready());
         let (network, time) = match &self.connection {
             Some(connection) => match connection.may_sleep() {
@@ -122,6 +154,6 @@ impl<S: FrameSource> Egress<S> {
             None => (None, time),
         };
         let fds: Vec<_> = frames.into_iter().chain(network).collect();
-        stop.wait(&fds, time);
+        wait(stop, &fds, time);
     }
 }

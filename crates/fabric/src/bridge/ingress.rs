@@ -6,7 +6,7 @@ mod posts;
 
 use super::link::{Backoff, LinkOptions};
 use super::ports::{Ended, FrameSink};
-use super::state::{BridgeStatus, Stop};
+use super::state::{BridgeStatus, Stop, wait};
 use crate::error::FabricError;
 use connection::{Connection, Next};
 use std::time::{Duration, Instant};
@@ -40,6 +40,12 @@ impl<K: FrameSink> Ingress<K> {
         Ok(Self { link, sink, status, backoff: Backoff::new(), connection: None, retry })
     }
 
+    /// Opens the endpoints, to learn of what is missing. Otherwise [`run`](Self::run) does.
+    pub fn open(&mut self) -> Result<(), FabricError> {
+        self.connection = Some(Connection::open(&self.link, self.sink.hold_limit())?);
+        Ok(())
+    }
+
     /// Carries frames until it is stopped or the group has ended. To be called on a thread of its own.
     pub fn run(mut self, stop: &Stop) {
         while !stop.is_stopped() {
@@ -56,11 +62,8 @@ impl<K: FrameSink> Ingress<K> {
     /// Does what can be done now. Returns whether slots are wanted, and how long to sleep at most.
     fn turn(&mut self, now: Instant) -> Result<(bool, Duration), Ended> {
         if self.connection.is_none() && now >= self.retry {
-            match Connection::open(&self.link, self.sink.hold_limit()) {
-                Ok(connection) => {
-                    self.connection = Some(connection);
-                    self.backoff.reset();
-                }
+            match self.open() {
+                Ok(()) => self.backoff.reset(),
                 Err(error) => self.lost(&error.to_string(), now),
             }
         }
@@ -94,6 +97,6 @@ impl<K: FrameSink> Ingress<K> {
             None => (None, time),
         };
         let fds: Vec<_> = slots.into_iter().chain(network).collect();
-        stop.wait(&fds, time);
+        wait(Some(stop), &fds, time);
     }
 }

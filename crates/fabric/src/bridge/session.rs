@@ -116,6 +116,10 @@ mod tests {
         let session = listener.session().unwrap();
         assert!(listener.frame(session, later) && !listener.is_lost(later));
         assert!(!listener.frame(session + 1, now));
+        // And is acknowledged with the next beat.
+        assert_eq!(caller.received(), 0);
+        talk(&mut caller, &mut listener, 30, later);
+        assert_eq!(caller.received(), 1);
     }
 
     #[test]

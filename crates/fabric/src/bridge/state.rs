@@ -160,21 +160,22 @@ impl Stop {
     /// Whether they are stopped.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        self.wait(&[], Duration::ZERO)
+        wait(Some(self), &[], Duration::ZERO)
     }
+}
 
-    /// Sleeps until one of the descriptors is readable, the time has passed, or everything is stopped, which is returned.
-    pub(super) fn wait(&self, others: &[BorrowedFd<'_>], time: Duration) -> bool {
-        let mut fds = vec![PollFd::from_borrowed_fd(self.0.as_fd(), PollFlags::IN)];
-        fds.extend(others.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)));
-        let time = Timespec {
-            tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: time.subsec_nanos().into(),
-        };
-        // Interrupted by a signal: as good as any other reason to look round.
-        let _ = poll(&mut fds, Some(&time));
-        fds.first().is_some_and(|stop| stop.revents().contains(PollFlags::IN))
-    }
+/// Sleeps until one of the descriptors is readable, the time has passed, or everything is stopped, which is returned.
+pub(super) fn wait(stop: Option<&Stop>, others: &[BorrowedFd<'_>], time: Duration) -> bool {
+    let stop = stop.map(|stop| stop.0.as_fd());
+    let all = stop.iter().chain(others);
+    let mut fds: Vec<_> = all.map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+    let time = Timespec {
+        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: time.subsec_nanos().into(),
+    };
+    // Interrupted by a signal: as good as any other reason to look round.
+    let _ = poll(&mut fds, Some(&time));
+    stop.is_some() && fds.first().is_some_and(|stop| stop.revents().contains(PollFlags::IN))
 }
 
 #[cfg(test)]
@@ -188,7 +189,7 @@ mod tests {
         assert!(!other.is_stopped());
         stop.stop();
         assert!(other.is_stopped() && stop.is_stopped());
-        assert!(other.wait(&[], Duration::from_secs(600)));
+        assert!(wait(Some(&other), &[], Duration::from_secs(600)));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use fabric::bridge::{
 use fabric::{Address, FabricError, HeapBuffer, MemoryId, ReceiveBuffer, SendBuffer};
 use rustix::event::{EventfdFlags, eventfd};
 use std::collections::VecDeque;
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
@@ -243,17 +244,25 @@ pub struct Sender {
 
 impl Sender {
     pub fn start(link: &LinkOptions, remote: &Address) -> Self {
-        Self::try_start(link, remote).unwrap_or_else(|error| panic!("{error}"))
+        Self::try_start(link, remote, None).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    pub fn try_start(link: &LinkOptions, remote: &Address) -> Result<Self, FabricError> {
+    /// `host`: the network namespace that it works in.
+    pub fn try_start(
+        link: &LinkOptions,
+        remote: &Address,
+        host: Option<File>,
+    ) -> Result<Self, FabricError> {
         let feed = Feed::new();
         let status = BridgeStatus::new("egress");
         let stop = Stop::new().unwrap();
         let egress =
             Egress::new(link.clone(), remote.clone(), Source(Arc::clone(&feed)), status.clone());
         let (egress, ended) = (egress?, stop.clone());
-        let thread = std::thread::spawn(move || egress.run(&ended));
+        let thread = std::thread::spawn(move || {
+            enter(host);
+            egress.run(&ended);
+        });
         Ok(Self { feed, status, stop, thread: Some(thread) })
     }
 
@@ -297,6 +306,11 @@ pub struct Receiver {
 impl Receiver {
     /// `capacity`: frames that are kept until somebody takes them.
     pub fn start(link: &LinkOptions, slots: usize, capacity: usize) -> Self {
+        Self::start_in(link, slots, capacity, None)
+    }
+
+    /// `host`: the network namespace that it works in.
+    pub fn start_in(link: &LinkOptions, slots: usize, capacity: usize, host: Option<File>) -> Self {
         let out = Arc::new(Shelf { frames: Mutex::default(), changed: Condvar::new(), capacity });
         let held = Arc::new(AtomicUsize::new(0));
         let sink = Sink {
@@ -309,7 +323,10 @@ impl Receiver {
         let (status, stop) = (BridgeStatus::new("ingress"), Stop::new().unwrap());
         let ingress = Ingress::new(link.clone(), sink, status.clone()).unwrap();
         let ended = stop.clone();
-        let thread = std::thread::spawn(move || ingress.run(&ended));
+        let thread = std::thread::spawn(move || {
+            enter(host);
+            ingress.run(&ended);
+        });
         Self { out, status, held, stop, thread: Some(thread) }
     }
 
@@ -335,6 +352,14 @@ impl Drop for Receiver {
             let _ = thread.join();
         }
         assert_eq!(self.held.load(SeqCst), 0, "slots that were not given back");
+    }
+}
+
+/// Has this thread open its sockets in another network namespace.
+fn enter(host: Option<File>) {
+    if let Some(host) = host {
+        let network = Some(rustix::thread::LinkNameSpaceType::Network);
+        rustix::thread::move_into_link_name_space(host.as_fd(), network).expect("a namespace");
     }
 }
 

@@ -110,6 +110,16 @@ impl<F: SourceFrame> Connection<F> {
         sends as u64 + u64::from(self.waiting.is_some())
     }
 
+    /// Whether there is, or was, somebody on the other side.
+    pub(super) fn has_peer(&self) -> bool {
+        self.caller.as_ref().map_or(self.confirmed, |caller| caller.keys().is_some())
+    }
+
+    /// Whether all that was taken has arrived, as far as can be known.
+    pub(super) fn is_finished(&self) -> bool {
+        self.under_way() == 0 && self.caller.as_ref().is_none_or(|c| c.received() >= self.sent)
+    }
+
     /// The descriptor to sleep on, if there is one; `None`: no sleep now, there is something to do.
     pub(super) fn may_sleep(&self) -> Option<Option<BorrowedFd<'_>>> {
         match self.set.fd() {

@@ -34,6 +34,7 @@ pub struct Caller {
     nonce: [u8; 16],
     keys: Option<SessionKeys>,
     credit: u64,
+    received: u64,
     /// Of messages said.
     counter: u64,
     /// Of the last message heard.
@@ -67,6 +68,7 @@ impl Caller {
             nonce,
             keys: None,
             credit: 0,
+            received: 0,
             counter: 0,
             heard: 0,
             last_heard: now,
@@ -85,6 +87,12 @@ impl Caller {
     /// The session's keys, once there is somebody.
     pub(in crate::bridge) fn keys(&self) -> Option<&SessionKeys> {
         self.keys.as_ref()
+    }
+
+    /// Frames of the session that have arrived, as far as the other side has told.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.received
     }
 
     /// How the call stands.
@@ -165,7 +173,10 @@ impl Caller {
             Kind::Refuse => {
                 self.refused = Some(Refusal::from_number(message.value).unwrap_or(Refusal::Sizes));
             }
-            Kind::Beat => self.credit = self.credit.max(message.value),
+            Kind::Beat => {
+                self.credit = self.credit.max(message.value);
+                self.received = self.received.max(message.received());
+            }
             Kind::Bye => self.over = true,
             Kind::Hello => {}
         }

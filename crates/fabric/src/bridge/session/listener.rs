@@ -33,6 +33,7 @@ struct Session {
     last_heard: Instant,
     last_said: Option<Instant>,
     granted: u64,
+    received: u64,
 }
 
 /// The ingress' end of a link: at most one session, and one that has yet to prove itself.
@@ -84,6 +85,7 @@ impl Listener {
         let current = self.current.as_mut().filter(|current| current.id == session);
         current.is_some_and(|current| {
             current.last_heard = now;
+            current.received += 1;
             true
         })
     }
@@ -215,6 +217,7 @@ impl Listener {
             last_heard: now,
             last_said: None,
             granted: 0,
+            received: 0,
         });
         self.pending = Some(pending);
         self.answer =
@@ -226,12 +229,15 @@ impl Listener {
 impl Session {
     fn message(&mut self, kind: Kind, value: u64) -> [u8; CONTROL] {
         self.counter += 1;
-        let message = Control {
+        let mut message = Control {
             counter: self.counter,
             value,
             nonce: self.nonce,
             ..Control::new(kind, self.id)
         };
+        if kind == Kind::Beat {
+            message = message.with_received(self.received);
+        }
         message.sign(&self.keys.from_ingress)
     }
 }
