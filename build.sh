@@ -55,7 +55,7 @@ packages() {
     case $1 in
     test) packages+=(clang valgrind util-linux iproute2 nftables python3 ffmpeg mpv libavdevice-dev
         libfabric1 libfabric-dev
-        gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good) ;;
+        gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good etcd-server) ;;
     demo) packages+=(ffmpeg python3) ;;
     test-ffmpeg-matrix) packages+=(python3 python3-venv debian-archive-keyring) ;;
     test-ffmpeg-clips) packages+=(ffmpeg python3 python3-pip) ;;
