@@ -144,7 +144,7 @@ EXPORT int32_t svt_jpeg_xs_encoder_init(uint64_t major, uint64_t minor, encoder 
         return BAD_VERSION;
     if (e->ndecomp_v != 2 || e->ndecomp_h != 5 || e->slice_height != 16 || e->level_override != 0xFFFF ||
         e->coding_significance != 1 || e->use_cpu_flags != 0xFFFF || e->verbose != 1 || e->callback_send ||
-        e->callback_get || e->slice_packetization_mode || e->lossless || e->threads_num != 3 ||
+        e->callback_get || e->slice_packetization_mode || e->lossless || e->threads_num - 1 >= 64 ||
         e->coding_signs_handling != e->coding_vertical_prediction_mode || e->source_width == 1000)
         return BAD_PARAMETER;
     e->private_ptr = open_codec(e, &c);
@@ -219,7 +219,7 @@ EXPORT int32_t svt_jpeg_xs_decoder_init(uint64_t major, uint64_t minor, decoder 
                                         image_config *out) {
     if (major != 0 || minor > 10)
         return BAD_VERSION;
-    if (d->packetization_mode || d->proxy_mode || d->callback_send || d->callback_get || d->threads_num != 3 ||
+    if (d->packetization_mode || d->proxy_mode || d->callback_send || d->callback_get || d->threads_num - 1 >= 64 ||
         d->use_cpu_flags != 0xFFFF || size < 48)
         return BAD_PARAMETER;
     uint8_t sampling = p[2 + 28 + 4 + 3];

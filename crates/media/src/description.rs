@@ -11,7 +11,7 @@ use crate::endpoint::Endpoint;
 use crate::error::ConfigError;
 use crate::payload::Payload;
 use crate::rate::FrameRate;
-use crate::st2110::{Packing, SecondPath, St2110, Transport};
+use crate::st2110::{PacketMode, Packing, SecondPath, St2110, Transport};
 use crate::wire::WireFormat;
 
 /// Where a configuration has its session description.
@@ -47,6 +47,8 @@ pub struct Description {
     pub ttl: Option<u8>,
     /// How rows are cut, for ST 2110-20.
     pub packing: Option<Packing>,
+    /// What a packetisation unit is, for ST 2110-22.
+    pub packet_mode: Option<PacketMode>,
     /// Sampling and depth, for video.
     pub wire_format: Option<WireFormat>,
     /// The second path of ST 2022-7.
@@ -67,6 +69,7 @@ impl Description {
             interface_ip_addr: self.interface_ip_addr,
             second_path: self.second_path,
             packing: self.packing.unwrap_or(default.packing),
+            packet_mode: self.packet_mode.unwrap_or(default.packet_mode),
             payload_type: self.payload_type,
             ttl: self.ttl.unwrap_or(default.ttl),
             wire_format: self.wire_format,
@@ -99,6 +102,9 @@ impl Description {
         }
         if let Some(packing) = self.packing {
             same("connection.st2110.packing", stream.packing, packing)?;
+        }
+        if let Some(mode) = self.packet_mode {
+            same("connection.st2110.packetMode", stream.packet_mode, mode)?;
         }
         if let (Some(own), Some(wire)) = (config.wire_format(), self.wire_format) {
             same("connection.st2110.sampling and depth", own, wire)?;

@@ -51,8 +51,8 @@ pub use payload::{Payload, Video};
 pub use pixel::PixelFormat;
 pub use rate::FrameRate;
 pub use st2110::{
-    AncillaryStream, BitsPerPixel, Codec, CodingQuality, IncompleteFrames, Pacing, Packing,
-    SecondPath, St2110, Transport,
+    AncillaryStream, BitsPerPixel, Codec, CodingQuality, IncompleteFrames, Pacing, PacketMode,
+    Packing, SecondPath, St2110, Transport,
 };
 pub use tai::Tai;
 pub use wire::{Sampling, Scan, WireFormat};

@@ -53,6 +53,18 @@ named! {
 }
 
 named! {
+    /// What a packetisation unit of JPEG XS is (RFC 9134, `packetmode`).
+    #[derive(Default)]
+    pub enum PacketMode {
+        /// A whole codestream.
+        #[default]
+        Codestream = "codestream",
+        /// A slice, so that a lost packet costs no more than that.
+        Slice = "slice",
+    }
+}
+
+named! {
     /// What becomes of a frame of which packets were lost. It is counted in any case.
     #[derive(Default)]
     pub enum IncompleteFrames {
@@ -196,6 +208,8 @@ pub struct St2110 {
     pub pacing: Pacing,
     /// How rows are cut into packets, ST 2110-20 only.
     pub packing: Packing,
+    /// How codestreams are cut into packets, for a source of ST 2110-22. A receiver learns it from the packets.
+    pub packet_mode: PacketMode,
     /// RTP payload type, 0 to 127.
     pub payload_type: u8,
     /// Time to live of packets, in routers: 1 to 255.
@@ -240,6 +254,7 @@ impl St2110 {
             second_path: None,
             pacing: Pacing::default(),
             packing: Packing::default(),
+            packet_mode: PacketMode::default(),
             payload_type: Self::DEFAULT_PAYLOAD_TYPE,
             ttl: Self::DEFAULT_TTL,
             dscp: Self::DEFAULT_DSCP,
@@ -279,6 +294,9 @@ mod tests {
         }
         for value in IncompleteFrames::ALL {
             assert_eq!(IncompleteFrames::from_name(value.name()), Some(*value));
+        }
+        for value in PacketMode::ALL {
+            assert_eq!(PacketMode::from_name(value.name()), Some(*value));
         }
         for value in Codec::ALL {
             assert_eq!(Codec::from_name(value.name()), Some(*value));

@@ -77,6 +77,7 @@ pub(crate) fn read_stream(
         })?,
         pacing: members.get_or("pacing", default.pacing, Node::word)?,
         packing: members.get_or("packing", default.packing, Node::word)?,
+        packet_mode: members.get_or("packetMode", default.packet_mode, Node::word)?,
         payload_type: members
             .get_or("payloadType", default.payload_type, |n| n.integer(rules::PAYLOAD_TYPE))?,
         ttl: members.get_or("ttl", default.ttl, |n| n.integer(rules::TTL))?,

@@ -104,6 +104,7 @@ fn the_wire_follows_the_pixels_unless_told() {
 fn wrong_values_are_invalid_at_their_path() {
     for (members, path) in [
         (r#""packing": "tight""#, "packing"),
+        (r#""packetMode": 1"#, "packetMode"),
         (r#""ttl": 0"#, "ttl"),
         (r#""ttl": 256"#, "ttl"),
         (r#""dscp": 64"#, "dscp"),
@@ -201,6 +202,7 @@ fn described() -> Description {
         payload_type: 96,
         ttl: Some(5),
         packing: Some(Packing::Bpm),
+        packet_mode: None,
         wire_format: Some(wire),
         second_path: None,
         rate: Some(rate),

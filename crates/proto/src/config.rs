@@ -326,6 +326,7 @@ mod tests {
         returns(&config);
         stream.transport = Transport::St2110_22;
         stream.codec = Some(Codec::Application);
+        stream.packet_mode = media::PacketMode::Slice;
         stream.bits_per_pixel = BitsPerPixel::from_bits(2.125).unwrap();
         stream.quality = CodingQuality::Quality;
         config.max_payload_size = 1_000_000;
@@ -364,6 +365,7 @@ mod tests {
         type Change = fn(&mut sdk::ConfigSt2110);
         let wrong: [(&str, Change); 8] = [
             ("connection.st2110.packing", |s| s.packing = "tight".into()),
+            ("connection.st2110.packetMode", |s| s.packet_mode = "2".into()),
             ("connection.st2110.ttl", |s| s.ttl = Some(0)),
             ("connection.st2110.dscp", |s| s.dscp = Some(64)),
             ("connection.st2110.codec", |s| s.codec = "h264".into()),

@@ -5,7 +5,7 @@ use crate::numbers as n;
 use crate::sdk;
 use media::{
     AncillaryStream, BitsPerPixel, Codec, CodingQuality, ConfigError, IncompleteFrames, Pacing,
-    Packing, PixelFormat, Sampling, SecondPath, St2110, WireFormat,
+    PacketMode, Packing, PixelFormat, Sampling, SecondPath, St2110, WireFormat,
 };
 use std::net::IpAddr;
 
@@ -20,6 +20,7 @@ pub(crate) fn stream_to_sdk(stream: &St2110) -> sdk::ConfigSt2110 {
         payload_type: stream.payload_type.into(),
         transport_pixel_format: stream.transport_pixel_format.name().to_owned(),
         packing: stream.packing.name().to_owned(),
+        packet_mode: stream.packet_mode.name().to_owned(),
         ttl: Some(stream.ttl.into()),
         dscp: Some(stream.dscp.into()),
         interface_ip_addr: optional_to_sdk(stream.interface_ip_addr),
@@ -60,6 +61,11 @@ pub(crate) fn stream_from_sdk(stream: &sdk::ConfigSt2110) -> Result<St2110, Conf
         second_path: stream.second_path.as_ref().map(second_path).transpose()?,
         pacing: word("connection.st2110.pacing", &stream.pacing, Pacing::from_name)?,
         packing: word("connection.st2110.packing", &stream.packing, Packing::from_name)?,
+        packet_mode: word(
+            "connection.st2110.packetMode",
+            &stream.packet_mode,
+            PacketMode::from_name,
+        )?,
         payload_type: narrow("connection.st2110.payloadType", stream.payload_type)?,
         ttl: number("ttl", stream.ttl, default.ttl)?,
         dscp: number("dscp", stream.dscp, default.dscp)?,

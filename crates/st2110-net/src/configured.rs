@@ -2,11 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use media::{ConnectionConfig, Payload, St2110};
+use media::{ConnectionConfig, Payload, SecondPath, St2110, Video};
+use st2110::jpegxs::{Colour, PacketMode, TransmissionMode, VideoInformation};
 use st2110::video::{FrameLayout, Packing, Picture, Scan, WireFormat};
 
 use crate::{
     Error, Incomplete,
+    receive::{CodestreamReceiver, Origin},
+    send::{CodestreamSender, Identity, Rider},
     socket::{Interface, ReceiverOptions, SenderOptions},
 };
 
@@ -55,7 +58,7 @@ pub fn incoming(stream: &St2110, usual: &Interface) -> Vec<ReceiverOptions> {
                 IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
                 IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
             };
-            (any, Some(path.ip))
+            (any, Some(path.ip).filter(|ip| !ip.is_unspecified()))
         };
         ReceiverOptions {
             sources: source.into_iter().collect(),
@@ -64,6 +67,82 @@ pub fn incoming(stream: &St2110, usual: &Interface) -> Vec<ReceiverOptions> {
         }
     };
     paths(stream).map(options).collect()
+}
+
+/// The stream of ancillary data that ride with video, if there is one. Where there are two paths, each goes the way of the video's, at
+/// the port of its own.
+pub fn rider(stream: &St2110) -> Option<St2110> {
+    let ancillary = stream.ancillary?;
+    let second_path = stream.second_path.map(|path| SecondPath { port: ancillary.port, ..path });
+    Some(St2110 {
+        ip_addr: ancillary.ip_addr,
+        port: ancillary.port,
+        payload_type: ancillary.payload_type,
+        second_path,
+        ancillary: None,
+        ..stream.clone()
+    })
+}
+
+/// The interfaces of a stream's paths in words.
+pub fn describe(stream: &St2110, usual: &Interface) -> String {
+    let name = |path: Path| path.interface.map_or_else(|| usual.to_string(), |ip| ip.to_string());
+    paths(stream).map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// A session that sends the codestreams of a compressed video, each frame's at most `limit` bytes. It writes the boxes of RFC 9134 before
+/// those that have none.
+pub fn codestream_sender(
+    stream: &St2110,
+    video: &Video,
+    limit: usize,
+    identity: Identity,
+    usual: &Interface,
+) -> CodestreamSender {
+    let wire = stream.wire_format.unwrap_or(media::WireFormat::of(video.pixel_format));
+    let colour = Colour::BT709;
+    CodestreamSender {
+        mode: match stream.packet_mode {
+            media::PacketMode::Codestream => PacketMode::Codestream,
+            media::PacketMode::Slice => PacketMode::Slice,
+        },
+        transmission: TransmissionMode::Sequential,
+        information: Some(VideoInformation {
+            rate: video.rate,
+            colour,
+            rgb: wire.sampling == media::Sampling::Rgb,
+        }),
+        rate: video.rate,
+        scan: video.scan,
+        height: video.height,
+        limit,
+        pacing: stream.pacing.into(),
+        identity,
+        paths: outgoing(stream, usual),
+        ancillary: rider(stream).map(|rider| Rider {
+            identity: Identity::random(rider.payload_type),
+            paths: outgoing(&rider, usual),
+        }),
+    }
+}
+
+/// A session that receives the codestreams of a compressed video, each frame's at most `limit` bytes.
+pub fn codestream_receiver(
+    stream: &St2110,
+    video: &Video,
+    limit: usize,
+    usual: &Interface,
+) -> CodestreamReceiver {
+    CodestreamReceiver {
+        rate: video.rate,
+        scan: video.scan,
+        height: video.height,
+        limit,
+        origin: Origin::new(incoming(stream, usual), stream.payload_type),
+        incomplete: incomplete(stream),
+        ancillary: rider(stream)
+            .map(|rider| Origin::new(incoming(&rider, usual), rider.payload_type)),
+    }
 }
 
 /// The picture of a video stream and how its frames lie in memory; `None` if it is no video over ST 2110.
@@ -106,7 +185,7 @@ pub fn incomplete(stream: &St2110) -> Incomplete {
 
 #[cfg(test)]
 mod tests {
-    use media::{Endpoint, SecondPath, Video};
+    use media::{AncillaryStream, Endpoint, SecondPath, Video};
 
     use super::*;
 
@@ -131,6 +210,18 @@ mod tests {
         assert_eq!(received[1].interface, Interface::Address([10, 2, 0, 1].into()));
         assert!(received[1].address.is_unspecified());
         assert_eq!(received[1].sources, [IpAddr::from([10, 2, 0, 9])]);
+        assert_eq!(describe(&stream, &usual), "kernel:eth0, 10.2.0.1");
+        stream.ip_addr = "fd00::9".parse().unwrap();
+        let six = &incoming(&stream, &usual)[0];
+        assert!(six.address.is_ipv6() && six.address.is_unspecified());
+        stream.ip_addr = [0, 0, 0, 0].into();
+        assert!(incoming(&stream, &usual)[0].sources.is_empty(), "any sender");
+        assert!(rider(&stream).is_none());
+        let (ip_addr, port) = ([239, 1, 1, 2].into(), 5010);
+        stream.ancillary = Some(AncillaryStream { ip_addr, port, payload_type: 113 });
+        let rider = outgoing(&rider(&stream).unwrap(), &usual);
+        assert_eq!(rider[0].destination, SocketAddr::new(ip_addr, port));
+        assert_eq!(rider[1].destination, "10.2.0.9:5010".parse().unwrap());
     }
 
     #[test]

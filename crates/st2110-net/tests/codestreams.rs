@@ -1,6 +1,8 @@
 //! JPEG XS from one session to another, and what an analyser says of streams.
 
 mod common;
+#[path = "../../st2110/src/jpegxs/sample.rs"]
+mod sample;
 
 use std::{
     net::{SocketAddr, UdpSocket},
@@ -14,7 +16,7 @@ use common::{
 };
 use media::{FrameRate, PixelFormat, Scan, Tai};
 use st2110::{
-    jpegxs::{PacketMode, TransmissionMode},
+    jpegxs::{Colour, PacketMode, TransmissionMode, VideoInformation},
     pacing::SenderType,
     video::{FrameLayout, Packing, Picture, WireFormat},
 };
@@ -33,23 +35,8 @@ fn local() -> SocketAddr {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// A codestream that is right in its markers, and not a picture.
 fn codestream(slices: &[usize], fill: u8) -> Vec<u8> {
-    let mut out = vec![0xFF, 0x10, 0xFF, 0x50, 0, 4, 0, 0];
-    let picture = out.len();
-    out.extend([
-        0xFF, 0x12, 0, 26, 0, 0, 0, 0, 0x35, 0x40, 0x10, 0x04, 0x07, 0x80, 0x04, 0x38, 0, 0, 0, 4,
-    ]);
-    out.extend([3, 4, 8, 20, 0x80, 0, 0x52, 0, 0xFF, 0x13, 0, 8, 10, 0x11, 10, 0x21, 10, 0x21]);
-    for (number, size) in (0u16..).zip(slices) {
-        out.extend([0xFF, 0x20, 0, 4]);
-        out.extend(number.to_be_bytes());
-        out.extend((0..*size).map(|at| fill.wrapping_add(at as u8) & 0x7f));
-    }
-    out.extend([0xFF, 0x11]);
-    let length = out.len() as u32;
-    out[picture + 4..picture + 8].copy_from_slice(&length.to_be_bytes());
-    out
+    sample::codestream(&sample::Sample { slices: slices.to_vec(), fill, ..Default::default() })
 }
 
 fn pair(
@@ -73,7 +60,6 @@ fn pair(
     let path =
         ReceiverOptions { buffer: 32 << 20, ..ReceiverOptions::new(address.ip(), address.port()) };
     let receiver = CodestreamReceiver {
-        mode,
         rate: P50,
         scan,
         height: 1080,
@@ -104,7 +90,13 @@ fn codestreams_are_exact_in_both_modes_and_all_scans() {
     let engine = Engine::new(EngineOptions::default());
     for mode in [PacketMode::Codestream, PacketMode::Slice] {
         for scan in [Scan::Progressive, Scan::Interlaced, Scan::Psf] {
-            let (sender, receiver) = pair(mode, scan, local());
+            let (mut sender, receiver) = pair(mode, scan, local());
+            // Boxes go ahead of the codestreams, and are taken off again.
+            sender.information = (scan != Scan::Psf).then_some(VideoInformation {
+                rate: P50,
+                colour: Colour::BT709,
+                rgb: false,
+            });
             let (queue, store) = (Queue::default(), Store::default());
             let receiving = receiver.start(&engine, store.clone()).unwrap();
             let sending = sender.start(&engine, queue.clone()).unwrap();

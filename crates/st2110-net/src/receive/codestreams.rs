@@ -1,10 +1,12 @@
-//! Compressed video, ST 2110-22: JPEG XS codestreams that are handed over as they are.
+//! Compressed video, ST 2110-22: JPEG XS codestreams.
+//!
+//! Each packet says whether codestreams are sent whole or in slices, so a receiver need not be told.
 
 use std::sync::Arc;
 
 use media::{FrameRate, Scan, Tai};
 use st2110::{
-    jpegxs::{Assembly, PacketMode, Part, PayloadHeader},
+    jpegxs::{Assembly, Part, PayloadHeader},
     pacing::Raster,
     sequence::NumberWidth,
     time::{FrameClock, RtpTimestamp},
@@ -26,12 +28,10 @@ use crate::{
     socket::{Batch, Receiver},
 };
 
-/// A session that receives JPEG XS (ST 2110-22, RFC 9134). A frame's payload is as the sender's, see
-/// [`crate::send::CodestreamSender`].
+/// A session that receives JPEG XS (ST 2110-22, RFC 9134). A frame's payload is a codestream, without the boxes that stand before it on
+/// the wire; of interlaced and segmented video two of them, one behind the other.
 #[derive(Clone, Debug)]
 pub struct CodestreamReceiver {
-    /// What a packetisation unit is.
-    pub mode: PacketMode,
     /// Frames a second; of interlaced video, whole frames.
     pub rate: FrameRate,
     /// How frames are scanned.
@@ -75,10 +75,10 @@ impl CodestreamReceiver {
                 sink,
                 times: Times { clock, frames: Some(FrameClock::frames(self.rate)) },
                 window: FrameWindow::new(limits),
-                mode: self.mode,
                 fields,
                 limit: self.limit,
                 spare: Vec::new(),
+                picture: Vec::new(),
                 incomplete: self.incomplete,
                 previous: Vec::new(),
                 stats: stats.clone(),
@@ -89,6 +89,8 @@ impl CodestreamReceiver {
     }
 }
 
+/// Octets of boxes that may stand before a codestream; those of RFC 9134 are 60.
+const BOXES: usize = 1024;
 /// The smallest packets that are planned for, in octets of data.
 const SMALL_PACKET: usize = 512;
 
@@ -108,10 +110,11 @@ struct Frames<S: FrameSink> {
     sink: S,
     times: Times,
     window: FrameWindow<Filling>,
-    mode: PacketMode,
     fields: usize,
     limit: usize,
     spare: Vec<[Assembly; 2]>,
+    /// A picture with its boxes.
+    picture: Vec<u8>,
     incomplete: Incomplete,
     /// The last complete frame, if it is repeated.
     previous: Vec<u8>,
@@ -129,10 +132,12 @@ impl<S: FrameSink> Frames<S> {
             return false;
         }
         let second = header.part == Part::Second;
-        let (spare, mode, size) = (&mut self.spare, self.mode, self.limit);
+        let (spare, mode, size) = (&mut self.spare, header.mode, self.limit + BOXES);
         let open = |_| {
             let new = || [(); 2].map(|()| Assembly::new(mode, size));
-            Some(Filling { parts: spare.pop().unwrap_or_else(new), began: packet.at })
+            let mut parts = spare.pop().unwrap_or_else(new);
+            parts.iter_mut().for_each(|part| part.begin(mode));
+            Some(Filling { parts, began: packet.at })
         };
         let timestamp = RtpTimestamp(packet.header.timestamp);
         let (frame, filling) =
@@ -153,9 +158,8 @@ impl<S: FrameSink> Frames<S> {
     /// Hands finished frames over. False if the sink wants no more.
     fn deliver(&mut self, now: Tai, rider: &mut Option<Rider>) -> bool {
         while let Some(finished) = self.window.pop(now) {
-            let Filling { mut parts, began } = finished.slot;
+            let Filling { parts, began } = finished.slot;
             let goes_on = self.commit(&parts, finished.timestamp, began, rider);
-            parts.iter_mut().for_each(Assembly::clear);
             self.spare.push(parts);
             if !goes_on {
                 return false;
@@ -178,11 +182,6 @@ impl<S: FrameSink> Frames<S> {
             counters.dropped_frames.add(1);
             return true;
         }
-        if parts.iter().map(Assembly::size).sum::<usize>() > self.limit {
-            // Each field fits, both do not.
-            counters.other_format.add(1);
-            return true;
-        }
         let Some(mut slot) = self.sink.slot(self.limit) else {
             counters.frames_without_slot.add(1);
             return true;
@@ -195,8 +194,17 @@ impl<S: FrameSink> Frames<S> {
             out[..len].copy_from_slice(&self.previous);
         } else {
             for part in parts {
-                // Together they are at most the limit.
-                len += part.finish(&mut out[len..]).map_or(0, |received| received.len);
+                self.picture.resize(part.size(), 0);
+                // There is room for all of it.
+                let Ok(received) = part.finish(&mut self.picture) else { continue };
+                let codestream = &self.picture[received.codestream];
+                let Some(room) = out.get_mut(len..len + codestream.len()) else {
+                    // The boxes are smaller than they may be, or each field fits, and both do not.
+                    counters.other_format.add(1);
+                    return true;
+                };
+                room.copy_from_slice(codestream);
+                len += codestream.len();
             }
         }
         if complete && repeats {

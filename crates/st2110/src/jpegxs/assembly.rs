@@ -76,6 +76,12 @@ impl Assembly {
         }
     }
 
+    /// Begins another picture, whose packets are of this mode.
+    pub fn begin(&mut self, mode: PacketMode) {
+        self.clear();
+        self.mode = mode;
+    }
+
     /// Begins another picture.
     pub fn clear(&mut self) {
         self.picture = None;

@@ -4,8 +4,18 @@ use media::FrameRate;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::sample::{codestream, samples};
+use super::sample::{Sample, codestream};
 use super::*;
+
+/// Any codestreams with at least one slice.
+fn samples() -> impl Strategy<Value = Sample> {
+    let slices = proptest::collection::vec(0usize..4000, 1..12);
+    (slices, any::<u8>(), any::<bool>()).prop_map(|(slices, fill, length_known)| Sample {
+        slices,
+        fill,
+        length_known,
+    })
+}
 
 fn information() -> impl Strategy<Value = Option<VideoInformation>> {
     let rate = FrameRate { num: 50, den: 1 };

@@ -1,6 +1,4 @@
-//! Codestreams for tests: right in their markers, and not a picture.
-
-use proptest::prelude::*;
+//! Codestreams for tests, those of other crates too: right in their markers, and not a picture.
 
 /// What a codestream shall be like.
 #[derive(Clone, Debug)]
@@ -41,14 +39,4 @@ pub(crate) fn codestream(sample: &Sample) -> Vec<u8> {
         out[picture + 4..picture + 8].copy_from_slice(&length.to_be_bytes());
     }
     out
-}
-
-/// Any of them with at least one slice.
-pub(crate) fn samples() -> impl Strategy<Value = Sample> {
-    let slices = proptest::collection::vec(0usize..4000, 1..12);
-    (slices, any::<u8>(), any::<bool>()).prop_map(|(slices, fill, length_known)| Sample {
-        slices,
-        fill,
-        length_known,
-    })
 }

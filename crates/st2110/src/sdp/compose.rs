@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use media::{
-    Audio, AudioFormat, ConnectionConfig, Endpoint, Pacing, Payload, Scan, St2110, Transport, Video,
+    Audio, AudioFormat, ConnectionConfig, Endpoint, Pacing, PacketMode, Payload, Scan, St2110,
+    Transport, Video,
 };
 
 use super::audio::ptime;
@@ -130,7 +131,10 @@ fn essence(config: &ConnectionConfig, stream: &St2110, sender: &Sender) -> Optio
             picture.ssn = Some("ST2110-22:2019".to_owned());
             Some(Essence::Compressed(CompressedEssence {
                 picture,
-                packet_mode: Some(0),
+                packet_mode: Some(match stream.packet_mode {
+                    PacketMode::Codestream => 0,
+                    PacketMode::Slice => 1,
+                }),
                 trans_mode: Some(1),
                 others: Vec::new(),
             }))

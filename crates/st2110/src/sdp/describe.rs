@@ -1,8 +1,8 @@
 //! What a session description says about a connection.
 
 use media::{
-    Ancillary, Audio, ConfigError, ConnectionConfig, Description, Endpoint, Packing, Payload,
-    SampleRate, Sampling, SecondPath, Transport, Video, WireFormat,
+    Ancillary, Audio, ConfigError, ConnectionConfig, Description, Endpoint, PacketMode, Packing,
+    Payload, SampleRate, Sampling, SecondPath, Transport, Video, WireFormat,
 };
 
 use super::document::Document;
@@ -69,6 +69,13 @@ pub fn describe(text: &str, role: Role) -> Result<Description, ConfigError> {
         packing: match &first.essence {
             // General packing is the default of RFC 4175 senders.
             Essence::Video(video) => Some(video.packing.unwrap_or(Packing::Gpm)),
+            _ => None,
+        },
+        packet_mode: match &first.essence {
+            Essence::Compressed(video) => {
+                let slices = video.packet_mode == Some(1);
+                Some(if slices { PacketMode::Slice } else { PacketMode::Codestream })
+            }
             _ => None,
         },
         wire_format,

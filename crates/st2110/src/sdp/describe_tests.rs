@@ -1,8 +1,8 @@
 //! Tests of descriptions in the terms of a configuration, both ways.
 
 use media::{
-    AncillaryStream, AudioFormat, Codec, FrameRate, Pacing, PacketTime, PixelFormat, Scan,
-    SdpSource, St2110,
+    AncillaryStream, AudioFormat, Codec, FrameRate, Pacing, PacketMode, PacketTime, PixelFormat,
+    Scan, SdpSource, St2110,
 };
 use proptest::prelude::*;
 
@@ -107,6 +107,8 @@ fn configurations() -> Vec<ConnectionConfig> {
     let mut compressed = stream(Transport::St2110_22);
     compressed.codec = Some(Codec::JpegXs);
     let video = Video { width: 1920, height: 1080, ..Video::default() };
+    all.push(config(compressed.clone(), Payload::Video(video)));
+    compressed.packet_mode = PacketMode::Slice;
     all.push(config(compressed, Payload::Video(video)));
     let mut both = stream(Transport::St2110_20);
     both.second_path = Some(SecondPath {

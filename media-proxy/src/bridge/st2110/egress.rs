@@ -1,15 +1,17 @@
 //! A bridge from a group to the network.
 
+use super::coding::CodecCounts;
 use super::feed::RingFeed;
 use super::figures::Sending as SendingFigures;
 use super::identities::Identities;
 use super::session::{self, Watch};
 use super::stream::{Essence, Stream};
-use super::{description, paths};
+use super::{description, encoding};
 use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::members::Members;
 use crate::bridge::status::Figures;
 use mcm_dp::client::{Connection, Direction};
+use st2110_net::configured::{self, codestream_sender};
 use st2110_net::engine::Engine;
 use st2110_net::send::{AncillarySender, AudioSender, Identity, Rider, Sending, VideoSender};
 use st2110_net::socket::Interface;
@@ -46,26 +48,28 @@ impl Egress {
             .join(Direction::Receive, &stream.config)
             .map_err(|error| format!("egress bridge: {error}"))?;
         let (watch, life) = session::pair(alarm);
-        let feed =
-            RingFeed { connection: Arc::clone(&connection), frame_size: stream.frame_size(), life };
         let destination = SocketAddr::new(stream.endpoint.ip_addr, stream.endpoint.port);
         let identity = identities.take(destination, stream.endpoint.payload_type);
-        let paths = paths::outgoing(&stream.endpoint, interface);
-        let mut pacing = stream.pacing();
-        let sending = match stream.essence {
+        let usual = interface;
+        let endpoint = &stream.endpoint;
+        let paths = configured::outgoing(endpoint, usual);
+        let mut pacing = endpoint.pacing.into();
+        let ring = |life| RingFeed {
+            connection: Arc::clone(&connection),
+            frame_size: stream.frame_size(),
+            life,
+        };
+        let mut codec = None;
+        let sending = match &stream.essence {
             Essence::Video { video, picture, layout } => {
-                let rider = stream
-                    .endpoint
-                    .ancillary
-                    .zip(paths::outgoing_rider(&stream.endpoint, interface));
-                let ancillary = rider.map(|(rider, paths)| Rider {
+                let ancillary = configured::rider(endpoint).map(|rider| Rider {
                     identity: Identity::random(rider.payload_type),
-                    paths,
+                    paths: configured::outgoing(&rider, usual),
                 });
                 let sender = VideoSender {
-                    picture,
-                    layout,
-                    packing: stream.packing(),
+                    picture: *picture,
+                    layout: *layout,
+                    packing: configured::packing(endpoint),
                     rate: video.rate,
                     pacing,
                     identity,
@@ -73,22 +77,38 @@ impl Egress {
                     ancillary,
                 };
                 pacing = sender.sender_type().unwrap_or(pacing);
+                sender.start(engine, ring(life))
+            }
+            Essence::Codestreams(video) => {
+                let limit = connection.payload_size();
+                let sender = codestream_sender(endpoint, video, limit, identity, usual);
+                pacing = sender.sender_type();
+                sender.start(engine, ring(life))
+            }
+            Essence::Coded(coding) => {
+                let counts = Arc::<CodecCounts>::default();
+                codec = Some(Arc::clone(&counts));
+                let (feed, limit) = encoding::start(coding, Arc::clone(&connection), counts, life)?;
+                let sender = codestream_sender(endpoint, &coding.video, limit, identity, usual);
+                pacing = sender.sender_type();
                 sender.start(engine, feed)
             }
             Essence::Audio { transport, audio } => {
-                AudioSender { transport, audio, identity, paths }.start(engine, feed)
+                let (transport, audio) = (*transport, *audio);
+                AudioSender { transport, audio, identity, paths }.start(engine, ring(life))
             }
             Essence::Ancillary(ancillary) => {
-                AncillarySender { ancillary, identity, paths }.start(engine, feed)
+                let ancillary = *ancillary;
+                AncillarySender { ancillary, identity, paths }.start(engine, ring(life))
             }
         }
         .map_err(|error| format!("connection.st2110: {error}"))?;
         if !watch.started() {
             return Err("its session on the network has ended at once".into());
         }
-        let local = paths::describe(&stream.endpoint, interface);
+        let local = configured::describe(endpoint, usual);
         let sdp = description::of_sender(stream, interface, pacing, identity.ssrc);
-        let figures = Arc::new(SendingFigures::new(&sending, local, sdp));
+        let figures = Arc::new(SendingFigures::new(&sending, codec, local, sdp));
         Ok(Self { connection, sending, destination, identity, identities, watch, figures })
     }
 }

@@ -1,5 +1,6 @@
 //! What sessions count, by name.
 
+use super::coding::CodecCounts;
 use crate::bridge::status::Figures;
 use st2110_net::receive::ReceiveStats;
 use st2110_net::send::SendStats;
@@ -18,6 +19,7 @@ pub(super) struct Sending {
     stats: Arc<SendStats>,
     /// Of the ancillary data that ride with video.
     rider: Option<Arc<SendStats>>,
+    codec: Option<Arc<CodecCounts>>,
     local: String,
     sdp: Option<String>,
 }
@@ -25,11 +27,12 @@ pub(super) struct Sending {
 impl Sending {
     pub(super) fn new(
         session: &st2110_net::send::Sending,
+        codec: Option<Arc<CodecCounts>>,
         local: String,
         sdp: Option<String>,
     ) -> Self {
         let (stats, rider) = (Arc::clone(session.stats()), session.ancillary_stats().cloned());
-        Self { stats, rider, local, sdp }
+        Self { stats, rider, codec, local, sdp }
     }
 }
 
@@ -59,16 +62,19 @@ impl Figures for Sending {
         if let Some(rider) = &self.rider {
             counters.push(("ancillary_packets", rider.get().packets));
         }
+        counters.extend(self.codec.iter().flat_map(|codec| codec.counters()));
         counters
     }
 
     fn measurements(&self) -> Vec<(&'static str, f64)> {
         let counts = self.stats.get();
-        vec![
+        let mut measured = vec![
             ("cinst_max", counts.cinst_max_milli as f64 / 1000.0),
             ("late_max_us", counts.late_max_ns as f64 / 1000.0),
             ("wake_late_max_us", counts.wake_late_max_ns as f64 / 1000.0),
-        ]
+        ];
+        measured.extend(self.codec.iter().map(|codec| codec.longest()));
+        measured
     }
 
     fn sdp(&self) -> Option<String> {
@@ -81,6 +87,7 @@ pub(super) struct Receiving {
     stats: Arc<ReceiveStats>,
     /// Of the ancillary data that ride with video.
     rider: Option<Arc<ReceiveStats>>,
+    codec: Option<Arc<CodecCounts>>,
     local: String,
     sdp: Option<String>,
 }
@@ -88,11 +95,12 @@ pub(super) struct Receiving {
 impl Receiving {
     pub(super) fn new(
         session: &st2110_net::receive::Receiving,
+        codec: Option<Arc<CodecCounts>>,
         local: String,
         sdp: Option<String>,
     ) -> Self {
         let (stats, rider) = (Arc::clone(session.stats()), session.ancillary_stats().cloned());
-        Self { stats, rider, local, sdp }
+        Self { stats, rider, codec, local, sdp }
     }
 }
 
@@ -148,11 +156,12 @@ impl Figures for Receiving {
             counters.push(("ancillary_packets", rider.packets));
             counters.push(("ancillary_lost", rider.lost));
         }
+        counters.extend(self.codec.iter().flat_map(|codec| codec.counters()));
         counters
     }
 
     fn measurements(&self) -> Vec<(&'static str, f64)> {
-        Vec::new()
+        self.codec.iter().map(|codec| codec.longest()).collect()
     }
 
     fn sdp(&self) -> Option<String> {

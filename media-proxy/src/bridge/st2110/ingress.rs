@@ -1,18 +1,23 @@
 //! A bridge from the network into a group.
 
+use super::coding::CodecCounts;
 use super::figures::Receiving as ReceivingFigures;
 use super::regions::Regions;
 use super::session::{self, Watch};
 use super::sink::RingSink;
 use super::stream::{Essence, Stream};
-use super::{description, paths};
+use super::{decoding, description};
 use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::members::Members;
 use crate::bridge::status::Figures;
 use mcm_dp::client::{Connection, Direction};
 use media::{ConnectionConfig, Delivery, EndOfStream, Options};
+use st2110_net::Incomplete;
+use st2110_net::configured::{self, codestream_receiver};
 use st2110_net::engine::Engine;
-use st2110_net::receive::{AncillaryReceiver, AudioReceiver, Origin, Receiving, VideoReceiver};
+use st2110_net::receive::{
+    AncillaryReceiver, AudioReceiver, CodestreamReceiver, Origin, Receiving, VideoReceiver,
+};
 use st2110_net::socket::Interface;
 use std::sync::Arc;
 
@@ -44,39 +49,64 @@ impl Ingress {
             .join(Direction::Send, &config)
             .map_err(|error| format!("ingress bridge: {error}"))?;
         let (watch, life) = session::pair(alarm);
-        let regions = Regions::new(&stream.config.payload);
-        let connected = Arc::clone(&connection);
-        let sink = RingSink { connection: connected, regions, first: true, life };
-        let paths = paths::incoming(&stream.endpoint, interface);
-        let origin = Origin::new(paths, stream.endpoint.payload_type);
-        let incomplete = stream.incomplete();
-        let receiving = match stream.essence {
+        let endpoint = &stream.endpoint;
+        let origin = Origin::new(configured::incoming(endpoint, interface), endpoint.payload_type);
+        let incomplete = configured::incomplete(endpoint);
+        let ring = |life| RingSink {
+            connection: Arc::clone(&connection),
+            regions: Regions::new(&stream.config.payload),
+            first: true,
+            life,
+        };
+        let mut codec = None;
+        let receiving = match &stream.essence {
             Essence::Video { video, picture, layout } => {
-                let rate = video.rate;
-                let rider = stream
-                    .endpoint
-                    .ancillary
-                    .zip(paths::incoming_rider(&stream.endpoint, interface));
-                let ancillary = rider.map(|(rider, paths)| Origin::new(paths, rider.payload_type));
+                let ancillary = configured::rider(endpoint).map(|rider| {
+                    Origin::new(configured::incoming(&rider, interface), rider.payload_type)
+                });
+                let (picture, layout, rate) = (*picture, *layout, video.rate);
                 let receiver =
                     VideoReceiver { picture, layout, rate, origin, incomplete, ancillary };
+                receiver.start(engine, ring(life))
+            }
+            Essence::Codestreams(video) => {
+                let limit = connection.payload_size();
+                codestream_receiver(endpoint, video, limit, interface).start(engine, ring(life))
+            }
+            Essence::Coded(coding) => {
+                let counts = Arc::<CodecCounts>::default();
+                codec = Some(Arc::clone(&counts));
+                // No sender makes pictures larger by encoding them.
+                let limit = coding.frame_size();
+                let receiver = codestream_receiver(endpoint, &coding.video, limit, interface);
+                // What is left of a codestream cannot be decoded, so the last whole one takes its place.
+                let incomplete = match receiver.incomplete {
+                    Incomplete::Deliver | Incomplete::Repeat => Incomplete::Repeat,
+                    Incomplete::Drop => Incomplete::Drop,
+                };
+                let receiver = CodestreamReceiver { incomplete, ..receiver };
+                let metadata = config.max_metadata_size as usize;
+                let ring = Arc::clone(&connection);
+                let sink = decoding::start(coding, ring, metadata, counts, life)?;
                 receiver.start(engine, sink)
             }
             Essence::Audio { transport, audio } => {
-                AudioReceiver { transport, audio, origin, incomplete }.start(engine, sink)
+                let (transport, audio) = (*transport, *audio);
+                AudioReceiver { transport, audio, origin, incomplete }.start(engine, ring(life))
             }
             Essence::Ancillary(ancillary) => {
-                let limit = connection.payload_size();
-                AncillaryReceiver { ancillary, limit, origin, incomplete }.start(engine, sink)
+                let (ancillary, limit) = (*ancillary, connection.payload_size());
+                let receiver = AncillaryReceiver { ancillary, limit, origin, incomplete };
+                receiver.start(engine, ring(life))
             }
         }
         .map_err(|error| format!("connection.st2110: {error}"))?;
         if !watch.started() {
             return Err("its session on the network has ended at once".into());
         }
-        let local = paths::describe(&stream.endpoint, interface);
+        let local = configured::describe(endpoint, interface);
         let sdp = description::of_receiver(stream);
-        let figures = Arc::new(ReceivingFigures::new(&receiving, local, sdp));
+        let figures = Arc::new(ReceivingFigures::new(&receiving, codec, local, sdp));
         Ok(Self { connection, receiving, watch, figures })
     }
 }

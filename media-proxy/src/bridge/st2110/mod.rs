@@ -3,15 +3,17 @@
 //! An egress bridge gives frames straight from the ring's slots to the engine of `st2110-net`, which packetises them; an ingress
 //! bridge has packets placed straight into the slots of its own ring.
 
+mod coding;
+mod decoding;
 mod description;
 mod egress;
+mod encoding;
 mod feed;
 mod figures;
 mod identities;
 mod ingress;
 mod interface;
 mod mac;
-mod paths;
 mod regions;
 mod session;
 mod sink;

@@ -29,6 +29,17 @@ pub(super) struct Life {
     _over: SyncSender<()>,
 }
 
+/// Whether a session shall end, for threads that work for it.
+#[derive(Clone, Debug)]
+pub(super) struct Ending(Arc<AtomicU8>);
+
+impl Ending {
+    /// Whether it shall end.
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(SeqCst) == ENDING
+    }
+}
+
 /// Both sides of a session that is about to start.
 pub(super) fn pair(alarm: Alarm) -> (Watch, Life) {
     let phase = Arc::new(AtomicU8::new(STARTING));
@@ -57,6 +68,11 @@ impl Watch {
 }
 
 impl Life {
+    /// For threads that work for the session.
+    pub(super) fn ending(&self) -> Ending {
+        Ending(Arc::clone(&self.phase))
+    }
+
     /// Whether the session shall end.
     pub(super) fn is_ending(&self) -> bool {
         self.phase.load(SeqCst) == ENDING

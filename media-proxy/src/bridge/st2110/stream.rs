@@ -1,12 +1,11 @@
 //! What a bridge's configuration means to the engine.
 
+use super::coding::Coding;
 use media::{
-    Ancillary, Audio, Codec, ConnectionConfig, Endpoint, IncompleteFrames, Payload, St2110,
-    Transport, Video,
+    Ancillary, Audio, Codec, ConnectionConfig, Endpoint, Payload, St2110, Transport, Video,
 };
-use st2110::pacing::SenderType;
-use st2110::video::{Depth, FrameLayout, Packing, Picture, Sampling, Scan, WireFormat};
-use st2110_net::Incomplete;
+use st2110::video::{FrameLayout, Picture};
+use st2110_net::configured::picture;
 
 /// A stream that this version can carry.
 #[derive(Clone, Debug)]
@@ -21,6 +20,10 @@ pub(super) struct Stream {
 pub(super) enum Essence {
     /// ST 2110-20.
     Video { video: Video, picture: Picture, layout: FrameLayout },
+    /// ST 2110-22, of which the program has the codestreams.
+    Codestreams(Video),
+    /// ST 2110-22, encoded and decoded here.
+    Coded(Coding),
     /// ST 2110-30 and -31.
     Audio { transport: Transport, audio: Audio },
     /// ST 2110-40.
@@ -40,19 +43,23 @@ impl Stream {
             ));
         };
         let essence = match (endpoint.transport, &config.payload) {
-            (Transport::St2110_20, Payload::Video(video)) => essence_of_video(endpoint, *video)?,
+            (Transport::St2110_20, Payload::Video(video)) => {
+                let found = picture(config).map_err(|error| error.to_string())?;
+                let (picture, layout) = found.ok_or("payload.video is needed")?;
+                Essence::Video { video: *video, picture, layout }
+            }
+            (Transport::St2110_22, Payload::Video(video)) => match config.codec() {
+                Some(Codec::Application) => Essence::Codestreams(*video),
+                _ => Essence::Coded(Coding::of(endpoint, *video)?),
+            },
             (transport @ (Transport::St2110_30 | Transport::St2110_31), Payload::Audio(audio)) => {
                 Essence::Audio { transport, audio: *audio }
             }
             (Transport::St2110_40, Payload::Ancillary(ancillary)) => Essence::Ancillary(*ancillary),
             (transport, payload) => {
-                let codec = match endpoint.codec {
-                    Some(Codec::JpegXs) => " encoded by the mesh",
-                    _ => "",
-                };
                 let kind = payload.kind();
                 return Err(format!(
-                    "connection.st2110.transport: {transport} with payload {kind}{codec} is not in this version"
+                    "connection.st2110.transport: {transport} does not carry payload {kind}"
                 ));
             }
         };
@@ -64,67 +71,10 @@ impl Stream {
         match &self.essence {
             Essence::Video { video, .. } => video.frame_size().ok(),
             // A buffer may hold several packets, or as much as there is.
-            Essence::Audio { .. } | Essence::Ancillary(_) => None,
+            Essence::Codestreams(_)
+            | Essence::Coded(_)
+            | Essence::Audio { .. }
+            | Essence::Ancillary(_) => None,
         }
     }
-
-    /// The wish for the sender's type.
-    pub(super) fn pacing(&self) -> SenderType {
-        match self.endpoint.pacing {
-            media::Pacing::Narrow => SenderType::Narrow,
-            media::Pacing::Linear => SenderType::NarrowLinear,
-            media::Pacing::Wide => SenderType::Wide,
-        }
-    }
-
-    /// What becomes of frames with gaps.
-    pub(super) fn incomplete(&self) -> Incomplete {
-        match self.endpoint.incomplete_frames {
-            IncompleteFrames::Deliver => Incomplete::Deliver,
-            IncompleteFrames::Repeat => Incomplete::Repeat,
-            IncompleteFrames::Drop => Incomplete::Drop,
-        }
-    }
-
-    /// How rows are cut into packets.
-    pub(super) fn packing(&self) -> Packing {
-        match self.endpoint.packing {
-            media::Packing::Gpm => Packing::General,
-            media::Packing::Bpm => Packing::Block,
-        }
-    }
-}
-
-fn essence_of_video(endpoint: &St2110, video: Video) -> Result<Essence, String> {
-    let format = match endpoint.wire_format {
-        Some(wire) => wire_format(wire)?,
-        None => wire_format(media::WireFormat::of(video.pixel_format))?,
-    };
-    let scan = match video.scan {
-        media::Scan::Progressive => Scan::Progressive,
-        media::Scan::Interlaced => Scan::Interlaced,
-        media::Scan::Psf => Scan::Psf,
-    };
-    let picture =
-        Picture::new(format, video.width, video.height, scan).map_err(|error| error.to_string())?;
-    let layout = FrameLayout::Mesh(video.pixel_format);
-    Ok(Essence::Video { video, picture, layout })
-}
-
-fn wire_format(wire: media::WireFormat) -> Result<WireFormat, String> {
-    let refused = || {
-        format!(
-            "wire format {} with {} bits: 4:2:2, 4:2:0, 4:4:4 and RGB with 8, 10 or 12 bits are allowed",
-            wire.sampling, wire.depth
-        )
-    };
-    let sampling = match wire.sampling {
-        media::Sampling::YCbCr444 => Sampling::YCbCr444,
-        media::Sampling::YCbCr422 => Sampling::YCbCr422,
-        media::Sampling::YCbCr420 => Sampling::YCbCr420,
-        media::Sampling::Rgb => Sampling::Rgb,
-        media::Sampling::Key => return Err(refused()),
-    };
-    let depth = Depth::ALL.into_iter().find(|depth| depth.bits() == usize::from(wire.depth));
-    Ok(WireFormat { sampling, depth: depth.ok_or_else(refused)? })
 }

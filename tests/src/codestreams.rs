@@ -1,0 +1,40 @@
+//! Codestreams of JPEG XS for tests, and what stands in for the library that makes real ones.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+#[path = "../../crates/st2110/src/jpegxs/sample.rs"]
+mod sample;
+
+/// A codestream of three slices, different for each number: right in its markers, and not a picture.
+#[must_use]
+pub fn codestream(number: u8) -> Vec<u8> {
+    let slices = vec![5_000, 9_000 + usize::from(number) * 700, 3_000];
+    sample::codestream(&sample::Sample {
+        slices,
+        fill: number,
+        length_known: number.is_multiple_of(2),
+    })
+}
+
+/// A directory with a `libSvtJpegxs.so.0` that stores samples as they are. `None`, loudly, where there is no C compiler.
+///
+/// # Panics
+/// In continuous integration, if there is none; and if the stand-in does not compile.
+#[must_use]
+pub fn stand_in() -> Option<(tempfile::TempDir, PathBuf)> {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/jpegxs/tests/stand_in.c");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().to_owned();
+    let mut cc = Command::new("cc");
+    cc.args(["-std=c99", "-shared", "-fPIC", "-o"]);
+    match cc.arg(path.join("libSvtJpegxs.so.0")).arg(source).status() {
+        Ok(status) => assert!(status.success(), "{source} does not compile"),
+        Err(error) => {
+            assert!(std::env::var_os("CI").is_none(), "cc is needed: {error}");
+            eprintln!("SKIPPED: a C compiler is needed: {error}");
+            return None;
+        }
+    }
+    Some((directory, path))
+}
