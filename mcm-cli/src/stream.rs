@@ -1,7 +1,7 @@
 //! A stream as a command is told about it: by a connection's configuration, or a session description.
 
 use crate::error::CliError;
-use media::{ConnectionConfig, Endpoint, Payload, SdpSource, St2110, Video};
+use media::{Codec, ConnectionConfig, Endpoint, Payload, SdpSource, St2110, Transport, Video};
 use st2110::sdp::{Role, describe};
 use std::io::Read;
 
@@ -59,9 +59,29 @@ pub(crate) fn load(path: &str, role: Role, wishes: Wishes) -> Result<ConnectionC
             ..*video
         };
     }
-    let config = ConnectionConfig::new(Endpoint::St2110(description.stream()), payload);
+    let mut stream = description.stream();
+    let compressed = stream.transport == Transport::St2110_22;
+    if compressed {
+        stream.codec = Some(Codec::Application);
+    }
+    let mut config = ConnectionConfig::new(Endpoint::St2110(stream), payload);
+    if compressed {
+        // No codestream is larger than the frame that it encodes.
+        config.max_payload_size = config.payload_size();
+    }
     config.validate().map_err(fail)?;
     Ok(config)
+}
+
+/// Bytes of a frame's codestreams at most.
+pub(crate) fn codestreams(config: &ConnectionConfig) -> Result<usize, CliError> {
+    match config.codec() {
+        Some(Codec::Application) => Ok(config.payload_size() as usize),
+        _ => Err(CliError::Stream(
+            "connection.st2110.codec: this command does not encode or decode: codec application and maxPayloadSize are needed"
+                .into(),
+        )),
+    }
 }
 
 /// The stream of a configuration.

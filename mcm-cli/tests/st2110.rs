@@ -1,6 +1,8 @@
 //! `mcm sdp`, `mcm analyze` and `mcm st2110` as programs, over loopback.
 
 mod common;
+#[path = "../../crates/st2110/src/jpegxs/sample.rs"]
+mod sample;
 
 use common::{Place, free_port, mcm, noise, run, text, wait_for_port};
 
@@ -51,6 +53,20 @@ fn ancillary_data_there_and_back() {
         file.extend(&block[..len]);
     }
     there_and_back("ancillary", "st2110-40", r#"{"ancillary": {"fps": 25}}"#, &file, 5);
+}
+
+#[test]
+fn codestreams_there_and_back() {
+    let mut file = Vec::new();
+    for fill in 0..5 {
+        let slices = vec![5000, 900 * usize::from(fill)];
+        let sample = sample::Sample { slices, fill, ..Default::default() };
+        let codestream = sample::codestream(&sample);
+        file.extend((codestream.len() as u32).to_be_bytes());
+        file.extend(codestream);
+    }
+    let video = r#"{"video": {"width": 640, "height": 360, "fps": 25}}, "maxPayloadSize": 100000"#;
+    there_and_back("codestreams", "st2110-22", video, &file, 5);
 }
 
 const SDP: &str = "v=0\no=- 1 1 IN IP4 127.0.0.1\ns=x\nt=0 0\nm=audio 5004 RTP/AVP 97\nc=IN IP4 127.0.0.1\n\
@@ -104,11 +120,17 @@ fn what_cannot_be_done_is_said() {
         "group.json",
         br#"{"connection": {"multipointGroup": {"urn": "x"}}, "payload": {"audio": {}}}"#,
     );
+    let coded = place.file(
+        "coded.json",
+        br#"{"connection": {"st2110": {"transport": "st2110-22", "ipAddr": "127.0.0.1", "port": 5004}},
+            "payload": {"video": {}}}"#,
+    );
     for (arguments, status, word) in [
         (vec!["sdp"], 2, "FILE or STREAM is missing"),
         (vec!["sdp", "-s", "127.0.0.1:1", "239.1.1.1:5004"], 1, "media proxy at 127.0.0.1:1"),
         (vec!["sdp", "/nonexistent"], 1, "/nonexistent"),
         (vec!["st2110", "send"], 2, "STREAM and FILE"),
+        (vec!["st2110", "send", &coded, "/dev/null"], 1, "does not encode"),
         (vec!["st2110", "sideways", "a", "b"], 2, "send or recv"),
         (vec!["st2110", "send", &group, "/dev/null"], 1, "needs connection.st2110"),
         (vec!["analyze"], 2, "STREAM is missing"),

@@ -18,6 +18,7 @@ impl Framing {
         let size = config.payload_size() as usize;
         match config.payload {
             Payload::Ancillary(_) => Self::Counted(size),
+            _ if config.codec().is_some() => Self::Counted(size),
             _ => Self::Fixed(size),
         }
     }

@@ -19,8 +19,8 @@ usage: mcm st2110 send [OPTIONS] STREAM FILE
        mcm st2110 recv [OPTIONS] STREAM FILE
 
 Sends what is in a file as an ST 2110 stream, or writes a stream that is received to a file. No media proxy is needed.
-The file has the frames one after the other, as buffers of the mesh hold them: raw pixels, or audio. Ancillary data have their length
-before each frame: four bytes, big endian.
+The file has the frames one after the other, as buffers of the mesh hold them: raw pixels, or audio. Ancillary data and
+JPEG XS have their length before each frame: four bytes, big endian.
 
   -i, --interface NAME       address of this host, or kernel:NAME
   -n, --frames N             end after so many frames (of audio: packet times)

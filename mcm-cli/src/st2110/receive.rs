@@ -3,10 +3,10 @@
 use super::framing::Framing;
 use super::{Options, engine, warn};
 use crate::error::CliError;
-use crate::stream::{load, st2110};
+use crate::stream::{codestreams, load, st2110};
 use media::{ConnectionConfig, Payload, Transport};
 use st2110::sdp::Role;
-use st2110_net::configured::{incoming, incomplete, picture};
+use st2110_net::configured::{codestream_receiver, incoming, incomplete, picture};
 use st2110_net::engine::{Engine, Over};
 use st2110_net::receive::{AncillaryReceiver, AudioReceiver, Origin, Receiving, VideoReceiver};
 use st2110_net::{FrameSink, FrameSlot, Received};
@@ -138,6 +138,10 @@ fn start(
             let (rate, ancillary) = (video.rate, None);
             VideoReceiver { picture, layout, rate, origin, incomplete, ancillary }
                 .start(engine, sink)?
+        }
+        (Transport::St2110_22, Payload::Video(video)) => {
+            let limit = codestreams(config)?;
+            codestream_receiver(stream, video, limit, &options.interface).start(engine, sink)?
         }
         (transport, Payload::Audio(audio)) => {
             AudioReceiver { transport, audio: *audio, origin, incomplete }.start(engine, sink)?

@@ -3,10 +3,10 @@
 use super::framing::Framing;
 use super::{Options, engine, warn};
 use crate::error::CliError;
-use crate::stream::{load, st2110};
+use crate::stream::{codestreams, load, st2110};
 use media::{ConnectionConfig, Payload, Tai, Transport};
 use st2110::sdp::Role;
-use st2110_net::configured::{outgoing, packing, picture};
+use st2110_net::configured::{codestream_sender, outgoing, packing, picture};
 use st2110_net::engine::{Engine, Over};
 use st2110_net::send::{AncillarySender, AudioSender, Identity, Sending, VideoSender};
 use st2110_net::{FrameFeed, HeldFrame, Next};
@@ -149,6 +149,11 @@ fn start(
             let (packing, rate, pacing) = (packing(stream), video.rate, stream.pacing.into());
             let ancillary = None;
             VideoSender { picture, layout, packing, rate, pacing, identity, paths, ancillary }
+                .start(engine, feed)?
+        }
+        (Transport::St2110_22, Payload::Video(video)) => {
+            let limit = codestreams(config)?;
+            codestream_sender(stream, video, limit, identity, &options.interface)
                 .start(engine, feed)?
         }
         (transport, Payload::Audio(audio)) => {
