@@ -82,8 +82,8 @@ fn connect(client: &Arc<Client>, direction: Direction, config: &Value) -> Arc<Co
 /// The codestreams of a frame.
 fn frame(scan: &str, number: u8) -> Vec<u8> {
     match scan {
-        "progressive" => codestream(number),
-        _ => [codestream(number), codestream(number + 100)].concat(),
+        "progressive" => codestream(number, number.is_multiple_of(2)),
+        _ => [codestream(number, true), codestream(number + 100, true)].concat(),
     }
 }
 

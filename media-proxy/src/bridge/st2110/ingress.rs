@@ -21,6 +21,9 @@ use st2110_net::receive::{
 use st2110_net::socket::Interface;
 use std::sync::Arc;
 
+/// Room for the headers of a frame's codestreams.
+const HEADERS: usize = 4096;
+
 /// The source of its group, whose frames come from the network.
 pub(super) struct Ingress {
     connection: Arc<Connection>,
@@ -76,8 +79,8 @@ impl Ingress {
             Essence::Coded(coding) => {
                 let counts = Arc::<CodecCounts>::default();
                 codec = Some(Arc::clone(&counts));
-                // No sender makes pictures larger by encoding them.
-                let limit = coding.frame_size();
+                // No encoder makes pictures much larger than they are.
+                let limit = coding.frame_size() / 8 * 9 + HEADERS;
                 let receiver = codestream_receiver(endpoint, &coding.video, limit, interface);
                 // What is left of a codestream cannot be decoded, so the last whole one takes its place.
                 let incomplete = match receiver.incomplete {
