@@ -2,14 +2,17 @@
 
 mod ancillary;
 mod audio;
+mod codestreams;
 mod frames;
 mod outgoing;
 mod paths;
 mod pictures;
+mod planned;
 mod stats;
 
 pub use ancillary::{AncillarySender, Rider};
 pub use audio::AudioSender;
+pub use codestreams::CodestreamSender;
 pub use pictures::VideoSender;
 pub use stats::{PathSent, PathSentCounters, SendCounters, SendStats, Sent};
 
