@@ -2,15 +2,12 @@
 
 mod common;
 
-use std::{
-    net::{SocketAddr, UdpSocket},
-    sync::Arc,
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use common::{
     Hosts,
     frames::{Queue, Store, frame},
-    wait_for,
+    local_address, wait_for,
 };
 use media::{
     Ancillary, Audio, AudioFormat, FrameRate, PacketTime, PixelFormat, SampleRate, Tai, Transport,
@@ -29,10 +26,6 @@ use st2110_net::{
 };
 
 const P50: FrameRate = FrameRate { num: 50, den: 1 };
-
-fn local() -> SocketAddr {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
 
 fn origin(address: SocketAddr, payload_type: u8) -> Origin {
     Origin::new(vec![ReceiverOptions::new(address.ip(), address.port())], payload_type)
@@ -84,7 +77,7 @@ fn audio_is_exact_in_all_codings_and_packet_times() {
             transport,
             audio(channels, format, sent),
             audio(channels, format, received),
-            local(),
+            local_address(),
         );
         let (queue, store) = (Queue::default(), Store::default());
         let receiving = receiver.start(&engine, store.clone()).unwrap();
@@ -180,7 +173,7 @@ fn many_audio_streams_share_two_threads() {
     let form = audio(2, AudioFormat::PcmS24be, PacketTime::Ms1);
     let streams: Vec<_> = (0..40)
         .map(|seed| {
-            let (sender, receiver) = pair(Transport::St2110_30, form, form, local());
+            let (sender, receiver) = pair(Transport::St2110_30, form, form, local_address());
             let (queue, store) = (Queue::default(), Store::default());
             let receiving = receiver.start(&engine, store.clone()).unwrap();
             let samples = noise(seed, 288 * 100);
@@ -226,7 +219,7 @@ fn blocks(fields: usize) -> Vec<Vec<u8>> {
 fn ancillary_data_are_exact() {
     let engine = Engine::new(EngineOptions::default());
     for (scan, fields) in [(media::Scan::Progressive, 1), (media::Scan::Interlaced, 2)] {
-        let address = local();
+        let address = local_address();
         let ancillary = Ancillary { rate: P50, scan };
         let sender = AncillarySender {
             ancillary,
@@ -264,7 +257,7 @@ fn ancillary_data_are_exact() {
 fn ancillary_data_ride_with_video() {
     let engine = Engine::new(EngineOptions::default());
     for scan in [Scan::Progressive, Scan::Interlaced] {
-        let (address, beside) = (local(), local());
+        let (address, beside) = (local_address(), local_address());
         let picture = Picture::new(WireFormat::YCBCR_422_10, 320, 180, scan).unwrap();
         let layout = FrameLayout::Mesh(PixelFormat::Yuv422p10le);
         let sender = VideoSender {
