@@ -38,6 +38,8 @@ pub enum Target {
     AtMost(f64),
     /// The ring's figure is at least this.
     AtLeast(f64),
+    /// The ring's figure is at most by this greater than the floor's.
+    AddsAtMost(f64),
 }
 
 /// One line of the table.
@@ -72,6 +74,7 @@ impl Case {
             Target::RatioAtLeast(least) => self.ratio >= least,
             Target::AtMost(most) => self.ring.median <= most,
             Target::AtLeast(least) => self.ring.median >= least,
+            Target::AddsAtMost(most) => self.ring.median - self.floor.median <= most,
         });
         self.target = Some(target);
         self
@@ -120,6 +123,7 @@ impl fmt::Display for Target {
             Self::RatioAtLeast(least) => write!(f, "ratio ≥ {least}"),
             Self::AtMost(most) => write!(f, "≤ {most}"),
             Self::AtLeast(least) => write!(f, "≥ {least}"),
+            Self::AddsAtMost(most) => write!(f, "floor + {most}"),
         }
     }
 }

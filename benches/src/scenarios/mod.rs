@@ -1,5 +1,6 @@
 //! The scenarios, and how they are chosen.
 
+mod fabric;
 mod fill;
 mod flat;
 mod paced;
@@ -50,11 +51,13 @@ pub enum Scenario {
     Spinning,
     /// Pixels to packets of ST 2110-20 and back.
     Packing,
+    /// From node to node, beside bare TCP.
+    Fabric,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Video,
         Self::Audio,
         Self::Flat,
@@ -63,6 +66,7 @@ impl Scenario {
         Self::Pipe,
         Self::Spinning,
         Self::Packing,
+        Self::Fabric,
     ];
 
     /// The name on the command line.
@@ -77,6 +81,7 @@ impl Scenario {
             Self::Pipe => "pipe",
             Self::Spinning => "spinning",
             Self::Packing => "packing",
+            Self::Fabric => "fabric",
         }
     }
 
@@ -92,6 +97,7 @@ impl Scenario {
             Self::Pipe => "the same through a pipe, as a baseline",
             Self::Spinning => "spinning where it cannot help, against none",
             Self::Packing => "1080 lines of video to packets of ST 2110-20 and back",
+            Self::Fabric => "1080p 10-bit 4:2:2 frames from node to node over TCP, beside bare TCP",
         }
     }
 }
@@ -144,6 +150,7 @@ pub fn run<E: From<BenchError>>(
             Scenario::Pipe => pipe::run(options, &mut report)?,
             Scenario::Spinning => spinning::run(options, &mut report)?,
             Scenario::Packing => packing::run(options, &mut report)?,
+            Scenario::Fabric => fabric::run(options, &mut report)?,
         }
     }
     refused.into_inner().map_or(Ok(cases), Err)
