@@ -24,7 +24,7 @@ fn finish(mut source: Role, receivers: Vec<Role>) -> Vec<Report> {
     let end = source.until("the source stands still", |report| report.asleep);
     let mut reports = Vec::new();
     for mut receiver in receivers {
-        receiver.until("the last frame", |report| report.index + 1 == end.index);
+        receiver.until("the last frame", |report| report.index + 1 == end.frames);
         reports.push(receiver.end());
     }
     source.end();
