@@ -15,6 +15,8 @@ pub enum Unit {
     PerSecond,
     /// 10⁹ bytes a second.
     GigabytesPerSecond,
+    /// Percent: of one processor, or of all frames.
+    Percent,
 }
 
 /// A measured value.
@@ -97,6 +99,7 @@ impl fmt::Display for Unit {
             Self::Nanoseconds => "ns",
             Self::PerSecond => "/s",
             Self::GigabytesPerSecond => "GB/s",
+            Self::Percent => "%",
         })
     }
 }

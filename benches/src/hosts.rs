@@ -5,6 +5,7 @@ use std::fs::File;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
+use std::thread;
 
 /// The first host and its neighbours; without the right to make namespaces all of them are this host.
 #[derive(Debug)]
@@ -67,6 +68,19 @@ impl Hosts {
         let network = Some(rustix::thread::LinkNameSpaceType::Network);
         rustix::thread::move_into_link_name_space(namespace.as_fd(), network)
             .map_err(BenchError::system("setns"))
+    }
+
+    /// Runs something on a host. Sockets that it opens stay there.
+    pub(crate) fn on<T: Send>(
+        &self,
+        host: usize,
+        run: impl FnOnce() -> Result<T, BenchError> + Send,
+    ) -> Result<T, BenchError> {
+        let there = || self.enter(host).and_then(|()| run());
+        thread::scope(|scope| match scope.spawn(there).join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
     }
 
     fn remove(&mut self) {
