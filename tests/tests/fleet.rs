@@ -3,7 +3,7 @@
 use mcm_tests::fleet::{AGENT, Fleet};
 use mcm_tests::role::{Report, Role, Spec};
 use mcm_tests::{config, wait};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A star from host 1 to both others.
 fn wait_star(fleet: &Fleet) {
@@ -12,8 +12,10 @@ fn wait_star(fleet: &Fleet) {
     fleet.wait_bridges(3, &[("rdma", true, "10.77.0.1")]);
 }
 
+/// A group whose source waits for receivers that are slow because this machine is busy. By itself it would do so for 100 ms.
 fn group(name: &str) -> Value {
-    config::blob(name, 60_000)
+    let patience = json!({ "options": { "stallTimeoutMilliseconds": 20_000 } });
+    config::with(config::blob(name, 60_000), patience)
 }
 
 /// Stops the source, waits until everybody has its last frame, and ends everybody. Nobody has missed anything since it began
