@@ -227,3 +227,63 @@ fn video_to_gstreamer() {
         });
     }
 }
+
+fn audio(format: &str) -> Value {
+    json!({
+        "connection": { "st2110": {
+            "ipAddr": GROUP, "port": 5004, "payloadType": 97, "transport": "st2110-30",
+        }},
+        "payload": { "audio": {
+            "channels": 2, "sampleRate": 48000, "format": format, "packetTime": "1ms",
+        }},
+        "bufferQueueCapacity": 128,
+    })
+}
+
+/// Sound in which every run of bytes longer than a packet is unique.
+fn sound(bytes: usize) -> Vec<u8> {
+    let mut random = mcm_tests::random::Random::new(7);
+    (0..bytes).map(|_| random.below(256) as u8).collect()
+}
+
+#[test]
+fn audio_from_ffmpeg() {
+    let Some(place) = Place::new("ffmpeg", "ffmpeg") else { return };
+    for (format, encoding, size) in [("pcm_s24be", 4_u32, 3), ("pcm_s16be", 3, 2)] {
+        let packet = 48 * 2 * size;
+        let sound = sound(30 * 48_000 * 2 * size);
+        let file = place.file(&format!("{format}.au"));
+        // A Sun audio file, which FFmpeg reads in pieces of a packet's length: in longer ones it would send in bursts, with pauses
+        // longer than any receiver of ST 2110-30 waits.
+        let header = [0x2e73_6e64, 24, sound.len() as u32, encoding, 48_000, 2];
+        let header: Vec<_> = header.into_iter().flat_map(u32::to_be_bytes).collect();
+        std::fs::write(&file, [header.as_slice(), &sound].concat()).unwrap();
+        let config = audio(format).to_string();
+        let receiver = place.client.connect(Direction::Receive, &config).expect("a connection");
+        let args = format!(
+            "-loglevel error -re -f lavfi -i amovie={},asetnsamples=n=48:p=0 -c:a {format} -payload_type 97 \
+             -f rtp rtp://{GROUP}:5004?pkt_size={}",
+            file.display(),
+            12 + packet
+        );
+        let _ffmpeg = place.peer("ffmpeg", &args);
+        // FFmpeg sends in bursts, and a busy machine may let this program be late; then it misses buffers, and is told how many.
+        let mut origin = None;
+        let mut whole = 0;
+        while whole < 300 {
+            let buffer = receiver.get(Timeout::After(wait::DEADLINE)).expect("a buffer");
+            if buffer.info().incomplete {
+                continue;
+            }
+            let sequence = buffer.info().sequence as usize;
+            let (first, start) = *origin.get_or_insert_with(|| {
+                let mut places = (0..sound.len()).step_by(2 * size);
+                let found = places.find(|at| sound[*at..].starts_with(buffer.payload()));
+                (sequence, found.expect("the first buffer is of the sound"))
+            });
+            let place = start + (sequence - first) * packet;
+            assert!(sound[place..].starts_with(buffer.payload()), "buffer {sequence} is exact");
+            whole += 1;
+        }
+    }
+}
