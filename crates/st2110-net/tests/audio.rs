@@ -60,6 +60,19 @@ fn noise(seed: usize, len: usize) -> Vec<u8> {
     (0..len).map(|index| ((index + seed * 4099).wrapping_mul(2_654_435_761) >> 13) as u8).collect()
 }
 
+/// Hands buffers over with the times of samples without a gap, however late the busy host is with them.
+fn push_on_grid<'a>(
+    queue: &Queue,
+    engine: &Engine,
+    buffers: impl Iterator<Item = &'a [u8]>,
+    samples: u64,
+) {
+    let begin = engine.clock().now().as_nanos();
+    for (index, bytes) in (0..).zip(buffers) {
+        queue.push(bytes, Some(Tai::from_nanos(begin + pair_ns(index * samples))));
+    }
+}
+
 #[test]
 fn audio_is_exact_in_all_codings_and_packet_times() {
     use AudioFormat as F;
@@ -83,9 +96,8 @@ fn audio_is_exact_in_all_codings_and_packet_times() {
         let receiving = receiver.start(&engine, store.clone()).unwrap();
         let buffer = audio(channels, format, sent).packet_size().unwrap();
         let samples = noise(1, buffer * 160);
-        for bytes in samples.chunks(buffer) {
-            queue.push(bytes, None);
-        }
+        let step = u64::from(sent.samples_per_packet(SampleRate::Hz48000).unwrap());
+        push_on_grid(&queue, &engine, samples.chunks(buffer), step);
         let _sending = sender.start(&engine, queue.clone()).unwrap();
         let out = audio(channels, format, received).packet_size().unwrap();
         let count = samples.len() / out;
@@ -140,7 +152,7 @@ fn lost_audio_is_silent_repeated_or_dropped_and_counted() {
         let receiving = hosts.on(1, || receiver.start(&engine, store.clone()).unwrap());
         let _sending = hosts.on(0, || sender.start(&engine, queue.clone()).unwrap());
         let sent: Vec<Arc<[u8]>> = (0..105).map(|seed| noise(seed, 192).into()).collect();
-        sent.iter().for_each(|bytes| queue.push(bytes.clone(), None));
+        push_on_grid(&queue, &engine, sent.iter().map(|bytes| &bytes[..]), 48);
         let expected = if incomplete == Incomplete::Drop { 95 } else { 105 };
         wait_for("all buffers", || store.len() >= expected);
         let got = receiving.stats().get();
@@ -177,7 +189,7 @@ fn many_audio_streams_share_two_threads() {
             let (queue, store) = (Queue::default(), Store::default());
             let receiving = receiver.start(&engine, store.clone()).unwrap();
             let samples = noise(seed, 288 * 100);
-            samples.chunks(288).for_each(|bytes| queue.push(bytes, None));
+            push_on_grid(&queue, &engine, samples.chunks(288), 48);
             let sending = sender.start(&engine, queue).unwrap();
             (sending, receiving, store, samples)
         })
