@@ -4,15 +4,12 @@ mod common;
 #[path = "../../st2110/src/jpegxs/sample.rs"]
 mod sample;
 
-use std::{
-    net::{SocketAddr, UdpSocket},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use common::{
     Hosts,
     frames::{Queue, Store, frame},
-    wait_for,
+    local_address, wait_for,
 };
 use media::{FrameRate, PixelFormat, Scan, Tai};
 use st2110::{
@@ -30,10 +27,6 @@ use st2110_net::{
 
 const P50: FrameRate = FrameRate { num: 50, den: 1 };
 const LIMIT: usize = 200_000;
-
-fn local() -> SocketAddr {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
 
 fn codestream(slices: &[usize], fill: u8) -> Vec<u8> {
     sample::codestream(&sample::Sample { slices: slices.to_vec(), fill, ..Default::default() })
@@ -90,7 +83,7 @@ fn codestreams_are_exact_in_both_modes_and_all_scans() {
     let engine = Engine::new(EngineOptions::default());
     for mode in [PacketMode::Codestream, PacketMode::Slice] {
         for scan in [Scan::Progressive, Scan::Interlaced, Scan::Psf] {
-            let (mut sender, receiver) = pair(mode, scan, local());
+            let (mut sender, receiver) = pair(mode, scan, local_address());
             // Boxes go ahead of the codestreams, and are taken off again.
             sender.information = (scan != Scan::Psf).then_some(VideoInformation {
                 rate: P50,
@@ -173,7 +166,7 @@ fn lost_packets_of_a_codestream() {
 #[test]
 fn a_received_stream_is_judged() {
     let engine = Engine::new(EngineOptions::default());
-    let address = local();
+    let address = local_address();
     let picture =
         Picture::new(WireFormat::YCBCR_422_10, 640, 360, st2110::video::Scan::Progressive).unwrap();
     let layout = FrameLayout::Mesh(PixelFormat::Yuv422p10le);
