@@ -363,7 +363,7 @@ mod tests {
         let expected = St2110::new("239.0.0.1".parse().unwrap(), 5004);
         assert_eq!(read.endpoint, Endpoint::St2110(expected));
         type Change = fn(&mut sdk::ConfigSt2110);
-        let wrong: [(&str, Change); 8] = [
+        let wrong: [(&str, Change); 9] = [
             ("connection.st2110.packing", |s| s.packing = "tight".into()),
             ("connection.st2110.packetMode", |s| s.packet_mode = "2".into()),
             ("connection.st2110.ttl", |s| s.ttl = Some(0)),
