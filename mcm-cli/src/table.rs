@@ -34,10 +34,11 @@ fn connections(group: &Group) -> impl Iterator<Item = &Connection> {
 fn row_of(connection: &Connection) -> [String; 11] {
     let source = connection.kind() == Kind::Source;
     let only = |shown: bool, text: String| if shown { text } else { "-".into() };
+    let program = if connection.bridge { &connection.remote } else { &connection.program };
     let pid = if connection.host_pid == 0 { connection.pid } else { connection.host_pid };
     [
         kind(connection).into(),
-        connection.program.clone(),
+        program.clone(),
         pid.to_string(),
         state(connection).into(),
         connection.frames.to_string(),
@@ -75,10 +76,12 @@ fn layout(rows: &[[String; 11]], titles: &[(usize, String)]) -> String {
 }
 
 fn kind(connection: &Connection) -> &'static str {
-    match connection.kind() {
-        Kind::Source => "source",
-        Kind::Receiver => "receiver",
-        Kind::Unspecified => "?",
+    match (connection.kind(), connection.bridge) {
+        (Kind::Source, false) => "source",
+        (Kind::Receiver, false) => "receiver",
+        (Kind::Source, true) => "bridge in",
+        (Kind::Receiver, true) => "bridge out",
+        (Kind::Unspecified, _) => "?",
     }
 }
 
@@ -108,7 +111,7 @@ pub(crate) fn to_json(groups: &[Group]) -> Value {
 fn connection_json(connection: &Connection) -> Value {
     json!({
         "conn_id": connection.conn_id,
-        "kind": kind(connection),
+        "kind": if connection.kind() == Kind::Source { "source" } else { "receiver" },
         "state": state(connection),
         "client_id": connection.client_id,
         "program": connection.program,
@@ -125,6 +128,8 @@ fn connection_json(connection: &Connection) -> Value {
         "waits": connection.waits,
         "age_ms": connection.age_ms,
         "live": connection.live,
+        "bridge": connection.bridge,
+        "remote": connection.remote,
     })
 }
 
@@ -170,6 +175,16 @@ mod tests {
         let text = render(&[Group { source: None, ..group() }]);
         assert!(text.contains("source   none"), "{text}");
         assert_eq!(render(&[]), "no groups\n");
+    }
+
+    #[test]
+    fn bridges_show_where_they_lead() {
+        let mut group = group();
+        let bridge = group.source.as_mut().unwrap();
+        (bridge.bridge, bridge.remote) = (true, "239.0.0.1:5004".into());
+        let text = render(std::slice::from_ref(&group));
+        assert!(text.contains("bridge in 239.0.0.1:5004"), "{text}");
+        assert_eq!(to_json(&[group])["groups"][0]["source"]["remote"], "239.0.0.1:5004");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The command line, in both of its generations.
 
+use crate::device::Device;
 use crate::error::ProxyError;
 use access::TlsFiles;
 use lexopt::prelude::*;
@@ -44,6 +45,10 @@ pub(crate) struct Args {
     pub(crate) grpc_port: u16,
     pub(crate) run_dir: Option<PathBuf>,
     pub(crate) tls: Option<TlsFiles>,
+    /// Where ST 2110 streams come and go, if it was given.
+    pub(crate) device: Option<Device>,
+    /// The address of that, if it was given.
+    pub(crate) st2110_ip: Option<IpAddr>,
     /// Options that were given, are valid, and concern parts that this version does not have.
     pub(crate) without_effect: Vec<&'static str>,
 }
@@ -56,6 +61,8 @@ impl Default for Args {
             grpc_port: 8001,
             run_dir: None,
             tls: None,
+            device: None,
+            st2110_ip: None,
             without_effect: Vec::new(),
         }
     }
@@ -88,12 +95,16 @@ fn read(parser: &mut lexopt::Parser) -> Result<Request, lexopt::Error> {
             Short('d') | Long("dev" | "st2110_dev") => {
                 let allowed =
                     "a PCI address such as 0000:31:00.0, native_af_xdp:IFNAME or kernel:IFNAME";
-                check(parser, "-d, --dev, --st2110_dev", allowed, is_device)?;
-                args.without_effect.push("--dev");
+                let value = text("-d, --dev, --st2110_dev", parser)?;
+                let device = value.parse();
+                args.device =
+                    Some(device.map_err(|()| wrong("-d, --dev, --st2110_dev", &value, allowed))?);
             }
             Short('i') | Long("ip" | "st2110_ip") => {
-                check(parser, "-i, --ip, --st2110_ip", "an IP address", is_ip)?;
-                args.without_effect.push("--ip");
+                let value = text("-i, --ip, --st2110_ip", parser)?;
+                let ip = value.parse();
+                args.st2110_ip =
+                    Some(ip.map_err(|_| wrong("-i, --ip, --st2110_ip", &value, "an IP address"))?);
             }
             Short('r') | Long("rdma_ip") => {
                 check(parser, "-r, --rdma_ip", "an IP address", is_ip)?;
@@ -166,20 +177,6 @@ fn is_host_port(value: &str) -> bool {
     })
 }
 
-fn is_device(value: &str) -> bool {
-    if let Some(name) = ["native_af_xdp:", "kernel:"].iter().find_map(|p| value.strip_prefix(p)) {
-        // IFNAMSIZ counts the final zero.
-        return (1..16).contains(&name.len()) && !name.contains(['/', ' ']);
-    }
-    let hex = |text: &str, len| text.len() == len && text.bytes().all(|c| c.is_ascii_hexdigit());
-    let short = match value.split_once(':') {
-        Some((domain, rest)) if hex(domain, 4) => rest,
-        _ => value,
-    };
-    matches!(short.split_once(':'), Some((bus, rest)) if hex(bus, 2)
-        && matches!(rest.split_once('.'), Some((device, function)) if hex(device, 2) && hex(function, 1)))
-}
-
 fn is_port_ranges(value: &str) -> bool {
     let port = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port != 0);
     value.split(',').all(|range| match range.split_once('-') {
@@ -215,7 +212,9 @@ mod tests {
         assert_eq!((args.grpc_port, args.sdk_port), (1, 2));
         let long = run(&["--dev=0000:31:00.1", "--ip=10.0.0.1", "--grpc=1", "--tcp=2"]);
         assert_eq!(args, long);
-        assert_eq!(args.without_effect, ["--dev", "--ip"]);
+        assert_eq!(args.device, Some(Device::Pci("0000:31:00.1".into())));
+        assert_eq!(args.st2110_ip, Some(Ipv4Addr::new(10, 0, 0, 1).into()));
+        assert!(args.without_effect.is_empty());
     }
 
     #[test]
@@ -274,16 +273,6 @@ mod tests {
             let error = error(args);
             assert!(error.contains(part), "{args:?}: {error}");
             assert!(error.contains("--help"), "{error}");
-        }
-    }
-
-    #[test]
-    fn devices() {
-        for good in ["0000:31:00.0", "31:00.0", "native_af_xdp:eth0", "kernel:lo"] {
-            assert!(is_device(good), "{good}");
-        }
-        for bad in ["", "eth0", "kernel:", "0000:31:00", "0000:31:00.00", "kernel:a/b"] {
-            assert!(!is_device(bad), "{bad}");
         }
     }
 

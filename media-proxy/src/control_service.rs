@@ -1,11 +1,13 @@
 //! State and control for people and tools: gRPC `mcm.control.v1.Control`.
 
+use crate::bridge::Table;
+use crate::bridge_view;
 use crate::exchange::{Gone, Handle};
 use proto::control::control_server::Control;
 use proto::control::{
-    DeleteConnectionRequest, DeleteConnectionResponse, GetInfoRequest, Group, Info,
-    ListConnectionsRequest, ListConnectionsResponse, ListGroupsRequest, ListGroupsResponse,
-    Snapshot, WatchRequest,
+    DeleteConnectionRequest, DeleteConnectionResponse, GetInfoRequest, GetSdpRequest,
+    GetSdpResponse, Group, Info, ListBridgesRequest, ListBridgesResponse, ListConnectionsRequest,
+    ListConnectionsResponse, ListGroupsRequest, ListGroupsResponse, Snapshot, WatchRequest,
 };
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
@@ -34,6 +36,7 @@ pub(crate) struct Identity {
 #[derive(Debug)]
 pub(crate) struct ControlService {
     pub(crate) exchange: Handle,
+    pub(crate) bridges: Table,
     pub(crate) identity: Identity,
 }
 
@@ -46,8 +49,19 @@ fn wanted(group_id: String) -> Option<String> {
     (!group_id.is_empty()).then_some(group_id)
 }
 
+/// The groups, with rates, and with the addresses at the other ends of bridges.
+async fn groups(
+    exchange: &Handle,
+    bridges: &Table,
+    group: Option<String>,
+) -> Result<Vec<Group>, Status> {
+    let mut groups = rated_groups(exchange, group).await?;
+    bridge_view::name_remotes(&mut groups, bridges);
+    Ok(groups)
+}
+
 /// The groups, with rates.
-async fn groups(exchange: &Handle, group: Option<String>) -> Result<Vec<Group>, Status> {
+async fn rated_groups(exchange: &Handle, group: Option<String>) -> Result<Vec<Group>, Status> {
     let snapshot = exchange.snapshot(group.clone()).await.map_err(unavailable)?;
     if snapshot.has_rates || snapshot.groups.is_empty() {
         return Ok(snapshot.groups);
@@ -74,6 +88,7 @@ impl Control for ControlService {
             clients: count(totals.clients),
             groups: count(totals.groups),
             connections: count(totals.connections),
+            bridges: count(totals.bridges),
             refused_clients: totals.refused_clients,
         }))
     }
@@ -82,7 +97,8 @@ impl Control for ControlService {
         &self,
         request: Request<ListGroupsRequest>,
     ) -> Result<Response<ListGroupsResponse>, Status> {
-        let groups = groups(&self.exchange, wanted(request.into_inner().group_id)).await?;
+        let group = wanted(request.into_inner().group_id);
+        let groups = groups(&self.exchange, &self.bridges, group).await?;
         Ok(Response::new(ListGroupsResponse { groups }))
     }
 
@@ -90,7 +106,8 @@ impl Control for ControlService {
         &self,
         request: Request<ListConnectionsRequest>,
     ) -> Result<Response<ListConnectionsResponse>, Status> {
-        let groups = groups(&self.exchange, wanted(request.into_inner().group_id)).await?;
+        let group = wanted(request.into_inner().group_id);
+        let groups = groups(&self.exchange, &self.bridges, group).await?;
         let connections =
             groups.into_iter().flat_map(|group| group.source.into_iter().chain(group.receivers));
         Ok(Response::new(ListConnectionsResponse { connections: connections.collect() }))
@@ -112,8 +129,28 @@ impl Control for ControlService {
         let interval = (interval_ms != 0).then(|| Duration::from_millis(interval_ms.into()));
         // One message in store: a watcher that does not read gets fewer, later ones.
         let (sender, receiver) = mpsc::channel(1);
-        tokio::spawn(watch(self.exchange.clone(), wanted(group_id), interval, sender));
+        let (exchange, bridges) = (self.exchange.clone(), self.bridges.clone());
+        tokio::spawn(watch(exchange, bridges, wanted(group_id), interval, sender));
         Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn list_bridges(
+        &self,
+        request: Request<ListBridgesRequest>,
+    ) -> Result<Response<ListBridgesResponse>, Status> {
+        let group = wanted(request.into_inner().group_id);
+        let bridges = bridge_view::bridges(&self.bridges, group.as_deref());
+        Ok(Response::new(ListBridgesResponse { bridges }))
+    }
+
+    async fn get_sdp(
+        &self,
+        request: Request<GetSdpRequest>,
+    ) -> Result<Response<GetSdpResponse>, Status> {
+        let id = request.into_inner().id;
+        let groups = self.exchange.snapshot(None).await.map_err(unavailable)?.groups;
+        let sdp = bridge_view::sdp(&self.bridges, &groups, &id)?;
+        Ok(Response::new(GetSdpResponse { sdp }))
     }
 
     async fn delete_connection(
@@ -134,6 +171,7 @@ impl Control for ControlService {
 /// Sends snapshots until the watcher or the exchange is gone.
 async fn watch(
     exchange: Handle,
+    bridges: Table,
     group: Option<String>,
     interval: Option<Duration>,
     sender: mpsc::Sender<Result<Snapshot, Status>>,
@@ -141,7 +179,7 @@ async fn watch(
     let mut version = exchange.version();
     loop {
         version.mark_unchanged();
-        let groups = match groups(&exchange, group.clone()).await {
+        let groups = match groups(&exchange, &bridges, group.clone()).await {
             Ok(groups) => groups,
             Err(status) => {
                 let _ = sender.send(Err(status)).await;

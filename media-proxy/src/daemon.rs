@@ -1,21 +1,32 @@
 //! The daemon's life: everything is opened, then served, then closed.
 
 use crate::args::Args;
+use crate::bridge::{Engines, Members, Table};
 use crate::budget::Budget;
 use crate::control_service::{ControlService, Identity};
 use crate::error::ProxyError;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Handle};
+use crate::placement::{Ear, Input, Placement};
+use crate::registry::Reach;
 use crate::run_dir::RunDir;
 use crate::sdk_service::SdkService;
 use crate::servers::{serve_control, serve_sdk};
 use crate::{notify, random};
 use access::{Networks, Port, Speaks};
 use log::{info, warn};
-use std::net::{SocketAddr, TcpListener};
-use std::thread;
-use std::time::{Duration, Instant};
+use mesh_agent::plane::Embedded;
+use mesh_agent::topology::{Proxy, St2110Device};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::mpsc as sync;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
+
+/// What `--dev` and `--ip` say if they are not given.
+const DEFAULT_DEVICE: &str = "0000:31:00.0";
+pub(crate) const DEFAULT_ST2110_IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 96, 1));
 
 /// How long calls that are being answered may take once the daemon is ending.
 const END_TIMEOUT: Duration = Duration::from_millis(500);
@@ -30,12 +41,12 @@ pub(crate) fn run(args: Args) -> Result<(), ProxyError> {
     let budget = Budget::claim();
     if !args.without_effect.is_empty() {
         let options = args.without_effect.join(", ");
-        info!("no effect in this version, which has no bridges to other hosts: {options}");
+        info!("no effect in this version, which has no bridges over libfabric: {options}");
     }
     let tls = args.tls.as_ref().map(|files| access::acceptor(files, &[b"h2"])).transpose()?;
     let sdk = listen("--tcp", SocketAddr::new(args.listen, args.sdk_port))?;
     let grpc = listen("--grpc", SocketAddr::new(args.listen, args.grpc_port))?;
-    let path = args.run_dir.unwrap_or_else(media::run_dir::run_dir);
+    let path = args.run_dir.clone().unwrap_or_else(media::run_dir::run_dir);
     let run_dir = RunDir::open(&path)?;
     let (socket, survivors) = run_dir.listen()?;
     let address = |listener: &TcpListener| {
@@ -59,7 +70,16 @@ pub(crate) fn run(args: Args) -> Result<(), ProxyError> {
         let _context = runtime.enter();
         Signals::new()?
     };
-    let (exchange, handle) = Exchange::new(socket, survivors, identity.proxy_id.clone(), budget)?;
+    let (placement_out, placement_in) = sync::channel();
+    let (exchange, handle) = Exchange::new(
+        socket,
+        survivors,
+        identity.proxy_id.clone(),
+        budget,
+        // Without agents elsewhere no group has members on other hosts.
+        Reach::Streams,
+        placement_out.clone(),
+    )?;
     let (ended_sender, ended) = oneshot::channel();
     let thread = thread::Builder::new()
         .name("exchange".into())
@@ -70,6 +90,14 @@ pub(crate) fn run(args: Args) -> Result<(), ProxyError> {
             result
         })
         .map_err(ProxyError::system("thread"))?;
+    let bridges = Table::default();
+    let placement = {
+        let members = Arc::new(Members::new(run_dir.socket().to_path_buf()));
+        let engines = Engines::new(&args, members);
+        let proxy = describe(&args, &identity);
+        let channel = (placement_out.clone(), placement_in);
+        start_placement(channel, handle.clone(), proxy, engines, bridges.clone())?
+    };
 
     let served = runtime.block_on(async {
         let (stop, stopping) = watch::channel(false);
@@ -81,7 +109,7 @@ pub(crate) fn run(args: Args) -> Result<(), ProxyError> {
         tokio::spawn(access::accept(to_async(grpc)?, port, grpc_out));
         let service = SdkService { socket: identity.exchange_socket.clone() };
         let sdk = tokio::spawn(serve_sdk(service, sdk_in, stopping.clone()));
-        let service = ControlService { exchange: handle.clone(), identity };
+        let service = ControlService { exchange: handle.clone(), bridges, identity };
         let grpc = tokio::spawn(serve_control(service, grpc_in, stopping));
         info!("TCP Server listening on {sdk_address}");
         info!("gRPC Server listening on {grpc_address}");
@@ -94,6 +122,11 @@ pub(crate) fn run(args: Args) -> Result<(), ProxyError> {
             _ = ended => Err(ProxyError::Ended("exchange of descriptors")),
         };
         notify::stopping();
+        // While the exchange serves them, so that egress bridges can send what they have and everybody hears goodbye.
+        let _ = placement_out.send(Input::Stop);
+        if tokio::task::spawn_blocking(move || placement.join()).await.is_err() {
+            log::debug!("bridges were cut off at the end");
+        }
         // Watchers end with the exchange, others when they have been answered.
         handle.stop();
         stop.send_replace(true);
@@ -115,6 +148,35 @@ pub(crate) fn run(args: Args) -> Result<(), ProxyError> {
         );
     }
     served
+}
+
+/// This proxy as the control plane knows it.
+fn describe(args: &Args, identity: &Identity) -> Proxy {
+    let ip = args.st2110_ip.unwrap_or(DEFAULT_ST2110_IP);
+    let device =
+        args.device.as_ref().map_or_else(|| DEFAULT_DEVICE.to_owned(), ToString::to_string);
+    Proxy {
+        id: identity.proxy_id.clone().into(),
+        sdk_api_port: identity.sdk_port,
+        st2110: Some(St2110Device { dataplane_ip: ip, device }),
+        rdma: None,
+        extended: true,
+        registered_at: SystemTime::now(),
+    }
+}
+
+/// Starts the thread that finds connections their place in the mesh.
+fn start_placement(
+    channel: (sync::Sender<Input>, sync::Receiver<Input>),
+    exchange: Handle,
+    proxy: Proxy,
+    engines: Engines,
+    bridges: Table,
+) -> Result<JoinHandle<()>, ProxyError> {
+    let plane = Arc::new(Embedded::new(proxy, Arc::new(Ear(channel.0.clone()))));
+    let placement = Placement::new(channel, plane, exchange, Arc::new(engines), bridges);
+    let thread = thread::Builder::new().name("placement".into());
+    thread.spawn(move || placement.run()).map_err(ProxyError::system("thread"))
 }
 
 fn listen(option: &'static str, address: SocketAddr) -> Result<TcpListener, ProxyError> {

@@ -2,13 +2,17 @@
 //! the flow of frames.
 
 mod args;
+mod bridge;
+mod bridge_view;
 mod budget;
 mod control_service;
 mod daemon;
+mod device;
 mod error;
 mod exchange;
 mod logger;
 mod peer;
+mod placement;
 mod random;
 mod registry;
 mod run_dir;

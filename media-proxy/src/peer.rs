@@ -16,6 +16,16 @@ pub(crate) struct Identity {
     inode: u64,
 }
 
+impl Identity {
+    /// Of this process.
+    pub(crate) fn own() -> Result<Self, Error> {
+        use rustix::process::{PidfdFlags, getpid, getuid, pidfd_open};
+        let pidfd = pidfd_open(getpid(), PidfdFlags::empty())?;
+        let inode = fstat(&pidfd)?.st_ino;
+        Ok(Self { pid: std::process::id(), uid: getuid().as_raw(), inode })
+    }
+}
+
 /// Finds out who is at the other end, and gets a pidfd of that process.
 ///
 /// The kernel gives the pidfd itself from Linux 6.5 on. Before that, the one that the peer `offered` is taken, if its
@@ -85,7 +95,7 @@ fn option<T: Copy>(socket: BorrowedFd<'_>, name: libc::c_int) -> Result<T, Error
 mod tests {
     use super::*;
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-    use rustix::process::{PidfdFlags, getpid, getuid, pidfd_open};
+    use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
     #[test]
     fn own_process_is_recognised() {
@@ -94,8 +104,7 @@ mod tests {
                 .unwrap();
         let offered = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
         let (pidfd, identity) = identify(a.as_fd(), offered).unwrap();
-        assert_eq!(identity.pid, std::process::id());
-        assert_eq!(identity.uid, getuid().as_raw());
+        assert_eq!(identity, Identity::own().unwrap());
         assert_eq!(pid_of(pidfd.as_fd()).unwrap(), std::process::id());
     }
 

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Peer, Proxy, blob, block_on, dial, groups, source, wait_for};
-use media::{ConnectionConfig, Endpoint, Payload, St2110, Video};
+use media::{ConnectionConfig, Endpoint, Payload, Rdma, Video};
 use proto::control::State;
 use proto::exchange::{Goodbye, Standby, from_client, from_proxy::Body};
 use ring::{Deadline, Reader, Receiver, Seat};
@@ -119,7 +119,7 @@ fn what_does_not_fit_is_refused_and_hurts_nobody() {
     assert_eq!(code, 1010);
     assert!(reason.contains("maxPayloadSize: found 5"), "{reason}");
 
-    let endpoint = Endpoint::St2110(St2110::new("239.0.0.1".parse().unwrap(), 5004));
+    let endpoint = Endpoint::Rdma(Rdma::default());
     let stream = ConnectionConfig::new(endpoint, Payload::Video(Video::default()));
     r.announce_receiver(2, &seat, &stream);
     assert_eq!(r.refused(2).0, 1013);

@@ -113,6 +113,38 @@ impl Buffer {
         }
     }
 
+    /// The payload in use.
+    pub fn payload(&self) -> &[u8] {
+        match &self.0 {
+            Held::Writable { slot, .. } => slot.payload(),
+            Held::Readable(_) => self.frame().map_or(&[], Frame::payload),
+        }
+    }
+
+    /// The metadata in use.
+    pub fn metadata(&self) -> &[u8] {
+        match &self.0 {
+            Held::Writable { slot, .. } => slot.metadata(),
+            Held::Readable(_) => self.frame().map_or(&[], Frame::metadata),
+        }
+    }
+
+    /// The whole payload partition of a source's buffer; empty for a receiver's, which cannot be changed.
+    pub fn payload_mut(&mut self) -> &mut [u8] {
+        match &mut self.0 {
+            Held::Writable { slot, .. } => slot.payload_mut(),
+            Held::Readable(_) => &mut [],
+        }
+    }
+
+    /// The whole metadata partition of a source's buffer; empty for a receiver's, which cannot be changed.
+    pub fn metadata_mut(&mut self) -> &mut [u8] {
+        match &mut self.0 {
+            Held::Writable { slot, .. } => slot.metadata_mut(),
+            Held::Readable(_) => &mut [],
+        }
+    }
+
     /// Sets how much of the payload is valid.
     pub fn set_payload_len(&mut self, len: usize) -> Result<(), Error> {
         let slot = self.slot()?;

@@ -3,7 +3,8 @@
 use crate::wait;
 use proto::control::control_client::ControlClient;
 use proto::control::{
-    DeleteConnectionRequest, GetInfoRequest, Group, Info, ListGroupsRequest, State,
+    Bridge, DeleteConnectionRequest, GetInfoRequest, GetSdpRequest, Group, Info, ListBridgesRequest,
+    ListGroupsRequest, State,
 };
 use tokio::runtime::Runtime;
 use tonic::transport::Channel;
@@ -67,6 +68,24 @@ impl Control {
                 && group.receivers.len() == receivers
                 && group.receivers.iter().all(|receiver| active(receiver.state))
         })
+    }
+
+    /// All bridges.
+    ///
+    /// # Panics
+    /// If the service does not answer.
+    pub fn bridges(&mut self) -> Vec<Bridge> {
+        let call = self.client.list_bridges(ListBridgesRequest::default());
+        self.runtime.block_on(call).expect("an answer to ListBridges").into_inner().bridges
+    }
+
+    /// The session description of a stream, by the name of its group, bridge or connection.
+    ///
+    /// # Errors
+    /// The service's.
+    pub fn sdp(&mut self, id: &str) -> Result<String, tonic::Status> {
+        let call = self.client.get_sdp(GetSdpRequest { id: id.into() });
+        Ok(self.runtime.block_on(call)?.into_inner().sdp)
     }
 
     /// Ends a connection, as an operator would.

@@ -5,6 +5,7 @@
 pub mod config;
 pub mod content;
 pub mod control;
+pub mod netns;
 pub mod process;
 pub mod program;
 pub mod proxy;

@@ -66,6 +66,11 @@ impl Proxy {
         self.process.wait()
     }
 
+    /// Starts a successor of one that has ended, as the given command.
+    pub fn start_again_by(&mut self, command: Command) {
+        *self = Self::launch(command, &self.run_dir, self.sdk_port, self.grpc_port);
+    }
+
     /// Starts a successor of one that has ended, on the same ports.
     pub fn start_again(&mut self) {
         *self = Self::start_at(&self.run_dir, self.sdk_port, self.grpc_port);

@@ -1,5 +1,6 @@
 //! What the gRPC services ask of the exchange, and how they do it from their own thread.
 
+use crate::registry::Refusal;
 use proto::control::Group;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ pub(crate) enum Command {
     Totals { reply: oneshot::Sender<Totals> },
     /// End a connection. Answers whether there was one of that identifier.
     Delete { conn_id: String, reply: oneshot::Sender<bool> },
+    /// A connection has been given its place in the mesh, or not.
+    Placed { conn_id: String, answer: Result<(), Refusal> },
     /// End the exchange.
     Stop,
 }
@@ -33,6 +36,7 @@ pub(crate) struct Totals {
     pub(crate) clients: usize,
     pub(crate) groups: usize,
     pub(crate) connections: usize,
+    pub(crate) bridges: usize,
     pub(crate) refused_clients: u64,
 }
 
@@ -62,6 +66,12 @@ impl Handle {
     /// Ends a connection. Returns whether there was one of that identifier.
     pub(crate) async fn delete(&self, conn_id: String) -> Result<bool, Gone> {
         self.ask(|reply| Command::Delete { conn_id, reply }).await
+    }
+
+    /// A connection has been given its place in the mesh, or not.
+    pub(crate) fn placed(&self, conn_id: String, answer: Result<(), Refusal>) {
+        // If the exchange has ended, nobody waits for the answer.
+        let _ = self.tell(Command::Placed { conn_id, answer });
     }
 
     /// Ends the exchange.

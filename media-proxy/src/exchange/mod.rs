@@ -15,7 +15,10 @@ pub(crate) use command::{Gone, Handle};
 use crate::budget::Budget;
 use crate::error::ProxyError;
 use crate::peer::Identity;
-use crate::registry::{Action, BoardNo, Carry, ClientNo, ConnNo, HOLD_TIME, Registry, SeatNo};
+use crate::placement::Input;
+use crate::registry::{
+    Action, BoardNo, Carry, ClientNo, ConnNo, HOLD_TIME, Reach, Registry, SeatNo,
+};
 use command::Command;
 use link::{Board, CROWDED_RETRY, Cargo, Link};
 use log::{info, warn};
@@ -25,7 +28,7 @@ use rustix::event::{EventfdFlags, epoll, eventfd};
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -60,6 +63,10 @@ pub(crate) struct Exchange {
     version: watch::Sender<u64>,
     start: Instant,
     proxy_id: String,
+    /// This process: bridges are its own clients.
+    own: Identity,
+    /// Who finds connections their place in the mesh.
+    placement: Sender<Input>,
     max_links: usize,
     registry: Registry,
     links: HashMap<u64, Link>,
@@ -82,6 +89,8 @@ impl Exchange {
         survivors: bool,
         proxy_id: String,
         budget: Budget,
+        reach: Reach,
+        placement: Sender<Input>,
     ) -> Result<(Self, Handle), ProxyError> {
         let epoll =
             epoll::create(epoll::CreateFlags::CLOEXEC).map_err(ProxyError::system("epoll"))?;
@@ -105,9 +114,12 @@ impl Exchange {
             version,
             start: Instant::now(),
             proxy_id,
+            own: Identity::own().map_err(ProxyError::system("own process"))?,
+            placement,
             max_links: budget.links,
             registry: Registry::new(
                 budget.limits(),
+                reach,
                 survivors.then_some(HOLD_TIME),
                 first,
                 crate::random::identifier,
@@ -159,7 +171,7 @@ impl Exchange {
                 }
             }
             if stop {
-                return Ok(self.processes.len());
+                return Ok(self.programs());
             }
             self.registry.tick(now);
             if complete {
@@ -208,6 +220,10 @@ impl Exchange {
                     self.act(now);
                     let _ = reply.send(found);
                 }
+                Command::Placed { conn_id, answer } => {
+                    self.registry.placed(&conn_id, answer, now);
+                    self.act(now);
+                }
                 Command::Stop => return true,
             }
         }
@@ -244,6 +260,13 @@ impl Exchange {
                         let registry = &self.registry;
                         self.retired.retain(|no, _| registry.connection(*no).is_some());
                     }
+                }
+                // At the end of the daemon nobody listens any more.
+                Action::AskPlace { conn_id, kind, config, returning } => {
+                    let _ = self.placement.send(Input::Ask { conn_id, kind, config, returning });
+                }
+                Action::GiveUp { conn_id } => {
+                    let _ = self.placement.send(Input::GiveUp { conn_id });
                 }
                 Action::DropClient(client) => {
                     if let Some(process) = self.processes.remove(&client) {
@@ -291,6 +314,11 @@ impl Exchange {
         }
         self.registry.died(client, now);
         self.act(now);
+    }
+
+    /// Clients that are programs: all but this process.
+    fn programs(&self) -> usize {
+        self.processes.values().filter(|process| process.identity != self.own).count()
     }
 
     fn label(&self, client: ClientNo) -> String {

@@ -19,9 +19,10 @@ pub(super) struct Retired {
 impl Exchange {
     pub(super) fn totals(&self) -> Totals {
         Totals {
-            clients: self.processes.len(),
+            clients: self.programs(),
             groups: self.registry.groups().count(),
-            connections: self.registry.connection_count(),
+            connections: self.registry.program_connections(),
+            bridges: self.registry.connection_count() - self.registry.program_connections(),
             refused_clients: self.refused,
         }
     }
@@ -97,6 +98,7 @@ impl Exchange {
             format: format_text(&connection.config),
             capacity: connection.config.queue_capacity.into(),
             age_ms: now.saturating_sub(connection.since).as_millis().try_into().unwrap_or(u64::MAX),
+            bridge: connection.bridge,
             ..Default::default()
         };
         if let Some(process) = process {

@@ -2,6 +2,7 @@
 
 use super::connection::{Connection, Receiver, Role, Source};
 use super::limits::{CREATE_TIMEOUT, MAX_ID_LEN, MAX_PENDING, STANDBY_WAIT, code};
+use super::placement::{Place, Refusal};
 use super::{Action, BoardNo, Carry, ClientNo, ConnNo, Registry, RingBytes, SeatNo, Violation};
 use crate::seldom::Seldom;
 use log::info;
@@ -30,24 +31,19 @@ pub(crate) enum Ends {
 pub(crate) struct Pending {
     pub(super) client: ClientNo,
     pub(super) announcement: Announcement,
-    /// The pass in which it came.
+    /// The pass in which it came, or was given its place.
     pub(super) pass: u64,
+    pub(super) place: Place,
+}
+
+/// What becomes of a source that waits.
+enum Step {
+    Refuse,
+    Ask,
+    Insert,
 }
 
 static REFUSED: Seldom = Seldom::new();
-
-/// Why a connection does not come into being.
-#[derive(Debug)]
-struct Refusal {
-    code: i32,
-    reason: String,
-}
-
-impl Refusal {
-    fn new(code: i32, reason: impl Into<String>) -> Self {
-        Self { code, reason: reason.into() }
-    }
-}
 
 impl Registry {
     /// A client announces a connection: a new one, or one that it held before this proxy or its socket came.
@@ -76,7 +72,12 @@ impl Registry {
             return Ok(());
         }
         if matches!(announcement.ends, Ends::Receiver { .. }) {
-            self.insert(client, announcement, now);
+            // One that comes back is served as before, and its place is seen to meanwhile.
+            if announcement.conn_id.is_empty() && self.needs_place(client, &announcement.config) {
+                self.ask_for_receiver(client, announcement, now);
+            } else {
+                self.insert(client, announcement, Place::Unknown, now);
+            }
             return Ok(());
         }
         let group = announcement.config.group_id();
@@ -88,7 +89,7 @@ impl Registry {
             self.turn_away(client, &announcement, refusal);
             return Ok(());
         }
-        pending.push_back(Pending { client, announcement, pass });
+        pending.push_back(Pending { client, announcement, pass, place: Place::Unknown });
         self.resolve(&group, now);
         Ok(())
     }
@@ -111,10 +112,11 @@ impl Registry {
     /// Whether somebody waits for the end of the next pass.
     pub(crate) fn wants_pass(&self) -> bool {
         self.groups.values().any(|group| {
-            !group.pending.is_empty()
-                && group
-                    .source
-                    .is_some_and(|no| self.connections.get(&no).is_some_and(Connection::attached))
+            let holder = group.source.and_then(|no| self.connections.get(&no));
+            holder.is_some_and(|holder| {
+                holder.attached()
+                    && group.pending.iter().any(|pending| self.is_decided_by_pass(holder, pending))
+            })
         })
     }
 
@@ -131,6 +133,7 @@ impl Registry {
             .values()
             .flat_map(|group| &group.pending)
             .any(|pending| pending.client == client && pending.announcement.key == key)
+            || self.asks(client, key)
         {
             return Err(in_use());
         }
@@ -170,45 +173,20 @@ impl Registry {
         })
     }
 
-    fn admit(&self, client: ClientNo, announcement: &Announcement) -> Result<(), Refusal> {
+    pub(super) fn admit(
+        &self,
+        client: ClientNo,
+        announcement: &Announcement,
+    ) -> Result<(), Refusal> {
         let config = &announcement.config;
-        match config.endpoint {
-            Endpoint::MultipointGroup { .. } => {}
-            Endpoint::St2110(_) | Endpoint::Rdma(_) => {
-                let kind = config.endpoint.kind();
-                return Err(Refusal::new(
-                    code::NOT_IMPLEMENTED,
-                    format!(
-                        "connection.{kind}: this proxy has no such bridge yet; it serves connection.multipointGroup"
-                    ),
-                ));
-            }
+        if let Endpoint::Rdma(_) = config.endpoint {
+            let reason = "connection.rdma: this proxy serves connection.multipointGroup, which reaches other hosts as well, and connection.st2110";
+            return Err(Refusal::new(code::NOT_IMPLEMENTED, reason));
         }
-        let limits = &self.limits;
-        let own = self.clients.get(&client).map_or(0, |client| client.keys.len());
-        if own >= limits.connections_per_client {
-            let reason =
-                format!("client has {own} connections, as many as this proxy lets one client have");
-            return Err(Refusal::new(code::MAX_CONN, reason));
-        }
-        if self.connections.len() >= limits.connections {
-            let reason = format!(
-                "proxy has {} connections, as many as it can serve",
-                self.connections.len()
-            );
-            return Err(Refusal::new(code::MAX_CONN, reason));
+        if !self.is_bridge(client) {
+            self.check_limits(client, announcement)?;
         }
         let Some(group) = self.groups.get(&config.group_id()) else { return Ok(()) };
-        let receivers = group.receivers.len();
-        if matches!(announcement.ends, Ends::Receiver { .. })
-            && receivers >= limits.receivers_per_group
-        {
-            let reason = format!(
-                "group \"{}\" has {receivers} receivers, as many as a group can have",
-                config.group_id()
-            );
-            return Err(Refusal::new(code::MAX_CONN, reason));
-        }
         let members = group.source.iter().chain(&group.receivers);
         for member in members.filter_map(|no| self.connections.get(no)) {
             if let Err(error) = config.check_compatible(&member.config) {
@@ -221,7 +199,43 @@ impl Registry {
         Ok(())
     }
 
-    fn turn_away(&mut self, client: ClientNo, announcement: &Announcement, refusal: Refusal) {
+    /// Programs may have so much and no more. Bridges are not counted: others have asked for them.
+    fn check_limits(&self, client: ClientNo, announcement: &Announcement) -> Result<(), Refusal> {
+        let limits = &self.limits;
+        let own = self.clients.get(&client).map_or(0, |client| client.keys.len());
+        let own = own + self.asked_by(client);
+        if own >= limits.connections_per_client {
+            let reason =
+                format!("client has {own} connections, as many as this proxy lets one client have");
+            return Err(Refusal::new(code::MAX_CONN, reason));
+        }
+        let all = self.program_connections() + self.asking.len();
+        if all >= limits.connections {
+            let reason = format!("proxy has {all} connections, as many as it can serve");
+            return Err(Refusal::new(code::MAX_CONN, reason));
+        }
+        if matches!(announcement.ends, Ends::Source { .. }) {
+            return Ok(());
+        }
+        let id = announcement.config.group_id();
+        let group = self.groups.get(&id);
+        let receivers = group.into_iter().flat_map(|group| &group.receivers);
+        let programs = receivers.filter_map(|no| self.connections.get(no)).filter(|c| !c.bridge);
+        let count = programs.count();
+        if count >= limits.receivers_per_group {
+            let reason =
+                format!("group \"{id}\" has {count} receivers, as many as a group can have");
+            return Err(Refusal::new(code::MAX_CONN, reason));
+        }
+        Ok(())
+    }
+
+    pub(super) fn turn_away(
+        &mut self,
+        client: ClientNo,
+        announcement: &Announcement,
+        refusal: Refusal,
+    ) {
         let label =
             self.clients.get(&client).map(|client| client.label.as_str()).unwrap_or_default();
         REFUSED.warn(&format!("{label}: connection refused: {}", refusal.reason));
@@ -244,42 +258,90 @@ impl Registry {
 
     /// Decides about the sources that wait for a group, as far as that is possible now.
     pub(super) fn resolve(&mut self, group: &str, now: Duration) {
-        let held = self.hold_until.is_some_and(|until| now < until);
-        let pass = self.pass;
-        while let Some(entry) = self.groups.get_mut(group) {
-            let holder = entry.source.and_then(|no| self.connections.get(&no));
-            let position = match holder {
-                None => entry
-                    .pending
-                    .iter()
-                    .position(|pending| !held || !pending.announcement.conn_id.is_empty()),
-                Some(holder) if holder.attached() => {
-                    entry.pending.iter().position(|pending| pending.pass < pass)
-                }
-                // Either its death becomes certain, or it comes back, or its time runs out.
-                Some(_) => None,
-            };
-            let Some(pending) = position.and_then(|index| entry.pending.remove(index)) else {
-                break;
-            };
-            if let Some(holder) = holder {
-                let label = self.clients.get(&holder.client).map(|client| client.label.as_str());
-                let reason = format!(
-                    "group \"{group}\" has a source already, in {}",
-                    label.unwrap_or("another program")
-                );
-                let refusal = Refusal::new(code::CONN_FAILED, reason);
-                self.turn_away(pending.client, &pending.announcement, refusal);
-            } else if let Err(refusal) = self.admit(pending.client, &pending.announcement) {
-                self.turn_away(pending.client, &pending.announcement, refusal);
-            } else {
-                self.insert(pending.client, pending.announcement, now);
+        while let Some((index, step)) = self.next_step(group, now) {
+            if matches!(step, Step::Ask) {
+                self.ask_for_source(group, index, now);
+                continue;
             }
+            let pending = self.groups.get_mut(group).and_then(|group| group.pending.remove(index));
+            let Some(Pending { client, announcement, place, .. }) = pending else { break };
+            let refusal = match step {
+                Step::Insert => self.admit(client, &announcement).err(),
+                Step::Ask | Step::Refuse => Some(self.occupied(group)),
+            };
+            let Some(refusal) = refusal else {
+                self.insert(client, announcement, place, now);
+                continue;
+            };
+            if place == Place::Given {
+                self.actions.push_back(Action::GiveUp { conn_id: announcement.conn_id.clone() });
+            }
+            self.turn_away(client, &announcement, refusal);
         }
         self.tidy(group);
     }
 
-    fn insert(&mut self, client: ClientNo, announcement: Announcement, now: Duration) {
+    /// The first of the sources that wait for a group about which something can be decided now, and what.
+    fn next_step(&self, group: &str, now: Duration) -> Option<(usize, Step)> {
+        let entry = self.groups.get(group)?;
+        let held = self.hold_until.is_some_and(|until| now < until);
+        let holder = entry.source.and_then(|no| self.connections.get(&no));
+        // Either its death becomes certain, or it comes back, or its time runs out.
+        if holder.is_some_and(|holder| !holder.attached()) {
+            return None;
+        }
+        let asked = entry.pending.iter().any(|pending| pending.place == Place::Asked);
+        let decide = |pending: &Pending| {
+            let returning = !pending.announcement.conn_id.is_empty();
+            let asks = pending.place == Place::Unknown
+                && self.needs_place(pending.client, &pending.announcement.config);
+            match holder {
+                _ if pending.place == Place::Asked => None,
+                None if held && !returning => None,
+                None if !asks || returning => Some(Step::Insert),
+                // A bridge from the network makes room for a source on this host, if the topology wants it so.
+                Some(holder) if !(holder.bridge && asks) => {
+                    (pending.pass < self.pass).then_some(Step::Refuse)
+                }
+                _ => (!asked).then_some(Step::Ask),
+            }
+        };
+        let mut steps = entry.pending.iter().enumerate();
+        steps.find_map(|(index, pending)| Some((index, decide(pending)?)))
+    }
+
+    /// Whether the end of a pass decides about a source that found another in its group.
+    fn is_decided_by_pass(&self, holder: &Connection, pending: &Pending) -> bool {
+        let asks = || self.needs_place(pending.client, &pending.announcement.config);
+        match pending.place {
+            Place::Asked => false,
+            Place::Unknown => !(holder.bridge && asks()),
+            Place::Given => true,
+        }
+    }
+
+    fn occupied(&self, group: &str) -> Refusal {
+        let holder = self.groups.get(group).and_then(|group| group.source);
+        let client = holder.and_then(|no| self.connections.get(&no)).map(|holder| holder.client);
+        let label = client.and_then(|no| self.clients.get(&no)).map(|client| client.label.as_str());
+        let label = label.unwrap_or("another program");
+        let reason = format!("group \"{group}\" has a source already, in {label}");
+        Refusal::new(code::CONN_FAILED, reason)
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        client: ClientNo,
+        announcement: Announcement,
+        place: Place,
+        now: Duration,
+    ) {
+        let bridge = self.is_bridge(client);
+        let place = if place == Place::Unknown && self.needs_place(client, &announcement.config) {
+            Place::Asked
+        } else {
+            place
+        };
         let Announcement { key, conn_id, config, ends } = announcement;
         let no = ConnNo(self.number());
         let id = if conn_id.is_empty() { (self.new_id)() } else { conn_id };
@@ -318,8 +380,14 @@ impl Registry {
             since: now,
             detached: None,
             create_by: None,
+            bridge,
+            place,
             role,
         };
+        if place == Place::Asked {
+            self.actions.push_back(connection.ask());
+        }
+        self.bridges += usize::from(bridge);
         self.connections.insert(no, connection);
         self.introduce(no, now, true);
     }

@@ -1,5 +1,6 @@
 //! What the registry knows about one connection.
 
+use super::placement::Place;
 use media::ConnectionConfig;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -40,6 +41,9 @@ pub(crate) struct Connection {
     pub(crate) detached: Option<Duration>,
     /// The client has not been told yet that the connection exists; it will be at this time at the latest.
     pub(crate) create_by: Option<Duration>,
+    /// It belongs to this proxy itself.
+    pub(crate) bridge: bool,
+    pub(crate) place: Place,
     pub(crate) role: Role,
 }
 

@@ -17,6 +17,9 @@ pub(crate) const HOLD_TIME: Duration = Duration::from_millis(500);
 /// After which time a join that the source refused is tried again.
 pub(super) const RETRY_TIME: Duration = Duration::from_secs(1);
 
+/// How long a connection may wait for its place in the mesh, bridges included. Shorter than a client's patience.
+pub(crate) const PLACE_TIMEOUT: Duration = Duration::from_secs(8);
+
 /// How many sources may wait for one group.
 pub(super) const MAX_PENDING: usize = 16;
 

@@ -8,6 +8,7 @@ mod announce;
 mod connection;
 mod limits;
 mod pairing;
+mod placement;
 mod removal;
 mod state;
 #[cfg(test)]
@@ -16,10 +17,12 @@ mod tests;
 pub(crate) use announce::{Announcement, Ends};
 pub(crate) use connection::{BoardNo, ClientNo, ConnNo, Connection, RingBytes, SeatNo};
 pub(crate) use limits::{HOLD_TIME, Limits, code};
+pub(crate) use placement::{Reach, Refusal};
 pub(crate) use state::State;
 
 use announce::Pending;
 use media::ConnectionConfig;
+use placement::Asking;
 use proto::Kind;
 use proto::exchange::from_proxy::Body;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -38,6 +41,11 @@ pub(crate) enum Action {
     RetireSeat(SeatNo, ConnNo),
     /// The client is gone for good.
     DropClient(ClientNo),
+    /// Ask for a connection's place in the mesh; the answer comes by [`Registry::placed`]. A connection that is `returning` is
+    /// served meanwhile.
+    AskPlace { conn_id: String, kind: Kind, config: Box<ConnectionConfig>, returning: bool },
+    /// A connection whose place was asked for is no more.
+    GiveUp { conn_id: String },
 }
 
 /// The descriptors that a message carries.
@@ -60,6 +68,8 @@ struct Client {
     name: String,
     /// Program and process, for people.
     label: String,
+    /// It is this proxy itself.
+    bridge: bool,
     attached: bool,
     keys: HashMap<u32, ConnNo>,
 }
@@ -71,6 +81,8 @@ pub(crate) struct Group {
     receivers: Vec<ConnNo>,
     /// Sources that wait until it is clear whether the group has one.
     pending: VecDeque<Pending>,
+    /// One of them waits for its place, until then.
+    ask_by: Option<Duration>,
 }
 
 impl Group {
@@ -100,6 +112,11 @@ pub(crate) struct Registry {
     connections: HashMap<ConnNo, Connection>,
     by_id: HashMap<String, ConnNo>,
     groups: BTreeMap<String, Group>,
+    /// Receivers that wait for their place in the mesh, by the identifiers that they will have.
+    asking: HashMap<String, Asking>,
+    /// How many of the connections belong to this proxy itself.
+    bridges: usize,
+    reach: Reach,
     actions: VecDeque<Action>,
     next: u64,
     pass: u64,
@@ -112,6 +129,7 @@ impl Registry {
     /// never confuses seats of two proxies. `new_id` makes identifiers of connections.
     pub(crate) fn new(
         limits: Limits,
+        reach: Reach,
         hold_until: Option<Duration>,
         first: u64,
         new_id: fn() -> String,
@@ -124,6 +142,9 @@ impl Registry {
             connections: HashMap::new(),
             by_id: HashMap::new(),
             groups: BTreeMap::new(),
+            asking: HashMap::new(),
+            bridges: 0,
+            reach,
             actions: VecDeque::new(),
             next: first.max(1),
             pass: 0,
@@ -159,8 +180,9 @@ impl Registry {
         self.clients.get(&client).is_some_and(|client| client.attached)
     }
 
-    /// A client has said Hello: a new one, or one that comes back. `label` tells people which program it is.
-    pub(crate) fn attach(&mut self, name: &str, label: &str) -> ClientNo {
+    /// A client has said Hello: a new one, or one that comes back. `label` tells people which program it is; a `bridge` is this
+    /// proxy itself.
+    pub(crate) fn attach(&mut self, name: &str, label: &str, bridge: bool) -> ClientNo {
         if let Some(no) = self.client_named(name) {
             if let Some(client) = self.clients.get_mut(&no) {
                 client.attached = true;
@@ -171,6 +193,7 @@ impl Registry {
         let client = Client {
             name: name.to_owned(),
             label: label.to_owned(),
+            bridge,
             attached: true,
             keys: HashMap::new(),
         };

@@ -2,6 +2,7 @@
 
 use super::connection::Role;
 use super::limits::DETACH_TIMEOUT;
+use super::placement::Place;
 use super::{Action, Carry, ClientNo, ConnNo, Registry};
 use log::info;
 use proto::exchange::{Closed, from_proxy::Body};
@@ -13,14 +14,16 @@ impl Registry {
         if let Some(no) = self.key_of(client, key) {
             self.remove(no, now);
         } else {
-            self.drop_pending(client, Some(key));
+            self.drop_pending(client, Some(key), now);
         }
     }
 
     /// An operator ends a connection. Returns whether there is one of that identifier.
     pub(crate) fn delete(&mut self, conn_id: &str, reason: &str, now: Duration) -> bool {
         let Some(no) = self.by_id.get(conn_id).copied() else { return false };
-        let Some(connection) = self.connections.get(&no) else { return false };
+        let Some(connection) = self.connections.get(&no).filter(|c| !c.bridge) else {
+            return false;
+        };
         let closed = Closed { key: connection.key, reason: reason.to_owned() };
         let client = connection.client;
         self.send(client, Body::Closed(closed), Carry::Nothing);
@@ -34,7 +37,7 @@ impl Registry {
         client.attached = false;
         let mut connections: Vec<_> = client.keys.values().copied().collect();
         connections.sort();
-        self.drop_pending(no, None);
+        self.drop_pending(no, None, now);
         for conn in connections {
             let Some(connection) = self.connections.get_mut(&conn) else { continue };
             if connection.create_by.is_some() {
@@ -72,7 +75,7 @@ impl Registry {
         client.attached = false;
         let mut connections: Vec<_> = client.keys.values().copied().collect();
         connections.sort();
-        self.drop_pending(no, None);
+        self.drop_pending(no, None, now);
         for conn in connections {
             self.remove(conn, now);
         }
@@ -87,6 +90,7 @@ impl Registry {
                 self.resolve(&group, now);
             }
         }
+        self.end_waits(now);
         let (mut lost, mut created, mut retry) = (Vec::new(), Vec::new(), Vec::new());
         for connection in self.connections.values() {
             if connection.detached.is_some_and(|since| now >= since + DETACH_TIMEOUT) {
@@ -120,7 +124,7 @@ impl Registry {
             let retry = connection.receiver().and_then(|receiver| receiver.retry_at);
             [lost, connection.create_by, retry].into_iter().flatten()
         });
-        waiting.chain(self.hold_until).min()
+        waiting.chain(self.hold_until).chain(self.wait_deadline()).min()
     }
 
     /// Ends a connection: nobody is told but the other end.
@@ -128,6 +132,10 @@ impl Registry {
         self.part(no);
         let Some(connection) = self.connections.remove(&no) else { return };
         self.by_id.remove(&connection.id);
+        self.bridges -= usize::from(connection.bridge);
+        if connection.place != Place::Unknown {
+            self.actions.push_back(Action::GiveUp { conn_id: connection.id.clone() });
+        }
         if let Some(client) = self.clients.get_mut(&connection.client)
             && client.keys.get(&connection.key) == Some(&no)
         {
@@ -158,8 +166,9 @@ impl Registry {
         self.forget_if_idle(connection.client);
     }
 
-    /// Takes away sources of a client that wait for their turn: the one of this key, or all.
-    fn drop_pending(&mut self, client: ClientNo, key: Option<u32>) {
+    /// Takes away connections of a client that wait for their turn or their place: the one of this key, or all.
+    fn drop_pending(&mut self, client: ClientNo, key: Option<u32>, now: Duration) {
+        self.drop_asking(client, key);
         for name in self.groups_with_pending() {
             let Some(group) = self.groups.get_mut(&name) else { continue };
             let all = std::mem::take(&mut group.pending);
@@ -168,8 +177,17 @@ impl Registry {
             });
             group.pending = stay;
             let gone: std::collections::VecDeque<_> = gone;
+            let asked = gone.iter().any(|pending| pending.place == Place::Asked);
             for pending in gone {
                 self.drop_ends(&pending.announcement.ends);
+                if pending.place != Place::Unknown {
+                    let conn_id = pending.announcement.conn_id;
+                    self.actions.push_back(Action::GiveUp { conn_id });
+                }
+            }
+            if asked && let Some(group) = self.groups.get_mut(&name) {
+                group.ask_by = None;
+                self.resolve(&name, now);
             }
             self.tidy(&name);
         }

@@ -35,6 +35,20 @@ impl WriteSlot {
         self.payload_ptr().wrapping_add(self.source.0.geometry.metadata_offset())
     }
 
+    /// The payload bytes that will be published.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        // SAFETY: the slot is this object's alone until it is put.
+        unsafe { std::slice::from_raw_parts(self.payload_ptr(), self.payload_len()) }
+    }
+
+    /// The metadata bytes that will be published.
+    #[must_use]
+    pub fn metadata(&self) -> &[u8] {
+        // SAFETY: as for the payload.
+        unsafe { std::slice::from_raw_parts(self.metadata_ptr(), self.metadata_len()) }
+    }
+
     /// The whole payload partition.
     pub fn payload_mut(&mut self) -> &mut [u8] {
         // SAFETY: the slot is this object's alone until it is put: leases of others do not let them read it.

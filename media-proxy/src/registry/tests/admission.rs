@@ -2,7 +2,7 @@
 
 use super::harness::{World, blob, ring};
 use crate::registry::{Ends, Limits};
-use media::{ConnectionConfig, Endpoint, Payload, Rdma, St2110, Video};
+use media::{ConnectionConfig, Endpoint, Payload, Rdma, Video};
 
 #[test]
 fn configuration_that_does_not_fit_the_group() {
@@ -44,21 +44,15 @@ fn same_name_in_other_groups_does_not_matter() {
 }
 
 #[test]
-fn bridges_do_not_exist_yet() {
+fn streams_over_libfabric_are_made_by_groups() {
     let mut w = World::new();
     let r = w.client("r");
     let video = Payload::Video(Video::default());
-    let stream = Endpoint::St2110(St2110::new("239.0.0.1".parse().unwrap(), 5004));
-    for (key, endpoint, name) in
-        [(1, stream, "st2110"), (2, Endpoint::Rdma(Rdma::default()), "rdma")]
-    {
-        let ends = Ends::Receiver { standby: w.seat(), using: None };
-        w.announce(r, key, "", ConnectionConfig::new(endpoint, video), ends).unwrap();
-        let reason = format!(
-            "r < refused {key} 1013: connection.{name}: this proxy has no such bridge yet; it serves connection.multipointGroup"
-        );
-        assert_eq!(w.said(), [reason]);
-    }
+    let ends = Ends::Receiver { standby: w.seat(), using: None };
+    let config = ConnectionConfig::new(Endpoint::Rdma(Rdma::default()), video);
+    w.announce(r, 1, "", config, ends).unwrap();
+    let said = w.said();
+    assert!(said[0].starts_with("r < refused 1 1013: connection.rdma: "), "{said:?}");
     w.registry.died(r, w.now);
     w.assert_empty();
 }

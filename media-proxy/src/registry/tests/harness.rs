@@ -40,7 +40,7 @@ impl World {
 
     pub(super) fn with(hold_until: Option<Duration>, limits: Limits) -> Self {
         Self {
-            registry: Registry::new(limits, hold_until, 1000, new_id),
+            registry: Registry::new(limits, Reach::Streams, hold_until, 1000, new_id),
             now: Duration::ZERO,
             boards: HashSet::new(),
             seats: HashSet::new(),
@@ -48,7 +48,7 @@ impl World {
     }
 
     pub(super) fn client(&mut self, name: &str) -> ClientNo {
-        self.registry.attach(name, name)
+        self.registry.attach(name, name, false)
     }
 
     pub(super) fn board(&mut self) -> BoardNo {
@@ -154,6 +154,11 @@ impl World {
             Action::DropSeat(SeatNo(no)) | Action::RetireSeat(SeatNo(no), _) => {
                 assert!(self.seats.remove(&no), "seat {no}");
             }
+            Action::AskPlace { conn_id, returning, .. } => {
+                let word = if returning { "again" } else { "for" };
+                return Some((format!("place {word} {conn_id}"), 0));
+            }
+            Action::GiveUp { conn_id } => return Some((format!("give up {conn_id}"), 0)),
             Action::DropClient(ClientNo(no)) => return Some((format!("forget {no}"), 0)),
             Action::Send { to, body, carry } => {
                 match carry {

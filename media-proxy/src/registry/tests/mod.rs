@@ -3,5 +3,6 @@
 mod admission;
 mod harness;
 mod order;
+mod placement;
 mod restart;
 mod walk;

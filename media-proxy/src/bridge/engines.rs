@@ -1,0 +1,28 @@
+//! All kinds of bridges that this proxy can have.
+
+use super::engine::{Alarm, Bridge, Engine};
+use super::members::Members;
+use super::st2110::Network;
+use crate::args::Args;
+use mesh_agent::topology::{BridgeLink, BridgeSpec};
+use std::sync::Arc;
+
+/// Starts each bridge with the engine of its kind.
+pub(crate) struct Engines {
+    network: Network,
+}
+
+impl Engines {
+    pub(crate) fn new(args: &Args, members: Arc<Members>) -> Self {
+        Self { network: Network::new(args, members) }
+    }
+}
+
+impl Engine for Engines {
+    fn start(&self, spec: &BridgeSpec, alarm: Alarm) -> Result<Box<dyn Bridge>, String> {
+        match spec.link {
+            BridgeLink::St2110 => self.network.start(spec, alarm),
+            BridgeLink::Rdma(_) => Err("this proxy has no bridges over libfabric".into()),
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Brings the bridges that run into line with those that are wanted.
+
+use super::engine::{Alarm, Bridge, Engine, Event, What};
+use super::status::{Phase, Row, Table};
+use crate::placement::Input;
+use log::{info, warn};
+use mesh_agent::topology::{BridgeId, BridgeSpec, Direction};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// After how long a bridge that failed is tried again: doubled each time, up to the second value.
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+
+/// The manager. It never blocks: bridges start and stop on threads of their own, and tell by [`Event`]s how it went.
+pub(crate) struct Manager<E> {
+    engine: Arc<E>,
+    events: Sender<Input>,
+    table: Table,
+    entries: BTreeMap<BridgeId, Entry>,
+    attempts: u64,
+}
+
+struct Entry {
+    spec: Arc<BridgeSpec>,
+    since: Instant,
+    state: State,
+    /// In a row.
+    failures: u32,
+}
+
+enum State {
+    /// To be started, as soon as others have made room.
+    Due,
+    Starting {
+        attempt: u64,
+    },
+    Active {
+        attempt: u64,
+        bridge: Box<dyn Bridge>,
+    },
+    Failed {
+        reason: String,
+        retry: Instant,
+    },
+    /// On its way out; then it starts again as `next` says, or is forgotten.
+    Stopping {
+        attempt: u64,
+        next: Option<Arc<BridgeSpec>>,
+    },
+}
+
+impl Entry {
+    fn new(spec: &Arc<BridgeSpec>, now: Instant) -> Self {
+        Self { spec: Arc::clone(spec), since: now, state: State::Due, failures: 0 }
+    }
+
+    fn phase(&self) -> Phase {
+        match &self.state {
+            State::Due | State::Starting { .. } => Phase::Starting,
+            State::Active { .. } => Phase::Active,
+            State::Failed { reason, .. } => Phase::Failed(reason.clone()),
+            State::Stopping { .. } => Phase::Stopping,
+        }
+    }
+
+    fn attempt(&self) -> Option<u64> {
+        match self.state {
+            State::Due | State::Failed { .. } => None,
+            State::Starting { attempt }
+            | State::Active { attempt, .. }
+            | State::Stopping { attempt, .. } => Some(attempt),
+        }
+    }
+
+    /// Starts it to end. Returns whether there is nothing to wait for.
+    fn stop(&mut self, next: Option<Arc<BridgeSpec>>, alarm: impl Fn(u64) -> Alarm) -> bool {
+        let state = std::mem::replace(&mut self.state, State::Due);
+        self.state = match state {
+            State::Due | State::Failed { .. } => return true,
+            State::Starting { attempt } | State::Stopping { attempt, .. } => {
+                State::Stopping { attempt, next }
+            }
+            State::Active { attempt, bridge } => {
+                end(bridge, alarm(attempt));
+                State::Stopping { attempt, next }
+            }
+        };
+        false
+    }
+
+    /// In words for logs.
+    fn name(&self) -> String {
+        describe(&self.spec)
+    }
+}
+
+/// A bridge in words: its direction and group.
+fn describe(spec: &BridgeSpec) -> String {
+    let direction = match spec.direction {
+        Direction::Ingress => "ingress",
+        Direction::Egress => "egress",
+    };
+    format!("{direction} bridge of group \"{}\"", spec.group.as_str())
+}
+
+/// Ends a bridge on a thread of its own.
+fn end(bridge: Box<dyn Bridge>, alarm: Alarm) {
+    let told = alarm.clone();
+    let ended = thread::Builder::new().name("bridge-end".into()).spawn(move || {
+        bridge.stop();
+        alarm.tell(What::Stopped);
+    });
+    if let Err(error) = ended {
+        // The bridge has been dropped, which ends it without grace.
+        warn!("no thread to end a bridge: {error}");
+        told.tell(What::Stopped);
+    }
+}
+
+impl<E: Engine> Manager<E> {
+    pub(crate) fn new(engine: Arc<E>, events: Sender<Input>, table: Table) -> Self {
+        Self { engine, events, table, entries: BTreeMap::new(), attempts: 0 }
+    }
+
+    /// From now on there must be these bridges and no others. One that is there and the same goes on untouched.
+    pub(crate) fn apply(&mut self, wanted: &[Arc<BridgeSpec>], now: Instant) {
+        let wanted: BTreeMap<_, _> = wanted.iter().map(|spec| (&spec.id, spec)).collect();
+        let alarm = alarms(&self.events);
+        self.entries.retain(|id, entry| {
+            let next = wanted.get(id).copied();
+            match (&mut entry.state, next) {
+                (State::Stopping { next: planned, .. }, next) => {
+                    *planned = next.cloned();
+                    true
+                }
+                (_, Some(spec)) if **spec == *entry.spec => true,
+                (_, next) => {
+                    info!("{}: ends", entry.name());
+                    let gone = entry.stop(next.cloned(), |attempt| alarm(id, attempt));
+                    if let (true, Some(spec)) = (gone, next) {
+                        *entry = Entry::new(spec, now);
+                    }
+                    !gone || next.is_some()
+                }
+            }
+        });
+        for (id, spec) in wanted {
+            if !self.entries.contains_key(id) {
+                self.entries.insert(id.clone(), Entry::new(spec, now));
+            }
+        }
+        self.start_due(now);
+    }
+
+    /// Tries a bridge that has failed again at once.
+    pub(crate) fn try_now(&mut self, id: &BridgeId, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(id)
+            && matches!(entry.state, State::Failed { .. })
+        {
+            entry.state = State::Due;
+            self.start_due(now);
+        }
+    }
+
+    /// Takes in what happened to a bridge.
+    pub(crate) fn happened(&mut self, event: Event, now: Instant) {
+        let Event { bridge: id, attempt, what } = event;
+        let alarm = alarms(&self.events);
+        let entry = self.entries.get_mut(&id).filter(|entry| entry.attempt() == Some(attempt));
+        let Some(entry) = entry else {
+            // News of an attempt that was given up. A bridge that it made must not stay.
+            if let What::Started(Ok(bridge)) = what {
+                end(bridge, alarm(&id, attempt));
+            }
+            return;
+        };
+        match (std::mem::replace(&mut entry.state, State::Due), what) {
+            (State::Starting { .. }, What::Started(Ok(bridge))) => {
+                info!("{}: active, connection {}", entry.name(), bridge.connection());
+                entry.failures = 0;
+                entry.state = State::Active { attempt, bridge };
+            }
+            (State::Starting { .. }, What::Started(Err(reason))) => entry.fail(reason, now),
+            (State::Active { bridge, .. }, What::Broken(reason)) => {
+                // It is gone before it is tried again, because both could not have the same port.
+                warn!("{}: {reason}", entry.name());
+                end(bridge, alarm(&id, attempt));
+                let next = Some(Arc::clone(&entry.spec));
+                entry.state = State::Stopping { attempt, next };
+            }
+            (State::Stopping { next, .. }, What::Started(Ok(bridge))) => {
+                end(bridge, alarm(&id, attempt));
+                entry.state = State::Stopping { attempt, next };
+            }
+            (State::Stopping { next, .. }, What::Stopped | What::Started(Err(_))) => match next {
+                Some(spec) => *entry = Entry::new(&spec, now),
+                None => drop(self.entries.remove(&id)),
+            },
+            // It broke while it was being stopped, or before it was known to have started.
+            (state, _) => entry.state = state,
+        }
+        self.start_due(now);
+    }
+
+    /// Does what is due by now.
+    pub(crate) fn tick(&mut self, now: Instant) {
+        for entry in self.entries.values_mut() {
+            if matches!(entry.state, State::Failed { retry, .. } if now >= retry) {
+                entry.state = State::Due;
+            }
+        }
+        self.start_due(now);
+    }
+
+    /// When [`Manager::tick`] has something to do next.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let retries = self.entries.values().filter_map(|entry| match entry.state {
+            State::Failed { retry, .. } => Some(retry),
+            _ => None,
+        });
+        retries.min()
+    }
+
+    /// The condition of a bridge; `None` if it is not wanted.
+    pub(crate) fn phase(&self, id: &BridgeId) -> Option<Phase> {
+        self.entries.get(id).map(Entry::phase)
+    }
+
+    /// Whether there is no bridge at all, not even one that is ending.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn start_due(&mut self, now: Instant) {
+        // Who is leaving may have the port or the group's source that the next one needs. Only an egress bridge takes its time,
+        // and that matters to its own group alone.
+        let leaving: Vec<_> = self
+            .entries
+            .values()
+            .filter(|entry| matches!(entry.state, State::Stopping { .. }))
+            .map(|entry| (entry.spec.direction, entry.spec.group.clone()))
+            .collect();
+        let blocked = |spec: &BridgeSpec| {
+            leaving
+                .iter()
+                .any(|(direction, group)| *direction == Direction::Ingress || *group == spec.group)
+        };
+        for (id, entry) in &mut self.entries {
+            if !matches!(entry.state, State::Due) || blocked(&entry.spec) {
+                continue;
+            }
+            self.attempts += 1;
+            let attempt = self.attempts;
+            let alarm = alarms(&self.events)(id, attempt);
+            let (engine, spec) = (Arc::clone(&self.engine), Arc::clone(&entry.spec));
+            entry.state = State::Starting { attempt };
+            let started = thread::Builder::new().name("bridge-start".into()).spawn(move || {
+                let result = engine.start(&spec, alarm.clone());
+                alarm.tell(What::Started(result));
+            });
+            if let Err(error) = started {
+                entry.fail(format!("no thread for the bridge: {error}"), now);
+            }
+        }
+        self.show();
+    }
+
+    /// Brings the table up to date.
+    fn show(&self) {
+        let mut table = self.table.lock();
+        table.retain(|id, _| self.entries.contains_key(id));
+        for (id, entry) in &self.entries {
+            let (conn_id, figures) = match &entry.state {
+                State::Active { bridge, .. } => (bridge.connection(), Some(bridge.figures())),
+                _ => (String::new(), None),
+            };
+            let (spec, since) = (Arc::clone(&entry.spec), entry.since);
+            let row = Row { spec, phase: entry.phase(), since, conn_id, figures };
+            table.insert(id.clone(), row);
+        }
+    }
+}
+
+impl Entry {
+    fn fail(&mut self, reason: String, now: Instant) {
+        let pause = RETRY.0.saturating_mul(1 << self.failures.min(8)).min(RETRY.1);
+        warn!("{}: {reason}; next attempt in {pause:?}", self.name());
+        self.failures += 1;
+        self.state = State::Failed { reason, retry: now + pause };
+    }
+}
+
+fn alarms(events: &Sender<Input>) -> impl Fn(&BridgeId, u64) -> Alarm + use<> {
+    let events = events.clone();
+    move |bridge, attempt| Alarm { events: events.clone(), bridge: bridge.clone(), attempt }
+}
+
+#[cfg(test)]
+#[path = "manager_tests.rs"]
+mod tests;

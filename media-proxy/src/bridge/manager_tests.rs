@@ -1,0 +1,224 @@
+use super::*;
+use crate::bridge::status::Figures;
+use media::{ConnectionConfig, Endpoint, Payload, St2110};
+use mesh_agent::topology::BridgeLink;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, channel};
+
+/// Makes bridges that do nothing, and fails when told to.
+#[derive(Default)]
+struct Workshop {
+    /// How many of the next attempts fail.
+    failing: Mutex<u32>,
+    log: Arc<Mutex<Vec<String>>>,
+    alarms: Mutex<Vec<Alarm>>,
+}
+
+struct Dummy {
+    name: String,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Figures for Dummy {
+    fn local(&self) -> String {
+        String::new()
+    }
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+    fn measurements(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
+    fn sdp(&self) -> Option<String> {
+        None
+    }
+}
+
+impl Bridge for Dummy {
+    fn connection(&self) -> String {
+        self.name.clone()
+    }
+    fn figures(&self) -> Arc<dyn Figures> {
+        Arc::new(Self { name: String::new(), log: Arc::clone(&self.log) })
+    }
+    fn stop(self: Box<Self>) {
+        self.log.lock().unwrap().push(format!("stop {}", self.name));
+    }
+}
+
+impl Engine for Workshop {
+    fn start(&self, spec: &BridgeSpec, alarm: Alarm) -> Result<Box<dyn Bridge>, String> {
+        self.alarms.lock().unwrap().push(alarm);
+        let name = spec.id.to_string();
+        let mut failing = self.failing.lock().unwrap();
+        if *failing > 0 {
+            *failing -= 1;
+            self.log.lock().unwrap().push(format!("fail {name}"));
+            return Err("no such port".into());
+        }
+        self.log.lock().unwrap().push(format!("start {name}"));
+        Ok(Box::new(Dummy { name, log: Arc::clone(&self.log) }))
+    }
+}
+
+struct World {
+    manager: Manager<Workshop>,
+    inbox: Receiver<Input>,
+    workshop: Arc<Workshop>,
+    now: Instant,
+}
+
+fn spec(id: &str, group: &str, direction: Direction, payload_type: u8) -> Arc<BridgeSpec> {
+    let stream = St2110 { payload_type, ..St2110::new([239, 0, 0, 1].into(), 5004) };
+    let config = ConnectionConfig::new(Endpoint::St2110(stream), Payload::Blob);
+    Arc::new(BridgeSpec {
+        id: id.into(),
+        group: group.into(),
+        proxy: "p".into(),
+        direction,
+        config: Arc::new(config),
+        link: BridgeLink::St2110,
+    })
+}
+
+fn egress(id: &str) -> Arc<BridgeSpec> {
+    spec(id, id, Direction::Egress, 112)
+}
+
+impl World {
+    fn new() -> Self {
+        let (events, inbox) = channel();
+        let workshop = Arc::new(Workshop::default());
+        let manager = Manager::new(Arc::clone(&workshop), events, Table::default());
+        Self { manager, inbox, workshop, now: Instant::now() }
+    }
+
+    fn apply(&mut self, wanted: &[Arc<BridgeSpec>]) {
+        self.manager.apply(wanted, self.now);
+    }
+
+    /// Takes in so many events.
+    fn events(&mut self, count: usize) {
+        for _ in 0..count {
+            match self.inbox.recv_timeout(Duration::from_secs(20)).expect("an event") {
+                Input::Bridge(event) => self.manager.happened(event, self.now),
+                _ => panic!("only bridges speak here"),
+            }
+        }
+    }
+
+    fn log(&self) -> Vec<String> {
+        std::mem::take(&mut self.workshop.log.lock().unwrap())
+    }
+
+    fn phase(&self, id: &str) -> Option<Phase> {
+        self.manager.phase(&id.into())
+    }
+}
+
+#[test]
+fn what_is_the_same_goes_on_untouched() {
+    let mut w = World::new();
+    w.apply(&[egress("a"), egress("b")]);
+    assert_eq!(w.phase("a"), Some(Phase::Starting));
+    w.events(2);
+    assert_eq!(w.phase("a"), Some(Phase::Active));
+    assert_eq!(w.log().len(), 2);
+    w.apply(&[egress("b"), egress("a")]);
+    assert!(w.log().is_empty());
+    w.apply(&[egress("b")]);
+    assert_eq!(w.phase("a"), Some(Phase::Stopping));
+    w.events(1);
+    assert_eq!((w.phase("a"), w.phase("b")), (None, Some(Phase::Active)));
+    assert_eq!(w.log(), ["stop a"]);
+    w.apply(&[]);
+    w.events(1);
+    assert!(w.manager.is_empty() && w.manager.table.rows().is_empty());
+}
+
+#[test]
+fn another_configuration_is_another_run() {
+    let mut w = World::new();
+    w.apply(&[egress("a")]);
+    w.events(1);
+    let other = spec("a", "a", Direction::Egress, 96);
+    w.apply(&[Arc::clone(&other)]);
+    assert_eq!(w.phase("a"), Some(Phase::Stopping));
+    w.events(2);
+    assert_eq!(w.log(), ["start a", "stop a", "start a"]);
+    assert_eq!(w.manager.table.rows()[0].spec, other);
+}
+
+#[test]
+fn who_is_no_longer_wanted_while_it_starts_is_stopped() {
+    let mut w = World::new();
+    w.apply(&[egress("a")]);
+    w.apply(&[]);
+    assert_eq!(w.phase("a"), Some(Phase::Stopping));
+    w.events(2);
+    assert_eq!((w.log(), w.phase("a")), (vec!["start a".into(), "stop a".into()], None));
+    // Wanted again before it has ended: it ends, and starts anew.
+    w.apply(&[egress("a")]);
+    w.apply(&[]);
+    w.apply(&[egress("a")]);
+    w.events(3);
+    assert_eq!(w.log(), ["start a", "stop a", "start a"]);
+    assert_eq!(w.phase("a"), Some(Phase::Active));
+}
+
+#[test]
+fn one_makes_room_before_the_next_starts() {
+    let mut w = World::new();
+    w.apply(&[spec("in", "g", Direction::Ingress, 112)]);
+    w.events(1);
+    w.apply(&[spec("out", "g", Direction::Egress, 112), spec("new", "h", Direction::Ingress, 112)]);
+    assert_eq!(w.workshop.alarms.lock().unwrap().len(), 1, "nobody starts while a port is in use");
+    w.events(3);
+    let mut log = w.log();
+    assert_eq!(log.drain(..2).collect::<Vec<_>>(), ["start in", "stop in"]);
+    log.sort();
+    assert_eq!(log, ["start new", "start out"]);
+    // An egress bridge that sends what it has left keeps nobody else waiting.
+    w.apply(&[egress("z"), spec("new", "h", Direction::Ingress, 112)]);
+    assert_eq!(w.phase("z"), Some(Phase::Starting));
+    w.events(2);
+    assert_eq!((w.phase("z"), w.phase("out")), (Some(Phase::Active), None));
+}
+
+#[test]
+fn failures_are_tried_again_later_and_later() {
+    let mut w = World::new();
+    *w.workshop.failing.lock().unwrap() = 3;
+    w.apply(&[egress("a")]);
+    w.events(1);
+    assert_eq!(w.phase("a"), Some(Phase::Failed("no such port".into())));
+    let first = w.manager.next_deadline().unwrap() - w.now;
+    assert_eq!(first, RETRY.0);
+    w.now += first;
+    w.manager.tick(w.now);
+    w.events(1);
+    assert_eq!(w.manager.next_deadline().unwrap() - w.now, 2 * RETRY.0);
+    // Somebody asks for it: at once.
+    w.manager.try_now(&"a".into(), w.now);
+    w.events(1);
+    w.manager.try_now(&"a".into(), w.now);
+    w.events(1);
+    assert_eq!((w.phase("a"), w.manager.next_deadline()), (Some(Phase::Active), None));
+    assert_eq!(w.log(), ["fail a", "fail a", "fail a", "start a"]);
+}
+
+#[test]
+fn a_bridge_that_breaks_is_replaced() {
+    let mut w = World::new();
+    w.apply(&[egress("a")]);
+    w.events(1);
+    let alarm = w.workshop.alarms.lock().unwrap()[0].clone();
+    alarm.raise("the interface is gone".into());
+    // Twice, and then once more when it has been replaced: only the first counts.
+    alarm.raise("the interface is gone".into());
+    w.events(4);
+    alarm.raise("the interface is gone".into());
+    w.events(1);
+    assert_eq!(w.phase("a"), Some(Phase::Active));
+    assert_eq!(w.log(), ["start a", "stop a", "start a"]);
+}

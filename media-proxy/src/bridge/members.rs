@@ -1,0 +1,51 @@
+//! How bridges take part in the exchange: as clients of this process.
+
+use mcm_dp::client::{Client, Connection, Direction};
+use mcm_dp::error::Error;
+use media::ConnectionConfig;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Missing regions that an ingress bridge can tell of each frame.
+const REGIONS: usize = 64;
+
+/// Gives bridges their connections.
+///
+/// All have one client, made with the first bridge. The exchange knows it for its own by the kernel's word: it is this process.
+#[derive(Debug)]
+pub(crate) struct Members {
+    socket: PathBuf,
+    client: Mutex<Option<Arc<Client>>>,
+}
+
+impl Members {
+    /// For the exchange that listens on this socket.
+    pub(crate) fn new(socket: PathBuf) -> Self {
+        Self { socket, client: Mutex::default() }
+    }
+
+    /// A bridge joins its group.
+    pub(crate) fn join(
+        &self,
+        direction: Direction,
+        config: &ConnectionConfig,
+    ) -> Result<Arc<Connection>, Error> {
+        let regions = if direction == Direction::Send { REGIONS } else { 0 };
+        self.client()?.open(direction, config, regions)
+    }
+
+    fn client(&self) -> Result<Arc<Client>, Error> {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = &*client {
+            return Ok(Arc::clone(client));
+        }
+        let config = serde_json::json!({
+            "apiConnectionString": format!("Unix={}", self.socket.display()),
+            // As many as the configuration allows: programs are what is limited.
+            "maxMediaConnections": 65535,
+        });
+        let made = Client::new(&config.to_string())?;
+        *client = Some(Arc::clone(&made));
+        Ok(made)
+    }
+}

@@ -1,0 +1,17 @@
+//! Bridges: what carries a group's frames to and from other hosts.
+//!
+//! A bridge is a client of this proxy's own exchange, like any program: an egress bridge is a receiver of its group, an ingress bridge
+//! is the group's source. Which bridges there must be is decided by the control plane; the [`Manager`] makes it so.
+
+mod engine;
+mod engines;
+mod manager;
+mod members;
+mod st2110;
+mod status;
+
+pub(crate) use engine::{Engine, Event};
+pub(crate) use engines::Engines;
+pub(crate) use manager::Manager;
+pub(crate) use members::Members;
+pub(crate) use status::{Phase, Row, Table};

@@ -1,0 +1,75 @@
+//! Session descriptions of the streams of bridges.
+
+use super::stream::Stream;
+use log::debug;
+use st2110::pacing::SenderType;
+use st2110::sdp::{Colour, PtpClock, ReferenceClock, Sender, compose};
+use st2110_net::socket::Interface;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+
+/// Of a stream that is sent from here. `None` where this host has no address to send from.
+pub(super) fn of_sender(
+    stream: &Stream,
+    interface: &Interface,
+    pacing: SenderType,
+    session: u32,
+) -> Option<String> {
+    let endpoint = &stream.endpoint;
+    let own = |named: Option<IpAddr>, ip, port| {
+        let named = named.or(match interface {
+            Interface::Address(address) => Some(*address),
+            Interface::Any | Interface::Name(_) => None,
+        });
+        named.or_else(|| routed(SocketAddr::new(ip, port)))
+    };
+    let address = own(endpoint.interface_ip_addr, endpoint.ip_addr, endpoint.port)?;
+    let second = endpoint.second_path.and_then(|p| own(p.interface_ip_addr, p.ip_addr, p.port));
+    let sender = Sender {
+        session_id: session.into(),
+        version: 1,
+        name: stream.config.group_id(),
+        address,
+        second_address: second,
+        clock: reference(),
+        pacing: match pacing {
+            SenderType::Narrow => media::Pacing::Narrow,
+            SenderType::NarrowLinear => media::Pacing::Linear,
+            SenderType::Wide => media::Pacing::Wide,
+        },
+        colour: Colour::default(),
+    };
+    compose(&stream.config, &sender).map(|document| document.to_string())
+}
+
+/// Of a stream that comes from elsewhere: the description that was given for it.
+pub(super) fn of_receiver(stream: &Stream) -> Option<String> {
+    stream.endpoint.sdp.clone()
+}
+
+/// What this host's clock follows, as far as the kernel says: TAI, if a daemon steers it and has set the TAI offset.
+fn reference() -> ReferenceClock {
+    // SAFETY: a structure of integers, for which zeroes mean: change nothing.
+    let mut time: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel fills in the structure, and changes nothing.
+    let result = unsafe { libc::adjtimex(&raw mut time) };
+    let steered = result != -1 && time.status & libc::STA_UNSYNC == 0;
+    if steered && time.tai != 0 {
+        ReferenceClock::Ptp { version: "IEEE1588-2008".to_owned(), clock: PtpClock::Traceable }
+    } else {
+        // RFC 7273 §4.9: a clock that nobody else need have.
+        ReferenceClock::Other("private".to_owned())
+    }
+}
+
+/// The address from which this host would send there.
+fn routed(destination: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = if destination.is_ipv4() { [0; 4].into() } else { [0_u16; 8].into() };
+    let socket = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect(destination)?;
+        socket.local_addr()
+    });
+    socket
+        .inspect_err(|error| debug!("own address towards {destination}: {error}"))
+        .ok()
+        .map(|own| own.ip())
+}

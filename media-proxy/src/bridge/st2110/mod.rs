@@ -1,0 +1,61 @@
+//! ST 2110 bridges on the kernel's sockets.
+//!
+//! An egress bridge gives frames straight from the ring's slots to the engine of `st2110-net`, which packetises them; an ingress
+//! bridge has packets placed straight into the slots of its own ring.
+
+mod description;
+mod egress;
+mod feed;
+mod figures;
+mod identities;
+mod ingress;
+mod interface;
+mod paths;
+mod regions;
+mod session;
+mod sink;
+mod stream;
+
+use super::engine::{Alarm, Bridge};
+use super::members::Members;
+use crate::args::Args;
+use mesh_agent::topology::{BridgeSpec, Direction};
+use st2110_net::engine::{Engine, EngineOptions};
+use st2110_net::socket::Interface;
+use std::sync::{Arc, OnceLock};
+
+/// Starts ST 2110 bridges. All share the threads of one engine.
+pub(crate) struct Network {
+    members: Arc<Members>,
+    interface: interface::Choice,
+    identities: Arc<identities::Identities>,
+    /// Made with the first bridge.
+    engine: OnceLock<Engine>,
+}
+
+impl Network {
+    pub(crate) fn new(args: &Args, members: Arc<Members>) -> Self {
+        let interface = interface::Choice::new(args.device.clone(), args.st2110_ip);
+        Self { members, interface, identities: Arc::default(), engine: OnceLock::new() }
+    }
+
+    /// Starts a bridge.
+    ///
+    /// # Errors
+    /// Why it cannot start.
+    pub(crate) fn start(&self, spec: &BridgeSpec, alarm: Alarm) -> Result<Box<dyn Bridge>, String> {
+        let engine = self.engine.get_or_init(|| Engine::new(EngineOptions::default()));
+        let stream = stream::Stream::of(&spec.config)?;
+        let interface: &Interface = self.interface.get();
+        Ok(match spec.direction {
+            Direction::Egress => {
+                let identities = Arc::clone(&self.identities);
+                let place = egress::Place { engine, members: &self.members, interface, identities };
+                Box::new(egress::Egress::start(place, &stream, alarm)?)
+            }
+            Direction::Ingress => {
+                Box::new(ingress::Ingress::start(engine, &self.members, &stream, interface, alarm)?)
+            }
+        })
+    }
+}

@@ -1,0 +1,65 @@
+//! What people can see of bridges.
+
+use mesh_agent::topology::{BridgeId, BridgeSpec};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// Counts and measurements of a running bridge, which cost it nothing to read.
+pub(crate) trait Figures: Send + Sync {
+    /// Address at this end, as far as there is one.
+    fn local(&self) -> String;
+
+    /// Counts since the start, by name.
+    fn counters(&self) -> Vec<(&'static str, u64)>;
+
+    /// What was measured last, by name; times in microseconds.
+    fn measurements(&self) -> Vec<(&'static str, f64)>;
+
+    /// The session description (SDP, RFC 8866) of an ST 2110 stream.
+    fn sdp(&self) -> Option<String>;
+}
+
+/// Condition of a bridge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Starting,
+    Active,
+    /// It could not start, or has broken down; it will be tried again.
+    Failed(String),
+    Stopping,
+}
+
+/// A bridge as people see it.
+#[derive(Clone)]
+pub(crate) struct Row {
+    pub(crate) spec: Arc<BridgeSpec>,
+    pub(crate) phase: Phase,
+    /// Since when it has been wanted.
+    pub(crate) since: Instant,
+    /// Its connection, once it has one.
+    pub(crate) conn_id: String,
+    pub(crate) figures: Option<Arc<dyn Figures>>,
+}
+
+/// All bridges, for everybody to read. One thread writes.
+#[derive(Clone, Default)]
+pub(crate) struct Table(Arc<Mutex<BTreeMap<BridgeId, Row>>>);
+
+impl Table {
+    /// The bridges in the order of their identifiers.
+    pub(crate) fn rows(&self) -> Vec<Row> {
+        self.lock().values().cloned().collect()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, BTreeMap<BridgeId, Row>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rows = self.lock();
+        f.debug_map().entries(rows.iter().map(|(id, row)| (id, &row.phase))).finish()
+    }
+}

@@ -1,0 +1,259 @@
+//! Finds connections their place in the mesh: asks the control plane, sees to the bridges that it wants, and tells the exchange when
+//! they are there.
+
+use crate::bridge::{Engine, Event, Manager, Phase, Table};
+use crate::exchange::Handle;
+use crate::registry::{Refusal, code};
+use media::ConnectionConfig;
+use mesh_agent::AgentError;
+use mesh_agent::plane::{Accepted, Applied, ControlPlane, Listener, Registration};
+use mesh_agent::topology::{BridgeId, BridgeLink, ConnectionId, Desired, DesiredGroup};
+use proto::Kind;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+/// How long bridges may take to end when the daemon ends.
+const END_TIMEOUT: Duration = Duration::from_millis(2500);
+
+/// What reaches the thread that does all this.
+pub(crate) enum Input {
+    /// The exchange asks for a connection's place. One that is `returning` is served meanwhile.
+    Ask { conn_id: String, kind: Kind, config: Box<ConnectionConfig>, returning: bool },
+    /// A connection is no more.
+    GiveUp { conn_id: String },
+    /// The control plane's answer to a registration.
+    Registered { conn_id: String, result: Result<Accepted, AgentError> },
+    /// What the control plane wants this proxy to have.
+    Desired(Box<Desired>),
+    /// News of a bridge.
+    Bridge(Event),
+    /// End all bridges, then the thread.
+    Stop,
+}
+
+/// Passes on what the control plane says.
+pub(crate) struct Ear(pub(crate) Sender<Input>);
+
+impl Ear {
+    fn tell(&self, input: Input) {
+        // At the end of the daemon nobody listens any more.
+        let _ = self.0.send(input);
+    }
+}
+
+impl Listener for Ear {
+    fn registered(&self, connection: &ConnectionId, result: Result<Accepted, AgentError>) {
+        self.tell(Input::Registered { conn_id: connection.as_str().to_owned(), result });
+    }
+
+    fn desired(&self, desired: Desired) {
+        self.tell(Input::Desired(Box::new(desired)));
+    }
+
+    fn reachable(&self, reachable: bool) {
+        if !reachable {
+            log::warn!("the mesh agent cannot be reached; what runs goes on");
+        }
+    }
+}
+
+/// A connection that waits for its answer.
+struct Waiting {
+    returning: bool,
+    /// The control plane has accepted it.
+    member: bool,
+    /// Its bridges have been seen to: what failed before it came has been tried again.
+    tried: bool,
+}
+
+/// The thread's state.
+pub(crate) struct Placement<E> {
+    inbox: Receiver<Input>,
+    plane: Arc<dyn ControlPlane>,
+    exchange: Handle,
+    manager: Manager<E>,
+    waiting: HashMap<String, Waiting>,
+    /// Connections that the control plane knows of.
+    known: HashSet<String>,
+    groups: Vec<DesiredGroup>,
+    /// Bridges to the network, without which a connection is of no use.
+    essential: HashSet<BridgeId>,
+    /// The desired state whose outcome has not been told yet.
+    generation: Option<u64>,
+}
+
+impl<E: Engine> Placement<E> {
+    pub(crate) fn new(
+        (outbox, inbox): (Sender<Input>, Receiver<Input>),
+        plane: Arc<dyn ControlPlane>,
+        exchange: Handle,
+        engine: Arc<E>,
+        table: Table,
+    ) -> Self {
+        Self {
+            inbox,
+            plane,
+            exchange,
+            manager: Manager::new(engine, outbox, table),
+            waiting: HashMap::new(),
+            known: HashSet::new(),
+            groups: Vec::new(),
+            essential: HashSet::new(),
+            generation: None,
+        }
+    }
+
+    /// Runs until it is told to stop, and then until the bridges have ended.
+    pub(crate) fn run(mut self) {
+        let mut stop_by: Option<Instant> = None;
+        loop {
+            let due = self.manager.next_deadline().into_iter().chain(stop_by).min();
+            let now = Instant::now();
+            let patience = due.map_or(Duration::MAX, |due| due.saturating_duration_since(now));
+            let input = match self.inbox.recv_timeout(patience) {
+                Ok(input) => Some(input),
+                Err(RecvTimeoutError::Timeout) => None,
+                // It has a sender itself.
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let now = Instant::now();
+            match input {
+                Some(Input::Stop) => {
+                    stop_by = Some(now + END_TIMEOUT);
+                    self.manager.apply(&[], now);
+                }
+                Some(Input::Desired(_) | Input::Ask { .. }) if stop_by.is_some() => {}
+                Some(input) => self.take(input, now),
+                None => self.manager.tick(now),
+            }
+            if let Some(by) = stop_by {
+                if self.manager.is_empty() || now >= by {
+                    return;
+                }
+                continue;
+            }
+            self.settle(now);
+        }
+    }
+
+    fn take(&mut self, input: Input, now: Instant) {
+        match input {
+            Input::Ask { conn_id, kind, config, returning } => {
+                let waiting = Waiting { returning, member: false, tried: false };
+                self.waiting.insert(conn_id.clone(), waiting);
+                self.known.insert(conn_id.clone());
+                let id = ConnectionId::new(conn_id);
+                self.plane.register(Registration { id, kind, config: *config });
+            }
+            Input::GiveUp { conn_id } => self.forget(&conn_id),
+            Input::Registered { conn_id, result } => match (result, self.waiting.get_mut(&conn_id))
+            {
+                (Ok(Accepted::Member), Some(waiting)) => waiting.member = true,
+                // What can be done on this host is done.
+                (Ok(Accepted::LocalOnly), Some(_)) => self.answer(&conn_id, Ok(())),
+                (Ok(_), None) => {}
+                (Err(error), Some(_)) => {
+                    self.known.remove(&conn_id);
+                    let number = i32::try_from(error.mesh_err()).unwrap_or(code::CONN_FAILED);
+                    self.answer(&conn_id, Err(Refusal::new(number, error.to_string())));
+                }
+                (Err(error), None) if self.known.contains(&conn_id) => {
+                    log::warn!("connection {conn_id} stays on this host alone: {error}");
+                }
+                (Err(_), None) => {}
+            },
+            Input::Desired(desired) => {
+                let Desired { generation, groups, bridges, .. } = *desired;
+                let network = bridges.iter().filter(|spec| spec.link == BridgeLink::St2110);
+                self.essential = network.map(|spec| spec.id.clone()).collect();
+                self.groups = groups;
+                self.generation = Some(generation);
+                self.manager.apply(&bridges, now);
+            }
+            Input::Bridge(event) => self.manager.happened(event, now),
+            // Told apart before.
+            Input::Stop => {}
+        }
+    }
+
+    fn forget(&mut self, conn_id: &str) {
+        self.waiting.remove(conn_id);
+        if self.known.remove(conn_id) {
+            self.plane.unregister(&ConnectionId::new(conn_id.to_owned()));
+        }
+    }
+
+    fn answer(&mut self, conn_id: &str, answer: Result<(), Refusal>) {
+        if self.waiting.remove(conn_id).is_some() {
+            self.exchange.placed(conn_id.to_owned(), answer);
+        }
+    }
+
+    /// Answers those for whom everything is there, or certain not to come.
+    fn settle(&mut self, now: Instant) {
+        let members = self.waiting.iter().filter(|(_, waiting)| waiting.member);
+        for conn_id in members.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
+            let Some(answer) = self.decide(&conn_id, now) else { continue };
+            if answer.is_err() {
+                // Before the answer, so that whoever tries again finds no trace of this attempt.
+                if self.known.remove(&conn_id) {
+                    self.plane.unregister(&ConnectionId::new(conn_id.clone()));
+                }
+            }
+            self.answer(&conn_id, answer);
+        }
+        self.report();
+    }
+
+    /// What to answer a connection that the control plane has accepted; `None` while that is open.
+    fn decide(&mut self, conn_id: &str, now: Instant) -> Option<Result<(), Refusal>> {
+        let is_here = |group: &&DesiredGroup| {
+            group.connections.iter().any(|connection| connection.as_str() == conn_id)
+        };
+        let group = self.groups.iter().find(is_here)?;
+        let bridges: Vec<_> =
+            group.bridges.iter().filter(|id| self.essential.contains(*id)).cloned().collect();
+        let waiting = self.waiting.get_mut(conn_id)?;
+        let (first, returning) = (!std::mem::replace(&mut waiting.tried, true), waiting.returning);
+        let mut ready = true;
+        for id in &bridges {
+            match self.manager.phase(id) {
+                Some(Phase::Active) => {}
+                Some(Phase::Failed(_)) if first => {
+                    self.manager.try_now(id, now);
+                    ready = false;
+                }
+                // What was there before stays, and the bridge is tried again.
+                Some(Phase::Failed(_)) if returning => {}
+                Some(Phase::Failed(reason)) => {
+                    return Some(Err(Refusal::new(code::CONN_FAILED, reason)));
+                }
+                _ => ready = false,
+            }
+        }
+        ready.then_some(Ok(()))
+    }
+
+    /// Tells the control plane what came of its last wish, as soon as that is clear.
+    fn report(&mut self) {
+        let Some(generation) = self.generation else { return };
+        let ids = self.groups.iter().flat_map(|group| &group.bridges);
+        let phases: Vec<_> = ids.map(|id| (id, self.manager.phase(id))).collect();
+        let open =
+            |phase: &Option<Phase>| matches!(phase, None | Some(Phase::Starting | Phase::Stopping));
+        if phases.iter().any(|(_, phase)| open(phase)) {
+            return;
+        }
+        let failed = |(id, phase)| match phase {
+            Some(Phase::Failed(reason)) => {
+                Some(format!("bridge {}: {reason}", BridgeId::as_str(id)))
+            }
+            _ => None,
+        };
+        let errors = phases.into_iter().filter_map(failed).collect();
+        self.generation = None;
+        self.plane.applied(Applied { generation, errors });
+    }
+}

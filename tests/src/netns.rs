@@ -1,0 +1,121 @@
+//! Hosts on one machine: network namespaces, joined by a bridge.
+//!
+//! Unix sockets are files, and do not care about these namespaces: a test is a program on each of its hosts.
+
+use crate::process::Process;
+use crate::run::Run;
+use std::os::fd::AsFd;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Why there can be no hosts here; `None` if there can.
+fn hindrance() -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return Some("network namespaces need root".into());
+    }
+    match Command::new("ip").arg("-V").output() {
+        Ok(_) => None,
+        Err(error) => Some(format!("ip (Debian package iproute2): {error}")),
+    }
+}
+
+/// Hosts on one network. They and the network go when this is dropped.
+#[derive(Debug)]
+pub struct Net {
+    hub: String,
+    hosts: Vec<String>,
+}
+
+impl Net {
+    /// So many hosts, with addresses 10.77.0.1, 10.77.0.2 and so on. `None`, with the reason on standard error, where that is not possible.
+    ///
+    /// # Panics
+    /// In continuous integration, if it is not possible; and if a command fails.
+    #[must_use]
+    pub fn new(hosts: usize) -> Option<Self> {
+        if let Some(reason) = hindrance() {
+            assert!(std::env::var_os("CI").is_none(), "{reason}");
+            eprintln!("SKIPPED: {reason}");
+            return None;
+        }
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let prefix = format!("mcm-{}-{count}", std::process::id());
+        let mut net = Self { hub: format!("{prefix}-hub"), hosts: Vec::new() };
+        ip(&["netns", "add", &net.hub]);
+        let hub = net.hub.clone();
+        let on_hub = |args: &[&str]| ip(&[&["-n", &hub], args].concat());
+        on_hub(&["link", "add", "hub", "type", "bridge"]);
+        on_hub(&["link", "set", "hub", "up"]);
+        for number in 1..=hosts {
+            let host = format!("{prefix}-{number}");
+            ip(&["netns", "add", &host]);
+            net.hosts.push(host.clone());
+            let port = format!("port{number}");
+            on_hub(&["link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &host]);
+            on_hub(&["link", "set", &port, "master", "hub", "up"]);
+            let on_host = |args: &[&str]| ip(&[&["-n", &host], args].concat());
+            on_host(&["address", "add", &format!("10.77.0.{number}/24"), "dev", "eth0"]);
+            on_host(&["link", "set", "lo", "up"]);
+            on_host(&["link", "set", "eth0", "up"]);
+            on_host(&["route", "add", "224.0.0.0/4", "dev", "eth0"]);
+        }
+        Some(net)
+    }
+
+    /// A command that runs on a host; the first is number 1.
+    #[must_use]
+    pub fn command(&self, host: usize, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.hosts[host - 1]]).arg(program);
+        command
+    }
+
+    /// A process on a host.
+    #[must_use]
+    pub fn start(&self, host: usize, name: &str, args: &[&str]) -> Process {
+        let mut command = self.command(host, name);
+        command.args(args);
+        Process::start(name, command, |_| false)
+    }
+
+    /// Runs something of the test itself on a host: sockets that it opens stay there.
+    ///
+    /// # Panics
+    /// If it panics, or the namespace cannot be entered.
+    pub fn on<T: Send>(&self, host: usize, act: impl FnOnce() -> T + Send) -> T {
+        let place = format!("/run/netns/{}", self.hosts[host - 1]);
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(move || {
+                let namespace = std::fs::File::open(place).expect("the namespace");
+                let kind = rustix::thread::LinkNameSpaceType::Network;
+                rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(kind))
+                    .expect("a thread may enter the namespace");
+                act()
+            });
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    /// A proxy on a host, which serves a run directory of its own.
+    #[must_use]
+    pub fn proxy(&self, host: usize, run: &Run, options: &[&str]) -> crate::proxy::Proxy {
+        let mut command = self.command(host, crate::program::media_proxy());
+        command.args(options);
+        crate::proxy::Proxy::start_by(command, run)
+    }
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        for name in self.hosts.iter().chain([&self.hub]) {
+            // What is gone already need not go.
+            let _ = Command::new("ip").args(["netns", "delete", name]).output();
+        }
+    }
+}
+
+fn ip(args: &[&str]) {
+    let Output { status, stderr, .. } = Command::new("ip").args(args).output().expect("ip");
+    assert!(status.success(), "ip {}: {}", args.join(" "), String::from_utf8_lossy(&stderr));
+}
