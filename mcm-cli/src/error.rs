@@ -33,6 +33,39 @@ pub(crate) enum CliError {
     /// A measurement could not be made.
     #[error("{0}")]
     Bench(#[from] benches::BenchError),
+    /// A file cannot be read or written.
+    #[error("{path}: {reason}")]
+    File {
+        /// Which.
+        path: String,
+        /// What happened.
+        reason: String,
+    },
+    /// A configuration or session description that cannot be used.
+    #[error("{path}: {error}")]
+    Config {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        error: media::ConfigError,
+    },
+    /// A session description that is none.
+    #[error("{path}: {error}")]
+    Sdp {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        error: st2110::sdp::SdpError,
+    },
+    /// A stream that this command cannot serve.
+    #[error("{0}")]
+    Stream(String),
+    /// The network, or a session on it.
+    #[error("{0}")]
+    Network(#[from] st2110_net::Error),
+    /// Something was found that is against the standards.
+    #[error("{0} errors")]
+    Flawed(usize),
     /// Nobody reads the output any more.
     #[error("standard output: {0}")]
     Output(std::io::Error),
@@ -43,7 +76,16 @@ impl CliError {
     pub(crate) fn status(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Option { .. } => 2,
-            Self::Proxy { .. } | Self::Ended { .. } | Self::Bench(_) | Self::Output(_) => 1,
+            Self::Proxy { .. }
+            | Self::Ended { .. }
+            | Self::Bench(_)
+            | Self::File { .. }
+            | Self::Config { .. }
+            | Self::Sdp { .. }
+            | Self::Stream(_)
+            | Self::Network(_)
+            | Self::Flawed(_)
+            | Self::Output(_) => 1,
         }
     }
 }

@@ -1,10 +1,14 @@
-//! `mcm`: looks at media proxies, and measures, from the command line.
+//! `mcm`: looks at media proxies and streams, and measures, from the command line.
 
+mod analyze;
 mod bench;
 mod error;
 mod list;
 mod output;
 mod proxy;
+mod sdp;
+mod st2110;
+mod stream;
 mod table;
 mod top;
 mod view;
@@ -18,9 +22,12 @@ const USAGE: &str = "\
 usage: mcm COMMAND [OPTIONS]
 
 commands:
-  list   print the groups of a media proxy
-  top    show them as they change
-  bench  measure how fast frames are exchanged
+  list     print the groups of a media proxy
+  top      show them as they change
+  bench    measure how fast frames are exchanged
+  sdp      check a session description
+  analyze  judge an ST 2110 stream on the wire
+  st2110   send and receive ST 2110 streams from and to files
 
 mcm COMMAND -h tells the options of a command.
 ";
@@ -51,13 +58,16 @@ fn run(mut arguments: lexopt::Parser) -> Result<(), CliError> {
             output::print(concat!("mcm ", env!("CARGO_PKG_VERSION"), "\n"))
         }
         Some(Value(command)) => match command.string()?.as_str() {
+            "analyze" => analyze::run(arguments),
             "bench" => bench::run(arguments),
             "list" => list::run(arguments),
+            "sdp" => sdp::run(arguments),
+            "st2110" => st2110::run(arguments),
             "top" => top::run(arguments),
             other => Err(CliError::Option {
                 option: "COMMAND",
                 found: other.to_owned(),
-                allowed: "list, top or bench",
+                allowed: "list, top, bench, sdp, analyze or st2110",
             }),
         },
         Some(other) => Err(other.unexpected().into()),

@@ -53,5 +53,7 @@ fn options_without_effect_are_accepted_and_named() {
     let args =
         ["-d", "0000:31:00.0", "-i", "192.168.96.1", "-a", "localhost:50051", "-p", "9100-9999"];
     let proxy = Proxy::start_with(dir.path(), &args);
-    proxy.wait_log("no effect in this version, which has no bridges to other hosts: --dev, --ip, --agent, --rdma_ports");
+    proxy.wait_log(
+        "no effect in this version, which has no bridges over libfabric: --agent, --rdma_ports",
+    );
 }

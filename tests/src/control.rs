@@ -3,8 +3,8 @@
 use crate::wait;
 use proto::control::control_client::ControlClient;
 use proto::control::{
-    Bridge, DeleteConnectionRequest, GetInfoRequest, GetSdpRequest, Group, Info, ListBridgesRequest,
-    ListGroupsRequest, State,
+    Bridge, DeleteConnectionRequest, GetInfoRequest, GetSdpRequest, Group, Info,
+    ListBridgesRequest, ListGroupsRequest, State,
 };
 use tokio::runtime::Runtime;
 use tonic::transport::Channel;

@@ -200,12 +200,10 @@ fn audio_arrives_as_it_was_put() {
 
 /// A block of ancillary data with one packet.
 fn block(count: u8) -> Vec<u8> {
-    use st2110::ancillary::{AncillaryPacket, BlockWriter};
+    use st2110::ancillary::{Packet, write_block};
     let mut block = vec![0; 512];
-    let mut writer = BlockWriter::new(&mut block);
-    let packet = AncillaryPacket::new(0x61, 0x02, &[count; 30]);
-    writer.push(&packet).unwrap();
-    let len = writer.finish();
+    let packets = [Packet::new(0x61, 0x02, &[count; 30])];
+    let len = write_block([&packets, &[]], &mut block).expect("room for the packet");
     block.truncate(len);
     block
 }
@@ -263,7 +261,9 @@ fn a_stream_is_described_for_others() {
     let (a, b) = (pair.a.client(), pair.b.client());
     let _source = connect(&a, Direction::Send, &video("239.77.0.1", 5004));
     let sdp = pair.net.on(1, || pair.a.control().sdp("239.77.0.1:5004")).unwrap();
-    for part in ["c=IN IP4 239.77.0.1", "m=video 5004", "raw/90000", "width=320", "IN IP4 10.77.0.1"] {
+    for part in
+        ["c=IN IP4 239.77.0.1", "m=video 5004", "raw/90000", "width=320", "IN IP4 10.77.0.1"]
+    {
         assert!(sdp.contains(part), "{part}: {sdp}");
     }
     let findings = st2110::sdp::check(&sdp).unwrap();

@@ -1,11 +1,13 @@
 //! ST 2110 on the kernel's sockets: GSO and GRO, multicast, and the threads that send and receive.
 //!
 //! * [`socket`]: one UDP sender and one UDP receiver, usable alone.
+//! * [`configured`]: what a connection's configuration means for sessions.
 //! * [`engine`]: an [`engine::Engine`] has the threads.
 //! * [`host_time`]: PTP hardware clocks, and what the kernel knows about TAI.
 //! * [`send`]: sessions that send. Their frames come from a [`FrameFeed`].
 //! * [`receive`]: sessions that receive. Their frames go to a [`FrameSink`].
 
+pub mod configured;
 pub mod engine;
 pub mod host_time;
 pub mod receive;

@@ -110,6 +110,10 @@ impl Schedule {
     pub fn read_before(&self, n: u64, packets: u32, moment: Tai) -> u32 {
         let begin = self.clock.start(n).as_nanos().saturating_add(self.offset);
         let Some(passed @ 1..) = moment.as_nanos().checked_sub(begin) else { return 0 };
+        if passed > self.span(packets, packets) {
+            // Also keeps the product below in its bits.
+            return packets;
+        }
         // The j whose span, rounded down, is below `passed`.
         let (num, den) = self.spacing(packets);
         let read = (u128::from(passed) * den).div_ceil(num.max(1));
@@ -177,6 +181,8 @@ mod tests {
         assert_eq!([read(0), read(1), read(10_000), read(10_001)], [0, 1, 1, 2]);
         assert_eq!(read(19_190_001), 1920);
         assert_eq!(read(1_000_000_000), 1920);
+        let most = u32::MAX;
+        assert_eq!(gapped.read_before(frame, most, Tai::from_nanos(u64::MAX)), most);
         assert_eq!(gapped.read_before(frame, 1920, Tai::from_nanos(0)), 0);
     }
 

@@ -4,11 +4,9 @@ use media::{FrameRate, Scan};
 
 use super::check::Findings;
 use super::document::Section;
-use super::{
-    AncillaryEssence, AudioEssence, Essence, MediaClock, Parameters, Picture, ReferenceClock,
-    Stream,
-};
+use super::{AncillaryEssence, AudioEssence, Essence, Parameters, Picture, Stream};
 use crate::audio::{Coding, MAX_PAYLOAD};
+use crate::reference::{MediaClockSource, ReferenceClock};
 
 const COLORIMETRIES: [&str; 8] =
     ["BT601", "BT709", "BT2020", "BT2100", "ST2065-1", "ST2065-3", "XYZ", "ALPHA"];
@@ -146,21 +144,25 @@ fn check_clocks(stream: &Stream, findings: &mut Findings) {
                     "the sender follows its own clock: streams of others are not aligned to it";
                 findings.note(line, "ST 2110-10 §8.2", text);
             }
+            ReferenceClock::Ptp { server: None, .. } => {
+                let text = "ts-refclk names no PTP clock: its identity and domain, or traceable";
+                findings.error(line, "ST 2110-10 §8.2", text);
+            }
             ReferenceClock::Ptp { .. } => {}
         }
     }
     match &stream.media_clock {
         None => findings.error(line, "ST 2110-10 §8.3", "a=mediaclk is missing: direct=0"),
-        Some(MediaClock::Direct(0)) => {}
-        Some(MediaClock::Sender) => {
+        Some(MediaClockSource::Direct { offset: 0 }) => {}
+        Some(MediaClockSource::Sender) => {
             let text = "mediaclk is sender: time stamps are not those of the reference clock";
             findings.warning(line, "ST 2110-10 §8.3", text);
         }
-        Some(MediaClock::Direct(offset)) => {
+        Some(MediaClockSource::Direct { offset }) => {
             let text = format!("mediaclk has the offset {offset}; ST 2110 wants 0");
             findings.error(line, "ST 2110-10 §8.3", text);
         }
-        Some(MediaClock::Other(other)) => {
+        Some(MediaClockSource::Other(other)) => {
             let text = format!("mediaclk is {other:?}; direct=0 or sender is possible");
             findings.error(line, "ST 2110-10 §8.3", text);
         }

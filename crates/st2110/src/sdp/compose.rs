@@ -10,10 +10,10 @@ use super::audio::ptime;
 use super::document::Document;
 use super::value::address_kind;
 use super::{
-    AncillaryEssence, AudioEssence, CompressedEssence, Essence, Leg, MediaClock, Picture,
-    ReferenceClock, Stream, VideoEssence,
+    AncillaryEssence, AudioEssence, CompressedEssence, Essence, Leg, Picture, Stream, VideoEssence,
 };
 use crate::audio::Coding;
+use crate::reference::{MediaClockSource, ReferenceClock};
 
 /// What the colours of a picture mean. The mesh does not look at it; a description must say it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub fn compose(config: &ConnectionConfig, sender: &Sender) -> Option<Document> {
         bandwidth: bandwidth(config, stream),
         essence,
         reference_clocks: vec![sender.clock.clone()],
-        media_clock: Some(MediaClock::Direct(0)),
+        media_clock: Some(MediaClockSource::Direct { offset: 0 }),
     };
     document.media.push(first.section());
     if let Some(path) = &stream.second_path {

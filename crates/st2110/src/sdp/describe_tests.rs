@@ -7,8 +7,9 @@ use media::{
 use proptest::prelude::*;
 
 use super::super::stream::tests::{FFMPEG_AUDIO, FFMPEG_STATIC, FFMPEG_VIDEO, GSTREAMER, VIDEO};
-use super::super::{Colour, PtpClock, ReferenceClock, Sender, check, compose};
+use super::super::{Colour, Sender, check, compose};
 use super::*;
+use crate::reference::ReferenceClock;
 
 fn sender() -> Sender {
     Sender {
@@ -17,7 +18,7 @@ fn sender() -> Sender {
         name: "cam 1".into(),
         address: [10, 0, 0, 1].into(),
         second_address: Some([10, 1, 0, 1].into()),
-        clock: ReferenceClock::Ptp { version: "IEEE1588-2008".into(), clock: PtpClock::Traceable },
+        clock: ReferenceClock::traceable(),
         pacing: Pacing::Wide,
         colour: Colour::default(),
     }

@@ -8,7 +8,6 @@
 mod audio;
 mod check;
 mod check_media;
-mod clock;
 mod compose;
 mod describe;
 mod document;
@@ -20,7 +19,6 @@ mod value;
 
 pub use audio::packet_time;
 pub use check::{Finding, Severity, check};
-pub use clock::{MediaClock, PtpClock, ReferenceClock};
 pub use compose::{Colour, Sender, compose};
 pub use describe::{Role, check_agreement, describe};
 pub use document::{Document, Line, Section};

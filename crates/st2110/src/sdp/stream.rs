@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use super::document::{Document, Section};
 use super::value::{address, address_kind, number};
-use super::{Essence, MediaClock, Parameters, ReferenceClock, SdpError};
+use super::{Essence, Parameters, SdpError};
+use crate::reference::{MediaClockSource, ReferenceClock, ReferenceError};
 
 /// Where packets go, and from where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub struct Stream {
     /// `a=ts-refclk`; several stand for several clocks that are the same time.
     pub reference_clocks: Vec<ReferenceClock>,
     /// `a=mediaclk`.
-    pub media_clock: Option<MediaClock>,
+    pub media_clock: Option<MediaClockSource>,
 }
 
 impl Stream {
@@ -64,10 +65,10 @@ impl Stream {
         let source = read_source(&both("source-filter"), destination)?;
         let clocks = both("ts-refclk").into_iter();
         let reference_clocks = clocks
-            .map(|(line, text)| ReferenceClock::parse(line, text))
+            .map(|(line, text)| clock::<ReferenceClock>(line, text))
             .collect::<Result<_, _>>()?;
         let media_clock =
-            both("mediaclk").first().map(|(line, text)| MediaClock::parse(*line, text));
+            both("mediaclk").first().map(|(line, text)| clock::<MediaClockSource>(*line, text));
         Ok(Self {
             line,
             mid: section.attribute("mid").map(|(_, mid)| mid.trim().to_owned()),
@@ -133,6 +134,16 @@ impl Stream {
         }
         section
     }
+}
+
+/// A clock attribute.
+fn clock<T: std::str::FromStr<Err = ReferenceError>>(
+    line: usize,
+    text: &str,
+) -> Result<T, SdpError> {
+    text.parse().map_err(|error: ReferenceError| {
+        SdpError::value(line, error.attribute, text, error.accepted)
+    })
 }
 
 /// Port and payload type of `m=`.

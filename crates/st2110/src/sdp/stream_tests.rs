@@ -3,11 +3,10 @@
 use media::{FrameRate, Packing, Scan};
 use proptest::prelude::*;
 
-use super::super::{
-    AncillaryEssence, AudioEssence, CompressedEssence, Picture, PtpClock, VideoEssence,
-};
+use super::super::{AncillaryEssence, AudioEssence, CompressedEssence, Picture, VideoEssence};
 use super::*;
 use crate::audio::Coding;
+use crate::reference::{Domain, PtpServer};
 
 /// Written after the examples of ST 2110-20 Annex B and ST 2110-21.
 pub(crate) const VIDEO: &str = "v=0\r\n\
@@ -68,11 +67,9 @@ fn the_example_of_the_standard() {
     };
     assert_eq!(first.leg, expected);
     assert_eq!(second.leg.port, 50020);
-    assert_eq!(first.media_clock, Some(MediaClock::Direct(0)));
+    assert_eq!(first.media_clock, Some(MediaClockSource::Direct { offset: 0 }));
     let identity = [0x39, 0xa7, 0x94, 0xff, 0xfe, 0x07, 0xcb, 0xd0];
-    let clock = PtpClock::Grandmaster { identity, domain: Some(37) };
-    let clock = ReferenceClock::Ptp { version: "IEEE1588-2008".into(), clock };
-    assert_eq!(first.reference_clocks, [clock]);
+    assert_eq!(first.reference_clocks, [ReferenceClock::grandmaster(identity, 37)]);
     let Essence::Video(video) = &first.essence else { panic!("{first:?}") };
     assert_eq!((video.picture.width, video.picture.height), (1280, 720));
     assert_eq!(video.picture.rate, Some(FrameRate { num: 60000, den: 1001 }));
@@ -236,8 +233,9 @@ prop_compose! {
         };
         let version = "IEEE1588-2008".to_owned();
         let ptp = clocks.0.map(|(identity, domain)| {
-            let clock = PtpClock::Grandmaster { identity, domain: domain.map(|n| n % 128) };
-            ReferenceClock::Ptp { version, clock }
+            let domain = domain.map(Domain::Number);
+            let server = Some(PtpServer::Grandmaster { id: identity, domain });
+            ReferenceClock::Ptp { version, server }
         });
         let own = clocks.1.map(ReferenceClock::LocalMac);
         Stream {
@@ -248,7 +246,7 @@ prop_compose! {
             essence,
             bandwidth,
             reference_clocks: ptp.into_iter().chain(own).collect(),
-            media_clock: media_clock.map(MediaClock::Direct),
+            media_clock: media_clock.map(|offset| MediaClockSource::Direct { offset }),
         }
     }
 }

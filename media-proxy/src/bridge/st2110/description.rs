@@ -1,5 +1,6 @@
 //! Session descriptions of the streams of bridges.
 
+use super::mac;
 use super::stream::Stream;
 use log::debug;
 use st2110::pacing::SenderType;
@@ -30,7 +31,7 @@ pub(super) fn of_sender(
         name: stream.config.group_id(),
         address,
         second_address: second,
-        clock: reference(),
+        clock: reference(address),
         pacing: match pacing {
             SenderType::Narrow => media::Pacing::Narrow,
             SenderType::NarrowLinear => media::Pacing::Linear,
@@ -47,7 +48,7 @@ pub(super) fn of_receiver(stream: &Stream) -> Option<String> {
 }
 
 /// What this host's clock follows, as far as the kernel says: TAI, if a daemon steers it and has set the TAI offset.
-fn reference() -> ReferenceClock {
+fn reference(address: IpAddr) -> ReferenceClock {
     // SAFETY: a structure of integers, for which zeroes mean: change nothing.
     let mut time: libc::timex = unsafe { std::mem::zeroed() };
     // SAFETY: the kernel fills in the structure, and changes nothing.
@@ -56,8 +57,8 @@ fn reference() -> ReferenceClock {
     if steered && time.tai != 0 {
         ReferenceClock::Ptp { version: "IEEE1588-2008".to_owned(), clock: PtpClock::Traceable }
     } else {
-        // RFC 7273 §4.9: a clock that nobody else need have.
-        ReferenceClock::Other("private".to_owned())
+        // The sender's own clock (ST 2110-10 §8.2). On an interface without hardware nobody else can receive the stream.
+        ReferenceClock::LocalMac(mac::of_interface_with(address).unwrap_or_default())
     }
 }
 

@@ -10,6 +10,7 @@ mod figures;
 mod identities;
 mod ingress;
 mod interface;
+mod mac;
 mod paths;
 mod regions;
 mod session;

@@ -1,0 +1,150 @@
+//! From the configuration of a connection to what sessions want to know.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use media::{ConnectionConfig, Payload, St2110};
+use st2110::video::{FrameLayout, Packing, Picture, Scan, WireFormat};
+
+use crate::{
+    Error, Incomplete,
+    socket::{Interface, ReceiverOptions, SenderOptions},
+};
+
+/// One way of a stream through the network.
+struct Path {
+    ip: IpAddr,
+    port: u16,
+    source: Option<IpAddr>,
+    interface: Option<IpAddr>,
+}
+
+fn paths(stream: &St2110) -> impl Iterator<Item = Path> {
+    let first = Path {
+        ip: stream.ip_addr,
+        port: stream.port,
+        source: stream.mcast_sip_addr,
+        interface: stream.interface_ip_addr,
+    };
+    let second = stream.second_path.map(|path| Path {
+        ip: path.ip_addr,
+        port: path.port,
+        source: path.mcast_sip_addr,
+        interface: path.interface_ip_addr,
+    });
+    std::iter::once(first).chain(second)
+}
+
+/// How to send a stream: one path, or two. `usual` is the interface where the configuration names none.
+pub fn outgoing(stream: &St2110, usual: &Interface) -> Vec<SenderOptions> {
+    let options = |path: Path| SenderOptions {
+        interface: path.interface.map_or_else(|| usual.clone(), Interface::Address),
+        ttl: stream.ttl,
+        dscp: stream.dscp,
+        ..SenderOptions::new(SocketAddr::new(path.ip, path.port))
+    };
+    paths(stream).map(options).collect()
+}
+
+/// How to receive a stream: at a multicast group, or from a unicast sender at any address of the interface.
+pub fn incoming(stream: &St2110, usual: &Interface) -> Vec<ReceiverOptions> {
+    let options = |path: Path| {
+        let (address, source) = if path.ip.is_multicast() {
+            (path.ip, path.source)
+        } else {
+            let any: IpAddr = match path.ip {
+                IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+            };
+            (any, Some(path.ip))
+        };
+        ReceiverOptions {
+            sources: source.into_iter().collect(),
+            interface: path.interface.map_or_else(|| usual.clone(), Interface::Address),
+            ..ReceiverOptions::new(address, path.port)
+        }
+    };
+    paths(stream).map(options).collect()
+}
+
+/// The picture of a video stream and how its frames lie in memory; `None` if it is no video over ST 2110.
+///
+/// # Errors
+/// The wire's format is none that packets are made for, or does not fit the picture.
+pub fn picture(config: &ConnectionConfig) -> Result<Option<(Picture, FrameLayout)>, Error> {
+    let (Some(wire), Payload::Video(video)) = (config.wire_format(), &config.payload) else {
+        return Ok(None);
+    };
+    let format = WireFormat {
+        sampling: wire.sampling.name().parse()?,
+        depth: wire.depth.to_string().parse()?,
+    };
+    let scan = match video.scan {
+        media::Scan::Progressive => Scan::Progressive,
+        media::Scan::Interlaced => Scan::Interlaced,
+        media::Scan::Psf => Scan::Psf,
+    };
+    let picture = Picture::new(format, video.width, video.height, scan)?;
+    Ok(Some((picture, FrameLayout::Mesh(video.pixel_format))))
+}
+
+/// How rows are cut.
+pub fn packing(stream: &St2110) -> Packing {
+    match stream.packing {
+        media::Packing::Gpm => Packing::General,
+        media::Packing::Bpm => Packing::Block,
+    }
+}
+
+/// What is done with frames with gaps.
+pub fn incomplete(stream: &St2110) -> Incomplete {
+    match stream.incomplete_frames {
+        media::IncompleteFrames::Deliver => Incomplete::Deliver,
+        media::IncompleteFrames::Repeat => Incomplete::Repeat,
+        media::IncompleteFrames::Drop => Incomplete::Drop,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use media::{Endpoint, SecondPath, Video};
+
+    use super::*;
+
+    #[test]
+    fn each_path_has_its_addresses() {
+        let mut stream = St2110::new([239, 1, 1, 1].into(), 5004);
+        stream.mcast_sip_addr = Some([10, 0, 0, 9].into());
+        stream.second_path = Some(SecondPath {
+            ip_addr: [10, 2, 0, 9].into(),
+            port: 6000,
+            mcast_sip_addr: None,
+            interface_ip_addr: Some([10, 2, 0, 1].into()),
+        });
+        (stream.ttl, stream.dscp) = (7, 46);
+        let usual = Interface::Name("eth0".into());
+        let sent = outgoing(&stream, &usual);
+        assert_eq!((sent[0].ttl, sent[1].dscp, sent.len()), (7, 46, 2));
+        assert_eq!(sent[1].destination, "10.2.0.9:6000".parse().unwrap());
+        let received = incoming(&stream, &usual);
+        assert_eq!(received[0].interface, usual);
+        assert_eq!(received[0].sources, [IpAddr::from([10, 0, 0, 9])]);
+        assert_eq!(received[1].interface, Interface::Address([10, 2, 0, 1].into()));
+        assert!(received[1].address.is_unspecified());
+        assert_eq!(received[1].sources, [IpAddr::from([10, 2, 0, 9])]);
+    }
+
+    #[test]
+    fn pictures_follow_the_pixels() {
+        let video = Video { scan: media::Scan::Interlaced, ..Video::default() };
+        let endpoint = Endpoint::St2110(St2110::new([239, 1, 1, 1].into(), 5004));
+        let mut config = ConnectionConfig::new(endpoint, Payload::Video(video));
+        let (found, layout) = picture(&config).unwrap().unwrap();
+        assert_eq!((found.format(), found.scan()), (WireFormat::YCBCR_422_10, Scan::Interlaced));
+        assert_eq!(layout, FrameLayout::Mesh(video.pixel_format));
+        let pixel_format = media::PixelFormat::Gray8;
+        config.payload = Payload::Video(Video { pixel_format, ..video });
+        assert!(picture(&config).is_err());
+        config.payload = Payload::Blob;
+        assert!(picture(&config).unwrap().is_none());
+    }
+}
