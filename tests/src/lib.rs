@@ -6,6 +6,7 @@ pub mod config;
 pub mod content;
 pub mod control;
 pub mod netns;
+pub mod pair;
 pub mod process;
 pub mod program;
 pub mod proxy;
