@@ -1,76 +1,8 @@
 //! `mcm sdp`, `mcm analyze` and `mcm st2110` as programs, over loopback.
 
-use std::net::UdpSocket;
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+mod common;
 
-const PATIENCE: Duration = Duration::from_secs(60);
-
-fn mcm(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mcm"));
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-fn run(arguments: &[&str]) -> Output {
-    mcm(arguments).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// A directory of its own, removed with its contents.
-struct Place(PathBuf);
-
-impl Place {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("mcm-cli-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str, content: &[u8]) -> String {
-        let path = self.0.join(name);
-        std::fs::write(&path, content).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// An even UDP port that nobody has at present.
-fn free_port() -> u16 {
-    loop {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let port = socket.local_addr().unwrap().port();
-        if port.is_multiple_of(2) {
-            return port;
-        }
-    }
-}
-
-/// Waits until a program has bound the UDP port.
-fn wait_for_port(child: &mut Child, port: u16) {
-    let deadline = Instant::now() + PATIENCE;
-    let wanted = format!(":{port:04X} ");
-    loop {
-        let table = std::fs::read_to_string("/proc/net/udp").unwrap();
-        if table.lines().any(|line| {
-            line.split_once(": ").is_some_and(|(_, rest)| rest[8..].starts_with(&wanted))
-        }) {
-            return;
-        }
-        assert!(child.try_wait().unwrap().is_none(), "the receiver has ended");
-        assert!(Instant::now() < deadline, "nobody binds port {port}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
+use common::{Place, free_port, mcm, noise, run, text, wait_for_port};
 
 /// Sends a file and receives it: the same bytes.
 #[track_caller]
@@ -93,15 +25,6 @@ fn there_and_back(name: &str, transport: &str, payload: &str, content: &[u8], fr
     let received = receiver.wait_with_output().unwrap();
     assert!(received.status.success(), "{}", text(&received.stderr));
     assert!(std::fs::read(&output).unwrap() == content, "other bytes: {}", text(&received.stderr));
-}
-
-fn noise(len: usize) -> Vec<u8> {
-    let mut state = 1_u32;
-    let next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
-    std::iter::repeat_with(next).take(len).collect()
 }
 
 #[test]

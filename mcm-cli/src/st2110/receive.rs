@@ -16,8 +16,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-/// Frames that may wait for the disk.
-const WAITING: usize = 16;
+/// Bytes that may wait for the disk, and frames at least and at most.
+const WAITING_BYTES: usize = 64 << 20;
+const WAITING: [usize; 2] = [8, 4096];
 /// How often the session is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -77,8 +78,10 @@ pub(super) fn run(options: &Options) -> Result<(), CliError> {
         "-" => Box::new(std::io::stdout()),
         path => Box::new(BufWriter::new(File::create(path).map_err(fail)?)),
     };
-    let (frames, written) = sync_channel::<Vec<u8>>(WAITING);
-    let (give_back, spare) = sync_channel(WAITING);
+    let [least, most] = WAITING;
+    let waiting = (WAITING_BYTES / config.payload_size().max(1) as usize).clamp(least, most);
+    let (frames, written) = sync_channel::<Vec<u8>>(waiting);
+    let (give_back, spare) = sync_channel(waiting);
     let writer = std::thread::spawn(move || {
         for frame in written {
             framing.write(&mut file, &frame)?;

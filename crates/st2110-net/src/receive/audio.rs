@@ -37,6 +37,9 @@ pub struct AudioReceiver {
 
 /// A thread that is held up finds packets of both paths in their sockets, and reads so many of the one before those of the other.
 const READ_AHEAD: u32 = 16;
+/// A buffer of which samples are missing is held back while nothing comes at all: programs such as FFmpeg send a few packets at once
+/// and then none for 20 ms or longer. Whatever comes later decides sooner.
+const PAUSE: Duration = Duration::from_millis(100);
 /// The shortest packets that are planned for: 80 µs.
 const PACKETS_PER_SECOND: u32 = 12_500;
 
@@ -68,7 +71,7 @@ impl AudioReceiver {
                 reslicer,
                 missing: Vec::new(),
                 gaps: Vec::new(),
-                patience: self.origin.skew + 2 * period + Duration::from_millis(10),
+                patience: self.origin.skew + 2 * period + PAUSE,
                 pending: None,
                 stats: stats.clone(),
             },

@@ -4,7 +4,8 @@ use super::mac;
 use super::stream::Stream;
 use log::debug;
 use st2110::pacing::SenderType;
-use st2110::sdp::{Colour, PtpClock, ReferenceClock, Sender, compose};
+use st2110::reference::ReferenceClock;
+use st2110::sdp::{Colour, Sender, compose};
 use st2110_net::socket::Interface;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
@@ -55,7 +56,7 @@ fn reference(address: IpAddr) -> ReferenceClock {
     let result = unsafe { libc::adjtimex(&raw mut time) };
     let steered = result != -1 && time.status & libc::STA_UNSYNC == 0;
     if steered && time.tai != 0 {
-        ReferenceClock::Ptp { version: "IEEE1588-2008".to_owned(), clock: PtpClock::Traceable }
+        ReferenceClock::traceable()
     } else {
         // The sender's own clock (ST 2110-10 §8.2). On an interface without hardware nobody else can receive the stream.
         ReferenceClock::LocalMac(mac::of_interface_with(address).unwrap_or_default())
