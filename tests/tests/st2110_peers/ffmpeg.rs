@@ -1,12 +1,12 @@
 //! FFmpeg: it writes a description of what it sends, and reads ours of what it receives.
 
-use crate::noise::Noise;
+use crate::noise::{self, Noise};
 use crate::sound::{self, Sound};
 use crate::video::{self, LARGE, SMALL, Sender, Video};
 use crate::{hosts, shape};
 use mcm_tests::pair::Pair;
 use media::{AudioFormat, PixelFormat, Scan};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -50,6 +50,14 @@ fn description(pair: &Pair, args: impl FnOnce(&Path) -> Vec<String>) -> String {
     std::fs::read_to_string(path).expect("the description")
 }
 
+/// What a receiver says of the stream: that description, and for unicast the sender, who is not told there.
+fn from(sdp: &str, multicast: bool) -> Value {
+    match multicast {
+        true => json!({ "sdp": sdp }),
+        false => json!({ "sdp": sdp, "ipAddr": "10.77.0.1" }),
+    }
+}
+
 fn receive(cases: &[Video]) {
     const FRAMES: usize = 6;
     let Some(pair) = hosts("ffmpeg") else { return };
@@ -59,7 +67,7 @@ fn receive(cases: &[Video]) {
         let noise = case.noise();
         noise.write(&file, FRAMES);
         let sdp = description(&pair, |sdp| sending(case, &file, 1, sdp));
-        let receiver = case.receiver(&pair, json!({ "sdp": sdp }));
+        let receiver = case.receiver(&pair, from(&sdp, case.multicast));
         let scratch = pair.runs[0].outside().join("again.sdp");
         let args = sending(case, &file, FRAMES, &scratch);
         std::thread::scope(|scope| {
@@ -104,9 +112,12 @@ fn send(cases: &[Video]) {
             "-fps_mode passthrough -frames:v {FRAMES} -c:v rawvideo -pix_fmt {format} -f rawvideo"
         );
         let written = written(&pair, &sdp, &output);
+        let bridges = pair.bridges(1);
         drop(sender);
-        let row = noise.longest_row(&written);
-        assert!(row >= ROW, "{case:?}: {row} exact frames in a row of {FRAMES}\n{sdp}");
+        let frames = noise.frames(&written);
+        let row = noise::longest_row(&frames);
+        let place = pair.net.run(2, "cat", &["/proc/net/snmp"]);
+        assert!(row >= ROW, "{case:?}: {frames:?}\n{sdp}\n{bridges:?}\n{place}");
         println!("{case:?}: {row} of {FRAMES} exact");
     }
 }
@@ -174,7 +185,7 @@ fn audio_from_ffmpeg() {
             args
         };
         let sdp = description(&pair, sending);
-        let receiver = case.receiver(&pair, json!({ "sdp": sdp }));
+        let receiver = case.receiver(&pair, from(&sdp, case.multicast));
         let args = sending(&pair.runs[0].outside().join("again.sdp"));
         std::thread::scope(|scope| {
             scope.spawn(|| run(&pair, 1, &args));

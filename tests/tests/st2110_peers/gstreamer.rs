@@ -1,6 +1,6 @@
 //! GStreamer. Its launcher neither writes nor reads descriptions: the fields of ours become its capabilities.
 
-use crate::noise::Noise;
+use crate::noise::{self, Noise};
 use crate::sound::{self, Sound};
 use crate::video::{self, LARGE, SMALL, Sender, Video};
 use crate::{hosts, shape};
@@ -126,9 +126,12 @@ fn send(cases: &[Video]) {
         let address = address(case.destination(), case.port, case.multicast);
         let enough = FRAMES * noise.frame_size();
         let written = written(&pair, &address, &caps(&sdp), "rtpvrawdepay", enough);
+        let bridges = pair.bridges(1);
         drop(sender);
-        let row = noise.longest_row(&written);
-        assert!(row >= ROW, "{case:?}: {row} exact frames in a row of {FRAMES}\n{sdp}");
+        let frames = noise.frames(&written);
+        let row = noise::longest_row(&frames);
+        let place = pair.net.run(2, "cat", &["/proc/net/snmp"]);
+        assert!(row >= ROW, "{case:?}: {frames:?}\n{sdp}\n{bridges:?}\n{place}");
         println!("{case:?}: {row} of {FRAMES} exact");
     }
 }

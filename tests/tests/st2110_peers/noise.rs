@@ -50,21 +50,26 @@ impl Noise {
         std::fs::write(path, all).expect("a file of frames");
     }
 
-    /// The longest row of whole frames that follow each other in what somebody has written.
-    pub(crate) fn longest_row(&self, written: &[u8]) -> usize {
+    /// Which frames somebody has written, one after the other; `None` for what is none of them.
+    pub(crate) fn frames(&self, written: &[u8]) -> Vec<Option<usize>> {
         let which = |frame: &[u8]| (0..CYCLE).find(|index| frame == self.frame(*index));
-        let (mut row, mut longest, mut last) = (0, 0, None);
-        for frame in written.chunks_exact(self.frame).map(which) {
-            row = match (last, frame) {
-                (_, None) => 0,
-                (Some(last), Some(frame)) if frame == (last + 1) % CYCLE => row + 1,
-                _ => 1,
-            };
-            longest = longest.max(row);
-            last = frame;
-        }
-        longest
+        written.chunks_exact(self.frame).map(which).collect()
     }
+}
+
+/// The longest row of frames that follow each other.
+pub(crate) fn longest_row(frames: &[Option<usize>]) -> usize {
+    let (mut row, mut longest, mut last) = (0, 0, None);
+    for frame in frames {
+        row = match (last, *frame) {
+            (_, None) => 0,
+            (Some(last), Some(frame)) if frame == (last + 1) % CYCLE => row + 1,
+            _ => 1,
+        };
+        longest = longest.max(row);
+        last = *frame;
+    }
+    longest
 }
 
 #[test]
@@ -73,10 +78,11 @@ fn rows_of_frames_are_recognised() {
     let stream = |indices: &[usize]| -> Vec<u8> {
         indices.iter().flat_map(|index| noise.frame(*index)).copied().collect()
     };
-    assert_eq!(noise.longest_row(&stream(&[3, 4, 5, 7, 8])), 3);
-    assert_eq!(noise.longest_row(&stream(&[15, 16, 17, 17])), 3);
+    let row = |written: &[u8]| longest_row(&noise.frames(written));
+    assert_eq!(row(&stream(&[3, 4, 5, 7, 8])), 3);
+    assert_eq!(row(&stream(&[15, 16, 17, 17])), 3);
     let mut broken = stream(&[0, 1, 2, 3, 4]);
     broken[250] ^= 1;
-    assert_eq!(noise.longest_row(&broken), 2);
-    assert_eq!(noise.longest_row(&[]), 0);
+    assert_eq!(row(&broken), 2);
+    assert_eq!(row(&[]), 0);
 }
