@@ -4,11 +4,15 @@ use crate::netns::Net;
 use crate::proxy::Proxy;
 use crate::run::Run;
 use crate::wait;
+use mcm_dp::client::Client;
 use proto::control::Bridge;
+use std::sync::Arc;
 
 /// Two hosts with a proxy each: `a` on host 1, `b` on host 2. Their interfaces are eth0, and more if there are more networks.
 #[derive(Debug)]
 pub struct Pair {
+    /// A program of each proxy, in this process. They stay as long as the hosts: with a client its connections end.
+    pub programs: [Arc<Client>; 2],
     /// The proxy on host 1, which is 10.77.0.1.
     pub a: Proxy,
     /// The proxy on host 2, which is 10.77.0.2.
@@ -27,7 +31,8 @@ impl Pair {
         let runs = [Run::new(), Run::new()];
         let a = net.proxy(1, &runs[0], &["-i", "10.77.0.1"]);
         let b = net.proxy(2, &runs[1], &["-i", "10.77.0.2"]);
-        Some(Self { a, b, net, runs })
+        let programs = [a.client(), b.client()];
+        Some(Self { programs, a, b, net, runs })
     }
 
     /// The bridges of a host.

@@ -64,7 +64,7 @@ impl Sound {
             "ipAddr": self.destination(), "port": self.port, "transport": "st2110-30",
             "payloadType": 97,
         });
-        connect(&pair.a.client(), Direction::Send, &self.config(&stream))
+        connect(&pair.programs[0], Direction::Send, &self.config(&stream))
     }
 
     /// Receives it on host 2 from host 1 alone, by what this says of it.
@@ -72,7 +72,7 @@ impl Sound {
         if self.multicast {
             stream["multicastSourceIpAddr"] = json!("10.77.0.1");
         }
-        connect(&pair.b.client(), Direction::Receive, &self.config(&stream))
+        connect(&pair.programs[1], Direction::Receive, &self.config(&stream))
     }
 
     /// Takes buffers that hold exactly these samples. The first and the last buffer may be filled in part, as buffers begin at

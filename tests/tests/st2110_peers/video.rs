@@ -77,7 +77,7 @@ impl Video {
             "connection": { "st2110": { "ipAddr": self.destination(), "port": self.port } },
             "payload": self.payload(),
         });
-        connect(&pair.a.client(), Direction::Send, &config)
+        connect(&pair.programs[0], Direction::Send, &config)
     }
 
     /// Receives on host 2 what this says of the stream, from host 1 alone.
@@ -90,7 +90,7 @@ impl Video {
             "payload": self.payload(),
             "bufferQueueCapacity": 16,
         });
-        connect(&pair.b.client(), Direction::Receive, &config)
+        connect(&pair.programs[1], Direction::Receive, &config)
     }
 
     /// The description of it that our side gives to others.
