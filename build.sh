@@ -25,8 +25,10 @@ commands:
              send real clips, got from PyPI, through the mesh with the machine's FFmpeg
   test-ffmpeg-patches
              build FFmpeg from Debian's sources with the patches of ffmpeg-plugin/patches (takes minutes)
-  demo       send video to three receivers through the mesh, and show what came of it
+  demo       send video from FFmpeg to three receivers through the mesh, and show what came of it
   bench [OPTION|SCENARIO]...  measure, beside floors measured in the same run (./build.sh bench -h)
+  bench ffmpeg
+             measure FFmpeg with the mesh, beside FFmpeg with a pipe and with a source of its own
   headers    make include/mesh_dp.h anew from src/ffi
   clean      remove what was built
   -h         show this
@@ -51,9 +53,9 @@ fail() {
 packages() {
     local packages=(build-essential cmake pkg-config)
     case $1 in
-    test) packages+=(clang valgrind util-linux iproute2 nftables python3 ffmpeg libavdevice-dev
+    test) packages+=(clang valgrind util-linux iproute2 nftables python3 ffmpeg mpv libavdevice-dev
         libfabric1 libfabric-dev
-        gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good) ;;
+        gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good etcd-server) ;;
     demo) packages+=(ffmpeg python3) ;;
     test-ffmpeg-matrix) packages+=(python3 python3-venv debian-archive-keyring) ;;
     test-ffmpeg-clips) packages+=(ffmpeg python3 python3-pip) ;;

@@ -1,4 +1,6 @@
-"""The demo: video from one program to three others through the mesh, every frame checked. Called by scripts/demo.sh.
+"""The demo: video from one FFmpeg to three programs through the mesh, every frame checked. Called by scripts/demo.sh.
+
+Two of the receivers are recver_app, an example program in C, and the third one is another FFmpeg.
 
 Ends with status 0 if every frame came, whole and in order, at every receiver; otherwise with 1.
 """
@@ -28,24 +30,44 @@ class Failed(Exception):
 
 
 class Receiver:
-    """A recver_app, and what has become of the frames that it reported."""
+    """A receiver, and what has become of the frames that it reported: number and checksum, one a line."""
 
-    def __init__(self, name, process, expected):
-        self.name, self.process, self.expected = name, process, expected
+    def __init__(self, name, process, expected, parse):
+        self.name, self.process, self.expected, self.parse = name, process, expected, parse
         self.good = self.wrong = 0
         self.next = 0
+        self.begun = self.ended = None
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
 
     def read(self):
         """Compares number and checksum of each frame with those of the file."""
         for line in self.process.stdout:
-            number, checksum = line.split()
-            if int(number) == self.next and checksum == self.expected[self.next % FRAMES_IN_FILE]:
+            parsed = self.parse(line, self.next)
+            if parsed is None:
+                continue
+            number, checksum = parsed
+            if number == self.next and checksum == self.expected[self.next % FRAMES_IN_FILE]:
                 self.good += 1
             else:
                 self.wrong += 1
-            self.next = int(number) + 1
+            self.next = number + 1
+            self.ended = time.monotonic()
+            self.begun = self.begun or self.ended
+
+    def fps(self):
+        return (self.good + self.wrong - 1) / (self.ended - self.begun) if self.ended != self.begun else 0.0
+
+
+def parse_app(line, _next):
+    """A line of recver_app --checksum."""
+    number, checksum = line.split()
+    return int(number), checksum
+
+
+def parse_framecrc(line, number):
+    """A line of FFmpeg's framecrc; the frames have no number there but their order."""
+    return None if line.startswith("#") else (number, line.rsplit(",", 1)[1].strip())
 
 
 def run(command, what, **more):
@@ -53,6 +75,9 @@ def run(command, what, **more):
     if result.returncode:
         raise Failed(f"{what} failed: {result.stderr.strip()}")
     return result.stdout
+
+
+RAW = ["-f", "rawvideo", "-pixel_format", FORMAT, "-video_size", f"{WIDTH}x{HEIGHT}", "-framerate", RATE]
 
 
 def make_video(path):
@@ -106,6 +131,8 @@ class Demo:
         self.options, self.work = options, work
         self.processes = []
         self.problems = []
+        os.makedirs(options.out, exist_ok=True)
+        self.picture = os.path.abspath(os.path.join(options.out, "frame.png"))
 
     def path(self, name):
         return os.path.join(self.work, name)
@@ -113,9 +140,10 @@ class Demo:
     def program(self, name):
         return os.path.join(self.options.bin, name)
 
-    def start(self, command, log, **more):
+    def start(self, command, log, environment=None, **more):
         """Starts a program that Ctrl-C reaches only through this one."""
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("MCM_")}
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("MCM_")}
+        environment = {**inherited, **(environment or {})}
         with open(self.path(log), "w") as file:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=file, start_new_session=True,
                                        env=environment, **{"stdout": file, **more})
@@ -138,24 +166,42 @@ class Demo:
             time.sleep(0.01)
         return proxy, socket
 
-    def start_programs(self, socket, expected):
+    def prepare_ffmpeg(self):
+        """Puts FFmpeg's wrapper, the devices and the library that they use into place: nothing is installed."""
+        os.mkdir(self.path("lib"))
+        shutil.copy(self.options.ffmpeg, self.path("mcm-ffmpeg"))
+        os.chmod(self.path("mcm-ffmpeg"), 0o755)
+        shutil.copy(self.options.plugin, self.path("lib/libmcm_avdevice.so"))
+        shutil.copy(self.options.library, self.path("lib/libmcm_dp.so.1"))
+        self.ffmpeg_environment = {"MCM_AVDEVICE": self.path("lib/libmcm_avdevice.so"), "MCM_RUN_DIR": self.path("run")}
+
+    def start_ffmpeg(self, arguments, log, **more):
+        command = [self.path("mcm-ffmpeg"), "-hide_banner", "-nostdin", "-nostats", "-v", "warning", "-y", *arguments]
+        return self.start(command, log, environment=self.ffmpeg_environment, **more)
+
+    def start_programs(self, socket, expected, framecrcs):
         client = write_json(self.path("client.json"), {"apiConnectionString": f"Unix={socket}"})
         connection = write_json(self.path("connection.json"), {
             "connection": {"multipointGroup": {"urn": "demo"}},
             "payload": {"video": {"width": WIDTH, "height": HEIGHT, "fps": RATE, "pixelFormat": FORMAT}},
-            "options": {"waitForReceivers": RECEIVERS, "endOfStream": "close"},
         })
-        common = ["--client", client, "--json", connection, "--number", str(TOTAL)]
         receivers = []
-        for number in range(1, RECEIVERS + 1):
-            command = [self.program("recver_app"), *common, "--checksum", "--latency", "--pause", "2", "--stats-json",
-                       self.path(f"receiver{number}.json"), "--timeout", str(PATIENCE * 1000)]
-            if number == RECEIVERS:
-                command += ["--snapshot", self.path("frame.raw")]
+        for number in range(1, RECEIVERS):
+            command = [self.program("recver_app"), "--client", client, "--json", connection, "--number", str(TOTAL),
+                       "--checksum", "--latency", "--pause", "2", "--stats-json", self.path(f"receiver{number}.json"),
+                       "--timeout", str(PATIENCE * 1000)]
             process = self.start(command, f"receiver{number}.log", stdout=subprocess.PIPE, text=True)
-            receivers.append(Receiver(f"receiver{number}", process, expected))
-        sender = self.start([self.program("sender_app"), *common, "--input", self.path("video.raw"), "--loop", str(ROUNDS),
-                             "--stats-json", self.path("sender.json")], "sender.log")
+            receivers.append(Receiver(f"receiver{number}", process, expected, parse_app))
+        # It is told the format, so that it need not wait for the sender. One of the frames becomes a picture.
+        process = self.start_ffmpeg(
+            ["-f", "mcm", "-video_size", f"{WIDTH}x{HEIGHT}", "-pixel_format", FORMAT, "-frame_rate", RATE, "-i", "demo",
+             "-c:v", "copy", "-f", "framecrc", "-flush_packets", "1", "pipe:1",
+             "-vf", f"select=eq(n\\,{TOTAL * 3 // 4 + 45})", "-frames:v", "1", "-pix_fmt", "rgb24", "-update", "1", self.picture],
+            "ffmpeg.log", stdout=subprocess.PIPE, text=True)
+        receivers.append(Receiver("ffmpeg", process, framecrcs, parse_framecrc))
+        sender = self.start_ffmpeg(
+            ["-re", "-stream_loop", str(ROUNDS - 1), *RAW, "-i", self.path("video.raw"),
+             "-f", "mcm", "-wait_receivers", str(RECEIVERS), "-stall_timeout", "10000", "demo"], "sender.log")
         return sender, receivers
 
     def watch(self, proxy, sender, receivers):
@@ -200,7 +246,7 @@ class Demo:
         text = f"  [{bar:<30}] {done:3}/{TOTAL} frames, checked: " + ", ".join(f"{r.good} ok {r.wrong} wrong" for r in receivers)
         print(f"\r{text}" if sys.stdout.isatty() else text, end="" if sys.stdout.isatty() else "\n", flush=True)
 
-    def check_memory(self, mappings, results):
+    def check_memory(self, mappings, receivers, results):
         """Whether the frames that receivers looked at are the sender's own memory, and the proxy has no part in it."""
         def claim(holds, problem):
             if not holds:
@@ -209,23 +255,16 @@ class Demo:
         pool = mappings["sender"]
         claim(len(pool) == 1 and pool[0][2].startswith("rw"), f"the sender's pool is mapped as {pool}")
         inodes = {entry[3] for entry in pool}
-        for number in range(1, RECEIVERS + 1):
-            name = f"receiver{number}"
+        for name in (receiver.name for receiver in receivers):
             maps = mappings[name]
             claim(len(maps) == 1, f"{name} has {len(maps)} pools mapped")
             for first, end, rights, inode in maps:
                 claim(inode in inodes, f"{name} has other memory mapped than the sender's")
                 claim(rights.startswith("r--"), f"{name} has the pool mapped with the rights {rights}")
-                lowest, highest = results[name]["payloadAddresses"]
-                claim(first <= lowest and highest + FRAME_SIZE <= end, f"{name} got frames that are not in the pool")
+                if name in results:
+                    lowest, highest = results[name]["payloadAddresses"]
+                    claim(first <= lowest and highest + FRAME_SIZE <= end, f"{name} got frames that are not in the pool")
         claim(not mappings["media_proxy"], "media_proxy has the pool mapped")
-
-    def make_picture(self):
-        os.makedirs(self.options.out, exist_ok=True)
-        picture = os.path.abspath(os.path.join(self.options.out, "frame.png"))
-        run(["ffmpeg", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", FORMAT, "-video_size", f"{WIDTH}x{HEIGHT}", "-i",
-             self.path("frame.raw"), "-frames:v", "1", "-pix_fmt", "rgb24", picture], "ffmpeg")
-        return picture
 
     def run(self):
         print(f"Making one second of video: {WIDTH}x{HEIGHT}, {RATE} frames a second, {FORMAT} ({FRAME_SIZE} bytes a frame)")
@@ -233,50 +272,56 @@ class Demo:
         print("Computing the checksums of its frames, from the file")
         lines = run([self.program("frame_sums"), self.path("video.raw"), str(FRAME_SIZE)], "frame_sums").splitlines()
         expected = [line.split()[1] for line in lines]
-        if len(set(expected)) != FRAMES_IN_FILE:
+        lines = run(["ffmpeg", "-v", "error", *RAW, "-i", self.path("video.raw"), "-c:v", "copy", "-f", "framecrc", "-"],
+                    "ffmpeg").splitlines()
+        framecrcs = [parsed[1] for parsed in (parse_framecrc(line, 0) for line in lines) if parsed]
+        if not len(set(expected)) == len(set(framecrcs)) == FRAMES_IN_FILE:
             raise Failed("the frames of the video do not differ from each other: they would prove nothing")
+        self.prepare_ffmpeg()
         proxy, socket = self.start_proxy()
-        print(f"media_proxy runs, with a run directory of its own\nSending the video {ROUNDS} times, in real time, to "
-              f"{RECEIVERS} receivers; each checks each frame")
+        print(f"media_proxy runs, with a run directory of its own\nSending the video {ROUNDS} times, in real time, from mcm-ffmpeg "
+              f"to {RECEIVERS} receivers, one of them mcm-ffmpeg; each frame is checked at each")
         load = os.getloadavg()[0]  # of others: the demo itself has hardly begun
-        sender, receivers = self.start_programs(socket, expected)
+        sender, receivers = self.start_programs(socket, expected, framecrcs)
         shares, mappings = self.watch(proxy, sender, receivers)
 
         results = {}
-        for name in ["sender"] + [r.name for r in receivers]:
-            with open(self.path(f"{name}.json")) as file:
-                results[name] = json.load(file)
-        self.check_memory(mappings, results)
         for receiver in receivers:
-            missed = results[receiver.name]["missed"]
+            if receiver.parse is parse_app:
+                with open(self.path(f"{receiver.name}.json")) as file:
+                    results[receiver.name] = json.load(file)
+        self.check_memory(mappings, receivers, results)
+        for receiver in receivers:
+            missed = results.get(receiver.name, {}).get("missed", 0)
             if receiver.good != TOTAL or receiver.wrong or missed:
                 self.problems.append(f"{receiver.name}: {receiver.good} of {TOTAL} frames are right, {receiver.wrong} wrong, {missed} missed")
-        picture = self.make_picture()
+        if not os.path.exists(self.picture):
+            self.problems.append(f"{receivers[-1].name} made no picture: {self.log('ffmpeg.log')}")
         self.print_table(results, receivers, shares)
         if load > os.cpu_count():
             print(f"The machine was busy with other work (load average {load:.1f}, {os.cpu_count()} CPUs), which is part of the latencies.")
-        print(f"\nOne of the frames that {receivers[-1].name} got: {picture}")
+        print(f"\nOne of the frames that {receivers[-1].name} got: {self.picture}")
 
     def print_table(self, results, receivers, shares):
-        print(f"\n{'':12}{'frames':>8}{'right':>8}{'missed':>8}{'fps':>8}{'p50 us':>9}{'p99 us':>9}{'CPU %':>8}")
-        sender = results["sender"]
-        print(f"{'sender':12}{sender['frames']:>8}{'-':>8}{'-':>8}{sender['fps']:>8.2f}{'-':>9}{'-':>9}{100 * shares['sender']:>8.1f}")
+        print(f"\n{'':12}{'frames':>8}{'right':>8}{'fps':>8}{'p50 us':>9}{'p99 us':>9}{'CPU %':>8}")
+        print(f"{'sender':12}{TOTAL:>8}{'-':>8}{'-':>8}{'-':>9}{'-':>9}{100 * shares['sender']:>8.1f}")
         for receiver in receivers:
-            result = results[receiver.name]
-            latency = result["latencyMicroseconds"]
-            print(f"{receiver.name:12}{result['frames']:>8}{receiver.good:>8}{result['missed']:>8}{result['fps']:>8.2f}"
-                  f"{latency['p50']:>9.0f}{latency['p99']:>9.0f}{100 * shares[receiver.name]:>8.1f}")
-        print(f"{'media_proxy':12}{'-':>8}{'-':>8}{'-':>8}{'-':>8}{'-':>9}{'-':>9}{100 * shares['media_proxy']:>8.1f}")
+            latency = results.get(receiver.name, {}).get("latencyMicroseconds")
+            p50, p99 = (f"{latency[key]:.0f}" for key in ("p50", "p99")) if latency else ("-", "-")
+            print(f"{receiver.name:12}{receiver.good + receiver.wrong:>8}{receiver.good:>8}{receiver.fps():>8.2f}"
+                  f"{p50:>9}{p99:>9}{100 * shares[receiver.name]:>8.1f}")
+        print(f"{'media_proxy':12}{'-':>8}{'-':>8}{'-':>8}{'-':>9}{'-':>9}{100 * shares['media_proxy']:>8.1f}")
         if not self.problems:
-            print(f"{'bytes copied by the mesh':<27}{'0':>9}   (of {TOTAL * RECEIVERS * FRAME_SIZE / 1e9:.1f} GB received)")
+            print(f"{'bytes copied on the way':<27}{'0':>9}   (of {TOTAL * RECEIVERS * FRAME_SIZE / 1e9:.1f} GB received)")
         print(f"""
+sender, ffmpeg: mcm-ffmpeg, the FFmpeg of this machine with the devices of the mesh. receiver1, 2: recver_app, an example in C.
 right: number and checksum agree with the file's.
-p50, p99: from the sender's put to the return of the receiver's get, in microseconds. Each receiver rests 2 ms before it
-       computes a checksum, so that on few CPUs ({os.cpu_count()} here) they do not wait for each other's computing.
+p50, p99: from the sender's put to the return of the receiver's get, in microseconds. These receivers rest 2 ms before they
+       compute a checksum, so that on few CPUs ({os.cpu_count()} here) they do not wait for each other's computing.
 CPU %: of one CPU, in the middle of the run; the sender's is mostly reading the file, a receiver's mostly its checksums.""")
         if not self.problems:
             print("""bytes copied: the receivers had the sender's memory of frames mapped (the same memory file, /proc/PID/maps), read-only,
-       every frame's address lay in it, and media_proxy did not have it mapped.""")
+       and media_proxy did not have it mapped. FFmpeg itself copies each frame once, to where the mesh shares it.""")
 
     def stop(self):
         for process in self.processes:
@@ -298,6 +343,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", required=True, help="directory of sender_app, recver_app, frame_sums")
     parser.add_argument("--media-proxy", required=True, help="the program media_proxy")
+    parser.add_argument("--ffmpeg", required=True, help="the wrapper mcm-ffmpeg")
+    parser.add_argument("--plugin", required=True, help="libmcm_avdevice.so")
+    parser.add_argument("--library", required=True, help="libmcm_dp.so")
     parser.add_argument("--out", required=True, help="directory for the picture")
     options = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

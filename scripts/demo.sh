@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# One second of 1080p59.94 video, sent for ten seconds to three receivers at once through the mesh: see scripts/demo.py.
+# One second of 1080p59.94 video, sent by FFmpeg for ten seconds to three receivers at once through the mesh: see
+# scripts/demo.py.
 # Expects what ./build.sh demo builds and installs before; BUILD_DIR is where CMake has built it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,4 +14,5 @@ done
 
 cargo_out=$(sed -n 's/^CARGO_TARGET_DIR:PATH=//p' "$cache")/release
 ! grep -q '^CMAKE_BUILD_TYPE:[A-Z]*=Debug$' "$cache" || cargo_out=${cargo_out%release}debug
-exec python3 scripts/demo.py --bin "$BUILD_DIR/bin" --media-proxy "$cargo_out/media_proxy" --out "$BUILD_DIR/demo"
+exec python3 scripts/demo.py --bin "$BUILD_DIR/bin" --media-proxy "$cargo_out/media_proxy" --out "$BUILD_DIR/demo" \
+    --ffmpeg "$BUILD_DIR/mcm-ffmpeg" --plugin "$cargo_out/libmcm_avdevice.so" --library "$cargo_out/libmcm_dp.so"

@@ -15,6 +15,8 @@ pub enum Unit {
     PerSecond,
     /// 10⁹ bytes a second.
     GigabytesPerSecond,
+    /// Percent: of one processor, or of all frames.
+    Percent,
 }
 
 /// A measured value.
@@ -38,6 +40,8 @@ pub enum Target {
     AtMost(f64),
     /// The ring's figure is at least this.
     AtLeast(f64),
+    /// The ring's figure is at most by this greater than the floor's.
+    AddsAtMost(f64),
 }
 
 /// One line of the table.
@@ -72,6 +76,7 @@ impl Case {
             Target::RatioAtLeast(least) => self.ratio >= least,
             Target::AtMost(most) => self.ring.median <= most,
             Target::AtLeast(least) => self.ring.median >= least,
+            Target::AddsAtMost(most) => self.ring.median - self.floor.median <= most,
         });
         self.target = Some(target);
         self
@@ -94,6 +99,7 @@ impl fmt::Display for Unit {
             Self::Nanoseconds => "ns",
             Self::PerSecond => "/s",
             Self::GigabytesPerSecond => "GB/s",
+            Self::Percent => "%",
         })
     }
 }
@@ -120,6 +126,7 @@ impl fmt::Display for Target {
             Self::RatioAtLeast(least) => write!(f, "ratio ≥ {least}"),
             Self::AtMost(most) => write!(f, "≤ {most}"),
             Self::AtLeast(least) => write!(f, "≥ {least}"),
+            Self::AddsAtMost(most) => write!(f, "floor + {most}"),
         }
     }
 }

@@ -36,6 +36,17 @@ pub enum BenchError {
     /// A stream of video that cannot be.
     #[error("video: {0}")]
     Video(#[from] st2110::video::VideoError),
+    /// ST 2110 sockets and sessions.
+    #[error("ST 2110: {0}")]
+    Stream(#[from] st2110_net::Error),
+    /// The network between two hosts could not be made.
+    #[error("{command}: {reason}")]
+    Network {
+        /// What was tried.
+        command: String,
+        /// Why it failed.
+        reason: String,
+    },
     /// A name that no scenario has.
     #[error("unknown scenario {name:?}; there are: {known}")]
     UnknownScenario {

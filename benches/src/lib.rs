@@ -9,11 +9,13 @@ mod case;
 mod cpu;
 mod crew;
 mod error;
+mod hosts;
 mod machine;
 mod order;
 mod peer;
 mod samples;
 mod scenarios;
+mod wire;
 
 pub use case::{Case, Figure, Target, Unit};
 pub use error::BenchError;

@@ -13,6 +13,8 @@ const DEFAULT_GROUP: &str = "192.168.97.1";
 /// Where streams of commands go that do not say.
 const DEFAULT_ADDRESS: &str = "192.168.96.1";
 const DEFAULT_PORT: u32 = 9001;
+/// The transport of compressed video.
+const COMPRESSED: &str = "st2110-22";
 
 /// What is sent or received.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,8 +40,7 @@ pub(crate) fn way(settings: &Settings) -> Result<Way, Error> {
     match settings.conn_type.as_deref() {
         Some("st2110") => Ok(Way::St2110),
         None | Some("multipoint-group") => {
-            let Stream { second, pacing, packing, incomplete_frames, ttl, dscp, sdp, .. } =
-                &settings.stream;
+            let Stream { second, ttl, dscp, .. } = &settings.stream;
             let number = |number: &Option<u32>| number.map(|number| number.to_string());
             for (name, value) in [
                 ("interface", settings.stream.first.interface.clone()),
@@ -47,12 +48,14 @@ pub(crate) fn way(settings: &Settings) -> Result<Way, Error> {
                 ("second_port", number(&second.port)),
                 ("second_mcast_sip_addr", second.mcast_sip_addr.clone()),
                 ("second_interface", second.interface.clone()),
-                ("pacing", pacing.clone()),
-                ("packing", packing.clone()),
-                ("incomplete_frames", incomplete_frames.clone()),
+                ("pacing", settings.stream.pacing.clone()),
+                ("packing", settings.stream.packing.clone()),
+                ("incomplete_frames", settings.stream.incomplete_frames.clone()),
+                ("bits_per_pixel", settings.stream.bits_per_pixel.clone()),
+                ("coding_quality", settings.stream.coding_quality.clone()),
                 ("ttl", number(ttl)),
                 ("dscp", number(dscp)),
-                ("sdp", sdp.clone()),
+                ("sdp", settings.stream.sdp.clone()),
             ] {
                 if let Some(value) = value {
                     return Err(Error::option(name, value, "needs -conn_type st2110"));
@@ -171,7 +174,7 @@ fn meaning(
     match payload_type {
         None => Ok((own, Some(number))),
         Some("st20") if video => Ok((own, Some(number))),
-        Some("st22") if video => Ok(("st2110-22", Some(number))),
+        Some("st22") if video => Ok((COMPRESSED, Some(number))),
         Some("st30") if !video => Ok((own, Some(number))),
         Some(text) => {
             let number = text.parse().ok().filter(|number| *number < 128);
@@ -215,11 +218,24 @@ fn stream(
         default("port", DEFAULT_PORT.into());
         default("transport", transport.into());
         default("payloadType", payload_type.into());
-        if let Payload::Video { .. } = payload {
-            let format = stream.transport_pixel_format.as_deref();
-            default("transportPixelFormat", format.unwrap_or("yuv422p10rfc4175").into());
+        match &stream.transport_pixel_format {
+            Some(format) => default("transportPixelFormat", format.as_str().into()),
+            None if matches!(payload, Payload::Video { .. }) && transport != COMPRESSED => {
+                default("transportPixelFormat", "yuv422p10rfc4175".into());
+            }
+            None => {}
         }
     }
+    if value["transport"] == COMPRESSED {
+        // FFmpeg's frames are raw: the mesh encodes and decodes.
+        value["codec"] = "jpegxs".into();
+    }
+    if let Some(bits) = &stream.bits_per_pixel {
+        // A number, or what was written, which the mesh will name in its refusal.
+        value["bitsPerPixel"] =
+            bits.parse::<f64>().map_or_else(|_| bits.as_str().into(), Value::from);
+    }
+    set(&mut value, "quality", &stream.coding_quality);
     set(&mut value, "pacing", &stream.pacing);
     set(&mut value, "packing", &stream.packing);
     set(&mut value, "incompleteFrames", &stream.incomplete_frames);

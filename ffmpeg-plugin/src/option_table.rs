@@ -128,6 +128,8 @@ fn st2110(kind: Kind) -> Vec<Row> {
             text!(pacing, None, c"ST 2110-21: narrow, linear or wide"),
             text!(packing, None, c"ST 2110-20: gpm or bpm"),
             text!(incomplete_frames, None, c"ST 2110, input: deliver, repeat or drop"),
+            text!(bits_per_pixel, None, c"ST 2110-22, output: bits of JPEG XS for each pixel"),
+            text!(coding_quality, None, c"ST 2110-22, output: what the encoder prefers, as speed"),
         ]);
     }
     rows

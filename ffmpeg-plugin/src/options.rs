@@ -30,6 +30,8 @@ pub(crate) struct Private {
     pub(crate) pacing: Text,
     pub(crate) packing: Text,
     pub(crate) incomplete_frames: Text,
+    pub(crate) bits_per_pixel: Text,
+    pub(crate) coding_quality: Text,
     pub(crate) sdp: Text,
     pub(crate) rdma_provider: Text,
     pub(crate) end_of_stream: Text,

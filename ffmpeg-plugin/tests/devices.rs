@@ -85,7 +85,7 @@ fn what_cannot_be_is_refused_with_its_reason() {
             "-f mcm -conn_type rdma -i x -f null -",
             "conn_type: found rdma; allowed: multipoint-group, st2110",
         ),
-        ("-f mcm -conn_type st2110 -i x -f null -", "connection.st2110"),
+        ("-f mcm -conn_type st2110 -transport st2110-30 -i x -f null -", "payload: found video"),
         (
             "-f mcm -conn_type st2110 -ip_addr nowhere -i x -f null -",
             "connection.st2110.ipAddr: found \"nowhere\"",

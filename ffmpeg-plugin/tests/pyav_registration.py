@@ -4,7 +4,7 @@
 import ctypes
 import sys
 
-DEVICES = {"mcm", "mcm_audio_pcm16", "mcm_audio_pcm24"}
+DEVICES = {"mcm", "mcm_audio", "mcm_audio_pcm16", "mcm_audio_pcm24"}
 
 plugin = ctypes.CDLL(sys.argv[1])
 assert plugin.mcm_avdevice_register() < 0, "registered without an FFmpeg"

@@ -199,3 +199,23 @@ fn a_program_may_keep_more_frames_than_the_queue_has() {
         assert_eq!(mesh.sums(&format!("{group}.sums")), mesh.sums("direct"), "{capacity}");
     }
 }
+
+/// A stream of ST 2110 that a program of this host sends is a group here, which programs of this host receive from.
+#[test]
+fn a_stream_of_st2110_is_received_on_its_own_host() {
+    let mut mesh = Mesh::new();
+    mesh.plain("-f lavfi -i testsrc2=size=320x180:rate=25:duration=1 -pix_fmt yuv422p10le -f framemd5 direct");
+    let stream = "-conn_type st2110 -ip_addr 127.0.0.1 -port 20000";
+    let source = mesh.start(
+        "source",
+        &format!(
+            "-f lavfi -i testsrc2=size=320x180:rate=25:duration=1 -pix_fmt yuv422p10le -f mcm {stream} -wait_receivers 2 {PATIENT} -"
+        ),
+    );
+    mesh.wait_for_source("127.0.0.1:20000");
+    // It asks for the format, as in any group.
+    let (success, text) = mesh.output(&format!("-f mcm {stream} -i - -f framemd5 got"));
+    assert!(success, "{text}");
+    finish(source);
+    assert_eq!(mesh.sums("got"), mesh.sums("direct"));
+}

@@ -25,7 +25,7 @@ commands:
   list     print the groups of a media proxy
   top      show them as they change
   bench    measure how fast frames are exchanged
-  sdp      check a session description
+  sdp      check a session description, or print that of a stream
   analyze  judge an ST 2110 stream on the wire
   st2110   send and receive ST 2110 streams from and to files
 

@@ -1,43 +1,71 @@
-//! `mcm sdp`: checks a session description.
+//! `mcm sdp`: checks a session description, or prints that of a running stream.
 
 use crate::error::CliError;
 use crate::output::print;
+use crate::proxy::{DEFAULT_SERVER, PATIENCE, Proxy, refused};
 use crate::stream::read_text;
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::ValueExt;
+use proto::control::GetSdpRequest;
 use st2110::sdp::{Finding, Severity, check};
 use std::fmt::Write;
+use std::path::Path;
 
 const USAGE: &str = "\
 usage: mcm sdp [--json] FILE
+       mcm sdp [-s HOST:PORT] STREAM
 
-Checks a session description (SDP) against RFC 8866 and ST 2110-10, -20, -21, -22, -30, -31 and -40. Each finding has its line, how
-much it matters and the clause: errors break a rule, warnings are likely to cause trouble, notes are worth knowing.
+With a file: checks a session description (SDP) against RFC 8866 and ST 2110-10, -20, -21, -22, -30, -31 and -40. Each finding has its
+line, how much it matters and the clause: errors break a rule, warnings are likely to cause trouble, notes are worth knowing.
 The exit status is 1 if there are errors.
 
-      --json  print JSON
-  FILE        the description; - is standard input
+With a stream of a media proxy: prints its session description.
+
+  -s, --server HOST:PORT  control service of the proxy (default 127.0.0.1:8001)
+      --json              print the findings as JSON
+  FILE                    a description: a path with a slash, or a name that ends with .sdp or exists; - is standard input
+  STREAM                  id of a group (239.1.1.1:5004), a connection or a bridge, as mcm list prints it
 ";
 
 /// Runs the command.
 pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), CliError> {
-    let (mut json, mut file) = (false, None);
+    let (mut json, mut server, mut what) = (false, None, None);
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => return print(USAGE),
+            Short('s') | Long("server") => server = Some(arguments.value()?.string()?),
             Long("json") => json = true,
-            Value(path) if file.is_none() => file = Some(path.string()?),
+            Value(word) if what.is_none() => what = Some(word.string()?),
             other => return Err(other.unexpected().into()),
         }
     }
-    let Some(path) = file else { return Err(lexopt::Error::from("FILE is missing").into()) };
+    let Some(what) = what else {
+        return Err(lexopt::Error::from("FILE or STREAM is missing").into());
+    };
+    if server.is_some() || !is_file(&what) {
+        return show(server.as_deref().unwrap_or(DEFAULT_SERVER), what);
+    }
     let findings =
-        check(&read_text(&path)?).map_err(|error| CliError::Sdp { path: path.clone(), error })?;
-    print(&if json { to_json(&findings) } else { to_text(&path, &findings) })?;
+        check(&read_text(&what)?).map_err(|error| CliError::Sdp { path: what.clone(), error })?;
+    print(&if json { to_json(&findings) } else { to_text(&what, &findings) })?;
     match count(&findings, Severity::Error) {
         0 => Ok(()),
         errors => Err(CliError::Flawed(errors)),
     }
+}
+
+/// Ids of groups, connections and bridges are taken for files only if there is such a file.
+fn is_file(what: &str) -> bool {
+    what == "-" || what.contains('/') || what.ends_with(".sdp") || Path::new(what).exists()
+}
+
+/// Prints the description of a running stream.
+fn show(server: &str, id: String) -> Result<(), CliError> {
+    let mut proxy = Proxy::connect(server)?;
+    let mut request = tonic::Request::new(GetSdpRequest { id });
+    request.set_timeout(PATIENCE);
+    let answer = proxy.runtime.block_on(proxy.client.get_sdp(request));
+    print(&answer.map_err(|status| refused(server, &status))?.into_inner().sdp)
 }
 
 fn count(findings: &[Finding], severity: Severity) -> usize {
@@ -69,4 +97,19 @@ fn to_json(findings: &[Finding]) -> String {
         })
         .collect();
     format!("{:#}\n", serde_json::Value::from(all))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_told_from_streams() {
+        for file in ["-", "./x", "/tmp/none", "camera.sdp", "Cargo.toml"] {
+            assert!(is_file(file), "{file}");
+        }
+        for id in ["239.1.1.1:5004", "[ff15::1]:5004", "camera-1"] {
+            assert!(!is_file(id), "{id}");
+        }
+    }
 }

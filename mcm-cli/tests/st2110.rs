@@ -105,7 +105,8 @@ fn what_cannot_be_done_is_said() {
         br#"{"connection": {"multipointGroup": {"urn": "x"}}, "payload": {"audio": {}}}"#,
     );
     for (arguments, status, word) in [
-        (vec!["sdp"], 2, "FILE is missing"),
+        (vec!["sdp"], 2, "FILE or STREAM is missing"),
+        (vec!["sdp", "-s", "127.0.0.1:1", "239.1.1.1:5004"], 1, "media proxy at 127.0.0.1:1"),
         (vec!["sdp", "/nonexistent"], 1, "/nonexistent"),
         (vec!["st2110", "send"], 2, "STREAM and FILE"),
         (vec!["st2110", "sideways", "a", "b"], 2, "send or recv"),

@@ -49,6 +49,8 @@ pub(crate) struct Args {
     pub(crate) device: Option<Device>,
     /// The address of that, if it was given.
     pub(crate) st2110_ip: Option<IpAddr>,
+    /// Where streams to other proxies come and go, if it was given.
+    pub(crate) rdma_ip: Option<IpAddr>,
     /// Options that were given, are valid, and concern parts that this version does not have.
     pub(crate) without_effect: Vec<&'static str>,
 }
@@ -63,6 +65,7 @@ impl Default for Args {
             tls: None,
             device: None,
             st2110_ip: None,
+            rdma_ip: None,
             without_effect: Vec::new(),
         }
     }
@@ -107,8 +110,10 @@ fn read(parser: &mut lexopt::Parser) -> Result<Request, lexopt::Error> {
                     Some(ip.map_err(|_| wrong("-i, --ip, --st2110_ip", &value, "an IP address"))?);
             }
             Short('r') | Long("rdma_ip") => {
-                check(parser, "-r, --rdma_ip", "an IP address", is_ip)?;
-                args.without_effect.push("--rdma_ip");
+                let value = text("-r, --rdma_ip", parser)?;
+                let ip = value.parse();
+                args.rdma_ip =
+                    Some(ip.map_err(|_| wrong("-r, --rdma_ip", &value, "an IP address"))?);
             }
             Short('p') | Long("rdma_ports") => {
                 let allowed = "port ranges such as 9100-9199,9300";
@@ -165,10 +170,6 @@ fn check(
 
 fn wrong(option: &str, found: &str, allowed: &str) -> lexopt::Error {
     format!("option '{option}': found '{}'; allowed: {allowed}", found.escape_debug()).into()
-}
-
-fn is_ip(value: &str) -> bool {
-    value.parse::<IpAddr>().is_ok()
 }
 
 fn is_host_port(value: &str) -> bool {

@@ -29,14 +29,19 @@ impl From<AgentError> for Status {
     }
 }
 
-/// What a refused call means to the caller.
+/// What a refused registration means to the proxy.
 #[must_use]
 pub fn refusal(status: &Status) -> AgentError {
     let number =
         status.metadata().get(MESH_ERR).and_then(|value| value.to_str().ok()?.parse().ok());
     let reason = status.message().to_owned();
+    if number.is_none() && std::error::Error::source(status).is_some() {
+        // It does not come from an agent: the connection broke, whatever the code says.
+        return AgentError::Unavailable(reason);
+    }
     match status.code() {
-        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
+        // Of a registration: the agent does not know the proxy any more, which will therefore register again.
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::NotFound => {
             AgentError::Unavailable(reason)
         }
         // Older agents say nothing but the code.
@@ -57,13 +62,20 @@ mod tests {
             proxy: "p".into(),
         };
         let incompatible = AgentError::Config(media::ConfigError::incompatible("a", 1, 2));
-        for error in [taken, incompatible, AgentError::UnknownProxy("p".into())] {
+        for error in [taken, incompatible] {
             let (number, text) = (error.mesh_err(), error.to_string());
             let read = refusal(&Status::from(error));
             assert_eq!((read.mesh_err(), read.to_string()), (number, text));
         }
         let away = refusal(&Status::from(AgentError::Unavailable("away".into())));
         assert_eq!(away, AgentError::Unavailable("away".into()));
+    }
+
+    #[test]
+    fn a_broken_connection_is_no_refusal() {
+        let broken = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        let status = Status::from_error(Box::new(broken));
+        assert!(matches!(refusal(&status), AgentError::Unavailable(_)), "{status:?}");
     }
 
     #[test]

@@ -198,6 +198,17 @@ async fn a_proxy_that_is_gone_is_noticed() {
     until("only one stays", || server.list("/media-proxy", "mediaProxy").len() == 1);
 }
 
+#[test]
+fn a_proxy_that_falls_silent_is_noticed() {
+    let server = Server::in_memory();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let raw = runtime.block_on(Raw::new(&server, 1));
+    assert_eq!(server.list("/media-proxy", "mediaProxy").len(), 1);
+    // Nobody drives its connection any more: it stays open, and nothing is answered.
+    until("it is lost", || server.list("/media-proxy", "mediaProxy").is_empty());
+    drop(raw);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn measurements_are_kept() {
     use pb::metric_field::Value;

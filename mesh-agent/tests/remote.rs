@@ -43,6 +43,7 @@ fn refusals_reach_the_program() {
     one.wait_reachable(true);
     two.wait_reachable(true);
     assert_eq!(one.add("s", Kind::Source, &mesh("cam")), Ok(Accepted::Member));
+    assert_eq!(one.add("s", Kind::Source, &mesh("cam")), Ok(Accepted::Member), "again");
     let error = two.add("t", Kind::Source, &mesh("cam")).unwrap_err();
     assert_eq!(error.mesh_err(), 1008);
     assert!(error.to_string().contains("connection s on media proxy p1"), "{error}");

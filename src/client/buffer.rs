@@ -77,6 +77,14 @@ impl Buffer {
         }
     }
 
+    /// Identifier of the memory that the buffer lies in: that of a ring, each of which is mapped once for each connection.
+    pub fn ring_id(&self) -> [u8; 16] {
+        match &self.0 {
+            Held::Writable { slot, .. } => slot.source().ring_id().0,
+            Held::Readable(_) => self.frame().map_or([0; 16], |frame| frame.ring_id().0),
+        }
+    }
+
     /// First byte of the payload, 64-byte aligned. Writable for a source only.
     pub fn payload_ptr(&self) -> *mut u8 {
         match &self.0 {

@@ -1,5 +1,6 @@
 //! The scenarios, and how they are chosen.
 
+mod fabric;
 mod fill;
 mod flat;
 mod paced;
@@ -8,6 +9,7 @@ mod pipe;
 mod rounds;
 mod size;
 mod spinning;
+mod st2110;
 
 use crate::case::Case;
 use crate::error::BenchError;
@@ -50,11 +52,15 @@ pub enum Scenario {
     Spinning,
     /// Pixels to packets of ST 2110-20 and back.
     Packing,
+    /// Streams of ST 2110 between two hosts.
+    St2110,
+    /// From node to node, beside bare TCP.
+    Fabric,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Video,
         Self::Audio,
         Self::Flat,
@@ -63,6 +69,8 @@ impl Scenario {
         Self::Pipe,
         Self::Spinning,
         Self::Packing,
+        Self::St2110,
+        Self::Fabric,
     ];
 
     /// The name on the command line.
@@ -77,6 +85,8 @@ impl Scenario {
             Self::Pipe => "pipe",
             Self::Spinning => "spinning",
             Self::Packing => "packing",
+            Self::St2110 => "st2110",
+            Self::Fabric => "fabric",
         }
     }
 
@@ -92,6 +102,8 @@ impl Scenario {
             Self::Pipe => "the same through a pipe, as a baseline",
             Self::Spinning => "spinning where it cannot help, against none",
             Self::Packing => "1080 lines of video to packets of ST 2110-20 and back",
+            Self::St2110 => "CPU time of ST 2110 streams, against bare sockets (60 s a stream)",
+            Self::Fabric => "1080p 10-bit 4:2:2 frames from node to node over TCP, beside bare TCP",
         }
     }
 }
@@ -144,6 +156,8 @@ pub fn run<E: From<BenchError>>(
             Scenario::Pipe => pipe::run(options, &mut report)?,
             Scenario::Spinning => spinning::run(options, &mut report)?,
             Scenario::Packing => packing::run(options, &mut report)?,
+            Scenario::St2110 => st2110::run(options, &mut report)?,
+            Scenario::Fabric => fabric::run(options, &mut report)?,
         }
     }
     refused.into_inner().map_or(Ok(cases), Err)

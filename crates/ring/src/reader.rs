@@ -267,6 +267,12 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// Identifier of the ring that it lies in.
+    #[must_use]
+    pub fn ring_id(&self) -> RingId {
+        self.reader.ring_id()
+    }
+
     /// First byte of the payload, 64-byte aligned.
     #[must_use]
     pub fn payload_ptr(&self) -> *const u8 {

@@ -141,8 +141,8 @@ mod tests {
         let (found, layout) = picture(&config).unwrap().unwrap();
         assert_eq!((found.format(), found.scan()), (WireFormat::YCBCR_422_10, Scan::Interlaced));
         assert_eq!(layout, FrameLayout::Mesh(video.pixel_format));
-        let pixel_format = media::PixelFormat::Gray8;
-        config.payload = Payload::Video(Video { pixel_format, ..video });
+        // Pgroups of 4:2:2 are two pixels wide.
+        config.payload = Payload::Video(Video { width: 1921, ..video });
         assert!(picture(&config).is_err());
         config.payload = Payload::Blob;
         assert!(picture(&config).unwrap().is_none());

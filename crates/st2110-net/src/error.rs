@@ -106,4 +106,7 @@ pub enum Error {
     /// What is to be sent or received is not possible.
     #[error(transparent)]
     Audio(#[from] st2110::audio::AudioError),
+    /// What is to be sent or received is not possible.
+    #[error(transparent)]
+    JpegXs(#[from] st2110::jpegxs::JpegXsError),
 }

@@ -123,6 +123,8 @@ fn every_option_of_a_stream_is_passed_on() {
         pacing: some("wide"),
         packing: some("bpm"),
         incomplete_frames: some("repeat"),
+        bits_per_pixel: some("2.5"),
+        coding_quality: some("speed"),
         ttl: Some(3),
         dscp: Some(46),
         sdp: None,
@@ -142,7 +144,7 @@ fn every_option_of_a_stream_is_passed_on() {
                 "ipAddr": "239.0.0.2", "port": 5002, "multicastSourceIpAddr": "10.0.0.2", "interfaceIpAddr": "10.1.0.2",
             },
             "transport": "st2110-22", "payloadType": 96, "transportPixelFormat": "v210",
-            "pacing": "wide", "packing": "bpm", "incompleteFrames": "repeat", "ttl": 3, "dscp": 46,
+            "codec": "jpegxs", "bitsPerPixel": 2.5, "quality": "speed", "pacing": "wide", "packing": "bpm", "incompleteFrames": "repeat", "ttl": 3, "dscp": 46,
         } })
     );
     assert_eq!(json["payload"]["video"]["scan"], "interlaced");
@@ -227,4 +229,43 @@ fn groups_of_streams_are_named_by_their_address() {
     assert_eq!(name(None, None), some("192.168.96.1:9001"));
     assert_eq!(name(Some("ff02::1"), Some(5)), some("[ff02::1]:5"));
     assert_eq!(name(Some("nowhere"), None), None);
+}
+
+/// What the options are called here is what the library reads: nothing is unknown to it, and nothing is lost.
+#[test]
+fn the_library_understands_it() {
+    let path =
+        |ip: &str| Path { ip_addr: some(ip), interface: some("10.0.0.1"), ..Path::default() };
+    let stream = Stream {
+        first: path("239.0.0.1"),
+        second: path("239.0.0.2"),
+        pacing: some("wide"),
+        packing: some("bpm"),
+        incomplete_frames: some("drop"),
+        ttl: Some(3),
+        dscp: Some(46),
+        ..Stream::default()
+    };
+    let text = connection(&st2110(stream), Direction::Rx, &video()).unwrap();
+    let config = media::ConnectionConfig::from_json(&text).unwrap();
+    let media::Endpoint::St2110(read) = &config.endpoint else { panic!("{config:?}") };
+    assert_eq!((read.ttl, read.dscp), (3, 46));
+    let second = read.second_path.expect("a second path");
+    assert_eq!((second.ip_addr.to_string(), second.port), ("239.0.0.2".to_owned(), 9001));
+    assert!(second.interface_ip_addr.is_some() && read.interface_ip_addr.is_some());
+    let names = (read.pacing.name(), read.packing.name(), read.incomplete_frames.name());
+    assert_eq!(names, ("wide", "bpm", "drop"));
+
+    let stream = Stream {
+        payload_type: some("st22"),
+        bits_per_pixel: some("2.5"),
+        coding_quality: some("speed"),
+        ..Stream::default()
+    };
+    let text = connection(&st2110(stream), Direction::Tx, &video()).unwrap();
+    let config = media::ConnectionConfig::from_json(&text).unwrap();
+    let media::Endpoint::St2110(read) = &config.endpoint else { panic!("{config:?}") };
+    assert_eq!(read.codec.map(|codec| codec.name()), Some("jpegxs"));
+    let text = connection(&st2110(Stream::default()), Direction::Tx, &audio()).unwrap();
+    media::ConnectionConfig::from_json(&text).unwrap();
 }

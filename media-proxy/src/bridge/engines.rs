@@ -2,6 +2,7 @@
 
 use super::engine::{Alarm, Bridge, Engine};
 use super::members::Members;
+use super::rdma::Wires;
 use super::st2110::Network;
 use crate::args::Args;
 use mesh_agent::topology::{BridgeLink, BridgeSpec};
@@ -10,19 +11,21 @@ use std::sync::Arc;
 /// Starts each bridge with the engine of its kind.
 pub(crate) struct Engines {
     network: Network,
+    wires: Wires,
 }
 
 impl Engines {
     pub(crate) fn new(args: &Args, members: Arc<Members>) -> Self {
-        Self { network: Network::new(args, members) }
+        let wires = Wires::new(args, Arc::clone(&members));
+        Self { network: Network::new(args, members), wires }
     }
 }
 
 impl Engine for Engines {
     fn start(&self, spec: &BridgeSpec, alarm: Alarm) -> Result<Box<dyn Bridge>, String> {
-        match spec.link {
+        match &spec.link {
             BridgeLink::St2110 => self.network.start(spec, alarm),
-            BridgeLink::Rdma(_) => Err("this proxy has no bridges over libfabric".into()),
+            BridgeLink::Rdma(link) => self.wires.start(spec, link, alarm),
         }
     }
 }

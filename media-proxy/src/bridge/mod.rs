@@ -7,6 +7,7 @@ mod engine;
 mod engines;
 mod manager;
 mod members;
+mod rdma;
 mod st2110;
 mod status;
 

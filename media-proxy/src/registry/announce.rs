@@ -187,8 +187,11 @@ impl Registry {
             self.check_limits(client, announcement)?;
         }
         let Some(group) = self.groups.get(&config.group_id()) else { return Ok(()) };
+        // Bridges follow what programs want: the control plane, which is asked about this one, has others made where they must change.
+        let placed = self.needs_place(client, config);
         let members = group.source.iter().chain(&group.receivers);
-        for member in members.filter_map(|no| self.connections.get(no)) {
+        let members = members.filter_map(|no| self.connections.get(no));
+        for member in members.filter(|member| !(placed && member.bridge)) {
             if let Err(error) = config.check_compatible(&member.config) {
                 let whose = if member.is_source() { "source" } else { "receiver" };
                 let reason =

@@ -19,8 +19,8 @@ const MAX_REQUEST: usize = 16 << 20;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// A proxy that does not answer pings has lost its connection after the sum of both. With the grace that follows it is lost to the
 /// fleet within 3 s.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_millis(700);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_millis(800);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_millis(500);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_millis(1300);
 /// Connections that have shown what they speak and wait for the server.
 const BACKLOG: usize = 64;
 /// Connections of one port: one for each proxy.

@@ -109,8 +109,13 @@ impl Topology {
 
     /// The group's source, if there still is one.
     pub(super) fn origin(&self, id: &GroupId) -> Option<Origin> {
+        self.origin_of(id, self.groups.get(id)?.record.as_ref()?)
+    }
+
+    /// The same, if the group had this record.
+    pub(super) fn origin_of(&self, id: &GroupId, record: &GroupRecord) -> Option<Origin> {
         let group = self.groups.get(id)?;
-        match group.record.as_ref()?.source.as_ref()? {
+        match record.source.as_ref()? {
             Source::Connection(source) => {
                 let member = self.connections.get(source).filter(|member| &member.group == id)?;
                 let connection = &member.connection;

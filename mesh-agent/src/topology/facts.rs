@@ -50,8 +50,9 @@ impl Topology {
             self.put_grant(&group, id, None);
         }
         self.drop_holds_of(id);
-        self.proxies.remove(id);
-        self.changed.remove(id);
+        if self.proxies.remove(id).is_some() {
+            self.changed.insert(id.clone());
+        }
     }
 
     /// A connection is there, new or changed. The lower `order`, the older it is.

@@ -110,7 +110,7 @@ impl Topology {
         }
     }
 
-    /// The proxies whose desired state has changed since the last call.
+    /// The proxies whose desired state has changed since the last call, and those that are gone.
     pub fn take_changed(&mut self) -> BTreeSet<ProxyId> {
         std::mem::take(&mut self.changed)
     }

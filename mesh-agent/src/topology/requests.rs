@@ -4,7 +4,7 @@ use super::identifier::{ConnectionId, GroupId, ProxyId};
 use super::model::{BridgeSpec, Connection, GroupRecord, Proxy, Source};
 use super::{Member, Topology};
 use crate::error::AgentError;
-use media::{ConfigError, ConnectionConfig};
+use media::{ConfigError, ConnectionConfig, Endpoint};
 use proto::Kind;
 use std::sync::Arc;
 use std::time::Instant;
@@ -104,6 +104,16 @@ impl Topology {
         } else if record.source == Some(Source::Connection(connection.id.clone())) {
             // It was the source before.
             record.source = None;
+        }
+        if connection.kind == Kind::Receiver
+            && matches!(connection.config.endpoint, Endpoint::St2110(_))
+            && self.origin_of(&id, &record).is_none()
+            && self.holds.of_group(&id).next().is_none()
+            && !self.has_other_members(&id, &connection.id)
+        {
+            // The first receiver of a stream brings its ingress bridge with it.
+            let (proxy, config) = (connection.proxy.clone(), Arc::clone(&connection.config));
+            record.source = Some(Source::Ingress { proxy, config });
         }
         Ok(record)
     }

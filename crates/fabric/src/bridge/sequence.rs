@@ -83,12 +83,15 @@ impl<T> Sequencer<T> {
     fn judge(&self, sequence: u64) -> Option<Unwanted> {
         // Without a beginning, what has come first is the measure.
         let next = self.next.or_else(|| self.waiting.keys().next().copied())?;
-        let lowest = if self.next.is_some() { next } else { next.saturating_sub(WINDOW) };
+        let (lowest, window) = match self.next {
+            Some(next) => (next, WINDOW),
+            None => (next.saturating_sub(WINDOW), 2 * WINDOW),
+        };
         if sequence < lowest || self.waiting.contains_key(&sequence) {
             return Some(Unwanted::Replayed);
         }
         // The last number of all has no successor.
-        (sequence - lowest >= 2 * WINDOW || sequence == u64::MAX).then_some(Unwanted::Wild)
+        (sequence - lowest >= window || sequence == u64::MAX).then_some(Unwanted::Wild)
     }
 
     /// The next frame, if its turn has come, and how many frames before it were given up.
@@ -182,7 +185,7 @@ mod tests {
         assert_eq!(sequencer.arrived(0, 12, 12, now), Err((12, Unwanted::Replayed)));
         assert_eq!(all(&mut sequencer, now).len(), 10);
         assert_eq!(sequencer.arrived(0, 12, 12, now), Err((12, Unwanted::Replayed)));
-        for wild in [20 + 2 * WINDOW, 1 << 40, u64::MAX] {
+        for wild in [20 + WINDOW, 1 << 40, u64::MAX] {
             assert_eq!(sequencer.arrived(0, wild, wild, now), Err((wild, Unwanted::Wild)));
         }
         sequencer.arrived(0, 20, 20, now).unwrap();

@@ -97,6 +97,11 @@ impl Engine {
         [self.sending.threads(), self.receiving.threads()]
     }
 
+    /// CPU time used so far: by threads that send, and by those that receive.
+    pub fn cpu_time(&self) -> [Duration; 2] {
+        [self.sending.cpu_time(), self.receiving.cpu_time()]
+    }
+
     /// Adds a session that sends about `rate` packets a second.
     pub(crate) fn add_sender(
         &self,

@@ -44,6 +44,7 @@ struct Worker<T: ?Sized> {
     wake: Arc<OwnedFd>,
     thread: JoinHandle<()>,
     priority: Priority,
+    id: rustix::thread::Pid,
     load: u64,
 }
 
@@ -78,6 +79,11 @@ impl<T: ?Sized + Send + 'static> Pool<T> {
 
     pub(super) fn priority(&self) -> Option<Priority> {
         self.state().workers.first().map(|worker| worker.priority)
+    }
+
+    /// CPU time of all threads.
+    pub(super) fn cpu_time(&self) -> Duration {
+        self.state().workers.iter().filter_map(|worker| priority::cpu_time(worker.id)).sum()
     }
 
     /// Gives a task to the thread that has least to do; to a new one, which does `run`, while there may be more and the others have
@@ -129,17 +135,18 @@ impl<T: ?Sized + Send + 'static> Pool<T> {
         let (real_time, its_wake) = (self.real_time, wake.clone());
         let thread = thread::Builder::new().name(name).spawn(move || {
             let priority = priority::raise(real_time);
-            told.send(priority).ok();
+            told.send((priority, rustix::thread::gettid())).ok();
             run(Start { priority, commands: receiver, wake: its_wake });
         })?;
-        let priority = priority.recv().unwrap_or(Priority::Ordinary);
+        // The thread sends it before anything that could fail.
+        let (priority, id) = priority.recv().map_err(io::Error::other)?;
         if self.real_time.is_some() && !matches!(priority, Priority::RealTime(_)) {
             log::info!(
                 "no real-time priority for ST 2110 threads ({priority} instead), packets are paced less exactly on a busy \
                  host: give the program CAP_SYS_NICE or a limit on rtprio (ulimit -r 50)"
             );
         }
-        Ok(Worker { commands, wake, thread, priority, load: 0 })
+        Ok(Worker { commands, wake, thread, priority, id, load: 0 })
     }
 
     /// Ends all threads, and with them the sessions.

@@ -46,10 +46,23 @@ pub(super) fn lower() {
     unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const parameters) };
 }
 
-fn set_fifo(priority: u8) -> io::Result<()> {
+/// Real-time priority for the calling thread. Threads and processes that it starts do not inherit it.
+pub(super) fn set_fifo(priority: u8) -> io::Result<()> {
     let parameters = libc::sched_param { sched_priority: i32::from(priority) };
     let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
     // SAFETY: the structure lives through the call; 0 is the calling thread.
     let result = unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// CPU time that a thread of this process has used so far. None once it has ended.
+pub(super) fn cpu_time(thread: rustix::thread::Pid) -> Option<std::time::Duration> {
+    // How Linux names the CPU clock of a thread: all bits of its number inverted, then 4 for a thread and 2 for the scheduler's clock.
+    let clock = !thread.as_raw_nonzero().get() << 3 | 6;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure lives through the call.
+    if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
+        return None;
+    }
+    Some(std::time::Duration::new(time.tv_sec.try_into().ok()?, time.tv_nsec.try_into().ok()?))
 }

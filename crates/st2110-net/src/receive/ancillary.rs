@@ -12,6 +12,7 @@ use st2110::{
 use super::{
     Origin, Receiving,
     intake::{Intake, Packet},
+    judge::Judge,
     stats::ReceiveStats,
     times::Times,
 };
@@ -73,7 +74,7 @@ impl AncillaryReceiver {
 
 fn open(origin: &Origin, rate: FrameRate) -> Result<Intake, Error> {
     let packets = rate.as_f64() * f64::from(PACKETS);
-    Intake::open(origin, NumberWidth::Bits32, packets as u32)
+    Intake::open(origin, NumberWidth::Bits32, packets as u32, &Judge::None)
 }
 
 /// How long after the last packet the rest is delivered.
@@ -224,11 +225,14 @@ impl Rider {
         })
     }
 
-    /// The block of the frame with that time stamp, if it is there.
-    pub(super) fn block(&mut self, timestamp: RtpTimestamp) -> Option<Vec<u8>> {
+    /// Writes the block of the frame with that time stamp to `room`, and says how long it is; 0 if there is none, or no room.
+    pub(super) fn write(&mut self, timestamp: RtpTimestamp, room: &mut [u8]) -> usize {
         // Senders round the two streams' time stamps alike, or nearly so.
-        let index =
-            self.kept.iter().position(|(other, _)| other.since(timestamp).unsigned_abs() <= 2)?;
-        self.kept.remove(index).map(|(_, block)| block)
+        let near = |(other, _): &(RtpTimestamp, _)| other.since(timestamp).unsigned_abs() <= 2;
+        let block = self.kept.iter().position(near).and_then(|index| self.kept.remove(index));
+        let Some((_, block)) = block else { return 0 };
+        let Some(room) = room.get_mut(..block.len()) else { return 0 };
+        room.copy_from_slice(&block);
+        block.len()
     }
 }

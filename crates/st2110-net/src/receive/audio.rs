@@ -12,6 +12,7 @@ use st2110::{
 use super::{
     Origin, Receiving,
     intake::{Intake, Packet},
+    judge::Judge,
     stats::ReceiveStats,
     times::Times,
 };
@@ -57,14 +58,15 @@ impl AudioReceiver {
         };
         let frame = Reslicer::new(self.transport, &self.audio, 0)?.frame_samples();
         let reslicer = Reslicer::new(self.transport, &self.audio, hold(self.origin.skew, frame))?;
-        let intake = Intake::open(&self.origin, NumberWidth::Bits16, PACKETS_PER_SECOND)?;
+        let clock = MediaClock::new(rate, self.origin.clock_offset).unwrap_or(MediaClock::VIDEO);
+        let judge = Judge::audio(clock);
+        let intake = Intake::open(&self.origin, NumberWidth::Bits16, PACKETS_PER_SECOND, &judge)?;
         let stats = intake.stats().clone();
-        let clock = MediaClock::new(rate, self.origin.clock_offset);
         let period = Duration::from_nanos(u64::from(frame) * 1_000_000_000 / u64::from(rate));
         let session = Samples {
             buffers: Buffers {
                 sink,
-                times: Times { clock: clock.unwrap_or(MediaClock::VIDEO), frames: None },
+                times: Times { clock, frames: None },
                 incomplete: self.incomplete,
                 scratch: vec![0; reslicer.frame_len()],
                 previous: vec![0; reslicer.frame_len()],

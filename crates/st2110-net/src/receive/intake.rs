@@ -1,6 +1,6 @@
 //! From sockets to the packets of one stream: filters, sequence numbers, the merge of two paths.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use media::Tai;
 use st2110::{
@@ -9,7 +9,7 @@ use st2110::{
     sequence::NumberWidth,
 };
 
-use super::{Origin, stats::ReceiveStats};
+use super::{Origin, judge::Judge, stats::ReceiveStats};
 use crate::{
     Error,
     engine::{Moment, Outcome},
@@ -35,12 +35,23 @@ pub(super) struct Intake {
     ssrc: Option<u32>,
     width: NumberWidth,
     merge: Merge,
+    /// One for each path.
+    judges: Vec<Judge>,
+    published: Tai,
     stats: Arc<ReceiveStats>,
 }
 
+/// What is shown of the judgement is at most so old.
+const SHOWN: Duration = Duration::from_millis(500);
+
 impl Intake {
     /// Opens the sockets, for up to `rate` packets a second.
-    pub(super) fn open(origin: &Origin, width: NumberWidth, rate: u32) -> Result<Self, Error> {
+    pub(super) fn open(
+        origin: &Origin,
+        width: NumberWidth,
+        rate: u32,
+        judge: &Judge,
+    ) -> Result<Self, Error> {
         let invalid = |field, found: String, accepted: &str| {
             Err(Error::Invalid { field, found, accepted: accepted.into() })
         };
@@ -67,6 +78,8 @@ impl Intake {
             ssrc: origin.ssrc,
             width,
             merge: Merge::new(width, origin.skew, rate),
+            judges: vec![judge.clone(); origin.paths.len()],
+            published: Tai::default(),
         })
     }
 
@@ -118,6 +131,10 @@ impl Intake {
             }
         }
         self.publish();
+        if moment.now.since(self.published) >= SHOWN {
+            self.published = moment.now;
+            self.stats.show(self.judges.iter().map(Judge::analysis));
+        }
         outcome
     }
 
@@ -136,6 +153,7 @@ impl Intake {
         if self.ssrc.is_some_and(|ssrc| ssrc != header.ssrc) {
             return counters.other_ssrc.add(1);
         }
+        self.judges[path].packet(at, &header, datagram.len());
         let payload = &datagram[payload];
         let number = match (self.width, payload) {
             (NumberWidth::Bits16, _) => u32::from(header.sequence),

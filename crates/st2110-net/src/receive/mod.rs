@@ -2,7 +2,9 @@
 
 mod ancillary;
 mod audio;
+mod codestreams;
 mod intake;
+mod judge;
 mod pictures;
 mod stats;
 mod times;
@@ -13,6 +15,8 @@ use crate::{engine::Session, socket::ReceiverOptions};
 
 pub use ancillary::AncillaryReceiver;
 pub use audio::AudioReceiver;
+pub use codestreams::CodestreamReceiver;
+pub use judge::Analysis;
 pub use pictures::VideoReceiver;
 pub use stats::{
     PathReceived, PathReceivedCounters, ReceiveCounters, ReceiveStats, ReceivedCounts,

@@ -2,6 +2,8 @@
 
 use media::{FrameRate, Tai};
 use st2110::{
+    analyser::Expectation,
+    pacing::Raster,
     sequence::NumberWidth,
     time::{FrameClock, MediaClock, RtpTimestamp},
     video::{Arrival, Depacketiser, Field, FrameLayout, PacketError, Picture, RowNumbering, Scan},
@@ -12,6 +14,7 @@ use super::{
     Origin, Receiving,
     ancillary::Rider,
     intake::{Intake, Packet},
+    judge::Judge,
     stats::ReceiveStats,
     times::Times,
 };
@@ -50,9 +53,12 @@ impl VideoReceiver {
     pub fn start<S: FrameSink>(&self, engine: &Engine, sink: S) -> Result<Receiving, Error> {
         let depacketiser = Depacketiser::new(self.picture, self.layout, RowNumbering::PerField)?;
         let packets = self.picture.packed_size().div_ceil(SMALL_PACKET) as f64 * self.rate.as_f64();
-        let intake = Intake::open(&self.origin, NumberWidth::Bits32, packets as u32)?;
-        let stats = intake.stats().clone();
         let (clock, fields) = clocks(&self.origin, self.picture.fields().len());
+        let raster =
+            Raster { height: self.picture.height(), fields: self.picture.fields().len() > 1 };
+        let judge = judge(self.rate, raster, clock);
+        let intake = Intake::open(&self.origin, NumberWidth::Bits32, packets as u32, &judge)?;
+        let stats = intake.stats().clone();
         let limits = WindowLimits::new(fields, self.rate, clock, self.origin.skew);
         let scan = match self.picture.scan() {
             Scan::Progressive | Scan::Psf => media::Scan::Progressive,
@@ -84,8 +90,18 @@ impl VideoReceiver {
     }
 }
 
+/// What video of that kind is judged by.
+pub(super) fn judge(rate: FrameRate, raster: Raster, clock: MediaClock) -> Judge {
+    Judge::video(Expectation {
+        frame_rate: Some(rate),
+        raster: Some(raster),
+        clock,
+        ..Expectation::default()
+    })
+}
+
 /// The media clock of video at its origin, and whether frames have fields.
-fn clocks(origin: &Origin, fields: usize) -> (MediaClock, Fields) {
+pub(super) fn clocks(origin: &Origin, fields: usize) -> (MediaClock, Fields) {
     let clock =
         MediaClock::new(MediaClock::VIDEO.rate(), origin.clock_offset).unwrap_or(MediaClock::VIDEO);
     (clock, if fields > 1 { Fields::Two } else { Fields::One })
@@ -216,11 +232,8 @@ impl<S: FrameSink> Frames<S> {
             self.stats.counters.incomplete_frames.add(1);
         }
         self.stats.counters.frames.add(1);
-        let block =
-            self.rider.as_mut().and_then(|rider| rider.block(timestamp)).unwrap_or_default();
-        let room = slot.metadata();
-        let metadata = if block.len() <= room.len() { block.len() } else { 0 };
-        room[..metadata].copy_from_slice(&block[..metadata]);
+        let metadata =
+            self.rider.as_mut().map_or(0, |rider| rider.write(timestamp, slot.metadata()));
         let frame =
             Received { tai, timestamp: timestamp.0, payload: size, metadata, gaps: &self.gaps };
         self.sink.commit(slot, &frame)

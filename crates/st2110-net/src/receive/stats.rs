@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::judge::Analysis;
 use crate::{counters::counters, engine::Over, socket::Warning};
 
 counters! {
@@ -82,6 +83,7 @@ pub struct ReceiveStats {
 struct State {
     warnings: Vec<Warning>,
     over: Option<Over>,
+    analyses: Vec<Analysis>,
 }
 
 impl ReceiveStats {
@@ -106,6 +108,20 @@ impl ReceiveStats {
     /// What works less well than it should.
     pub fn warnings(&self) -> Vec<Warning> {
         self.lock().warnings.clone()
+    }
+
+    /// The judgement of the stream on each path, at most half a second old while packets come. Empty before the first packet, and for
+    /// ancillary data.
+    pub fn analyses(&self) -> Vec<Analysis> {
+        self.lock().analyses.clone()
+    }
+
+    /// Shows what analysers say, unless somebody is looking just now: the next time will do.
+    pub(crate) fn show(&self, analyses: impl Iterator<Item = Option<Analysis>>) {
+        if let Ok(mut state) = self.state.try_lock() {
+            state.analyses.clear();
+            state.analyses.extend(analyses.flatten());
+        }
     }
 
     /// Why the session is over; `None` while it runs.

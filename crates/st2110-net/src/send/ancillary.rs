@@ -13,8 +13,14 @@ use super::{
     frames::{Frames, Parts},
     outgoing::{Outgoing, Rtp},
     paths::Paths,
+    planned::{Planned, Start},
 };
-use crate::{Error, engine::Engine, frame::FrameFeed, socket::SenderOptions};
+use crate::{
+    Error,
+    engine::{Engine, SharedClock},
+    frame::FrameFeed,
+    socket::SenderOptions,
+};
 
 /// A session that sends ancillary data (ST 2110-40). A frame's payload is a block as [`st2110::ancillary`] describes it.
 #[derive(Clone, Debug)]
@@ -38,7 +44,7 @@ impl AncillarySender {
     pub fn start<F: FrameFeed>(&self, engine: &Engine, feed: F) -> Result<Sending, Error> {
         let Ancillary { rate, scan } = self.ancillary;
         let limit = Paths::payload_limit(&self.paths);
-        let paths = Paths::open(&self.paths)?;
+        let paths = Paths::open(&self.paths, engine.clock())?;
         let fields = scan == Scan::Interlaced;
         let schedule = Schedule::linear(Raster { height: 1080, fields }, rate, None);
         let pacing = pacing::Sender::new(SenderType::NarrowLinear, schedule, USUAL_PACKETS, None);
@@ -49,6 +55,7 @@ impl AncillarySender {
             rtp: Rtp::new(self.identity.check()?),
             clock: engine.clock().clone(),
             pacing,
+            judge: schedule,
             frames: FrameClock::frames(rate),
             segmented: false,
         });
@@ -59,63 +66,37 @@ impl AncillarySender {
 }
 
 /// The packets of a frame's block.
-pub(super) struct Packets {
+struct Packets {
     limit: usize,
-    /// Room for each RTP header and its payload, one packet after the other.
-    bytes: Vec<u8>,
-    /// Where each packet of a field ends in `bytes`. The second field begins where the first ends.
-    ends: [Vec<usize>; 2],
+    planned: Planned,
 }
 
 impl Packets {
     /// Packets of at most `limit` bytes with RTP header.
-    pub(super) fn new(limit: usize) -> Self {
-        Self { limit, bytes: Vec::new(), ends: [Vec::new(), Vec::new()] }
+    fn new(limit: usize) -> Self {
+        Self { limit, planned: Planned::new(Start::ExtendedSequence) }
     }
 
-    /// Plans the packets of a block. False if the block is damaged; then there are none.
-    pub(super) fn plan(&mut self, block: &[u8], fields: bool) -> bool {
-        self.bytes.clear();
-        self.ends.iter_mut().for_each(Vec::clear);
+    /// Plans the packets of a block. False if the block is damaged; what there is of it then is not to be sent.
+    fn plan(&mut self, block: &[u8], fields: bool) -> bool {
+        self.planned.clear();
         let Ok(block) = Block::parse(block) else { return false };
         let marks: &[FieldMark] =
             if fields { &[FieldMark::First, FieldMark::Second] } else { &[FieldMark::Frame] };
         let room = self.limit.saturating_sub(Header::LEN);
-        for (mark, ends) in marks.iter().zip(&mut self.ends) {
+        for (unit, mark) in marks.iter().enumerate() {
             let Ok(mut payloads) = Payloads::new(&block, *mark, room) else { return false };
-            loop {
-                let start = self.bytes.len();
-                self.bytes.resize(start + Header::LEN + room, 0);
-                let payload = &mut self.bytes[start + Header::LEN..];
-                let Some((len, _)) = payloads.write(0, payload) else {
-                    self.bytes.truncate(start);
-                    break;
-                };
-                self.bytes.truncate(start + Header::LEN + len);
-                ends.push(self.bytes.len());
-            }
+            while self.planned.push(unit, room, |out| payloads.write(0, out).map(|(len, _)| len)) {}
         }
         true
     }
 
-    pub(super) fn count(&self, unit: usize) -> usize {
-        self.ends.get(unit).map_or(0, Vec::len)
-    }
-
-    /// Sends packet `index` of a unit.
-    pub(super) fn send(&mut self, unit: usize, index: usize, rtp: &mut Rtp, paths: &mut Paths) {
-        let ends = &self.ends[unit];
-        let start = match (unit, index) {
-            (0, 0) => 0,
-            (_, 0) => self.ends[0].last().copied().unwrap_or(0),
-            (_, index) => ends[index - 1],
-        };
-        let packet = &mut self.bytes[start..ends[index]];
-        let extended = (rtp.sequence() >> 16) as u16;
-        let header = rtp.next(index + 1 == ends.len());
-        packet[..Header::LEN].copy_from_slice(&header.to_bytes());
-        packet[Header::LEN..][..2].copy_from_slice(&extended.to_be_bytes());
-        paths.send(packet, packet.len());
+    /// Sends all packets of a unit.
+    fn send_all(&mut self, unit: usize, rtp: &mut Rtp, paths: &mut Paths) {
+        let mut first = 0;
+        while first < self.planned.count(unit) {
+            first += self.planned.send(unit, first, usize::MAX, rtp, paths);
+        }
     }
 }
 
@@ -134,7 +115,7 @@ impl Outgoing for Blocks {
     }
 
     fn packets(&self, unit: usize) -> u32 {
-        self.packets.count(unit) as u32
+        self.packets.planned.count(unit) as u32
     }
 
     fn send(
@@ -142,12 +123,11 @@ impl Outgoing for Blocks {
         _: &[u8],
         unit: usize,
         first: u32,
-        _most: u32,
+        most: u32,
         rtp: &mut Rtp,
         paths: &mut Paths,
     ) -> u32 {
-        self.packets.send(unit, first as usize, rtp, paths);
-        1
+        self.packets.planned.send(unit, first as usize, most as usize, rtp, paths) as u32
     }
 }
 
@@ -169,10 +149,10 @@ pub(super) struct WithRider<E> {
 }
 
 impl<E: Outgoing> WithRider<E> {
-    pub(super) fn open(main: E, rider: &Rider) -> Result<Self, Error> {
+    pub(super) fn open(main: E, rider: &Rider, clock: &SharedClock) -> Result<Self, Error> {
         let packets = Packets::new(Paths::payload_limit(&rider.paths));
         let rtp = Rtp::new(rider.identity.check()?);
-        Ok(Self { main, packets, rtp, paths: Paths::open(&rider.paths)? })
+        Ok(Self { main, packets, rtp, paths: Paths::open(&rider.paths, clock)? })
     }
 
     pub(super) fn stats(&self) -> &std::sync::Arc<super::SendStats> {
@@ -198,6 +178,10 @@ impl<E: Outgoing> Outgoing for WithRider<E> {
         self.main.packets(unit)
     }
 
+    fn prepare(&mut self, payload: &[u8], unit: usize, first: u32, sequence: u32) {
+        self.main.prepare(payload, unit, first, sequence);
+    }
+
     fn send(
         &mut self,
         payload: &[u8],
@@ -209,9 +193,7 @@ impl<E: Outgoing> Outgoing for WithRider<E> {
     ) -> u32 {
         if first == 0 {
             self.rtp.timestamp = rtp.timestamp;
-            for index in 0..self.packets.count(unit) {
-                self.packets.send(unit, index, &mut self.rtp, &mut self.paths);
-            }
+            self.packets.send_all(unit, &mut self.rtp, &mut self.paths);
             if unit + 1 == self.main.units() {
                 self.paths.stats().counters.frames.add(1);
             }

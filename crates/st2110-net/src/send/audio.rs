@@ -53,7 +53,7 @@ impl AudioSender {
                 ),
             });
         }
-        let paths = Paths::open(&self.paths)?;
+        let paths = Paths::open(&self.paths, engine.clock())?;
         let stats = paths.stats().clone();
         let now = engine.clock().now();
         let session = Samples {

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use media::Tai;
 use st2110::{
-    pacing::{self, LeakyBucket, Step},
+    pacing::{self, LeakyBucket, Schedule, Step},
     time::{FrameClock, FrameNumbers, MediaClock},
 };
 
@@ -26,6 +26,8 @@ use crate::{
 const ASK: u64 = 4;
 /// A frame's time further away than this is no time that a receiver could use.
 const PLAUSIBLE: Duration = Duration::from_secs(1);
+/// No call that sends is shorter.
+const SHORTEST: Duration = Duration::from_micros(2);
 /// Numbers of frames run ahead of their times by no more than this, plus two.
 const TOLERANCE: Tai = Tai::from_nanos(PLAUSIBLE.as_nanos() as u64);
 
@@ -36,6 +38,7 @@ pub(super) struct Frames<F: FrameFeed, E> {
     rtp: Rtp,
     clock: SharedClock,
     pacing: pacing::Sender,
+    judge: Schedule,
     /// The standard's bucket, to judge what was sent.
     model: LeakyBucket,
     numbers: FrameNumbers,
@@ -46,6 +49,8 @@ pub(super) struct Frames<F: FrameFeed, E> {
     /// When the thread was wanted.
     wanted: Tai,
     compliant: bool,
+    /// What a call of the kernel usually takes.
+    usual: Duration,
 }
 
 enum State<F> {
@@ -67,6 +72,8 @@ pub(super) struct Parts<F, E> {
     pub(super) rtp: Rtp,
     pub(super) clock: SharedClock,
     pub(super) pacing: pacing::Sender,
+    /// When packets are read, to judge what was sent.
+    pub(super) judge: Schedule,
     /// Frames, not fields.
     pub(super) frames: FrameClock,
     pub(super) segmented: bool,
@@ -74,7 +81,7 @@ pub(super) struct Parts<F, E> {
 
 impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
     pub(super) fn new(parts: Parts<F, E>) -> Self {
-        let Parts { feed, essence, paths, rtp, clock, pacing, frames, segmented } = parts;
+        let Parts { feed, essence, paths, rtp, clock, pacing, judge, frames, segmented } = parts;
         let now = clock.now();
         let model = LeakyBucket::new(pacing.schedule().clock().rate(), 1, (11, 10));
         let mut session = Self {
@@ -84,6 +91,7 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
             rtp,
             clock,
             pacing,
+            judge,
             model,
             numbers: FrameNumbers::new(frames),
             frames,
@@ -91,6 +99,7 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
             state: State::Changing,
             wanted: now,
             compliant: true,
+            usual: SHORTEST,
         };
         session.state = State::Waiting { slot: session.free_slot(now) };
         session
@@ -219,6 +228,7 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
         if unit == 0 {
             self.compliant = true;
         }
+        self.essence.prepare(frame.payload(), unit, 0, self.rtp.sequence());
         self.state = State::Sending { slot, frame, number, unit, sent: 0 };
         self.wait(self.clock.now())
     }
@@ -248,20 +258,26 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
             }
             Step::Idle => return self.finish(slot, frame, number, unit, now),
         };
-        if let Some(late) = self.pacing.late(now) {
-            self.stats().counters.late_max_ns.raise(late.as_nanos() as u64);
+        let read = self.judge.read_time(slot, self.essence.packets(unit), sent);
+        if read < now {
+            self.stats().counters.late_max_ns.raise(now.since(read).as_nanos() as u64);
             self.compliant = false;
         }
         let count =
             self.essence.send(frame.payload(), unit, sent, most, &mut self.rtp, &mut self.paths);
-        let after = self.clock.now();
-        self.pacing.sent(count, now, after);
-        self.model.add(now, count);
-        if self.model.exceeds(now, self.pacing.limits().cmax) {
+        let (before, after) = self.paths.last_call();
+        // A thread that is stopped within the call sends later than it meant to. What the call usually takes is no such stop.
+        let taken = after.since(before);
+        let stopped = taken.saturating_sub(2 * self.usual);
+        self.usual = (self.usual * 15 + taken.min(4 * self.usual.max(SHORTEST))) / 16;
+        self.pacing.sent(count, before, before.checked_add(stopped).unwrap_or(before));
+        self.model.add(before, count);
+        if self.model.exceeds(before, self.pacing.limits().cmax) {
             self.compliant = false;
         }
-        self.stats().counters.cinst_max_milli.raise((self.model.level(now) * 1000.0) as u64);
+        self.stats().counters.cinst_max_milli.raise((self.model.level(before) * 1000.0) as u64);
         sent += count;
+        self.essence.prepare(frame.payload(), unit, sent, self.rtp.sequence());
         match self.pacing.step(after) {
             Step::Idle => self.finish(slot, frame, number, unit, after),
             step => {

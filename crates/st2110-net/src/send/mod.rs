@@ -1,15 +1,30 @@
-//! Sessions that send.
+//! Sessions that send: [`VideoSender`], [`CodestreamSender`], [`AudioSender`], [`AncillarySender`].
+//!
+//! A frame leaves in the first free frame period after the feed has given it. Its RTP time stamp is that of its own time on the grid of
+//! frames since the epoch, so that jitter of the program that made it does not show. What happens if it is not there in time:
+//!
+//! * The feed has nothing when a period begins: it is asked a few more times, as long as a receiver's buffer allows; then nothing is sent
+//!   in that period (`idle_periods`). A source that stops sends nothing.
+//! * The thread, or the frame before, is late: the frame slips to the next free period (`slipped_periods`). Packets never bunch to
+//!   make up for lost time.
+//! * A frame's time is in the future: it waits for its period, up to a second. Times that are further off are replaced by the present one
+//!   (`implausible_times`).
+//!
+//! Audio makes up for up to 16 packets at once, which receivers' buffers are made for.
 
 mod ancillary;
 mod audio;
+mod codestreams;
 mod frames;
 mod outgoing;
 mod paths;
 mod pictures;
+mod planned;
 mod stats;
 
 pub use ancillary::{AncillarySender, Rider};
 pub use audio::AudioSender;
+pub use codestreams::CodestreamSender;
 pub use pictures::VideoSender;
 pub use stats::{PathSent, PathSentCounters, SendCounters, SendStats, Sent};
 

@@ -2,9 +2,12 @@
 
 use std::{io::IoSlice, sync::Arc};
 
+use media::Tai;
+
 use super::stats::{PathSentCounters, SendStats};
 use crate::{
     Error,
+    engine::SharedClock,
     socket::{SendFailure, Sender, SenderOptions, UDP_HEADER},
 };
 
@@ -13,10 +16,13 @@ pub(super) struct Paths {
     senders: Vec<Sender>,
     stats: Arc<SendStats>,
     segments: bool,
+    clock: SharedClock,
+    /// When the last call of the kernel began and ended.
+    last: (Tai, Tai),
 }
 
 impl Paths {
-    pub(super) fn open(options: &[SenderOptions]) -> Result<Self, Error> {
+    pub(super) fn open(options: &[SenderOptions], clock: &SharedClock) -> Result<Self, Error> {
         if options.is_empty() || options.len() > 2 {
             return Err(Error::Invalid {
                 field: "paths",
@@ -28,11 +34,16 @@ impl Paths {
         let warnings = senders.iter().flat_map(|sender| sender.warnings().to_vec()).collect();
         let stats = Arc::new(SendStats::new(senders.len(), warnings));
         let segments = senders.iter().all(Sender::segments);
-        Ok(Self { senders, stats, segments })
+        Ok(Self { senders, stats, segments, clock: clock.clone(), last: Default::default() })
     }
 
     pub(super) fn stats(&self) -> &Arc<SendStats> {
         &self.stats
+    }
+
+    /// When the kernel was called last, and when it came back.
+    pub(super) fn last_call(&self) -> (Tai, Tai) {
+        self.last
     }
 
     /// The largest datagram without UDP header that every path takes.
@@ -59,9 +70,11 @@ impl Paths {
     ) {
         self.stats.counters.packets.add(count as u64);
         self.stats.counters.bytes.add(bytes as u64);
+        self.last.0 = self.clock.now();
         for (sender, path) in self.senders.iter_mut().zip(&self.stats.paths) {
             account(&self.stats, path, count as u64, send(sender));
         }
+        self.last.1 = self.clock.now();
         if self.segments && !self.senders.iter().all(Sender::segments) {
             self.segments = false;
             let warnings =

@@ -53,19 +53,21 @@ impl VideoSender {
     pub fn start<F: FrameFeed>(&self, engine: &Engine, feed: F) -> Result<Sending, Error> {
         let packetiser = self.packetiser()?;
         let pacing = self.pacing_of(&packetiser);
-        let paths = Paths::open(&self.paths)?;
+        let judge = read_schedule(self.sender_type()?, self.raster(), self.rate);
+        let paths = Paths::open(&self.paths, engine.clock())?;
         let per_second = packetiser.frame_packets() as f64 * self.rate.as_f64();
         let rtp = Rtp::new(self.identity.check()?);
         let essence = Pictures::new(packetiser);
         let (clock, frames) = (engine.clock().clone(), FrameClock::frames(self.rate));
         let segmented = self.picture.scan() == Scan::Psf;
         let Some(rider) = &self.ancillary else {
-            let parts = Parts { feed, essence, paths, rtp, clock, pacing, frames, segmented };
+            let parts =
+                Parts { feed, essence, paths, rtp, clock, pacing, judge, frames, segmented };
             return add(engine, parts, per_second as u64, None);
         };
-        let essence = WithRider::open(essence, rider)?;
+        let essence = WithRider::open(essence, rider, engine.clock())?;
         let ancillary = essence.stats().clone();
-        let parts = Parts { feed, essence, paths, rtp, clock, pacing, frames, segmented };
+        let parts = Parts { feed, essence, paths, rtp, clock, pacing, judge, frames, segmented };
         add(engine, parts, per_second as u64, Some(ancillary))
     }
 
@@ -86,6 +88,10 @@ impl VideoSender {
         }
     }
 
+    fn raster(&self) -> Raster {
+        Raster { height: self.picture.height(), fields: self.picture.fields().len() > 1 }
+    }
+
     fn packetiser(&self) -> Result<Packetiser, Error> {
         let limit = Paths::payload_limit(&self.paths);
         Ok(Packetiser::new(self.picture, self.layout, self.packing, limit)?)
@@ -96,10 +102,7 @@ impl VideoSender {
             Raster { height: self.picture.height(), fields: self.picture.fields().len() > 1 };
         let packets = packetiser.packets(Field::First) as u32;
         let kind = SenderType::achievable(self.pacing, packets, self.units().rate());
-        let schedule = match kind {
-            SenderType::NarrowLinear => Schedule::linear(raster, self.rate, None),
-            SenderType::Narrow | SenderType::Wide => Schedule::gapped(raster, self.rate, None),
-        };
+        let schedule = schedule_of(kind, raster, self.rate);
         let udp = self
             .paths
             .iter()
@@ -110,7 +113,25 @@ impl VideoSender {
     }
 }
 
-fn add<F: FrameFeed, E: Outgoing + 'static>(
+/// The schedule that packets are sent by. A Wide sender's are read in the active part of the frame, but its buffer is large enough to
+/// spread them over the whole of it: so the same packets leave in calmer order, and what is late catches up sooner.
+pub(super) fn schedule_of(kind: SenderType, raster: Raster, rate: FrameRate) -> Schedule {
+    match kind {
+        SenderType::Narrow => Schedule::gapped(raster, rate, None),
+        SenderType::NarrowLinear | SenderType::Wide => Schedule::linear(raster, rate, None),
+    }
+}
+
+/// The schedule that packets are judged by.
+pub(super) fn read_schedule(kind: SenderType, raster: Raster, rate: FrameRate) -> Schedule {
+    match kind {
+        SenderType::NarrowLinear => Schedule::linear(raster, rate, None),
+        SenderType::Narrow | SenderType::Wide => Schedule::gapped(raster, rate, None),
+    }
+}
+
+/// Starts a session, with the statistics of what rides along.
+pub(super) fn add<F: FrameFeed, E: Outgoing + 'static>(
     engine: &Engine,
     parts: Parts<F, E>,
     per_second: u64,
@@ -127,20 +148,58 @@ const STAGING: usize = 65_536;
 /// A payload header is at most the extended sequence number and three segment headers (RFC 4175 §4).
 const HEAD: usize = Header::LEN + 2 + 3 * 6;
 
+/// So many packets are converted ahead: as many as leave at once after a moment's delay.
+const AHEAD: usize = 16;
+
 /// Packets of frames of video.
 struct Pictures {
     packetiser: Packetiser,
     /// Packets one behind the other, or only their headers where the data are sent straight from the frame.
     staging: Box<[u8]>,
+    ready: Ready,
+}
+
+/// Packets that are converted and not yet sent, all of one size. They lie one behind the other.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ready {
+    /// Number of the first one in its field.
+    first: usize,
+    count: usize,
+    /// Where it lies.
+    at: usize,
+    size: usize,
 }
 
 impl Pictures {
     fn new(packetiser: Packetiser) -> Self {
-        Self { packetiser, staging: vec![0; STAGING].into() }
+        Self { packetiser, staging: vec![0; STAGING].into(), ready: Ready::default() }
     }
 
     fn field(unit: usize) -> Field {
         Field::ALL[unit.min(1)]
+    }
+
+    /// Converts up to `most` packets from `first` on, as many as have the size of the first or are followed by one smaller one, to the
+    /// place `at`. Returns how many.
+    fn convert(
+        &mut self,
+        frame: &[u8],
+        field: Field,
+        first: usize,
+        most: usize,
+        at: usize,
+        sequence: u32,
+    ) -> usize {
+        let size = Header::LEN + self.packetiser.size(field, first);
+        let most = most.min(BUNDLE).min((self.staging.len() - at) / size);
+        if most == 0 {
+            return 0;
+        }
+        let count = self.packetiser.equal_run(field, first, most);
+        let out = &mut self.staging[at..];
+        let written = self.packetiser.write(frame, field, first..first + count, sequence, out);
+        debug_assert!(written.is_ok(), "the frame has its size, and there is room");
+        count
     }
 
     /// Header and payload of each packet by reference, if they lie in the frame as they are to be sent.
@@ -192,11 +251,45 @@ impl Outgoing for Pictures {
     }
 
     fn begin(&mut self, payload: &[u8], _metadata: &[u8]) -> bool {
+        self.ready.count = 0;
         payload.len() == self.packetiser.frame_size()
     }
 
     fn packets(&self, unit: usize) -> u32 {
         self.packetiser.packets(Self::field(unit)) as u32
+    }
+
+    fn prepare(&mut self, payload: &[u8], unit: usize, first: u32, sequence: u32) {
+        let (field, first) = (Self::field(unit), first as usize);
+        let packets = self.packetiser.packets(field);
+        if self.packetiser.source(field, 0).is_some() || first >= packets {
+            return;
+        }
+        let size = Header::LEN + self.packetiser.size(field, first);
+        if self.ready.count == 0 || self.ready.first != first || self.ready.size != size {
+            self.ready = Ready { first, count: 0, at: 0, size };
+        }
+        let Ready { count, at, .. } = self.ready;
+        let (from, next) = (at + count * size, first + count);
+        if count >= AHEAD
+            || next >= packets
+            || self.packetiser.size(field, next) + Header::LEN != size
+        {
+            return;
+        }
+        let mut from = from;
+        if self.staging.len() - from < (AHEAD - count) * size {
+            self.staging.copy_within(at..from, 0);
+            (self.ready.at, from) = (0, count * size);
+        }
+        self.ready.count += self.convert(
+            payload,
+            field,
+            next,
+            AHEAD - count,
+            from,
+            sequence.wrapping_add(count as u32),
+        );
     }
 
     fn send(
@@ -208,31 +301,35 @@ impl Outgoing for Pictures {
         rtp: &mut Rtp,
         paths: &mut Paths,
     ) -> u32 {
-        let (field, first) = (Self::field(unit), first as usize);
-        let size = Header::LEN + self.packetiser.size(field, first);
-        let most = (most as usize).min(BUNDLE).min(STAGING / size);
-        let count = self.packetiser.equal_run(field, first, most);
-        if self.send_in_place(payload, field, first, count, rtp, paths) {
-            return count as u32;
-        }
+        let (field, first, most) = (Self::field(unit), first as usize, (most as usize).min(BUNDLE));
         let last = self.packetiser.packets(field) - 1;
-        let written = self.packetiser.write(
-            payload,
-            field,
-            first..first + count,
-            rtp.sequence(),
-            &mut self.staging,
-        );
-        let Ok(written) = written else {
-            unreachable!(
-                "the frame has its size and the staging buffer room for {count} packets of {size} bytes"
-            )
+        let size = Header::LEN + self.packetiser.size(field, first);
+        let is_ready = self.ready.count > 0 && self.ready.first == first;
+        if !is_ready {
+            let count = self.packetiser.equal_run(field, first, most.min(STAGING / size));
+            if self.send_in_place(payload, field, first, count, rtp, paths) {
+                return count as u32;
+            }
+            let count = self.convert(payload, field, first, most, 0, rtp.sequence());
+            self.ready = Ready { first, count, at: 0, size };
+        }
+        let Ready { count, at, .. } = self.ready;
+        let count = count.min(most);
+        // The last packet of all may be smaller.
+        let end = if first + count > last {
+            Header::LEN + self.packetiser.size(field, last)
+        } else {
+            size
         };
-        for (index, packet) in self.staging[..written].chunks_mut(size).enumerate() {
+        let bytes = &mut self.staging[at..at + (count - 1) * size + end];
+        for (index, packet) in bytes.chunks_mut(size).enumerate() {
             let header = rtp.next(first + index == last).to_bytes();
             packet[..Header::LEN].copy_from_slice(&header);
         }
-        paths.send(&self.staging[..written], size);
+        paths.send(bytes, size);
+        self.ready.first += count;
+        self.ready.count -= count;
+        self.ready.at += count * size;
         count as u32
     }
 }

@@ -203,6 +203,19 @@ fn connections_that_come_back_are_served_at_once() {
 }
 
 #[test]
+fn a_bridge_that_leaves_does_not_bind_who_comes() {
+    let mut w = World::new();
+    let (app, bridge) = (w.client("app"), w.bridge());
+    w.stream_receiver(bridge, 7, "");
+    w.said();
+    let mut wider = stream();
+    wider.payload = Payload::Video(Video { width: 1280, ..Video::default() });
+    let ends = Ends::Receiver { standby: w.seat(), using: None };
+    w.announce(app, 1, "", wider, ends).unwrap();
+    w.asked();
+}
+
+#[test]
 fn bridges_take_nobodys_place() {
     let limits = Limits { receivers_per_group: 1, connections_per_client: 2, connections: 2 };
     let mut w = World::with(None, limits);

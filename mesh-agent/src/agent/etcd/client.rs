@@ -11,7 +11,7 @@ use proto::etcd::lease_client::LeaseClient;
 use proto::etcd::watch_client::WatchClient;
 use std::future::Future;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
@@ -19,6 +19,8 @@ use tonic::{Code, Request, Status, Streaming};
 
 /// How long a member may take to answer before another is asked.
 const CALL_TIMEOUT: Duration = Duration::from_secs(1);
+/// Transactions that are under way at a time.
+const TRANSACTIONS: usize = 64;
 /// The largest answer.
 const MAX_MESSAGE: usize = 64 << 20;
 
@@ -26,6 +28,8 @@ pub(super) struct Client {
     members: Vec<Endpoint>,
     /// The number of the member in use, and the way to it.
     current: Mutex<(usize, Channel)>,
+    /// Places for transactions: in a crowd they wait here, where waiting does not look like a member that fails.
+    places: Semaphore,
 }
 
 impl Client {
@@ -52,7 +56,8 @@ impl Client {
         let members = address.urls().map(member).collect::<Result<Vec<_>, _>>()?;
         // There is at least one: an address without members is none.
         let channel = members[0].connect_lazy();
-        Ok(Self { members, current: Mutex::new((0, channel)) })
+        let places = Semaphore::new(TRANSACTIONS);
+        Ok(Self { members, current: Mutex::new((0, channel)), places })
     }
 
     /// The way to the member in use, with its number.
@@ -100,6 +105,8 @@ impl Client {
         &self,
         request: pb::TxnRequest,
     ) -> Result<pb::TxnResponse, Status> {
+        // The semaphore is never closed.
+        let _place = self.places.acquire().await;
         self.call(async |channel| Ok(KvClient::new(channel).txn(request).await?.into_inner())).await
     }
 

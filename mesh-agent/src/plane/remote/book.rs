@@ -15,7 +15,7 @@ use std::time::{Instant, SystemTime};
 /// How far a connection has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// The program waits for an answer.
+    /// Nobody has accepted it.
     New,
     /// It works on this node; the agents do not know it yet.
     LocalOnly,
@@ -32,6 +32,8 @@ pub(super) enum Stage {
 pub(super) struct Entry {
     pub(super) registration: Registration,
     pub(super) stage: Stage,
+    /// The proxy waits for an answer.
+    pub(super) asked: bool,
     /// The id that an older agent has given it.
     pub(super) given: Option<String>,
 }
@@ -89,8 +91,15 @@ impl Book {
     pub(super) fn add(&mut self, registration: Registration) -> Result<(), AgentError> {
         self.add_locally(&registration)?;
         let id = registration.id.clone();
-        let given = self.entries.get(&id).and_then(|entry| entry.given.clone());
-        self.entries.insert(id, Entry { registration, stage: Stage::New, given });
+        let known = self.entries.get(&id);
+        let given = known.and_then(|entry| entry.given.clone());
+        // One that registers again goes on meanwhile.
+        let same = known.filter(|known| known.registration == registration);
+        let stage = match same.map(|known| known.stage) {
+            None | Some(Stage::Refused) => Stage::New,
+            Some(stage) => stage,
+        };
+        self.entries.insert(id, Entry { registration, stage, asked: true, given });
         Ok(())
     }
 
@@ -311,6 +320,9 @@ mod tests {
         book.add(registration("s", Kind::Source, 5006)).unwrap();
         let error = book.add(registration("t", Kind::Source, 5006)).unwrap_err();
         assert_eq!(error.mesh_err(), 1008);
+        // Who registers again is not interrupted.
+        book.add(registration("r", Kind::Receiver, 5004)).unwrap();
+        assert_eq!(book.change(), None);
         book.remove(&"r".into()).unwrap();
         assert!(book.change().unwrap().bridges.is_empty());
     }

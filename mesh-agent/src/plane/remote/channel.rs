@@ -12,8 +12,8 @@ use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 /// How long it may take to reach an agent.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// An agent that answers no ping is given up after the sum of both.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_millis(700);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_millis(800);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_millis(500);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_millis(1300);
 
 /// Where an agent is: "host:port".
 #[derive(Clone, Debug, PartialEq, Eq)]

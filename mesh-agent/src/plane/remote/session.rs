@@ -108,22 +108,21 @@ impl Client {
             self.reachable = Some(false);
             self.listener.reachable(false);
         }
-        let new: Vec<_> = self
-            .book
-            .entries()
-            .filter(|(_, entry)| entry.stage == Stage::New)
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in new {
-            self.set_stage(&id, Stage::LocalOnly);
-            self.listener.registered(&id, Ok(Accepted::LocalOnly));
+        let ids: Vec<_> = self.book.entries().map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            self.accept_locally(&id);
         }
         self.tell_listener();
     }
 
-    fn set_stage(&mut self, id: &ConnectionId, stage: Stage) {
-        if let Some(entry) = self.book.entry(id) {
-            entry.stage = stage;
+    /// This node alone answers for a connection, if there is nobody else.
+    fn accept_locally(&mut self, id: &ConnectionId) {
+        let Some(entry) = self.book.entry(id) else { return };
+        if entry.stage == Stage::New {
+            entry.stage = Stage::LocalOnly;
+        }
+        if std::mem::take(&mut entry.asked) {
+            self.listener.registered(id, Ok(Accepted::LocalOnly));
         }
     }
 
@@ -152,10 +151,7 @@ impl Client {
             Command::Register(registration) => {
                 let id = registration.id.clone();
                 match self.book.add(*registration) {
-                    Ok(()) => {
-                        self.set_stage(&id, Stage::LocalOnly);
-                        self.listener.registered(&id, Ok(Accepted::LocalOnly));
-                    }
+                    Ok(()) => self.accept_locally(&id),
                     Err(error) => self.listener.registered(&id, Err(error)),
                 }
             }
@@ -286,26 +282,25 @@ impl Client {
     fn answered(&mut self, id: &ConnectionId, answer: Result<String, AgentError>) {
         let Some(entry) = self.book.entry(id) else { return };
         let before = entry.stage;
+        let asked = std::mem::take(&mut entry.asked);
         match answer {
             Ok(given) => {
                 entry.given = (!given.is_empty() && given != id.as_str()).then_some(given);
                 self.book.join(id);
-                if !matches!(before, Stage::Member | Stage::Joining) {
+                if asked || !matches!(before, Stage::Member | Stage::Joining) {
                     self.listener.registered(id, Ok(Accepted::Member));
                 }
             }
             Err(AgentError::Unavailable(why)) => {
                 log::debug!("connection {id}: {why}");
-                if before == Stage::New {
-                    entry.stage = Stage::LocalOnly;
-                    self.listener.registered(id, Ok(Accepted::LocalOnly));
-                }
+                entry.asked = asked;
+                self.accept_locally(id);
             }
             Err(error) => {
                 if before == Stage::New {
                     self.book.remove(id);
                     self.listener.registered(id, Err(error));
-                } else if before != Stage::Refused {
+                } else if asked || before != Stage::Refused {
                     entry.stage = Stage::Refused;
                     self.listener.registered(id, Err(error));
                 }
@@ -374,7 +369,7 @@ impl Client {
                     talk.leaving.push((id.clone(), wire_id));
                 }
                 // It may have come back meanwhile.
-                if self.book.entry(&id).is_some_and(|entry| entry.stage == Stage::New) {
+                if self.book.entry(&id).is_some_and(|entry| entry.asked) {
                     self.offer(talk, &id);
                 }
             }

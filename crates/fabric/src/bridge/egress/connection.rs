@@ -53,6 +53,8 @@ pub(super) struct Connection<F: SourceFrame> {
     /// Payload bytes of frames under way, in the order of their numbers for each endpoint.
     under_way: Vec<VecDeque<usize>>,
     window: usize,
+    /// Buffers for encrypted frames.
+    spare: Vec<HeapBuffer>,
     /// A message that had no room yet.
     waiting: Option<Message<F>>,
     /// Since when nothing has been completed though something is under way or waits.
@@ -97,6 +99,7 @@ impl<F: SourceFrame> Connection<F> {
             sent: 0,
             under_way: vec![VecDeque::new(); link.endpoints],
             window,
+            spare: Vec::new(),
             waiting: None,
             stuck_since: now,
             patience: LOST + link.frame_time(),
@@ -246,13 +249,13 @@ impl<F: SourceFrame> Connection<F> {
         }
     }
 
-    fn message(&self, frame: F) -> Option<Message<F>> {
+    fn message(&mut self, frame: F) -> Option<Message<F>> {
         let Some(caller) = &self.caller else {
             return Some(Message::plain(frame, &self.image, self.sent));
         };
         let session = caller.session();
         let trailer = Trailer { sequence: self.sent, tai_ns: frame.tai_ns(), session };
-        let keys = if self.sealed { Some(caller.keys()?) } else { None };
+        let keys = if self.sealed { Some((caller.keys()?, &mut self.spare)) } else { None };
         Message::extended(frame, &self.image, trailer, keys)
     }
 
@@ -286,7 +289,9 @@ impl<F: SourceFrame> Connection<F> {
         while let Some(event) = self.set.poll()? {
             match event {
                 Event::Sent { endpoint, buffer } => {
-                    drop(buffer);
+                    if let Outgoing::Sealed(buffer) = buffer {
+                        self.spare.push(buffer);
+                    }
                     let payload = self.under_way[endpoint].pop_front().unwrap_or(0);
                     self.stuck_since = now;
                     self.confirmed = true;

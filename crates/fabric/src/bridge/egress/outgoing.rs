@@ -67,21 +67,23 @@ impl<F: SourceFrame> Message<F> {
         Self::new(Outgoing::Frame(frame), image.size(), [&sequence.to_le_bytes(), &[]], payload)
     }
 
-    /// The extended form, encrypted if there are keys. `None`: it could not be encrypted.
+    /// The extended form, encrypted if there are keys, with one of the buffers given or a new one. `None`: it could not be
+    /// encrypted.
     pub(super) fn extended(
         frame: F,
         image: &Image,
         trailer: Trailer,
-        keys: Option<&SessionKeys>,
+        keys: Option<(&SessionKeys, &mut Vec<HeapBuffer>)>,
     ) -> Option<Self> {
         const { assert!(TRAILER + TAG <= MAX_TRAILER) };
         let payload = frame.payload_len();
         let len = image.used(payload, frame.metadata_len());
         let end = trailer.bytes();
-        let Some(keys) = keys else {
+        let Some((keys, spare)) = keys else {
             return Some(Self::new(Outgoing::Frame(frame), len, [&end, &[]], payload));
         };
-        let mut copy = HeapBuffer::new(len);
+        // Whole images, so that each serves for every frame. Fresh memory would cost more than the encryption.
+        let mut copy = spare.pop().unwrap_or_else(|| HeapBuffer::new(image.size()));
         let clear = bytes_mut(&mut copy, len);
         clear.copy_from_slice(bytes(&frame, len));
         let tag = keys.seal(clear, &trailer)?;

@@ -1,0 +1,111 @@
+//! The floor: the same bytes in the largest bundles that the kernel takes.
+
+use super::{Shares, address};
+use crate::error::BenchError;
+use crate::hosts::Hosts;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::time::{ClockId, clock_gettime};
+use st2110_net::socket::{Receiver, ReceiverOptions, Sender, SenderOptions};
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Datagrams in 64 KiB.
+const BUNDLE: usize = 44;
+
+/// Moves frames of `packets` datagrams of `len` bytes, one each `period`, for a time.
+pub(super) fn measure(
+    hosts: &Hosts,
+    packets: usize,
+    len: usize,
+    period: Duration,
+    time: Duration,
+) -> Result<Shares, BenchError> {
+    let receiver = hosts.on(1, || {
+        let options = ReceiverOptions {
+            buffer: 32 << 20,
+            times: false,
+            ..ReceiverOptions::new(address(hosts), 0)
+        };
+        Ok(Receiver::open(&options)?)
+    })?;
+    let to = receiver.local_address()?;
+    let mut sender = hosts.on(0, || {
+        let options = SenderOptions { buffer: 8 << 20, ..SenderOptions::new(to) };
+        Ok(Sender::open(&options)?)
+    })?;
+    let frames = vec![vec![1_u8; packets * len]; 8];
+    let mut memory = vec![vec![1_u8; packets * len]; 8];
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let receiving = scope.spawn(|| {
+            let begin = thread_time();
+            let start = Instant::now();
+            receive(&receiver, &mut memory, &stop);
+            share(begin, start)
+        });
+        let sending = scope.spawn(|| {
+            let begin = thread_time();
+            let start = Instant::now();
+            let mut next = start;
+            for frame in frames.iter().cycle() {
+                for bundle in frame.chunks(BUNDLE * len) {
+                    // Only what both do counts: a full buffer is as good.
+                    sender.send(bundle, len).ok();
+                }
+                next += period;
+                thread::sleep(next.saturating_duration_since(Instant::now()));
+                if start.elapsed() >= time {
+                    break;
+                }
+            }
+            let share = share(begin, start);
+            stop.store(true, Ordering::Relaxed);
+            share
+        });
+        let send = sending.join().unwrap_or_default();
+        Ok(Shares { send, receive: receiving.join().unwrap_or_default() })
+    })
+}
+
+/// Reads bundles into frames, one behind the other.
+fn receive(receiver: &Receiver, memory: &mut [Vec<u8>], stop: &AtomicBool) {
+    let mut at = 0;
+    let mut frame = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let room = &mut memory[frame][at..];
+        let take = room.len().min(65_536);
+        // SAFETY: the kernel writes at most as many bytes as the slice has, which lives through the call.
+        let got = unsafe {
+            libc::recv(
+                receiver.as_fd().as_raw_fd(),
+                room.as_mut_ptr().cast(),
+                take,
+                libc::MSG_DONTWAIT,
+            )
+        };
+        match usize::try_from(got) {
+            Ok(got) => {
+                at += got;
+                if memory[frame].len() - at < 65_536 {
+                    (frame, at) = ((frame + 1) % memory.len(), 0);
+                }
+            }
+            Err(_) => {
+                let timeout = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+                poll(&mut [PollFd::new(&receiver.as_fd(), PollFlags::IN)], Some(&timeout)).ok();
+            }
+        }
+    }
+}
+
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Percent of a processor since `begin` and `start`.
+fn share(begin: Duration, start: Instant) -> f64 {
+    (thread_time() - begin).as_secs_f64() / start.elapsed().as_secs_f64() * 100.0
+}

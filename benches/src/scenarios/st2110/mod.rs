@@ -1,0 +1,53 @@
+//! Streams of ST 2110 between two hosts: CPU time of the threads that send and receive.
+//!
+//! Beside video stands a bare sender and receiver that move the same bytes in the largest bundles that the kernel takes, a whole
+//! frame at once, without pacing, packing, headers or frames. Audio stands beside one system call for each packet.
+
+mod audio;
+mod bare;
+mod stream;
+mod video;
+
+use super::Options;
+use crate::case::{Case, Figure, Unit};
+use crate::error::BenchError;
+use crate::hosts::Hosts;
+use std::net::IpAddr;
+
+const NAME: &str = "st2110";
+
+pub(super) fn run(options: &Options, report: &mut impl FnMut(Case)) -> Result<(), BenchError> {
+    let hosts = Hosts::new(1)?;
+    video::run(options, &hosts, report)?;
+    audio::run(options, &hosts, report)
+}
+
+/// Shares of a processor that sender and receiver used.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shares {
+    send: f64,
+    receive: f64,
+}
+
+/// The address at which the second host is reached.
+fn address(hosts: &Hosts) -> IpAddr {
+    IpAddr::V4(hosts.addresses(1)[1])
+}
+
+/// A line of the table.
+fn case(name: String, ours: f64, floor_name: &'static str, floor: f64) -> Case {
+    let figure = |median| Figure { median, p99: None };
+    let (ring, floor, ratio) = (figure(ours), figure(floor), ours / floor);
+    let unit = Unit::Percent;
+    Case {
+        scenario: NAME,
+        case: name,
+        unit,
+        ring,
+        floor_name,
+        floor,
+        ratio,
+        target: None,
+        met: None,
+    }
+}

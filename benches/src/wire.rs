@@ -1,0 +1,93 @@
+//! Frames from host to host: bridges between rings, and bare TCP with the same buffers.
+
+mod mesh;
+mod plain;
+mod rings;
+
+use crate::error::BenchError;
+use crate::samples::Samples;
+pub(crate) use mesh::Mesh;
+pub(crate) use plain::Plain;
+use ring::monotonic_ns;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Longest wait for a round.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Times of arrival at one destination.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Arrivals(Arc<(Mutex<Vec<u64>>, Condvar)>);
+
+impl Arrivals {
+    pub(crate) fn now(&self) {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).push(monotonic_ns());
+        self.0.1.notify_all();
+    }
+
+    fn forget(&self) {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The first `count` times, once they have passed.
+    fn wait(&self, count: usize) -> Result<Vec<u64>, BenchError> {
+        let times = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let early = |times: &mut Vec<u64>| times.len() < count;
+        let result = self.0.1.wait_timeout_while(times, PATIENCE, early);
+        let (times, late) = result.unwrap_or_else(PoisonError::into_inner);
+        if late.timed_out() {
+            return Err(BenchError::Late {
+                seconds: PATIENCE.as_secs(),
+                what: "frames of a round",
+            });
+        }
+        Ok(times[..count].to_vec())
+    }
+}
+
+/// What a round came to.
+#[derive(Debug)]
+pub(crate) struct Round {
+    /// Frames a second.
+    pub(crate) rate: f64,
+    /// Microseconds from each frame's start to its arrival at the last destination.
+    pub(crate) delays: Samples,
+    /// Microseconds of all processors' time for each frame and destination.
+    pub(crate) cpu: f64,
+}
+
+/// Sends `count` frames, flat out or at a steady pace, and waits until they have arrived everywhere.
+pub(crate) fn round(
+    arrivals: &[Arrivals],
+    count: usize,
+    period: Option<Duration>,
+    mut send: impl FnMut() -> Result<(), BenchError>,
+) -> Result<Round, BenchError> {
+    arrivals.iter().for_each(Arrivals::forget);
+    let cpu = cpu_us();
+    let start = monotonic_ns();
+    let sent = match period {
+        Some(period) => crate::crew::paced(count, period, |_| send())?,
+        None => (0..count).map(|_| send().map(|()| start)).collect::<Result<_, _>>()?,
+    };
+    let mut last = vec![0; count];
+    for destination in arrivals {
+        for (last, time) in last.iter_mut().zip(destination.wait(count)?) {
+            *last = time.max(*last);
+        }
+    }
+    let nanos = last.last().copied().unwrap_or(start).saturating_sub(start);
+    let mut delays = Samples::default();
+    delays.extend(
+        last.iter().zip(&sent).map(|(last, sent)| last.saturating_sub(*sent) as f64 / 1000.0),
+    );
+    let frames = (count * arrivals.len()) as f64;
+    let rate = count as f64 * 1e9 / nanos as f64;
+    Ok(Round { rate, delays, cpu: (cpu_us() - cpu) / frames })
+}
+
+/// Processors' time of this process, all threads, the kernel's work for them included.
+fn cpu_us() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 * 1e6 + time.tv_nsec as f64 / 1000.0
+}

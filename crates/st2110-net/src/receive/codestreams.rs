@@ -1,0 +1,272 @@
+//! Compressed video, ST 2110-22: JPEG XS codestreams that are handed over as they are.
+
+use std::sync::Arc;
+
+use media::{FrameRate, Scan, Tai};
+use st2110::{
+    jpegxs::{Assembly, PacketMode, Part, PayloadHeader},
+    pacing::Raster,
+    sequence::NumberWidth,
+    time::{FrameClock, RtpTimestamp},
+    window::{FrameWindow, Place, WindowLimits},
+};
+
+use super::{
+    Origin, Receiving,
+    ancillary::Rider,
+    intake::{Intake, Packet},
+    pictures::{clocks, judge},
+    stats::ReceiveStats,
+    times::Times,
+};
+use crate::{
+    Error,
+    engine::{Engine, Moment, Outcome, Over, ReceiveTask},
+    frame::{FrameSink, FrameSlot, Gap, Incomplete, Received},
+    socket::{Batch, Receiver},
+};
+
+/// A session that receives JPEG XS (ST 2110-22, RFC 9134). A frame's payload is as the sender's, see
+/// [`crate::send::CodestreamSender`].
+#[derive(Clone, Debug)]
+pub struct CodestreamReceiver {
+    /// What a packetisation unit is.
+    pub mode: PacketMode,
+    /// Frames a second; of interlaced video, whole frames.
+    pub rate: FrameRate,
+    /// How frames are scanned.
+    pub scan: Scan,
+    /// Lines of a frame, by which the stream is judged.
+    pub height: u32,
+    /// Bytes of a frame's codestreams at most.
+    pub limit: usize,
+    /// Which packets belong to the stream.
+    pub origin: Origin,
+    /// What is done with frames of which packets are missing. If they are delivered, then with what comes before the gap, or with all whole
+    /// slices; to repeat means the whole last complete frame.
+    pub incomplete: Incomplete,
+    /// A stream of ancillary data (ST 2110-40) whose packets become the frames' metadata, as far as the slot has room.
+    pub ancillary: Option<Origin>,
+}
+
+impl CodestreamReceiver {
+    /// Starts to receive into `sink`.
+    ///
+    /// # Errors
+    /// A value out of range, or a socket that cannot be opened.
+    pub fn start<S: FrameSink>(&self, engine: &Engine, sink: S) -> Result<Receiving, Error> {
+        let packets = self.limit.div_ceil(SMALL_PACKET) as f64 * self.rate.as_f64();
+        let fields = if self.scan == Scan::Progressive { 1 } else { 2 };
+        let (clock, kind) = clocks(&self.origin, fields);
+        let judge = judge(self.rate, Raster { height: self.height, fields: fields > 1 }, clock);
+        let intake = Intake::open(&self.origin, NumberWidth::Bits16, packets as u32, &judge)?;
+        let stats = intake.stats().clone();
+        let limits = WindowLimits::new(kind, self.rate, clock, self.origin.skew);
+        let rider = self
+            .ancillary
+            .as_ref()
+            .map(|origin| Rider::open(origin, self.rate, self.scan))
+            .transpose()?;
+        let ancillary = rider.as_ref().map(|rider| rider.intake.stats().clone());
+        let session = Codestreams {
+            intake,
+            rider,
+            frames: Frames {
+                sink,
+                times: Times { clock, frames: Some(FrameClock::frames(self.rate)) },
+                window: FrameWindow::new(limits),
+                mode: self.mode,
+                fields,
+                limit: self.limit,
+                spare: Vec::new(),
+                incomplete: self.incomplete,
+                previous: Vec::new(),
+                stats: stats.clone(),
+            },
+        };
+        let session = engine.add_receiver(Box::new(session), packets as u64)?;
+        Ok(Receiving { session, stats, ancillary })
+    }
+}
+
+/// The smallest packets that are planned for, in octets of data.
+const SMALL_PACKET: usize = 512;
+
+struct Codestreams<S: FrameSink> {
+    intake: Intake,
+    rider: Option<Rider>,
+    frames: Frames<S>,
+}
+
+/// A frame of which packets have come.
+struct Filling {
+    parts: [Assembly; 2],
+    began: Tai,
+}
+
+struct Frames<S: FrameSink> {
+    sink: S,
+    times: Times,
+    window: FrameWindow<Filling>,
+    mode: PacketMode,
+    fields: usize,
+    limit: usize,
+    spare: Vec<[Assembly; 2]>,
+    incomplete: Incomplete,
+    /// The last complete frame, if it is repeated.
+    previous: Vec<u8>,
+    stats: Arc<ReceiveStats>,
+}
+
+impl<S: FrameSink> Frames<S> {
+    /// Places a packet. False if it does not fit.
+    fn packet(&mut self, packet: &Packet<'_>) -> bool {
+        if packet.restart {
+            self.window.restart(packet.at);
+        }
+        let Ok((header, _)) = PayloadHeader::read(packet.payload) else { return false };
+        if (header.part == Part::Progressive) != (self.fields == 1) {
+            return false;
+        }
+        let second = header.part == Part::Second;
+        let (spare, mode, size) = (&mut self.spare, self.mode, self.limit);
+        let open = |_| {
+            let new = || [(); 2].map(|()| Assembly::new(mode, size));
+            Some(Filling { parts: spare.pop().unwrap_or_else(new), began: packet.at })
+        };
+        let timestamp = RtpTimestamp(packet.header.timestamp);
+        let (frame, filling) =
+            match self.window.packet(packet.at, timestamp, second, packet.header.marker, open) {
+                Place::Slot { frame, slot } => (frame, slot),
+                // The window counts these.
+                Place::Late | Place::Stray | Place::NoSlot => return true,
+            };
+        if filling.parts[usize::from(second)].place(packet.payload, packet.header.marker).is_err() {
+            return false;
+        }
+        if filling.parts[..self.fields].iter().all(Assembly::is_complete) {
+            self.window.complete(frame);
+        }
+        true
+    }
+
+    /// Hands finished frames over. False if the sink wants no more.
+    fn deliver(&mut self, now: Tai, rider: &mut Option<Rider>) -> bool {
+        while let Some(finished) = self.window.pop(now) {
+            let Filling { mut parts, began } = finished.slot;
+            let goes_on = self.commit(&parts, finished.timestamp, began, rider);
+            parts.iter_mut().for_each(Assembly::clear);
+            self.spare.push(parts);
+            if !goes_on {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn commit(
+        &mut self,
+        parts: &[Assembly; 2],
+        timestamp: RtpTimestamp,
+        began: Tai,
+        rider: &mut Option<Rider>,
+    ) -> bool {
+        let counters = &self.stats.counters;
+        let parts = &parts[..self.fields];
+        let complete = parts.iter().all(Assembly::is_complete);
+        if !complete && self.incomplete == Incomplete::Drop {
+            counters.dropped_frames.add(1);
+            return true;
+        }
+        if parts.iter().map(Assembly::size).sum::<usize>() > self.limit {
+            // Each field fits, both do not.
+            counters.other_format.add(1);
+            return true;
+        }
+        let Some(mut slot) = self.sink.slot(self.limit) else {
+            counters.frames_without_slot.add(1);
+            return true;
+        };
+        let out = &mut slot.payload()[..self.limit];
+        let repeats = self.incomplete == Incomplete::Repeat;
+        let mut len = 0;
+        if !complete && repeats && !self.previous.is_empty() {
+            len = self.previous.len();
+            out[..len].copy_from_slice(&self.previous);
+        } else {
+            for part in parts {
+                // Together they are at most the limit.
+                len += part.finish(&mut out[len..]).map_or(0, |received| received.len);
+            }
+        }
+        if complete && repeats {
+            self.previous.clear();
+            self.previous.extend_from_slice(&out[..len]);
+        }
+        let (tai, aligned) = self.times.of(timestamp, began);
+        counters.unaligned_times.add(u64::from(!aligned));
+        counters.incomplete_frames.add(u64::from(!complete));
+        counters.frames.add(1);
+        let metadata = rider.as_mut().map_or(0, |rider| rider.write(timestamp, slot.metadata()));
+        let gaps = [Gap::Packets];
+        let gaps = if complete { &[][..] } else { &gaps[..] };
+        let frame = Received { tai, timestamp: timestamp.0, payload: len, metadata, gaps };
+        self.sink.commit(slot, &frame)
+    }
+
+    /// Shows the window's counts to others.
+    fn publish(&self) {
+        let counts = self.window.counts();
+        self.stats.counters.late.set(counts.late);
+        self.stats.counters.stray.set(counts.stray);
+    }
+}
+
+impl<S: FrameSink> ReceiveTask for Codestreams<S> {
+    fn socket(&self, path: usize) -> Option<&Receiver> {
+        let own = self.intake.sockets();
+        match (own.get(path), &self.rider) {
+            (None, Some(rider)) => rider.intake.sockets().get(path - own.len()),
+            (socket, _) => socket,
+        }
+    }
+
+    fn receive(&mut self, path: usize, batch: &mut Batch, moment: Moment) -> Outcome {
+        let single = self.intake.sockets().len() == 1;
+        let (frames, rider) = (&mut self.frames, &mut self.rider);
+        if let (Some(path), Some(rider)) =
+            (path.checked_sub(self.intake.sockets().len()), rider.as_mut())
+        {
+            return rider.receive(path, batch, moment);
+        }
+        let mut goes_on = true;
+        let outcome = self.intake.receive(path, batch, moment, |packet| {
+            let fits = frames.packet(packet);
+            // With two paths, what came earlier on the other one may not have been read yet: see the session of pictures.
+            let by = if single { packet.at } else { Tai::default() };
+            if frames.window.deadline().is_some_and(|deadline| deadline <= by) {
+                goes_on &= frames.deliver(by, rider);
+            }
+            fits
+        });
+        frames.publish();
+        if goes_on { outcome } else { Outcome::End }
+    }
+
+    fn deadline(&self) -> Option<Tai> {
+        self.frames.window.deadline()
+    }
+
+    fn tick(&mut self, now: Tai) -> Outcome {
+        let goes_on = self.frames.deliver(now, &mut self.rider);
+        self.frames.publish();
+        if goes_on { Outcome::Drained } else { Outcome::End }
+    }
+
+    fn over(&mut self, why: Over) {
+        self.intake.stats().end(why);
+        if let Some(rider) = &self.rider {
+            rider.intake.stats().end(why);
+        }
+    }
+}

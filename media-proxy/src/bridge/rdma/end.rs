@@ -1,0 +1,69 @@
+//! One end of a link between two proxies, as it runs.
+
+use super::figures::LinkFigures;
+use crate::bridge::engine::{Alarm, Bridge};
+use crate::bridge::status::Figures;
+use fabric::bridge::{BridgeStatus, Stop};
+use mcm_dp::client::Connection;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+/// A bridge on a thread of its own.
+pub(super) struct End {
+    connection: Arc<Connection>,
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+    figures: Arc<LinkFigures>,
+}
+
+impl End {
+    pub(super) fn start(
+        connection: Arc<Connection>,
+        status: BridgeStatus,
+        local: String,
+        alarm: Alarm,
+        run: impl FnOnce(&Stop) + Send + 'static,
+    ) -> Result<Self, String> {
+        let stop = Stop::new().map_err(|error| format!("eventfd: {error}"))?;
+        let (stopped, figures) = (stop.clone(), Arc::new(LinkFigures::new(status, local)));
+        // The descriptor that the bridge sleeps on is made here, where that may fail.
+        connection.event_fd().map_err(|error| error.to_string())?;
+        let thread = ring::quiet_thread("mcm-rdma", move || {
+            run(&stopped);
+            if !stopped.is_stopped() {
+                alarm.raise("its connection to the group has ended".into());
+            }
+        });
+        let thread = thread.map_err(|error| format!("no thread for the bridge: {error}"))?;
+        Ok(Self { connection, stop, thread: Some(thread), figures })
+    }
+
+    fn end(&mut self) {
+        self.stop.stop();
+        if let Some(thread) = self.thread.take() {
+            // It has said itself if it panicked.
+            let _ = thread.join();
+        }
+        self.connection.shutdown();
+    }
+}
+
+impl Bridge for End {
+    fn connection(&self) -> String {
+        self.connection.id()
+    }
+
+    fn figures(&self) -> Arc<dyn Figures> {
+        Arc::clone(&self.figures) as Arc<dyn Figures>
+    }
+
+    fn stop(mut self: Box<Self>) {
+        self.end();
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

@@ -1,0 +1,47 @@
+//! What links count, by name.
+
+use crate::bridge::status::Figures;
+use fabric::bridge::{BridgeStatus, LinkState};
+
+/// Of one end of a link.
+pub(super) struct LinkFigures {
+    status: BridgeStatus,
+    local: String,
+}
+
+impl LinkFigures {
+    pub(super) fn new(status: BridgeStatus, local: String) -> Self {
+        Self { status, local }
+    }
+}
+
+impl Figures for LinkFigures {
+    fn local(&self) -> String {
+        self.local.clone()
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let counts = self.status.counts();
+        vec![
+            ("linked", u64::from(self.status.link() == LinkState::Up)),
+            ("frames", counts.frames),
+            ("bytes", counts.bytes),
+            ("unsent", counts.unsent),
+            ("connects", counts.connects),
+            ("losses", counts.losses),
+            ("gaps", counts.gaps),
+            ("malformed", counts.malformed),
+            ("replayed", counts.replayed),
+            ("wild", counts.wild),
+            ("foreign", counts.foreign),
+        ]
+    }
+
+    fn measurements(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
+
+    fn sdp(&self) -> Option<String> {
+        None
+    }
+}

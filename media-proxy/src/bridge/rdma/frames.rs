@@ -1,0 +1,92 @@
+//! Frames of a group, for the network.
+
+use super::image::{self, Held};
+use fabric::bridge::image::Image;
+use fabric::bridge::{Ended, FrameSource, SourceFrame};
+use fabric::{MemoryId, SendBuffer};
+use mcm_dp::client::{Connection, Timeout};
+use mcm_dp::error::Error;
+use media::ConnectionConfig;
+use ring::Geometry;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the group's source puts.
+#[derive(Debug)]
+pub(super) struct RingFrames {
+    connection: Arc<Connection>,
+    image: Image,
+    hold_limit: usize,
+}
+
+impl RingFrames {
+    pub(super) fn new(connection: Arc<Connection>, config: &ConnectionConfig) -> Self {
+        let image = image::of(config);
+        let capacity = usize::from(config.queue_capacity);
+        let geometry = Geometry::new(image.payload_size, image.metadata_size, capacity);
+        let hold_limit = geometry.map_or(1, |geometry| geometry.lease_limit());
+        Self { connection, image, hold_limit }
+    }
+}
+
+impl FrameSource for RingFrames {
+    type Frame = RingFrame;
+
+    fn ready(&self) -> BorrowedFd<'_> {
+        // It was made by `take`, which the bridge calls first.
+        self.connection.event_fd().unwrap_or_else(|error| unreachable!("{error}"))
+    }
+
+    fn take(&mut self) -> Result<Option<RingFrame>, Ended> {
+        loop {
+            match self.connection.get(Timeout::After(Duration::ZERO)) {
+                Ok(buffer) => match Held::new(buffer, &self.image) {
+                    Some(held) => return Ok(Some(RingFrame(held))),
+                    // A source whose buffers are not what the control plane knows of the group.
+                    None => continue,
+                },
+                Err(Error::Timeout(..)) => return Ok(None),
+                Err(_) => return Err(Ended),
+            }
+        }
+    }
+
+    fn hold_limit(&self) -> usize {
+        self.hold_limit
+    }
+}
+
+/// A frame that stays in its slot while it is being sent.
+#[derive(Debug)]
+pub(super) struct RingFrame(Held);
+
+// SAFETY: the image lies in one slot, from its system data on; its rounded end within the slot's slack. The slot is mapped as long
+// as the buffer exists, at the same place, and its source does not write there as long as it is leased.
+unsafe impl SendBuffer for RingFrame {
+    fn start(&self) -> *const u8 {
+        self.0.start()
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn memory(&self) -> Option<MemoryId> {
+        Some(self.0.memory())
+    }
+}
+
+impl SourceFrame for RingFrame {
+    fn payload_len(&self) -> usize {
+        self.0.buffer.payload_len()
+    }
+
+    fn metadata_len(&self) -> usize {
+        self.0.buffer.metadata_len()
+    }
+
+    fn tai_ns(&self) -> u64 {
+        self.0.buffer.info().tai_ns
+    }
+}

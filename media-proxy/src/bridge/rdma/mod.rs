@@ -1,0 +1,149 @@
+//! Bridges to other proxies over libfabric: RDMA where there is hardware for it, TCP anywhere.
+//!
+//! Frames are sent straight from the slots of the group's ring, and received straight into those of the ring on the other node.
+
+mod address;
+mod end;
+mod figures;
+mod frames;
+mod image;
+mod slots;
+
+use super::engine::{Alarm, Bridge};
+use super::members::Members;
+use crate::args::Args;
+use address::local_address;
+use end::End;
+use fabric::bridge::{BridgeStatus, Egress, Extended, Ingress, LinkKey, LinkOptions};
+use fabric::{Address, Provider};
+use mcm_dp::client::Direction as Role;
+use media::{ConnectionConfig, EndOfStream, Options, RdmaProvider};
+use mesh_agent::topology::{BridgeSpec, Direction, RdmaLink};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+
+/// Starts bridges over libfabric.
+pub(crate) struct Wires {
+    members: Arc<Members>,
+    /// Where streams come and go, if that was said.
+    ip: Option<IpAddr>,
+    /// Whether frames that leave over TCP are encrypted: where certificates are configured.
+    sealed: bool,
+}
+
+impl Wires {
+    pub(crate) fn new(args: &Args, members: Arc<Members>) -> Self {
+        Self { members, ip: args.rdma_ip, sealed: args.tls.is_some() }
+    }
+
+    /// Starts a bridge.
+    ///
+    /// # Errors
+    /// Why it cannot start.
+    pub(crate) fn start(
+        &self,
+        spec: &BridgeSpec,
+        link: &RdmaLink,
+        alarm: Alarm,
+    ) -> Result<Box<dyn Bridge>, String> {
+        fabric::library_version().map_err(|error| error.to_string())?;
+        let remote = v4(link.remote_ip)?;
+        let local = match self.ip {
+            Some(ip) => v4(ip)?,
+            None => local_address(remote)?,
+        };
+        let port = match spec.direction {
+            Direction::Egress => 0,
+            Direction::Ingress => link.port,
+        };
+        let options = self.options(spec, link, SocketAddrV4::new(local, port));
+        let status = BridgeStatus::new(&format!("rdma bridge {}", spec.id));
+        let end = match spec.direction {
+            Direction::Egress => {
+                let remote = Address::Inet(SocketAddrV4::new(remote, link.port));
+                self.egress(&spec.config, options, remote, status, alarm)
+            }
+            Direction::Ingress => self.ingress(&spec.config, options, status, alarm),
+        }?;
+        Ok(Box::new(end))
+    }
+
+    fn options(&self, spec: &BridgeSpec, link: &RdmaLink, local: SocketAddrV4) -> LinkOptions {
+        let rdma = spec.config.options.rdma;
+        let provider = match rdma.provider {
+            RdmaProvider::Tcp => Provider::Tcp,
+            RdmaProvider::Verbs => Provider::Verbs,
+        };
+        let sealed = self.sealed && provider == Provider::Tcp;
+        let key = link.session_key.as_ref();
+        LinkOptions {
+            provider,
+            local: Address::Inet(local),
+            endpoints: usize::from(rdma.num_endpoints),
+            image: image::of(&spec.config),
+            extended: key.map(|key| Extended { key: LinkKey(key.0), sealed }),
+        }
+    }
+
+    fn egress(
+        &self,
+        config: &ConnectionConfig,
+        link: LinkOptions,
+        remote: Address,
+        status: BridgeStatus,
+        alarm: Alarm,
+    ) -> Result<End, String> {
+        // It stays when the source says goodbye: there may be another, and the control plane ends it.
+        let options = Options {
+            delivery: None,
+            end_of_stream: Some(EndOfStream::Wait),
+            wait_for_receivers: 0,
+            ..config.options
+        };
+        let config = ConnectionConfig { options, ..config.clone() };
+        let connection = self
+            .members
+            .join(Role::Receive, &config)
+            .map_err(|error| format!("egress bridge: {error}"))?;
+        let local = link.local.to_string();
+        let source = frames::RingFrames::new(Arc::clone(&connection), &config);
+        let egress = Egress::new(link, remote, source, status.clone());
+        let mut egress = egress.map_err(|error| error.to_string())?;
+        egress.open().map_err(|error| error.to_string())?;
+        End::start(connection, status, local, alarm, move |stop| egress.run(stop))
+    }
+
+    fn ingress(
+        &self,
+        config: &ConnectionConfig,
+        link: LinkOptions,
+        status: BridgeStatus,
+        alarm: Alarm,
+    ) -> Result<End, String> {
+        let options = Options { wait_for_receivers: 0, ..config.options };
+        // Each endpoint has slots of its own.
+        let least = u16::from(config.options.rdma.num_endpoints) * 2;
+        let queue_capacity = config.queue_capacity.max(least);
+        let config = ConnectionConfig { options, queue_capacity, ..config.clone() };
+        let connection = self
+            .members
+            .join(Role::Send, &config)
+            .map_err(|error| format!("ingress bridge: {error}"))?;
+        let local = link.local.to_string();
+        let sink = slots::RingSlots::new(Arc::clone(&connection), &config);
+        let ingress = Ingress::new(link, sink, status.clone());
+        let mut ingress = ingress.map_err(|error| error.to_string())?;
+        ingress.open().map_err(|error| error.to_string())?;
+        End::start(connection, status, local, alarm, move |stop| ingress.run(stop))
+    }
+}
+
+fn v4(ip: IpAddr) -> Result<Ipv4Addr, String> {
+    match ip {
+        IpAddr::V4(ip) => Ok(ip),
+        IpAddr::V6(ip) => Err(format!("streams between proxies use IPv4 addresses, not {ip}")),
+    }
+}
+
+#[cfg(test)]
+mod tests;
