@@ -506,7 +506,8 @@ fn garbage_and_floods_at_the_port_are_counted_and_hurt_nobody() {
             let mut count = 0_u64;
             while !stop.load(Relaxed) {
                 for packet in &good[..32] {
-                    count += u64::from(stranger.socket.send_to(packet, ("10.77.0.2", PORT)).is_ok());
+                    count +=
+                        u64::from(stranger.socket.send_to(packet, ("10.77.0.2", PORT)).is_ok());
                 }
                 // As fast as the receiver can take, and not faster: its buffer is one for all senders.
                 wait::until("the flood has been read", || {

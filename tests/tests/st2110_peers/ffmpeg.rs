@@ -82,7 +82,8 @@ fn receive(cases: &[Video]) {
 fn written(pair: &Pair, sdp: &str, output: &str) -> Vec<u8> {
     let [description, file] = ["ours.sdp", "written"].map(|name| pair.runs[1].outside().join(name));
     std::fs::write(&description, sdp).expect("a file");
-    let input = "-protocol_whitelist file,udp,rtp -analyzeduration 0 -probesize 32 -buffer_size 4194304 -i";
+    let input =
+        "-protocol_whitelist file,udp,rtp -analyzeduration 0 -probesize 32 -buffer_size 4194304 -i";
     let mut args: Vec<String> = words(COMMON).chain(words(input)).collect();
     args.push(description.display().to_string());
     args.extend(words(output));

@@ -70,9 +70,8 @@ fn caps(sdp: &str) -> String {
     let (name, clock) = (mapping.next().unwrap(), mapping.next().expect("a clock rate"));
     let name = name.to_uppercase();
     let media = if name == "RAW" { "video" } else { "audio" };
-    let mut caps = format!(
-        "caps=application/x-rtp,media={media},clock-rate={clock},encoding-name={name}"
-    );
+    let mut caps =
+        format!("caps=application/x-rtp,media={media},clock-rate={clock},encoding-name={name}");
     if media == "audio" {
         caps += &format!(",channels={}", mapping.next().unwrap_or("1"));
         return caps;

@@ -118,7 +118,8 @@ impl Sound {
         assert!(written.len() >= 100 * 48 * unit, "{self:?}: {} bytes", written.len());
         let twice = [samples, samples].concat();
         let start = &written[..16 * unit];
-        let begin = (0..samples.len()).step_by(unit).find(|begin| twice[*begin..].starts_with(start));
+        let begin =
+            (0..samples.len()).step_by(unit).find(|begin| twice[*begin..].starts_with(start));
         let begin = begin.unwrap_or_else(|| panic!("{self:?}: it begins with other samples"));
         let equal = written.iter().zip(&twice[begin..]).take_while(|(a, b)| a == b).count();
         let compared = written.len().min(twice.len() - begin);

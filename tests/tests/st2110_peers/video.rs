@@ -100,8 +100,14 @@ impl Video {
     }
 }
 
-pub(crate) fn connect(client: &Arc<Client>, direction: Direction, config: &Value) -> Arc<Connection> {
-    client.connect(direction, &config.to_string()).unwrap_or_else(|error| panic!("{config}: {error}"))
+pub(crate) fn connect(
+    client: &Arc<Client>,
+    direction: Direction,
+    config: &Value,
+) -> Arc<Connection> {
+    client
+        .connect(direction, &config.to_string())
+        .unwrap_or_else(|error| panic!("{config}: {error}"))
 }
 
 /// Takes frames, which are whole and in order from this number on.
