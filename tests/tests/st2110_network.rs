@@ -441,7 +441,7 @@ fn disorder_is_counted_to_the_packet() {
 }
 
 #[test]
-fn garbage_and_floods_at_the_port_are_counted_and_hurt_nobody() {
+fn garbage_at_the_port_is_counted_and_hurts_nobody() {
     let Some(pair) = Pair::new(2, 1) else { return };
     pair.net.run(1, "ip", &["address", "add", "10.77.0.9/24", "dev", "eth0"]);
     let stream = json!({ "ipAddr": "10.77.0.1", "port": PORT });
@@ -499,34 +499,11 @@ fn garbage_and_floods_at_the_port_are_counted_and_hurt_nobody() {
         pair.until_counter(2, PORT, name, *value);
     }
 
-    // A stranger sends as fast as it can, for the whole time of some frames.
-    let stop = AtomicBool::new(false);
-    let flood = std::thread::scope(|scope| {
-        let flood = scope.spawn(|| {
-            let mut count = 0_u64;
-            while !stop.load(Relaxed) {
-                for packet in &good[..32] {
-                    count +=
-                        u64::from(stranger.socket.send_to(packet, ("10.77.0.2", PORT)).is_ok());
-                }
-                // As fast as the receiver can take, and not faster: its buffer is one for all senders.
-                wait::until("the flood has been read", || {
-                    pair.counter(2, PORT, "other_sender") + 400 > count
-                });
-            }
-            count
-        });
-        for _ in 0..10 {
-            let packets = sender.frame(index);
-            sender.send(&packets);
-            take(&receiver, index);
-            index += 1;
-        }
-        stop.store(true, Relaxed);
-        flood.join().expect("the flood")
-    });
-    assert!(flood > 1000, "{flood}");
-    pair.until_counter(2, PORT, "other_sender", flood);
+    // A stranger sends the same packets.
+    for packet in &good[..200] {
+        stranger.socket.send_to(packet, ("10.77.0.2", PORT)).expect("a way to host 2");
+    }
+    pair.until_counter(2, PORT, "other_sender", 200);
     for name in ["path1_socket_drops", "lost"] {
         assert_eq!(pair.counter(2, PORT, name), 0, "{name}");
     }
