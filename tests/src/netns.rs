@@ -123,6 +123,13 @@ impl Net {
         })
     }
 
+    /// Takes a host off the network, or puts it back. The host itself does not see that.
+    pub fn connect(&self, host: usize, connected: bool) {
+        let (port, master) = (format!("port{host}"), ["master", "hub"]);
+        let how = if connected { &master[..] } else { &["nomaster"] };
+        ip(&[&["-n", &self.hub, "link", "set", &port], how].concat());
+    }
+
     /// A proxy on a host, which serves a run directory of its own.
     #[must_use]
     pub fn proxy(&self, host: usize, run: &Run, options: &[&str]) -> crate::proxy::Proxy {
