@@ -4,6 +4,8 @@ use crate::device::Device;
 use crate::error::ProxyError;
 use access::TlsFiles;
 use lexopt::prelude::*;
+use mesh_agent::plane::AgentAddress;
+use mesh_agent::topology::PortRanges;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -15,11 +17,11 @@ Usage: media_proxy [OPTION]
 -V, --version           Print the version and exit.
 -t, --tcp=port_number   Port number for TCP socket controller, where SDKs connect; also --sdk (defaults: 8002).
 -g, --grpc=port_number  Port number gRPC controller, for state and control (defaults: 8001).
--a, --agent=host:port   Address of the mesh agent (defaults: localhost:50051).
+-a, --agent=host:port   Mesh agent of the fleet that this host belongs to, or several, separated by commas (defaults: none).
 -d, --dev=dev_port      PCI device port, native_af_xdp:IFNAME or kernel:IFNAME; also --st2110_dev (defaults: 0000:31:00.0).
 -i, --ip=ip_address     IP address for media data transportation; also --st2110_ip (defaults: 192.168.96.1).
--r, --rdma_ip=address   IP address for RDMA (defaults: 192.168.96.2).
--p, --rdma_ports=ports  Local port ranges for RDMA, separated by commas (defaults: 9100-9999).
+-r, --rdma_ip=address   IP address for streams between hosts (defaults: the one that leads to the mesh agent).
+-p, --rdma_ports=ports  Local port ranges for streams between hosts, separated by commas (defaults: 9100-9999).
     --listen=address    IP address on which both ports listen (defaults: 0.0.0.0).
     --run-dir=path      Directory of the unix socket (defaults: $MCM_RUN_DIR, /run/mcm or $XDG_RUNTIME_DIR/mcm).
     --tls-cert=file     Certificate chain of this proxy, PEM. With the next two: mutual TLS, also for other hosts.
@@ -51,8 +53,10 @@ pub(crate) struct Args {
     pub(crate) st2110_ip: Option<IpAddr>,
     /// Where streams to other proxies come and go, if it was given.
     pub(crate) rdma_ip: Option<IpAddr>,
-    /// Options that were given, are valid, and concern parts that this version does not have.
-    pub(crate) without_effect: Vec<&'static str>,
+    /// Ports on which streams from other proxies arrive.
+    pub(crate) rdma_ports: PortRanges,
+    /// Agents of the fleet; none: this host alone.
+    pub(crate) agents: Vec<AgentAddress>,
 }
 
 impl Default for Args {
@@ -66,7 +70,8 @@ impl Default for Args {
             device: None,
             st2110_ip: None,
             rdma_ip: None,
-            without_effect: Vec::new(),
+            rdma_ports: PortRanges::range(9100..=9999),
+            agents: Vec::new(),
         }
     }
 }
@@ -92,8 +97,10 @@ fn read(parser: &mut lexopt::Parser) -> Result<Request, lexopt::Error> {
             Short('t') | Long("tcp" | "sdk") => args.sdk_port = port("-t, --tcp, --sdk", parser)?,
             Short('g') | Long("grpc") => args.grpc_port = port("-g, --grpc", parser)?,
             Short('a') | Long("agent") => {
-                check(parser, "-a, --agent", "host:port, such as localhost:50051", is_host_port)?;
-                args.without_effect.push("--agent");
+                let allowed = "host:port, such as localhost:50051, or several with commas";
+                let value = text("-a, --agent", parser)?;
+                let addresses: Result<Vec<_>, _> = value.split(',').map(str::parse).collect();
+                args.agents = addresses.map_err(|_| wrong("-a, --agent", &value, allowed))?;
             }
             Short('d') | Long("dev" | "st2110_dev") => {
                 let allowed =
@@ -117,8 +124,9 @@ fn read(parser: &mut lexopt::Parser) -> Result<Request, lexopt::Error> {
             }
             Short('p') | Long("rdma_ports") => {
                 let allowed = "port ranges such as 9100-9199,9300";
-                check(parser, "-p, --rdma_ports", allowed, is_port_ranges)?;
-                args.without_effect.push("--rdma_ports");
+                let value = text("-p, --rdma_ports", parser)?;
+                let ranges = value.parse();
+                args.rdma_ports = ranges.map_err(|_| wrong("-p, --rdma_ports", &value, allowed))?;
             }
             Long("listen") => {
                 let value = text("--listen", parser)?;
@@ -158,32 +166,8 @@ fn port(option: &str, parser: &mut lexopt::Parser) -> Result<u16, lexopt::Error>
     value.parse().map_err(|_| wrong(option, &value, "a port number, 0 to 65535"))
 }
 
-fn check(
-    parser: &mut lexopt::Parser,
-    option: &str,
-    allowed: &str,
-    accepts: fn(&str) -> bool,
-) -> Result<(), lexopt::Error> {
-    let value = text(option, parser)?;
-    if accepts(&value) { Ok(()) } else { Err(wrong(option, &value, allowed)) }
-}
-
 fn wrong(option: &str, found: &str, allowed: &str) -> lexopt::Error {
     format!("option '{option}': found '{}'; allowed: {allowed}", found.escape_debug()).into()
-}
-
-fn is_host_port(value: &str) -> bool {
-    value.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
-    })
-}
-
-fn is_port_ranges(value: &str) -> bool {
-    let port = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port != 0);
-    value.split(',').all(|range| match range.split_once('-') {
-        Some((first, last)) => matches!((port(first), port(last)), (Some(a), Some(b)) if a <= b),
-        None => port(range).is_some(),
-    })
 }
 
 #[cfg(test)]
@@ -215,7 +199,6 @@ mod tests {
         assert_eq!(args, long);
         assert_eq!(args.device, Some(Device::Pci("0000:31:00.1".into())));
         assert_eq!(args.st2110_ip, Some(Ipv4Addr::new(10, 0, 0, 1).into()));
-        assert!(args.without_effect.is_empty());
     }
 
     #[test]
@@ -243,7 +226,13 @@ mod tests {
             "--rdma_ports=9100-9199,9300",
         ];
         assert_eq!(run(&short), run(&long));
-        assert_eq!(run(&short).sdk_port, 2);
+        let args = run(&short);
+        assert_eq!((args.sdk_port, args.rdma_ports.to_string()), (2, "9100-9199,9300".into()));
+        let fleet = run(&["-a", "agent1:50051,[::1]:2"]).agents;
+        assert_eq!(
+            fleet.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["agent1:50051", "[::1]:2"]
+        );
     }
 
     #[test]
@@ -264,6 +253,7 @@ mod tests {
             (&["-i", "300.1.1.1"], "option '-i, --ip, --st2110_ip'"),
             (&["-p", "9-1"], "option '-p, --rdma_ports'"),
             (&["-a", "host"], "option '-a, --agent'"),
+            (&["-a", "host:1,"], "option '-a, --agent'"),
             (&["--listen=here"], "option '--listen'"),
             (&["--run-dir="], "option '--run-dir'"),
             (&["--tls-cert=a"], "go together"),

@@ -11,21 +11,20 @@ use crate::registry::Reach;
 use crate::run_dir::RunDir;
 use crate::sdk_service::SdkService;
 use crate::servers::{serve_control, serve_sdk};
-use crate::{notify, random};
+use crate::{fleet, notify, random};
 use access::{Networks, Port, Speaks};
 use log::{info, warn};
-use mesh_agent::plane::Embedded;
-use mesh_agent::topology::{Proxy, St2110Device};
+use mesh_agent::plane::ControlPlane;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::mpsc as sync;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// What `--dev` and `--ip` say if they are not given.
-const DEFAULT_DEVICE: &str = "0000:31:00.0";
+pub(crate) const DEFAULT_DEVICE: &str = "0000:31:00.0";
 pub(crate) const DEFAULT_ST2110_IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 96, 1));
 
 /// How long calls that are being answered may take once the daemon is ending.
@@ -36,13 +35,10 @@ const QUEUE: i32 = 4096;
 const BACKLOG: usize = 16;
 
 /// Runs the daemon until a signal ends it.
-pub(crate) fn run(args: Args) -> Result<(), ProxyError> {
+pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
     let started = Instant::now();
+    args.rdma_ip = args.rdma_ip.or_else(|| fleet::address_towards(&args.agents, args.st2110_ip));
     let budget = Budget::claim();
-    if !args.without_effect.is_empty() {
-        let options = args.without_effect.join(", ");
-        info!("no effect in this version, which has no bridges over libfabric: {options}");
-    }
     let tls = args.tls.as_ref().map(|files| access::acceptor(files, &[b"h2"])).transpose()?;
     let sdk = listen("--tcp", SocketAddr::new(args.listen, args.sdk_port))?;
     let grpc = listen("--grpc", SocketAddr::new(args.listen, args.grpc_port))?;
@@ -77,7 +73,7 @@ pub(crate) fn run(args: Args) -> Result<(), ProxyError> {
         identity.proxy_id.clone(),
         budget,
         // Without agents elsewhere no group has members on other hosts.
-        Reach::Streams,
+        if args.agents.is_empty() { Reach::Streams } else { Reach::Groups },
         placement_out.clone(),
     )?;
     let (ended_sender, ended) = oneshot::channel();
@@ -95,9 +91,9 @@ pub(crate) fn run(args: Args) -> Result<(), ProxyError> {
     let placement = {
         let members = Arc::new(Members::new(run_dir.socket().to_path_buf()));
         let engines = Engines::new(&args, members, clock.clone());
-        let proxy = describe(&args, &identity);
+        let plane = fleet::plane(&args, &identity, Arc::new(Ear(placement_out.clone())))?;
         let channel = (placement_out.clone(), placement_in);
-        start_placement(channel, handle.clone(), proxy, engines, bridges.clone())?
+        start_placement(channel, handle.clone(), plane, engines, bridges.clone())?
     };
 
     let served = runtime.block_on(async {
@@ -151,30 +147,14 @@ pub(crate) fn run(args: Args) -> Result<(), ProxyError> {
     served
 }
 
-/// This proxy as the control plane knows it.
-fn describe(args: &Args, identity: &Identity) -> Proxy {
-    let ip = args.st2110_ip.unwrap_or(DEFAULT_ST2110_IP);
-    let device =
-        args.device.as_ref().map_or_else(|| DEFAULT_DEVICE.to_owned(), ToString::to_string);
-    Proxy {
-        id: identity.proxy_id.clone().into(),
-        sdk_api_port: identity.sdk_port,
-        st2110: Some(St2110Device { dataplane_ip: ip, device }),
-        rdma: None,
-        extended: true,
-        registered_at: SystemTime::now(),
-    }
-}
-
 /// Starts the thread that finds connections their place in the mesh.
 fn start_placement(
     channel: (sync::Sender<Input>, sync::Receiver<Input>),
     exchange: Handle,
-    proxy: Proxy,
+    plane: Arc<dyn ControlPlane>,
     engines: Engines,
     bridges: Table,
 ) -> Result<JoinHandle<()>, ProxyError> {
-    let plane = Arc::new(Embedded::new(proxy, Arc::new(Ear(channel.0.clone()))));
     let placement = Placement::new(channel, plane, exchange, Arc::new(engines), bridges);
     let thread = thread::Builder::new().name("placement".into());
     thread.spawn(move || placement.run()).map_err(ProxyError::system("thread"))

@@ -23,6 +23,9 @@ pub(crate) enum ProxyError {
     /// Credentials cannot be used.
     #[error(transparent)]
     Credentials(#[from] access::AccessError),
+    /// No control plane.
+    #[error(transparent)]
+    Fleet(#[from] mesh_agent::AgentError),
     /// The operating system refused something that always works.
     #[error("{what}: {error}")]
     System { what: &'static str, error: std::io::Error },

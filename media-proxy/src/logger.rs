@@ -4,8 +4,8 @@ use std::io::Write;
 
 /// The environment variable that asks for more or less, in the filter syntax of `env_logger`.
 const VARIABLE: &str = "MCM_LOG";
-/// Libraries tell only what needs somebody's attention.
-const USUAL: &str = "warn,media_proxy=info";
+/// Other libraries tell only what needs somebody's attention.
+const USUAL: &str = "warn,media_proxy=info,mesh_agent=info,fabric=info";
 
 /// Starts the log.
 pub(crate) fn start() {

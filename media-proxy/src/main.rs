@@ -11,6 +11,7 @@ mod daemon;
 mod device;
 mod error;
 mod exchange;
+mod fleet;
 mod logger;
 mod peer;
 mod placement;

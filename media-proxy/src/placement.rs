@@ -54,7 +54,9 @@ impl Listener for Ear {
 
     fn reachable(&self, reachable: bool) {
         if !reachable {
-            log::warn!("the mesh agent cannot be reached; what runs goes on");
+            log::warn!(
+                "the mesh agent cannot be reached: what runs goes on, and new connections are made on this host alone until it is back"
+            );
         }
     }
 }

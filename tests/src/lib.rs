@@ -2,10 +2,13 @@
 //!
 //! Nothing here sleeps for luck: [`wait::until`] waits for a condition, with a deadline that only a failure reaches.
 
+pub mod agent;
 pub mod config;
 pub mod content;
 pub mod control;
+pub mod fleet;
 pub mod netns;
+pub mod pair;
 pub mod process;
 pub mod program;
 pub mod proxy;

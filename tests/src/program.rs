@@ -16,14 +16,38 @@ pub fn media_proxy() -> &'static Path {
         if let Some(path) = std::env::var_os("MCM_MEDIA_PROXY") {
             return path.into();
         }
-        let program = beside("media_proxy");
-        let changed = newest(&source("media-proxy/src")).max(newest(&source("crates")));
-        let built = program.metadata().and_then(|meta| meta.modified()).ok();
-        if built.is_none_or(|built| built < changed) {
-            build(&["media-proxy"]);
-        }
-        program
+        current(
+            "media_proxy",
+            "media-proxy",
+            &["media-proxy/src", "mesh-agent/src", "src", "crates"],
+        )
     })
+}
+
+/// The mesh agent. It is built if it is missing or older than its source.
+///
+/// # Panics
+/// If it cannot be built.
+#[must_use]
+pub fn mesh_agent() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        if let Some(path) = std::env::var_os("MCM_MESH_AGENT") {
+            return path.into();
+        }
+        current("mesh-agent", "mcm-mesh-agent", &["mesh-agent/src", "crates"])
+    })
+}
+
+/// A program of this build, which is made anew if something in its source is younger.
+fn current(name: &str, package: &str, sources: &[&str]) -> PathBuf {
+    let program = beside(name);
+    let changed = sources.iter().map(|path| newest(&source(path))).max();
+    let built = program.metadata().and_then(|meta| meta.modified()).ok();
+    if built < changed {
+        build(&[package]);
+    }
+    program
 }
 
 /// The shared libraries that FFmpeg loads: the plugin, and the library of the mesh. They are built if one is missing or older

@@ -7,6 +7,8 @@ use libfabric_sys::{
     FI_CQ_FORMAT_MSG, FI_EAGAIN, FI_EAVAIL, FI_ENOSYS, FI_GETWAIT, FI_WAIT_FD, FI_WAIT_NONE,
     fi_cq_attr, fi_cq_err_entry, fi_cq_msg_entry, fid, fid_cq,
 };
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::time::Timespec;
 use std::ffi::CStr;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::ptr::{NonNull, null_mut};
@@ -102,6 +104,15 @@ impl Queue {
             FI_EAGAIN => Ok(false),
             code => Err(call_error(self.domain.functions(), "fi_trywait", code, "")),
         }
+    }
+
+    /// Whether the descriptor is readable although [`prepare_wait`](Self::prepare_wait) has just found nothing to do. The
+    /// provider net of 1.17 leaves it so after a completion, for ever: waiting for it would be spinning.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.fd().is_some_and(|fd| {
+            let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
+            poll(&mut fds, Some(&Timespec::default())).is_ok_and(|count| count > 0)
+        })
     }
 
     /// The next completion, if there is one. Makes progress in all endpoints of the queue.

@@ -388,4 +388,10 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
     pub fn may_wait(&self) -> Result<bool, FabricError> {
         if self.queue.fd().is_none() { Ok(false) } else { self.queue.prepare_wait() }
     }
+
+    /// Whether the descriptor is readable for no reason, to be asked right after [`may_wait`](Self::may_wait). Then only time tells
+    /// when to poll: some hundred microseconds at most.
+    pub fn is_stale(&self) -> bool {
+        self.queue.is_stale()
+    }
 }

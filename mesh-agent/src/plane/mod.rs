@@ -5,7 +5,7 @@ mod embedded;
 pub mod remote;
 
 pub use embedded::Embedded;
-pub use remote::Remote;
+pub use remote::{AgentAddress, Remote};
 
 use crate::error::AgentError;
 use crate::metrics::Metric;

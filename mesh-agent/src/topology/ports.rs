@@ -1,6 +1,7 @@
 //! Ports for RDMA bridges.
 
 use std::fmt::{Display, Formatter};
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use crate::error::AgentError;
@@ -13,6 +14,12 @@ const MAX_RANGES: usize = 64;
 pub struct PortRanges(Vec<(u16, u16)>);
 
 impl PortRanges {
+    /// One range; empty if its end is before its start.
+    #[must_use]
+    pub fn range(ports: RangeInclusive<u16>) -> Self {
+        Self(if ports.is_empty() { Vec::new() } else { vec![ports.into_inner()] })
+    }
+
     /// The ranges, first and last port of each.
     pub fn ranges(&self) -> impl Iterator<Item = (u16, u16)> + '_ {
         self.0.iter().copied()
@@ -95,6 +102,7 @@ mod tests {
         for text in ["9100-9999", "9100-9199,9300", "1-65535"] {
             assert_eq!(ranges(text).to_string(), text);
         }
+        assert_eq!(PortRanges::range(9100..=9999), ranges("9100-9999"));
         for text in ["", "0", "9-1", "1-", "a", "1,,2", "65536", &"1,".repeat(70)] {
             assert!(text.parse::<PortRanges>().is_err(), "{text}");
         }

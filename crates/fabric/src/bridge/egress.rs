@@ -3,7 +3,7 @@
 mod connection;
 mod outgoing;
 
-use super::link::{Backoff, LinkOptions};
+use super::link::{Backoff, LinkOptions, NO_DESCRIPTOR};
 use super::ports::{Ended, FrameSource};
 use super::state::{BridgeStatus, Stop, wait};
 use crate::error::FabricError;
@@ -148,7 +148,8 @@ impl<S: FrameSource> Egress<S> {
         let frames = wants_frames.then(|| self.source.ready());
         let (network, time) = match &self.connection {
             Some(connection) => match connection.may_sleep() {
-                Some(fd) => (fd, time),
+                Some(Some(fd)) => (Some(fd), time),
+                Some(None) => (None, time.min(NO_DESCRIPTOR)),
                 None => (None, Duration::ZERO),
             },
             None => (None, time),

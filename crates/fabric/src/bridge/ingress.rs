@@ -4,7 +4,7 @@ mod connection;
 mod peers;
 mod posts;
 
-use super::link::{Backoff, LinkOptions};
+use super::link::{Backoff, LinkOptions, NO_DESCRIPTOR};
 use super::ports::{Ended, FrameSink};
 use super::state::{BridgeStatus, Stop, wait};
 use crate::error::FabricError;
@@ -91,7 +91,8 @@ impl<K: FrameSink> Ingress<K> {
         let slots = wants_slots.then(|| self.sink.ready());
         let (network, time) = match &self.connection {
             Some(connection) => match connection.may_sleep() {
-                Some(fd) => (fd, time),
+                Some(Some(fd)) => (Some(fd), time),
+                Some(None) => (None, time.min(NO_DESCRIPTOR)),
                 None => (None, Duration::ZERO),
             },
             None => (None, time),

@@ -10,6 +10,9 @@ use crate::set::{EndpointOptions, MAX_ENDPOINTS, Registration};
 use ring_crypto::rand::{SecureRandom, SystemRandom};
 use std::time::Duration;
 
+/// How soon to look again where no descriptor tells.
+pub(super) const NO_DESCRIPTOR: Duration = Duration::from_micros(200);
+
 /// The other end is one of ours, and the agent has given both a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extended {

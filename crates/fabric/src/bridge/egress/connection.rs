@@ -19,8 +19,6 @@ use std::time::{Duration, Instant};
 const BUSY: Duration = Duration::from_millis(2);
 /// How long to sleep when nothing at all is due.
 const IDLE: Duration = Duration::from_secs(1);
-/// How soon to look again where the provider has no descriptor.
-const NO_DESCRIPTOR: Duration = Duration::from_micros(500);
 /// Frames under way, at least, as far as the ring lets them be held.
 const UNDER_WAY: usize = 4;
 
@@ -123,12 +121,15 @@ impl<F: SourceFrame> Connection<F> {
         self.under_way() == 0 && self.caller.as_ref().is_none_or(|c| c.received() >= self.sent)
     }
 
-    /// The descriptor to sleep on, if there is one; `None`: no sleep now, there is something to do.
+    /// The descriptor to sleep on, if there is one that can be relied on; `None`: no sleep now, there is something to do.
     pub(super) fn may_sleep(&self) -> Option<Option<BorrowedFd<'_>>> {
         match self.set.fd() {
             None => Some(None),
             // An error is found again by the next turn.
-            Some(fd) => self.set.may_wait().unwrap_or(false).then_some(Some(fd)),
+            Some(fd) => {
+                let may_wait = self.set.may_wait().unwrap_or(false);
+                may_wait.then(|| (!self.set.is_stale()).then_some(fd))
+            }
         }
     }
 
@@ -206,8 +207,6 @@ impl<F: SourceFrame> Connection<F> {
         let mut until = now + IDLE;
         if self.waiting.is_some() || !self.outbox.is_empty() {
             until = now + BUSY;
-        } else if self.set.fd().is_none() {
-            until = now + NO_DESCRIPTOR;
         }
         match &self.caller {
             Some(caller) => until = until.min(caller.due()),

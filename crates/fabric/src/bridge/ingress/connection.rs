@@ -20,8 +20,6 @@ use std::time::{Duration, Instant};
 const BUSY: Duration = Duration::from_millis(2);
 /// How long to sleep when nothing at all is due.
 const IDLE: Duration = Duration::from_secs(1);
-/// How soon to look again where the provider has no descriptor.
-const NO_DESCRIPTOR: Duration = Duration::from_micros(500);
 /// How long receivers are waited for at a time; in between the other proxy hears that this one lives.
 const PATIENCE: Duration = Duration::from_millis(20);
 /// Slots that wait for frames, if the group has so many.
@@ -76,7 +74,7 @@ impl<R: ReceiveBuffer> Connection<R> {
         })
     }
 
-    /// The descriptor to sleep on, if there is one; `None`: no sleep now, there is something to do.
+    /// The descriptor to sleep on, if there is one that can be relied on; `None`: no sleep now, there is something to do.
     pub(super) fn may_sleep(&self) -> Option<Option<BorrowedFd<'_>>> {
         if self.blocked.is_some() {
             return None;
@@ -84,7 +82,10 @@ impl<R: ReceiveBuffer> Connection<R> {
         match self.set.fd() {
             None => Some(None),
             // An error is found again by the next turn.
-            Some(fd) => self.set.may_wait().unwrap_or(false).then_some(Some(fd)),
+            Some(fd) => {
+                let may_wait = self.set.may_wait().unwrap_or(false);
+                may_wait.then(|| (!self.set.is_stale()).then_some(fd))
+            }
         }
     }
 
@@ -141,8 +142,6 @@ impl<R: ReceiveBuffer> Connection<R> {
         let mut until = now + IDLE;
         if !self.outbox.is_empty() {
             until = now + BUSY;
-        } else if self.set.fd().is_none() {
-            until = now + NO_DESCRIPTOR;
         }
         let due = [self.order.deadline(), self.listener.as_ref().and_then(Listener::due)];
         let until = due.into_iter().flatten().fold(until, Instant::min);

@@ -1,0 +1,100 @@
+//! The control plane of this proxy: its own, or that of a fleet.
+
+use crate::args::Args;
+use crate::control_service::Identity;
+use crate::daemon::{DEFAULT_DEVICE, DEFAULT_ST2110_IP};
+use crate::error::ProxyError;
+use log::{info, warn};
+use mesh_agent::plane::remote::Agents;
+use mesh_agent::plane::{AgentAddress, ControlPlane, Embedded, Listener, Remote};
+use mesh_agent::topology::{Proxy, RdmaDevice, St2110Device};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Starts the control plane that the command line asks for.
+///
+/// # Errors
+/// Credentials that cannot be used, or no thread to be had.
+pub(crate) fn plane(
+    args: &Args,
+    identity: &Identity,
+    listener: Arc<dyn Listener>,
+) -> Result<Arc<dyn ControlPlane>, ProxyError> {
+    let proxy = describe(args, identity);
+    if args.agents.is_empty() {
+        return Ok(Arc::new(Embedded::new(proxy, listener)));
+    }
+    let names: Vec<_> = args.agents.iter().map(ToString::to_string).collect();
+    match &proxy.rdma {
+        Some(RdmaDevice { dataplane_ip, ports }) => info!(
+            "mesh agent {}; streams from other hosts arrive at {dataplane_ip}, ports {ports}",
+            names.join(", ")
+        ),
+        None => warn!(
+            "mesh agent {}; no address for streams from and to other hosts: give one with --rdma_ip",
+            names.join(", ")
+        ),
+    }
+    let agents = Agents { addresses: args.agents.clone(), tls: args.tls.clone() };
+    Ok(Arc::new(Remote::new(proxy, agents, listener)?))
+}
+
+/// This proxy as the control plane knows it.
+fn describe(args: &Args, identity: &Identity) -> Proxy {
+    let ip = args.st2110_ip.unwrap_or(DEFAULT_ST2110_IP);
+    let device =
+        args.device.as_ref().map_or_else(|| DEFAULT_DEVICE.to_owned(), ToString::to_string);
+    let rdma = args.rdma_ip.filter(|_| !args.agents.is_empty());
+    Proxy {
+        id: identity.proxy_id.clone().into(),
+        sdk_api_port: identity.sdk_port,
+        st2110: Some(St2110Device { dataplane_ip: ip, device }),
+        rdma: rdma.map(|dataplane_ip| RdmaDevice { dataplane_ip, ports: args.rdma_ports.clone() }),
+        extended: true,
+        registered_at: SystemTime::now(),
+    }
+}
+
+/// The address for streams between hosts where none was given: the one that leads to an agent, else that of ST 2110. `None` if
+/// there is no agent, or other hosts could not use it.
+pub(crate) fn address_towards(
+    agents: &[AgentAddress],
+    st2110_ip: Option<IpAddr>,
+) -> Option<IpAddr> {
+    let usable = |ip: &IpAddr| ip.is_ipv4() && !ip.is_loopback() && !ip.is_unspecified();
+    let leads = |agent: &AgentAddress| {
+        // A name that is not known yet is not waited for: the address cannot be told later.
+        let addresses = agent.to_string().to_socket_addrs().ok()?;
+        addresses.filter(SocketAddr::is_ipv4).find_map(|agent| local_address(agent).filter(usable))
+    };
+    if agents.is_empty() {
+        return None;
+    }
+    agents.iter().find_map(leads).or(st2110_ip.filter(usable))
+}
+
+/// The address that the system would send from. Nothing is sent.
+fn local_address(remote: SocketAddr) -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect(remote).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agents(address: &str) -> Vec<AgentAddress> {
+        vec![address.parse().unwrap()]
+    }
+
+    #[test]
+    fn an_address_that_others_cannot_reach_is_not_told() {
+        let ip = Some([10, 0, 0, 1].into());
+        assert_eq!(address_towards(&[], ip), None);
+        assert_eq!(address_towards(&agents("127.0.0.1:50051"), None), None);
+        assert_eq!(address_towards(&agents("127.0.0.1:50051"), ip), ip);
+        assert_eq!(address_towards(&agents("[::1]:50051"), Some([127, 0, 0, 1].into())), None);
+    }
+}

@@ -1,0 +1,71 @@
+//! A real `mesh-agent`.
+
+use crate::process::Process;
+use crate::{program, wait};
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::process::Command;
+
+/// Where media proxies find it.
+pub const PROXY_PORT: u16 = 50051;
+/// Where people find it.
+const REST_PORT: u16 = 8100;
+
+const SERVES: &str = "listening on 0.0.0.0:8100 for REST";
+
+/// An agent with the usual ports, which are free on a host that a test has made.
+#[derive(Debug)]
+pub struct Agent {
+    process: Process,
+}
+
+impl Agent {
+    /// Starts an agent, and waits until it serves. `on_host` makes a command that runs a program on the agent's host.
+    ///
+    /// # Panics
+    /// If it does not.
+    #[must_use]
+    pub fn start(on_host: impl FnOnce(&std::path::Path) -> Command) -> Self {
+        let mut command = on_host(program::mesh_agent());
+        command.arg("--allow=10.77.0.0/24");
+        let mut process = Process::start("mesh-agent", command, |_| false);
+        wait::until("mesh-agent serves", || {
+            let output = process.output();
+            assert!(!process.has_ended(), "mesh-agent has ended:\n{output}");
+            output.contains(SERVES)
+        });
+        Self { process }
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Its process.
+    pub fn process_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+/// What the agent on this host says of all things of a kind, such as `bridge`, with their state.
+///
+/// # Panics
+/// If it does not answer.
+#[must_use]
+pub fn list(kind: &str, key: &str) -> Vec<Value> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, REST_PORT)).expect("the agent");
+    stream.set_read_timeout(Some(wait::DEADLINE)).expect("a time");
+    let request = format!(
+        "GET /{kind}?status&config HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).expect("a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+    let body: Value = serde_json::from_str(body).expect("JSON");
+    body[key].as_array().expect("a list").clone()
+}

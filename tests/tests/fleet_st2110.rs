@@ -1,0 +1,124 @@
+//! ST 2110 streams into and out of a mesh of several hosts.
+
+use mcm_dp::client::{Client, Connection, Direction, Timeout};
+use mcm_tests::content::{self, Stamp};
+use mcm_tests::fleet::{AGENT, Fleet};
+use mcm_tests::run::Run;
+use mcm_tests::wait;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::JoinHandle;
+
+/// A stream of few, small pictures. An unfinished one is left out: who begins in the middle sees those.
+fn stream(port: u16) -> Value {
+    json!({
+        "connection": { "st2110": {
+            "ipAddr": "239.77.1.1", "port": port, "transport": "st2110-20", "incompleteFrames": "drop",
+        }},
+        "payload": { "video": {
+            "width": 320, "height": 180, "fps": 10, "pixelFormat": "yuv422p10rfc4175",
+        }},
+        "bufferQueueCapacity": 32,
+    })
+}
+
+fn open(client: &Arc<Client>, direction: Direction, config: &Value) -> Arc<Connection> {
+    client.connect(direction, &config.to_string()).expect("a connection")
+}
+
+/// A program that sends until it is dropped.
+struct Sender {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sender {
+    fn start(client: &Arc<Client>, config: &Value) -> Self {
+        let connection = open(client, Direction::Send, config);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            for index in 0.. {
+                if stopped.load(Relaxed) {
+                    break;
+                }
+                let mut buffer = connection.get(Timeout::Infinite).expect("a buffer");
+                content::fill(Stamp { source: 7, index }, buffer.payload_mut(), &mut []);
+                Connection::put(buffer, Timeout::Infinite).map_err(|(_, it)| it).expect("put");
+            }
+        });
+        Self { stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The next frames, which must be whole, and each later than the one before.
+#[track_caller]
+fn take(connection: &Connection, count: usize) {
+    let mut last = None;
+    for _ in 0..count {
+        let buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a frame");
+        let stamp = content::check(buffer.payload(), buffer.metadata());
+        let stamp = stamp.expect("the frame is as it was made");
+        assert_eq!(stamp.source, 7);
+        assert!(last < Some(stamp.index), "frame {} came after {last:?}", stamp.index);
+        last = Some(stamp.index);
+    }
+}
+
+/// A stream from outside comes in once, where its first receiver is, and goes on through the mesh.
+#[test]
+fn a_stream_from_outside_comes_in_once() {
+    let Some(fleet) = Fleet::started() else { return };
+    let outside = Run::new();
+    let proxy = fleet.net.proxy(AGENT, &outside, &["-d", "kernel:eth0"]);
+    let config = stream(5004);
+    let (beyond, clients) = (proxy.client(), [fleet.client(1), fleet.client(2)]);
+    let _sender = Sender::start(&beyond, &config);
+    let first = open(&clients[0], Direction::Receive, &config);
+    take(&first, 3);
+    let second = open(&clients[1], Direction::Receive, &config);
+    take(&second, 3);
+    fleet.wait_bridges(1, &[("st2110-20", true, "239.77.1.1"), ("rdma", false, "10.77.0.2")]);
+    fleet.wait_bridges(2, &[("rdma", true, "10.77.0.1")]);
+    // Where it comes in nobody wants it any more: it comes in elsewhere.
+    drop(first);
+    fleet.wait_bridges(1, &[]);
+    fleet.wait_bridges(2, &[("st2110-20", true, "239.77.1.1")]);
+    take(&second, 3);
+    drop(second);
+    fleet.wait_empty();
+}
+
+/// A stream that a program sends leaves from its host, and once; receivers elsewhere in the fleet get it through the mesh.
+#[test]
+fn a_stream_to_the_outside_leaves_once() {
+    let Some(fleet) = Fleet::started() else { return };
+    let outside = Run::new();
+    let proxy = fleet.net.proxy(AGENT, &outside, &["-d", "kernel:eth0"]);
+    let config = stream(5006);
+    let (beyond, clients) = (proxy.client(), [fleet.client(1), fleet.client(2)]);
+    let early = open(&clients[1], Direction::Receive, &config);
+    fleet.wait_bridges(2, &[("st2110-20", true, "239.77.1.1")]);
+    let sender = Sender::start(&clients[0], &config);
+    fleet.wait_bridges(1, &[("st2110-20", false, "239.77.1.1"), ("rdma", false, "10.77.0.2")]);
+    fleet.wait_bridges(2, &[("rdma", true, "10.77.0.1")]);
+    take(&early, 3);
+    let beside = open(&clients[0], Direction::Receive, &config);
+    take(&beside, 3);
+    let far = open(&beyond, Direction::Receive, &config);
+    take(&far, 3);
+    drop((early, beside, far));
+    fleet.wait_bridges(2, &[]);
+    drop(sender);
+    fleet.wait_empty();
+}
