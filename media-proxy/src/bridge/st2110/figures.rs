@@ -1,6 +1,7 @@
 //! What sessions count, by name.
 
 use super::coding::CodecCounts;
+use super::judgement;
 use crate::bridge::status::Figures;
 use st2110_net::receive::ReceiveStats;
 use st2110_net::send::SendStats;
@@ -151,6 +152,7 @@ impl Figures for Receiving {
                 [path.received, path.lost, path.reordered, path.duplicates, path.socket_drops];
             counters.extend(names.into_iter().zip(counts));
         }
+        counters.extend(judgement::counters(&self.stats.analyses()));
         if let Some(rider) = &self.rider {
             let rider = rider.get();
             counters.push(("ancillary_packets", rider.packets));
@@ -161,7 +163,9 @@ impl Figures for Receiving {
     }
 
     fn measurements(&self) -> Vec<(&'static str, f64)> {
-        self.codec.iter().map(|codec| codec.longest()).collect()
+        let mut measured = judgement::measurements(&self.stats.analyses());
+        measured.extend(self.codec.iter().map(|codec| codec.longest()));
+        measured
     }
 
     fn sdp(&self) -> Option<String> {
