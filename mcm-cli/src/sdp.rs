@@ -6,7 +6,7 @@ use crate::proxy::{DEFAULT_SERVER, PATIENCE, Proxy, refused};
 use crate::stream::read_text;
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::ValueExt;
-use proto::control::GetSdpRequest;
+use proto::control::{GetInfoRequest, GetSdpRequest, ReferenceClock};
 use st2110::sdp::{Finding, Severity, check};
 use std::fmt::Write;
 use std::path::Path;
@@ -19,7 +19,7 @@ With a file: checks a session description (SDP) against RFC 8866 and ST 2110-10,
 line, how much it matters and the clause: errors break a rule, warnings are likely to cause trouble, notes are worth knowing.
 The exit status is 1 if there are errors.
 
-With a stream of a media proxy: prints its session description.
+With a stream of a media proxy: prints its session description, and on standard error what clock the host follows.
 
   -s, --server HOST:PORT  control service of the proxy (default 127.0.0.1:8001)
       --json              print the findings as JSON
@@ -65,7 +65,29 @@ fn show(server: &str, id: String) -> Result<(), CliError> {
     let mut request = tonic::Request::new(GetSdpRequest { id });
     request.set_timeout(PATIENCE);
     let answer = proxy.runtime.block_on(proxy.client.get_sdp(request));
-    print(&answer.map_err(|status| refused(server, &status))?.into_inner().sdp)
+    print(&answer.map_err(|status| refused(server, &status))?.into_inner().sdp)?;
+    let mut request = tonic::Request::new(GetInfoRequest {});
+    request.set_timeout(PATIENCE);
+    let answer = proxy.runtime.block_on(proxy.client.get_info(request));
+    let info = answer.map_err(|status| refused(server, &status))?.into_inner();
+    // Standard output is the description alone, so that it can be written to a file.
+    eprint!("{}", info.reference_clock.as_ref().map(clock_to_text).unwrap_or_default());
+    Ok(())
+}
+
+/// The clock of the proxy's host, a line for each warning.
+fn clock_to_text(clock: &ReferenceClock) -> String {
+    let synchronised = match (clock.synchronised, clock.max_error_us) {
+        (Some(true), Some(error)) => format!("synchronised within {error} µs"),
+        (Some(true), None) => "synchronised".to_owned(),
+        (Some(false), _) => "not synchronised".to_owned(),
+        (None, _) => "the system does not say whether it is synchronised".to_owned(),
+    };
+    let mut text = format!("time: {}; {synchronised}\n", clock.source);
+    for warning in &clock.warnings {
+        let _ = writeln!(text, "time: warning: {warning}");
+    }
+    text
 }
 
 fn count(findings: &[Finding], severity: Severity) -> usize {
@@ -102,6 +124,26 @@ fn to_json(findings: &[Finding]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clocks_for_people() {
+        let clock = ReferenceClock {
+            source: "CLOCK_TAI, 37 s ahead of UTC".into(),
+            synchronised: Some(true),
+            max_error_us: Some(20),
+            ..ReferenceClock::default()
+        };
+        let text = "time: CLOCK_TAI, 37 s ahead of UTC; synchronised within 20 µs\n";
+        assert_eq!(clock_to_text(&clock), text);
+        let free = ReferenceClock {
+            synchronised: Some(false),
+            warnings: vec!["it drifts".into()],
+            ..clock
+        };
+        let text =
+            "time: CLOCK_TAI, 37 s ahead of UTC; not synchronised\ntime: warning: it drifts\n";
+        assert_eq!(clock_to_text(&free), text);
+    }
 
     #[test]
     fn files_are_told_from_streams() {

@@ -1,7 +1,8 @@
 //! State and control for people and tools: gRPC `mcm.control.v1.Control`.
 
-use crate::bridge::Table;
+use crate::bridge::{HostClock, Table};
 use crate::bridge_view;
+use crate::clock_view;
 use crate::exchange::{Gone, Handle};
 use proto::control::control_server::Control;
 use proto::control::{
@@ -37,6 +38,7 @@ pub(crate) struct Identity {
 pub(crate) struct ControlService {
     pub(crate) exchange: Handle,
     pub(crate) bridges: Table,
+    pub(crate) clock: HostClock,
     pub(crate) identity: Identity,
 }
 
@@ -90,6 +92,7 @@ impl Control for ControlService {
             connections: count(totals.connections),
             bridges: count(totals.bridges),
             refused_clients: totals.refused_clients,
+            reference_clock: Some(clock_view::clock(&self.clock.state())),
         }))
     }
 

@@ -1,7 +1,7 @@
 //! The daemon's life: everything is opened, then served, then closed.
 
 use crate::args::Args;
-use crate::bridge::{Engines, Members, Table};
+use crate::bridge::{Engines, HostClock, Members, Table};
 use crate::budget::Budget;
 use crate::control_service::{ControlService, Identity};
 use crate::error::ProxyError;
@@ -87,9 +87,10 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
         })
         .map_err(ProxyError::system("thread"))?;
     let bridges = Table::default();
+    let clock = HostClock::default();
     let placement = {
         let members = Arc::new(Members::new(run_dir.socket().to_path_buf()));
-        let engines = Engines::new(&args, members);
+        let engines = Engines::new(&args, members, clock.clone());
         let plane = fleet::plane(&args, &identity, Arc::new(Ear(placement_out.clone())))?;
         let channel = (placement_out.clone(), placement_in);
         start_placement(channel, handle.clone(), plane, engines, bridges.clone())?
@@ -105,7 +106,7 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
         tokio::spawn(access::accept(to_async(grpc)?, port, grpc_out));
         let service = SdkService { socket: identity.exchange_socket.clone() };
         let sdk = tokio::spawn(serve_sdk(service, sdk_in, stopping.clone()));
-        let service = ControlService { exchange: handle.clone(), bridges, identity };
+        let service = ControlService { exchange: handle.clone(), bridges, clock, identity };
         let grpc = tokio::spawn(serve_control(service, grpc_in, stopping));
         info!("TCP Server listening on {sdk_address}");
         info!("gRPC Server listening on {grpc_address}");

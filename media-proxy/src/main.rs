@@ -5,6 +5,7 @@ mod args;
 mod bridge;
 mod bridge_view;
 mod budget;
+mod clock_view;
 mod control_service;
 mod daemon;
 mod device;

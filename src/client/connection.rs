@@ -72,7 +72,7 @@ impl Connection {
                     metadata_size: config.metadata_size() as usize,
                     capacity: usize::from(config.queue_capacity),
                     live: options.delivery == Some(Delivery::Live),
-                    stall_time: options.stall_timeout,
+                    stall_time: config.stall_time(),
                     wait_for_receivers: options.wait_for_receivers as usize,
                     close_at_end: close_at_end.unwrap_or(false),
                     regions,

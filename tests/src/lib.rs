@@ -8,6 +8,7 @@ pub mod content;
 pub mod control;
 pub mod fleet;
 pub mod netns;
+pub mod pair;
 pub mod process;
 pub mod program;
 pub mod proxy;

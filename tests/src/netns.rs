@@ -19,7 +19,7 @@ fn hindrance() -> Option<String> {
     }
 }
 
-/// Hosts on one network. They and the network go when this is dropped.
+/// Hosts on one network, or several. They and the networks go when this is dropped.
 #[derive(Debug)]
 pub struct Net {
     hub: String,
@@ -33,6 +33,15 @@ impl Net {
     /// In continuous integration, if it is not possible; and if a command fails.
     #[must_use]
     pub fn new(hosts: usize) -> Option<Self> {
+        Self::with_networks(hosts, 1)
+    }
+
+    /// The same with several networks, which are joined nowhere: each host has eth0 with 10.77.0.N, eth1 with 10.78.0.N and so on.
+    ///
+    /// # Panics
+    /// As [`Net::new`].
+    #[must_use]
+    pub fn with_networks(hosts: usize, networks: usize) -> Option<Self> {
         if let Some(reason) = hindrance() {
             assert!(std::env::var_os("CI").is_none(), "{reason}");
             eprintln!("SKIPPED: {reason}");
@@ -45,19 +54,24 @@ impl Net {
         ip(&["netns", "add", &net.hub]);
         let hub = net.hub.clone();
         let on_hub = |args: &[&str]| ip(&[&["-n", &hub], args].concat());
-        on_hub(&["link", "add", "hub", "type", "bridge"]);
-        on_hub(&["link", "set", "hub", "up"]);
+        for network in 0..networks {
+            on_hub(&["link", "add", &format!("hub{network}"), "type", "bridge"]);
+            on_hub(&["link", "set", &format!("hub{network}"), "up"]);
+        }
         for number in 1..=hosts {
             let host = format!("{prefix}-{number}");
             ip(&["netns", "add", &host]);
             net.hosts.push(host.clone());
-            let port = format!("port{number}");
-            on_hub(&["link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &host]);
-            on_hub(&["link", "set", &port, "master", "hub", "up"]);
             let on_host = |args: &[&str]| ip(&[&["-n", &host], args].concat());
-            on_host(&["address", "add", &format!("10.77.0.{number}/24"), "dev", "eth0"]);
             on_host(&["link", "set", "lo", "up"]);
-            on_host(&["link", "set", "eth0", "up"]);
+            for network in 0..networks {
+                let (port, eth) = (format!("port{number}-{network}"), format!("eth{network}"));
+                on_hub(&["link", "add", &port, "type", "veth", "peer", &eth, "netns", &host]);
+                on_hub(&["link", "set", &port, "master", &format!("hub{network}"), "up"]);
+                let address = format!("10.{}.0.{number}/24", 77 + network);
+                on_host(&["address", "add", &address, "dev", &eth]);
+                on_host(&["link", "set", &eth, "up"]);
+            }
             on_host(&["route", "add", "224.0.0.0/4", "dev", "eth0"]);
         }
         Some(net)
@@ -77,6 +91,18 @@ impl Net {
         let mut command = self.command(host, name);
         command.args(args);
         Process::start(name, command, |_| false)
+    }
+
+    /// Runs a command on a host to its end, and returns what it writes.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn run(&self, host: usize, name: &str, args: &[&str]) -> String {
+        let Output { status, stdout, stderr } =
+            self.command(host, name).args(args).output().expect("ip");
+        let stderr = String::from_utf8_lossy(&stderr);
+        assert!(status.success(), "{name} {}: {stderr}", args.join(" "));
+        String::from_utf8_lossy(&stdout).into_owned()
     }
 
     /// Runs something of the test itself on a host: sockets that it opens stay there.

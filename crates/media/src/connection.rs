@@ -119,6 +119,19 @@ impl ConnectionConfig {
         self.max_metadata_size
     }
 
+    /// How long a source waits for one receiver before it stops counting it: [`Options::stall_timeout`], and for an ST 2110 stream at least
+    /// four frame periods. The network takes one frame each period and no more, however long that is.
+    pub fn stall_time(&self) -> Duration {
+        const PERIODS: u64 = 4;
+        let rate = match (&self.endpoint, &self.payload) {
+            (Endpoint::St2110(_), Payload::Video(video)) => Some(video.rate),
+            (Endpoint::St2110(_), Payload::Ancillary(ancillary)) => Some(ancillary.rate),
+            _ => None,
+        };
+        let least = rate.map_or(0, |rate| rate.period_ns().saturating_mul(PERIODS));
+        self.options.stall_timeout.max(Duration::from_nanos(least))
+    }
+
     /// The name under which the connections of one group find each other; see [`Endpoint::group_id`].
     pub fn group_id(&self) -> String {
         self.endpoint.group_id()

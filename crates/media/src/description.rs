@@ -33,7 +33,8 @@ pub struct Description {
     pub text: String,
     /// Part of the standard.
     pub transport: Transport,
-    /// As [`St2110::ip_addr`], for the kind of connection that is being made.
+    /// As [`St2110::ip_addr`], for the kind of connection that is being made. Unspecified where the sender is not told: the configuration
+    /// may name it.
     pub ip_addr: IpAddr,
     /// UDP port.
     pub port: u16,
@@ -87,7 +88,9 @@ impl Description {
             return same("connection", config.endpoint.kind(), "st2110");
         };
         same("connection.st2110.transport", stream.transport, self.transport)?;
-        same("connection.st2110.ipAddr", stream.ip_addr, self.ip_addr)?;
+        if !self.ip_addr.is_unspecified() {
+            same("connection.st2110.ipAddr", stream.ip_addr, self.ip_addr)?;
+        }
         same("connection.st2110.port", stream.port, self.port)?;
         same("connection.st2110.payloadType", stream.payload_type, self.payload_type)?;
         if let Some(filter) = self.mcast_sip_addr {

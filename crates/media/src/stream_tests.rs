@@ -23,6 +23,19 @@ fn refused(result: Result<ConnectionConfig, ConfigError>, kind: ConfigErrorKind,
 }
 
 #[test]
+fn a_source_waits_for_the_network() {
+    let time = |fps: &str, options: &str| {
+        let rest = format!(r#""payload": {{"video": {{"fps": {fps}}}}}, "options": {{{options}}}"#);
+        read(r#""ttl": 1"#, &rest).unwrap().stall_time().as_millis()
+    };
+    assert_eq!(time("60", ""), 100);
+    assert_eq!(time("25", ""), 160);
+    assert_eq!(time("2", ""), 2000);
+    assert_eq!(time("25", r#""stallTimeoutMilliseconds": 500"#), 500);
+    assert_eq!(time("25", r#""stallTimeoutMilliseconds": 1"#), 160);
+}
+
+#[test]
 fn every_field() {
     let config = read(
         r#""interfaceIpAddr": "10.0.0.2", "pacing": "wide", "packing": "bpm", "ttl": 1, "dscp": 46,

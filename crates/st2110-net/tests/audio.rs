@@ -2,15 +2,12 @@
 
 mod common;
 
-use std::{
-    net::{SocketAddr, UdpSocket},
-    sync::Arc,
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use common::{
     Hosts,
     frames::{Queue, Store, frame},
-    wait_for,
+    local_address, wait_for,
 };
 use media::{
     Ancillary, Audio, AudioFormat, FrameRate, PacketTime, PixelFormat, SampleRate, Tai, Transport,
@@ -29,10 +26,6 @@ use st2110_net::{
 };
 
 const P50: FrameRate = FrameRate { num: 50, den: 1 };
-
-fn local() -> SocketAddr {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
 
 fn origin(address: SocketAddr, payload_type: u8) -> Origin {
     Origin::new(vec![ReceiverOptions::new(address.ip(), address.port())], payload_type)
@@ -67,6 +60,19 @@ fn noise(seed: usize, len: usize) -> Vec<u8> {
     (0..len).map(|index| ((index + seed * 4099).wrapping_mul(2_654_435_761) >> 13) as u8).collect()
 }
 
+/// Hands buffers over with the times of samples without a gap, however late the busy host is with them.
+fn push_on_grid<'a>(
+    queue: &Queue,
+    engine: &Engine,
+    buffers: impl Iterator<Item = &'a [u8]>,
+    samples: u64,
+) {
+    let begin = engine.clock().now().as_nanos();
+    for (index, bytes) in (0..).zip(buffers) {
+        queue.push(bytes, Some(Tai::from_nanos(begin + pair_ns(index * samples))));
+    }
+}
+
 #[test]
 fn audio_is_exact_in_all_codings_and_packet_times() {
     use AudioFormat as F;
@@ -84,15 +90,14 @@ fn audio_is_exact_in_all_codings_and_packet_times() {
             transport,
             audio(channels, format, sent),
             audio(channels, format, received),
-            local(),
+            local_address(),
         );
         let (queue, store) = (Queue::default(), Store::default());
         let receiving = receiver.start(&engine, store.clone()).unwrap();
         let buffer = audio(channels, format, sent).packet_size().unwrap();
         let samples = noise(1, buffer * 160);
-        for bytes in samples.chunks(buffer) {
-            queue.push(bytes, None);
-        }
+        let step = u64::from(sent.samples_per_packet(SampleRate::Hz48000).unwrap());
+        push_on_grid(&queue, &engine, samples.chunks(buffer), step);
         let _sending = sender.start(&engine, queue.clone()).unwrap();
         let out = audio(channels, format, received).packet_size().unwrap();
         let count = samples.len() / out;
@@ -147,7 +152,7 @@ fn lost_audio_is_silent_repeated_or_dropped_and_counted() {
         let receiving = hosts.on(1, || receiver.start(&engine, store.clone()).unwrap());
         let _sending = hosts.on(0, || sender.start(&engine, queue.clone()).unwrap());
         let sent: Vec<Arc<[u8]>> = (0..105).map(|seed| noise(seed, 192).into()).collect();
-        sent.iter().for_each(|bytes| queue.push(bytes.clone(), None));
+        push_on_grid(&queue, &engine, sent.iter().map(|bytes| &bytes[..]), 48);
         let expected = if incomplete == Incomplete::Drop { 95 } else { 105 };
         wait_for("all buffers", || store.len() >= expected);
         let got = receiving.stats().get();
@@ -180,11 +185,11 @@ fn many_audio_streams_share_two_threads() {
     let form = audio(2, AudioFormat::PcmS24be, PacketTime::Ms1);
     let streams: Vec<_> = (0..40)
         .map(|seed| {
-            let (sender, receiver) = pair(Transport::St2110_30, form, form, local());
+            let (sender, receiver) = pair(Transport::St2110_30, form, form, local_address());
             let (queue, store) = (Queue::default(), Store::default());
             let receiving = receiver.start(&engine, store.clone()).unwrap();
             let samples = noise(seed, 288 * 100);
-            samples.chunks(288).for_each(|bytes| queue.push(bytes, None));
+            push_on_grid(&queue, &engine, samples.chunks(288), 48);
             let sending = sender.start(&engine, queue).unwrap();
             (sending, receiving, store, samples)
         })
@@ -226,7 +231,7 @@ fn blocks(fields: usize) -> Vec<Vec<u8>> {
 fn ancillary_data_are_exact() {
     let engine = Engine::new(EngineOptions::default());
     for (scan, fields) in [(media::Scan::Progressive, 1), (media::Scan::Interlaced, 2)] {
-        let address = local();
+        let address = local_address();
         let ancillary = Ancillary { rate: P50, scan };
         let sender = AncillarySender {
             ancillary,
@@ -264,7 +269,7 @@ fn ancillary_data_are_exact() {
 fn ancillary_data_ride_with_video() {
     let engine = Engine::new(EngineOptions::default());
     for scan in [Scan::Progressive, Scan::Interlaced] {
-        let (address, beside) = (local(), local());
+        let (address, beside) = (local_address(), local_address());
         let picture = Picture::new(WireFormat::YCBCR_422_10, 320, 180, scan).unwrap();
         let layout = FrameLayout::Mesh(PixelFormat::Yuv422p10le);
         let sender = VideoSender {

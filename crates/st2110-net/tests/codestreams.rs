@@ -2,15 +2,12 @@
 
 mod common;
 
-use std::{
-    net::{SocketAddr, UdpSocket},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use common::{
     Hosts,
     frames::{Queue, Store, frame},
-    wait_for,
+    local_address, wait_for,
 };
 use media::{FrameRate, PixelFormat, Scan, Tai};
 use st2110::{
@@ -28,10 +25,6 @@ use st2110_net::{
 
 const P50: FrameRate = FrameRate { num: 50, den: 1 };
 const LIMIT: usize = 200_000;
-
-fn local() -> SocketAddr {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
 
 /// A codestream that is right in its markers, and not a picture.
 fn codestream(slices: &[usize], fill: u8) -> Vec<u8> {
@@ -104,7 +97,7 @@ fn codestreams_are_exact_in_both_modes_and_all_scans() {
     let engine = Engine::new(EngineOptions::default());
     for mode in [PacketMode::Codestream, PacketMode::Slice] {
         for scan in [Scan::Progressive, Scan::Interlaced, Scan::Psf] {
-            let (sender, receiver) = pair(mode, scan, local());
+            let (sender, receiver) = pair(mode, scan, local_address());
             let (queue, store) = (Queue::default(), Store::default());
             let receiving = receiver.start(&engine, store.clone()).unwrap();
             let sending = sender.start(&engine, queue.clone()).unwrap();
@@ -181,7 +174,7 @@ fn lost_packets_of_a_codestream() {
 #[test]
 fn a_received_stream_is_judged() {
     let engine = Engine::new(EngineOptions::default());
-    let address = local();
+    let address = local_address();
     let picture =
         Picture::new(WireFormat::YCBCR_422_10, 640, 360, st2110::video::Scan::Progressive).unwrap();
     let layout = FrameLayout::Mesh(PixelFormat::Yuv422p10le);

@@ -3,7 +3,7 @@
 use super::engine::{Alarm, Bridge, Engine};
 use super::members::Members;
 use super::rdma::Wires;
-use super::st2110::Network;
+use super::st2110::{HostClock, Network};
 use crate::args::Args;
 use mesh_agent::topology::{BridgeLink, BridgeSpec};
 use std::sync::Arc;
@@ -15,9 +15,9 @@ pub(crate) struct Engines {
 }
 
 impl Engines {
-    pub(crate) fn new(args: &Args, members: Arc<Members>) -> Self {
+    pub(crate) fn new(args: &Args, members: Arc<Members>, clock: HostClock) -> Self {
         let wires = Wires::new(args, Arc::clone(&members));
-        Self { network: Network::new(args, members), wires }
+        Self { network: Network::new(args, members, clock), wires }
     }
 }
 

@@ -15,4 +15,5 @@ pub(crate) use engine::{Engine, Event};
 pub(crate) use engines::Engines;
 pub(crate) use manager::Manager;
 pub(crate) use members::Members;
+pub(crate) use st2110::HostClock;
 pub(crate) use status::{Phase, Row, Table};

@@ -16,7 +16,7 @@ use rustix::{
 
 use super::{
     clock::{SharedClock, ahead_of_realtime, sleep_until},
-    guard::Guard,
+    guard::{Guard, RECEIVING_WINDOW},
     pool::Start,
     sending::{Command, Over, discard},
 };
@@ -99,7 +99,7 @@ pub(super) fn run(clock: SharedClock, gather: Duration, start: Start<dyn Receive
             return log::error!("an ST 2110 receiving thread cannot start: epoll: {error}");
         }
     };
-    let mut guard = Guard::new(priority, clock.now());
+    let mut guard = Guard::new(priority, RECEIVING_WINDOW, clock.now());
     let (tasks, batch) = (HashMap::new(), Batch::new());
     let mut thread =
         Thread { clock, gather, epoll, tasks, batch, more: Vec::new(), due: Vec::new() };

@@ -12,7 +12,7 @@ use media::Tai;
 
 use super::{
     clock::{SharedClock, sleep_until},
-    guard::Guard,
+    guard::{Guard, SENDING_WINDOW},
     pool::Start,
 };
 
@@ -65,7 +65,7 @@ struct Thread {
 /// Runs until the other end of the commands is dropped.
 pub(super) fn run(clock: SharedClock, start: Start<dyn SendTask>) {
     let Start { priority, commands, .. } = start;
-    let mut guard = Guard::new(priority, clock.now());
+    let mut guard = Guard::new(priority, SENDING_WINDOW, clock.now());
     let mut thread =
         Thread { clock, tasks: HashMap::new(), due: BinaryHeap::new(), last: Tai::default() };
     loop {

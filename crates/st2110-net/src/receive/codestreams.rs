@@ -74,6 +74,7 @@ impl CodestreamReceiver {
             frames: Frames {
                 sink,
                 times: Times { clock, frames: Some(FrameClock::frames(self.rate)) },
+                open: limits.open,
                 window: FrameWindow::new(limits),
                 mode: self.mode,
                 fields,
@@ -108,6 +109,8 @@ struct Frames<S: FrameSink> {
     sink: S,
     times: Times,
     window: FrameWindow<Filling>,
+    /// Frames that may be open.
+    open: usize,
     mode: PacketMode,
     fields: usize,
     limit: usize,
@@ -232,7 +235,6 @@ impl<S: FrameSink> ReceiveTask for Codestreams<S> {
     }
 
     fn receive(&mut self, path: usize, batch: &mut Batch, moment: Moment) -> Outcome {
-        let single = self.intake.sockets().len() == 1;
         let (frames, rider) = (&mut self.frames, &mut self.rider);
         if let (Some(path), Some(rider)) =
             (path.checked_sub(self.intake.sockets().len()), rider.as_mut())
@@ -242,8 +244,11 @@ impl<S: FrameSink> ReceiveTask for Codestreams<S> {
         let mut goes_on = true;
         let outcome = self.intake.receive(path, batch, moment, |packet| {
             let fits = frames.packet(packet);
-            // With two paths, what came earlier on the other one may not have been read yet: see the session of pictures.
-            let by = if single { packet.at } else { Tai::default() };
+            // As early as possible: the slot of a finished frame may be the one that the next frame needs. But what came earlier on the
+            // other path may not have been read yet, so that frames are finished by the time up to which both have been. If too many
+            // are open, because one path is silent while much is read of the other, the oldest has to go.
+            let crowded = frames.window.len() > frames.open;
+            let by = if crowded { packet.at } else { packet.read };
             if frames.window.deadline().is_some_and(|deadline| deadline <= by) {
                 goes_on &= frames.deliver(by, rider);
             }

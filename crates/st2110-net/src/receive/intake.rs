@@ -25,6 +25,8 @@ pub(super) struct Packet<'a> {
     pub(super) at: Tai,
     /// The sender has started again: packets before this have nothing to do with it.
     pub(super) restart: bool,
+    /// Up to then all paths have been read: what has not come by then is late.
+    pub(super) read: Tai,
 }
 
 /// Sockets of a stream, and what of their packets is used.
@@ -37,6 +39,8 @@ pub(super) struct Intake {
     merge: Merge,
     /// One for each path.
     judges: Vec<Judge>,
+    /// Up to when each path has been read.
+    read: Vec<Tai>,
     published: Tai,
     stats: Arc<ReceiveStats>,
 }
@@ -79,6 +83,7 @@ impl Intake {
             width,
             merge: Merge::new(width, origin.skew, rate),
             judges: vec![judge.clone(); origin.paths.len()],
+            read: vec![Tai::default(); origin.paths.len()],
             published: Tai::default(),
         })
     }
@@ -126,6 +131,7 @@ impl Intake {
                 continue;
             }
             let at = moment.of(bundle.realtime());
+            self.read[path] = self.read[path].max(at);
             for datagram in bundle.datagrams() {
                 self.datagram(path, datagram, at, &mut each);
             }
@@ -164,9 +170,10 @@ impl Intake {
         };
         match self.merge.packet(path, at, header.ssrc, number) {
             Use::First { restart, .. } => {
+                let read = self.read.iter().copied().min().unwrap_or(at);
                 counters.packets.add(1);
                 counters.bytes.add(datagram.len() as u64);
-                if !each(&Packet { header, payload, at, restart }) {
+                if !each(&Packet { header, payload, at, restart, read }) {
                     counters.other_format.add(1);
                 }
             }

@@ -76,6 +76,7 @@ impl VideoReceiver {
                 sink,
                 times: Times { clock, frames: Some(FrameClock::frames(self.rate)) },
                 depacketiser,
+                open: limits.open,
                 window: FrameWindow::new(limits),
                 spare: Vec::new(),
                 incomplete: self.incomplete,
@@ -124,6 +125,8 @@ struct Frames<S: FrameSink> {
     times: Times,
     depacketiser: Depacketiser,
     window: FrameWindow<Filling<S::Slot>>,
+    /// Frames that may be open.
+    open: usize,
     /// Records that are not in use.
     spare: Vec<Arrival>,
     incomplete: Incomplete,
@@ -256,13 +259,14 @@ impl<S: FrameSink> ReceiveTask for Pictures<S> {
         {
             return rider.receive(path, batch, moment);
         }
-        let single = self.intake.sockets().len() == 1;
         let mut goes_on = true;
         let outcome = self.intake.receive(path, batch, moment, |packet| {
             let fits = frames.packet(packet);
-            // As early as possible: the slot of a finished frame may be the one that the next frame needs. With two paths, what came
-            // earlier on the other one may not have been read yet, so that only complete frames are finished here.
-            let by = if single { packet.at } else { Tai::default() };
+            // As early as possible: the slot of a finished frame may be the one that the next frame needs. But what came earlier on the
+            // other path may not have been read yet, so that frames are finished by the time up to which both have been. If too many
+            // are open, because one path is silent while much is read of the other, the oldest has to go.
+            let crowded = frames.window.len() > frames.open;
+            let by = if crowded { packet.at } else { packet.read };
             if frames.window.deadline().is_some_and(|deadline| deadline <= by) {
                 goes_on &= frames.deliver(by);
             }

@@ -6,6 +6,7 @@ pub(crate) mod frames;
 use std::{
     fs::File,
     io::Write as _,
+    net::SocketAddr,
     os::fd::AsFd as _,
     process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -145,6 +146,14 @@ fn ip(arguments: &[&str]) {
         "ip {arguments:?}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+/// An address of this host that no other test has, at a port that the kernel gives to nobody of its own accord.
+pub(crate) fn local_address() -> SocketAddr {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    SocketAddr::from(([127, high.max(1), low, u8::try_from(number).unwrap()], 20_000))
 }
 
 /// Waits for a condition, at most ten seconds.

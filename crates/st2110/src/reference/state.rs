@@ -67,6 +67,17 @@ pub enum TaiSource {
     },
 }
 
+impl fmt::Display for TaiSource {
+    /// For people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hardware { index } => write!(f, "the hardware clock /dev/ptp{index}"),
+            Self::Kernel { offset } => write!(f, "CLOCK_TAI, {offset} s ahead of UTC"),
+            Self::Assumed { offset } => write!(f, "UTC and an assumed offset of {offset} s"),
+        }
+    }
+}
+
 /// Something about the time that an operator should know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClockWarning {

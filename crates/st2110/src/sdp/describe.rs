@@ -5,6 +5,8 @@ use media::{
     SampleRate, Sampling, SecondPath, Transport, Video, WireFormat,
 };
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use super::document::Document;
 use super::{Essence, Picture, SdpError, Stream, packet_time};
 use crate::audio::Coding;
@@ -28,7 +30,9 @@ fn refused(error: &SdpError) -> ConfigError {
 ///
 /// Ancillary streams beside a video stream are left out: `connection.st2110.ancillary` says whether they are wanted.
 ///
-/// A receiver of a unicast stream listens at the address of `c=` and expects the sender that the source filter names, or else `o=`.
+/// A receiver of a unicast stream listens at the address of `c=` and expects the sender that the source filter names, or else `o=`. FFmpeg
+/// writes 127.0.0.1 there whoever it is, which says nothing about a stream that goes elsewhere: then the sender is unspecified, and any
+/// will do unless the configuration names one.
 ///
 /// # Errors
 /// Invalid, with the line of the description: it cannot be read, or has no stream or several that are not copies of each other.
@@ -46,7 +50,15 @@ pub fn describe(text: &str, role: Role) -> Result<Description, ConfigError> {
             Role::Source => (leg.destination, None, None),
             Role::Receiver if leg.destination.is_multicast() => (leg.destination, leg.source, None),
             Role::Receiver => {
-                let sender = leg.source.or(origin).unwrap_or(leg.destination);
+                let anybody = match leg.destination {
+                    IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+                    IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+                };
+                let told = origin.filter(|it| {
+                    it.is_ipv4() == leg.destination.is_ipv4()
+                        && (!it.is_loopback() || leg.destination.is_loopback())
+                });
+                let sender = leg.source.or(told).unwrap_or(anybody);
                 let own = Some(leg.destination).filter(|own| !own.is_unspecified());
                 (sender, None, own)
             }
@@ -128,9 +140,9 @@ pub(super) fn duplicates(document: &Document, first: &Stream, second: &Stream) -
 }
 
 /// The address of `o=`, if it is one of a host.
-fn origin(document: &Document) -> Option<std::net::IpAddr> {
+fn origin(document: &Document) -> Option<IpAddr> {
     let text = document.session.line('o')?.value.split_ascii_whitespace().nth(5)?.parse().ok()?;
-    Some(text).filter(|ip: &std::net::IpAddr| !ip.is_unspecified() && !ip.is_multicast())
+    Some(text).filter(|ip: &IpAddr| !ip.is_unspecified() && !ip.is_multicast())
 }
 
 /// The frame rate: of the parameters, or of `a=framerate`, which GStreamer's descriptions have.

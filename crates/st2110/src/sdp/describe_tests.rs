@@ -48,8 +48,14 @@ fn what_others_write() {
     let video = describe(FFMPEG_VIDEO, Role::Receiver).unwrap();
     assert_eq!((video.rate, video.port, video.payload_type), (None, 25004, 96));
     assert_eq!(video.interface_ip_addr.unwrap().to_string(), "127.0.0.1");
+    assert_eq!(video.ip_addr.to_string(), "127.0.0.1");
     let Payload::Video(picture) = video.payload else { panic!("{video:?}") };
     assert_eq!(picture.scan, Scan::Interlaced);
+    // Its o= is 127.0.0.1 always.
+    let elsewhere = FFMPEG_VIDEO.replace("c=IN IP4 127.0.0.1", "c=IN IP4 10.0.0.2");
+    let elsewhere = describe(&elsewhere, Role::Receiver).unwrap();
+    assert_eq!(elsewhere.interface_ip_addr.unwrap().to_string(), "10.0.0.2");
+    assert!(elsewhere.ip_addr.is_unspecified());
     let audio = describe(FFMPEG_AUDIO, Role::Receiver).unwrap();
     assert_eq!((audio.transport, audio.ttl), (Transport::St2110_30, Some(3)));
     let fixed = describe(FFMPEG_STATIC, Role::Receiver).unwrap();

@@ -1,10 +1,9 @@
 //! Session descriptions of the streams of bridges.
 
-use super::mac;
 use super::stream::Stream;
+use super::{clock, mac};
 use log::debug;
 use st2110::pacing::SenderType;
-use st2110::reference::ReferenceClock;
 use st2110::sdp::{Colour, Sender, compose};
 use st2110_net::socket::Interface;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -32,7 +31,7 @@ pub(super) fn of_sender(
         name: stream.config.group_id(),
         address,
         second_address: second,
-        clock: reference(address),
+        clock: clock::of_host(mac::of_interface_with(address)).reference,
         pacing: match pacing {
             SenderType::Narrow => media::Pacing::Narrow,
             SenderType::NarrowLinear => media::Pacing::Linear,
@@ -46,21 +45,6 @@ pub(super) fn of_sender(
 /// Of a stream that comes from elsewhere: the description that was given for it.
 pub(super) fn of_receiver(stream: &Stream) -> Option<String> {
     stream.endpoint.sdp.clone()
-}
-
-/// What this host's clock follows, as far as the kernel says: TAI, if a daemon steers it and has set the TAI offset.
-fn reference(address: IpAddr) -> ReferenceClock {
-    // SAFETY: a structure of integers, for which zeroes mean: change nothing.
-    let mut time: libc::timex = unsafe { std::mem::zeroed() };
-    // SAFETY: the kernel fills in the structure, and changes nothing.
-    let result = unsafe { libc::adjtimex(&raw mut time) };
-    let steered = result != -1 && time.status & libc::STA_UNSYNC == 0;
-    if steered && time.tai != 0 {
-        ReferenceClock::traceable()
-    } else {
-        // The sender's own clock (ST 2110-10 §8.2). On an interface without hardware nobody else can receive the stream.
-        ReferenceClock::LocalMac(mac::of_interface_with(address).unwrap_or_default())
-    }
 }
 
 /// The address from which this host would send there.

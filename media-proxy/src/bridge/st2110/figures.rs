@@ -1,5 +1,6 @@
 //! What sessions count, by name.
 
+use super::judgement;
 use crate::bridge::status::Figures;
 use st2110_net::receive::ReceiveStats;
 use st2110_net::send::SendStats;
@@ -143,6 +144,7 @@ impl Figures for Receiving {
                 [path.received, path.lost, path.reordered, path.duplicates, path.socket_drops];
             counters.extend(names.into_iter().zip(counts));
         }
+        counters.extend(judgement::counters(&self.stats.analyses()));
         if let Some(rider) = &self.rider {
             let rider = rider.get();
             counters.push(("ancillary_packets", rider.packets));
@@ -152,7 +154,7 @@ impl Figures for Receiving {
     }
 
     fn measurements(&self) -> Vec<(&'static str, f64)> {
-        Vec::new()
+        judgement::measurements(&self.stats.analyses())
     }
 
     fn sdp(&self) -> Option<String> {

@@ -3,6 +3,7 @@
 //! An egress bridge gives frames straight from the ring's slots to the engine of `st2110-net`, which packetises them; an ingress
 //! bridge has packets placed straight into the slots of its own ring.
 
+mod clock;
 mod description;
 mod egress;
 mod feed;
@@ -10,12 +11,15 @@ mod figures;
 mod identities;
 mod ingress;
 mod interface;
+mod judgement;
 mod mac;
 mod paths;
 mod regions;
 mod session;
 mod sink;
 mod stream;
+
+pub(crate) use clock::HostClock;
 
 use super::engine::{Alarm, Bridge};
 use super::members::Members;
@@ -30,14 +34,15 @@ pub(crate) struct Network {
     members: Arc<Members>,
     interface: interface::Choice,
     identities: Arc<identities::Identities>,
+    clock: HostClock,
     /// Made with the first bridge.
     engine: OnceLock<Engine>,
 }
 
 impl Network {
-    pub(crate) fn new(args: &Args, members: Arc<Members>) -> Self {
+    pub(crate) fn new(args: &Args, members: Arc<Members>, clock: HostClock) -> Self {
         let interface = interface::Choice::new(args.device.clone(), args.st2110_ip);
-        Self { members, interface, identities: Arc::default(), engine: OnceLock::new() }
+        Self { members, interface, identities: Arc::default(), clock, engine: OnceLock::new() }
     }
 
     /// Starts a bridge.
@@ -48,6 +53,7 @@ impl Network {
         let engine = self.engine.get_or_init(|| Engine::new(EngineOptions::default()));
         let stream = stream::Stream::of(&spec.config)?;
         let interface: &Interface = self.interface.get();
+        self.clock.announce(interface);
         Ok(match spec.direction {
             Direction::Egress => {
                 let identities = Arc::clone(&self.identities);

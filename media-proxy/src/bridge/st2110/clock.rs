@@ -1,0 +1,70 @@
+//! The host's clock, which all streams follow.
+
+use super::mac;
+use log::{info, warn};
+use st2110::reference::{ClockState, Discipline, ReferenceClock};
+use st2110_net::host_time::{interface_mac, read_clocks};
+use st2110_net::socket::Interface;
+use std::sync::{Arc, OnceLock};
+
+/// The host's clock, for the streams and for those who ask about it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HostClock {
+    /// Where streams go that name no interface; known with the first of them.
+    interface: Arc<OnceLock<Interface>>,
+}
+
+impl HostClock {
+    /// The first stream starts, on this interface. Logs what is wrong with the clock.
+    pub(super) fn announce(&self, interface: &Interface) {
+        if self.interface.set(interface.clone()).is_err() {
+            return;
+        }
+        let state = self.state();
+        info!("ST 2110 follows {}", state.source);
+        for warning in &state.warnings {
+            warn!("time: {warning}");
+        }
+    }
+
+    /// The state at present. The reference is the one of streams that name no interface: a MAC address of zeroes where it depends on
+    /// their routes, or is not known before the first stream.
+    pub(crate) fn state(&self) -> ClockState {
+        let mac = match self.interface.get() {
+            Some(Interface::Address(address)) => mac::of_interface_with(*address),
+            Some(Interface::Name(name)) => interface_mac(name),
+            Some(Interface::Any) | None => None,
+        };
+        of_host(mac)
+    }
+}
+
+/// The state of the clock of streams that leave by the interface with this hardware address.
+pub(super) fn of_host(mac: Option<[u8; 6]>) -> ClockState {
+    // Without hardware of its own, as on the loopback interface, nobody else can receive the stream.
+    let mut readings = read_clocks(None, None, mac.unwrap_or_default());
+    // TAI, as far as the kernel says, if a daemon steers its clock and has set the TAI offset. Otherwise it is the sender's own
+    // clock (ST 2110-10 §8.2).
+    let steered = matches!(readings.discipline, Discipline::Steered { .. });
+    if steered && readings.kernel_offset != 0 {
+        readings.reference = Some(ReferenceClock::traceable());
+    }
+    ClockState::new(readings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn before_the_first_stream_no_interface_is_known() {
+        let clock = HostClock::default();
+        let unnamed = |clock: &HostClock| match clock.state().reference {
+            ReferenceClock::LocalMac(mac) => mac == [0; 6],
+            reference => reference == ReferenceClock::traceable(),
+        };
+        assert!(unnamed(&clock));
+        clock.announce(&Interface::Address([127, 0, 0, 1].into()));
+        assert!(unnamed(&clock), "the loopback interface has no address");
+    }
+}

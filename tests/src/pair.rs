@@ -1,0 +1,73 @@
+//! Two hosts with a proxy each, for streams from one to the other.
+
+use crate::netns::Net;
+use crate::proxy::Proxy;
+use crate::run::Run;
+use crate::wait;
+use mcm_dp::client::Client;
+use proto::control::Bridge;
+use std::sync::Arc;
+
+/// Two hosts with a proxy each: `a` on host 1, `b` on host 2. Their interfaces are eth0, and more if there are more networks.
+#[derive(Debug)]
+pub struct Pair {
+    /// A program of each proxy, in this process. They stay as long as the hosts: with a client its connections end.
+    pub programs: [Arc<Client>; 2],
+    /// The proxy on host 1, which is 10.77.0.1.
+    pub a: Proxy,
+    /// The proxy on host 2, which is 10.77.0.2.
+    pub b: Proxy,
+    /// The hosts, and maybe more of them.
+    pub net: Net,
+    /// A directory for each proxy.
+    pub runs: [Run; 2],
+}
+
+impl Pair {
+    /// Proxies on the first two of so many hosts on so many networks; see [`Net::with_networks`] for `None`.
+    #[must_use]
+    pub fn new(hosts: usize, networks: usize) -> Option<Self> {
+        let net = Net::with_networks(hosts, networks)?;
+        let runs = [Run::new(), Run::new()];
+        let a = net.proxy(1, &runs[0], &["-i", "10.77.0.1"]);
+        let b = net.proxy(2, &runs[1], &["-i", "10.77.0.2"]);
+        let programs = [a.client(), b.client()];
+        Some(Self { programs, a, b, net, runs })
+    }
+
+    /// The bridges of a host.
+    #[must_use]
+    pub fn bridges(&self, host: usize) -> Vec<Bridge> {
+        let proxy = if host == 1 { &self.a } else { &self.b };
+        self.net.on(host, || proxy.control().bridges())
+    }
+
+    /// A counter of the one bridge of a host for a port.
+    ///
+    /// # Panics
+    /// If there is no such bridge, or it has no such counter.
+    #[must_use]
+    pub fn counter(&self, host: usize, port: u16, name: &str) -> u64 {
+        let bridges = self.bridges(host);
+        let end = format!(":{port}");
+        let bridge = bridges.iter().find(|bridge| bridge.remote.ends_with(&end));
+        let bridge = bridge.unwrap_or_else(|| panic!("no bridge for port {port}: {bridges:?}"));
+        let value = bridge.counters.get(name);
+        *value.unwrap_or_else(|| panic!("no counter {name}: {bridge:?}"))
+    }
+
+    /// Waits until a counter has this value.
+    #[track_caller]
+    pub fn until_counter(&self, host: usize, port: u16, name: &str, value: u64) {
+        let mut last = 0;
+        let start = std::time::Instant::now();
+        while last != value {
+            last = self.counter(host, port, name);
+            assert!(
+                start.elapsed() < wait::DEADLINE || last == value,
+                "{name} is {last} and not {value}: {:?}",
+                self.bridges(host)
+            );
+        }
+    }
+}

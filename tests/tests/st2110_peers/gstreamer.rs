@@ -1,0 +1,220 @@
+//! GStreamer. Its launcher neither writes nor reads descriptions: the fields of ours become its capabilities.
+
+use crate::noise::{self, Noise};
+use crate::sound::{self, Sound};
+use crate::video::{self, LARGE, SMALL, Sender, Video};
+use crate::{hosts, shape};
+use mcm_tests::pair::Pair;
+use mcm_tests::process::Process;
+use mcm_tests::wait;
+use media::{AudioFormat, PixelFormat, Scan};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Its UYVP is what stands in packets, and UYVY is the same for 8 bits.
+const FORMATS: [PixelFormat; 2] = [PixelFormat::Yuv422p10Rfc4175, PixelFormat::Uyvy422];
+
+const PROGRAM: &str = "gst-launch-1.0";
+
+fn start(pair: &Pair, host: usize, pipeline: &str) -> Process {
+    let args: Vec<_> = ["-q"].into_iter().chain(pipeline.split_ascii_whitespace()).collect();
+    pair.net.start(host, PROGRAM, &args)
+}
+
+fn sink(destination: &str, port: u16) -> String {
+    format!("udpsink host={destination} port={port} multicast-iface=eth0 buffer-size=4194304")
+}
+
+fn fields(destination: &str, port: u16, transport: &str, multicast: bool) -> Value {
+    // A receiver of a unicast stream names its sender.
+    let from = if multicast { destination } else { "10.77.0.1" };
+    json!({ "ipAddr": from, "port": port, "transport": transport, "payloadType": 96 })
+}
+
+fn receive(cases: &[Video]) {
+    const FRAMES: usize = 6;
+    let Some(pair) = hosts(PROGRAM) else { return };
+    shape(&pair);
+    let file = pair.runs[0].outside().join("frames");
+    for case in cases {
+        let noise = case.noise();
+        noise.write(&file, FRAMES);
+        let stream = fields(case.destination(), case.port, "st2110-20", case.multicast);
+        let receiver = case.receiver(&pair, stream);
+        let (width, height) = case.size;
+        let format = if case.format == PixelFormat::Uyvy422 { "uyvy" } else { "uyvp" };
+        let interlaced = case.scan == Scan::Interlaced;
+        let pipeline = format!(
+            "filesrc location={} ! rawvideoparse format={format} width={width} height={height} \
+             framerate={}/1 interlaced={interlaced} top-field-first=true ! \
+             rtpvrawpay mtu=1460 pt=96 ! {}",
+            file.display(),
+            case.rate(),
+            sink(case.destination(), case.port)
+        );
+        let mut sender = start(&pair, 1, &pipeline);
+        // The first frame shows how it numbers the lines of fields, and is lost.
+        let first = usize::from(interlaced);
+        video::take(&receiver, &noise, first..FRAMES);
+        assert!(sender.wait().success(), "{}", sender.output());
+        println!("{case:?}: exact");
+    }
+}
+
+/// The capabilities that a description amounts to, as GStreamer's own reader of descriptions would have it.
+fn caps(sdp: &str) -> String {
+    let line = |start: &str| sdp.lines().find_map(|line| line.trim().strip_prefix(start));
+    let (_, mapping) = line("a=rtpmap:").and_then(|it| it.split_once(' ')).expect("a=rtpmap");
+    let mut mapping = mapping.split('/');
+    let (name, clock) = (mapping.next().unwrap(), mapping.next().expect("a clock rate"));
+    let name = name.to_uppercase();
+    let media = if name == "RAW" { "video" } else { "audio" };
+    let mut caps =
+        format!("caps=application/x-rtp,media={media},clock-rate={clock},encoding-name={name}");
+    if media == "audio" {
+        caps += &format!(",channels={}", mapping.next().unwrap_or("1"));
+        return caps;
+    }
+    let (_, parameters) = line("a=fmtp:").and_then(|it| it.split_once(' ')).expect("a=fmtp");
+    for parameter in parameters.split(';') {
+        if let Some((key, value)) = parameter.trim().split_once('=')
+            && ["sampling", "depth", "width", "height"].contains(&key)
+        {
+            caps += &format!(",{key}=(string){value}");
+        }
+    }
+    caps
+}
+
+/// Lets GStreamer write what it receives until it is enough.
+fn written(pair: &Pair, address: &str, caps: &str, depay: &str, enough: usize) -> Vec<u8> {
+    let file = pair.runs[1].outside().join("written");
+    let pipeline = format!(
+        "udpsrc {address} multicast-iface=eth0 buffer-size=4194304 {caps} ! {depay} ! \
+         filesink buffer-mode=unbuffered location={}",
+        file.display()
+    );
+    let mut receiver = start(pair, 2, &pipeline);
+    let len = |file: &Path| file.metadata().map_or(0, |metadata| metadata.len());
+    wait::until("GStreamer has written enough", || {
+        assert!(!receiver.has_ended(), "{}", receiver.output());
+        len(&file) >= enough as u64
+    });
+    receiver.kill();
+    let bytes = std::fs::read(&file).expect("what was written");
+    std::fs::remove_file(&file).expect("the file");
+    bytes
+}
+
+fn address(destination: &str, port: u16, multicast: bool) -> String {
+    let group = if multicast { format!("address={destination} ") } else { String::new() };
+    format!("{group}port={port}")
+}
+
+fn send(cases: &[Video]) {
+    // It may begin in the middle of a frame, and lose packets on a busy machine.
+    const FRAMES: usize = 10;
+    const ROW: usize = 5;
+    let Some(pair) = hosts(PROGRAM) else { return };
+    for case in cases {
+        let noise = Arc::new(case.noise());
+        let source = case.source(&pair);
+        let sdp = case.sdp(&pair);
+        let sender = Sender::start(source, Arc::clone(&noise));
+        let address = address(case.destination(), case.port, case.multicast);
+        let enough = FRAMES * noise.frame_size();
+        let written = written(&pair, &address, &caps(&sdp), "rtpvrawdepay", enough);
+        let bridges = pair.bridges(1);
+        drop(sender);
+        let frames = noise.frames(&written);
+        let row = noise::longest_row(&frames);
+        let place = pair.net.run(2, "cat", &["/proc/net/snmp"]);
+        assert!(row >= ROW, "{case:?}: {frames:?}\n{sdp}\n{bridges:?}\n{place}");
+        println!("{case:?}: {row} of {FRAMES} exact");
+    }
+}
+
+#[test]
+fn small_video_from_gstreamer() {
+    receive(&video::cases(SMALL, &FORMATS, &[Scan::Progressive, Scan::Interlaced]));
+}
+
+#[test]
+fn small_video_to_gstreamer() {
+    send(&video::cases(SMALL, &FORMATS, &[Scan::Progressive]));
+}
+
+/// Of each format one, and both kinds of addresses.
+fn some_large() -> Vec<Video> {
+    let mut cases = video::cases(LARGE, &FORMATS, &[Scan::Progressive]);
+    cases.retain(|case| case.multicast == (case.format == PixelFormat::Uyvy422));
+    cases
+}
+
+#[test]
+fn large_video_from_gstreamer() {
+    receive(&some_large());
+}
+
+#[test]
+fn large_video_to_gstreamer() {
+    send(&some_large());
+}
+
+#[test]
+#[ignore = "slow: scripts/ci-slow.sh"]
+fn all_large_video_from_gstreamer() {
+    receive(&video::cases(LARGE, &FORMATS, &[Scan::Progressive, Scan::Interlaced]));
+}
+
+#[test]
+#[ignore = "slow: scripts/ci-slow.sh"]
+fn all_large_video_to_gstreamer() {
+    send(&video::cases(LARGE, &FORMATS, &[Scan::Progressive]));
+}
+
+fn names(sound: &Sound) -> (&'static str, &'static str) {
+    if sound.format == AudioFormat::PcmS16be { ("s16be", "L16") } else { ("s24be", "L24") }
+}
+
+#[test]
+fn audio_from_gstreamer() {
+    let Some(pair) = hosts(PROGRAM) else { return };
+    let file = pair.runs[0].outside().join("samples");
+    let noise = Noise::octets(sound::SECOND);
+    noise.write(&file, 1);
+    for case in sound::cases() {
+        let stream = fields(case.destination(), case.port, "st2110-30", case.multicast);
+        let receiver = case.receiver(&pair, stream);
+        let (sample, name) = names(&case);
+        let pipeline = format!(
+            "filesrc location={} ! rawaudioparse format=pcm pcm-format={sample} sample-rate=48000 \
+             num-channels={} ! rtp{name}pay max-ptime=1000000 min-ptime=1000000 pt=96 ! {}",
+            file.display(),
+            case.channels,
+            sink(case.destination(), case.port)
+        );
+        let _sender = start(&pair, 1, &pipeline);
+        case.take(&receiver, noise.frame(0));
+        println!("{case:?}: exact");
+    }
+}
+
+#[test]
+fn audio_to_gstreamer() {
+    let Some(pair) = hosts(PROGRAM) else { return };
+    for case in sound::cases() {
+        let samples = Arc::new(Noise::octets(sound::SECOND));
+        let source = case.source(&pair);
+        let sdp = pair.net.on(1, || pair.a.control().sdp(&case.group())).unwrap();
+        let sender = case.send(source, Arc::clone(&samples));
+        let (_, name) = names(&case);
+        let address = address(case.destination(), case.port, case.multicast);
+        let depay = format!("rtp{name}depay");
+        let written = written(&pair, &address, &caps(&sdp), &depay, sound::SECOND / 3);
+        drop(sender);
+        case.check(&written, samples.frame(0));
+        println!("{case:?}: exact");
+    }
+}

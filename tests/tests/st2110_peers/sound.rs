@@ -1,0 +1,143 @@
+//! Streams of audio, and our end of them.
+
+use crate::noise::Noise;
+use crate::video::connect;
+use mcm_dp::client::{Connection, Direction, Timeout};
+use mcm_tests::pair::Pair;
+use mcm_tests::wait;
+use media::AudioFormat;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::JoinHandle;
+
+/// Bytes of noise that are sent: whole samples and whole buffers of each case, a second of the largest.
+pub(crate) const SECOND: usize = 1000 * 48 * 2 * 3;
+
+/// Audio with 48 kHz from host 1 to host 2.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sound {
+    pub(crate) format: AudioFormat,
+    pub(crate) channels: usize,
+    pub(crate) multicast: bool,
+    pub(crate) port: u16,
+}
+
+pub(crate) fn cases() -> [Sound; 4] {
+    let case = |format, channels, multicast, port| Sound { format, channels, multicast, port };
+    [
+        case(AudioFormat::PcmS24be, 2, true, 5100),
+        case(AudioFormat::PcmS24be, 1, false, 5102),
+        case(AudioFormat::PcmS16be, 2, false, 5104),
+        case(AudioFormat::PcmS16be, 2, true, 5106),
+    ]
+}
+
+impl Sound {
+    pub(crate) fn destination(&self) -> &'static str {
+        if self.multicast { "239.77.0.2" } else { "10.77.0.2" }
+    }
+
+    pub(crate) fn group(&self) -> String {
+        format!("{}:{}", self.destination(), self.port)
+    }
+
+    /// Bytes of a sample of all channels.
+    fn unit(&self) -> usize {
+        self.channels * if self.format == AudioFormat::PcmS16be { 2 } else { 3 }
+    }
+
+    fn config(&self, stream: &Value) -> Value {
+        json!({
+            "connection": { "st2110": stream },
+            "payload": { "audio": {
+                "channels": self.channels, "sampleRate": 48000, "format": self.format.name(),
+                "packetTime": "1ms",
+            }},
+            "bufferQueueCapacity": 128,
+        })
+    }
+
+    /// Sends it from host 1.
+    pub(crate) fn source(&self, pair: &Pair) -> Arc<Connection> {
+        let stream = json!({
+            "ipAddr": self.destination(), "port": self.port, "transport": "st2110-30",
+            "payloadType": 97,
+        });
+        connect(&pair.programs[0], Direction::Send, &self.config(&stream))
+    }
+
+    /// Receives it on host 2 from host 1 alone, by what this says of it.
+    pub(crate) fn receiver(&self, pair: &Pair, mut stream: Value) -> Arc<Connection> {
+        if self.multicast {
+            stream["multicastSourceIpAddr"] = json!("10.77.0.1");
+        }
+        connect(&pair.programs[1], Direction::Receive, &self.config(&stream))
+    }
+
+    /// Takes buffers that hold exactly these samples. The first and the last buffer may be filled in part, as buffers begin at
+    /// whole packet times of the clock.
+    pub(crate) fn take(&self, connection: &Connection, samples: &[u8]) {
+        let unit = self.unit() * 48;
+        let mut taken = Vec::new();
+        while taken.len() + 2 * unit < samples.len() {
+            let buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a buffer");
+            assert_eq!(buffer.payload_len(), unit);
+            if taken.is_empty() && buffer.info().incomplete {
+                continue;
+            }
+            assert!(!buffer.info().incomplete, "gap after {} bytes", taken.len());
+            taken.extend_from_slice(buffer.payload());
+        }
+        let begin = (0..=unit).find(|begin| samples[*begin..].starts_with(&taken[..unit]));
+        let begin = begin.unwrap_or_else(|| panic!("{self:?}: it begins with other samples"));
+        assert!(samples[begin..].starts_with(&taken), "{self:?} differs");
+    }
+
+    /// Sends the samples again and again.
+    pub(crate) fn send(&self, connection: Arc<Connection>, samples: Arc<Noise>) -> Sending {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let unit = self.unit() * 48;
+        let thread = std::thread::spawn(move || {
+            for part in samples.frame(0).chunks_exact(unit).cycle() {
+                if stopped.load(Relaxed) {
+                    break;
+                }
+                let mut buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a buffer");
+                buffer.payload_mut().copy_from_slice(part);
+                Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).unwrap();
+            }
+        });
+        Sending { stop, thread: Some(thread) }
+    }
+
+    /// Checks that somebody has written nothing but these samples, from any one on.
+    pub(crate) fn check(&self, written: &[u8], samples: &[u8]) {
+        let unit = self.unit();
+        assert!(written.len() >= 100 * 48 * unit, "{self:?}: {} bytes", written.len());
+        let twice = [samples, samples].concat();
+        let start = &written[..16 * unit];
+        let begin =
+            (0..samples.len()).step_by(unit).find(|begin| twice[*begin..].starts_with(start));
+        let begin = begin.unwrap_or_else(|| panic!("{self:?}: it begins with other samples"));
+        let equal = written.iter().zip(&twice[begin..]).take_while(|(a, b)| a == b).count();
+        let compared = written.len().min(twice.len() - begin);
+        assert_eq!(equal, compared, "{self:?} differs");
+    }
+}
+
+/// Sends until it is dropped.
+pub(crate) struct Sending {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

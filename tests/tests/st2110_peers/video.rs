@@ -1,0 +1,154 @@
+//! Streams of video, and our end of them.
+
+use crate::noise::{CYCLE, Noise};
+use mcm_dp::client::{Client, Connection, Direction, Timeout};
+use mcm_tests::pair::Pair;
+use mcm_tests::wait;
+use media::{PixelFormat, Scan};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::JoinHandle;
+
+/// A stream from host 1 to host 2.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Video {
+    pub(crate) size: (u32, u32),
+    /// In memory, on our side.
+    pub(crate) format: PixelFormat,
+    pub(crate) scan: Scan,
+    pub(crate) multicast: bool,
+    pub(crate) port: u16,
+}
+
+pub(crate) const SMALL: (u32, u32) = (640, 360);
+pub(crate) const LARGE: (u32, u32) = (1920, 1080);
+
+/// What is sent from where: formats, scans, and both kinds of addresses.
+pub(crate) fn cases(size: (u32, u32), formats: &[PixelFormat], scans: &[Scan]) -> Vec<Video> {
+    let mut cases = Vec::new();
+    for format in formats {
+        for scan in scans {
+            for multicast in [false, true] {
+                let port = 5004 + 2 * cases.len() as u16;
+                cases.push(Video { size, format: *format, scan: *scan, multicast, port });
+            }
+        }
+    }
+    cases
+}
+
+impl Video {
+    /// Few frames a second: the machine may be busy with other things, and the proxy is not optimised here.
+    pub(crate) fn rate(&self) -> u32 {
+        if self.size == LARGE { 3 } else { 10 }
+    }
+
+    pub(crate) fn destination(&self) -> &'static str {
+        if self.multicast { "239.77.0.1" } else { "10.77.0.2" }
+    }
+
+    fn description(&self) -> media::Video {
+        media::Video {
+            width: self.size.0,
+            height: self.size.1,
+            pixel_format: self.format,
+            scan: self.scan,
+            ..media::Video::default()
+        }
+    }
+
+    pub(crate) fn noise(&self) -> Noise {
+        let size = self.description().frame_size().expect("a size of frames");
+        Noise::pixels(self.format, size)
+    }
+
+    fn payload(&self) -> Value {
+        let (width, height) = self.size;
+        json!({ "video": {
+            "width": width, "height": height, "fps": self.rate(),
+            "pixelFormat": self.format.name(), "scan": self.scan.name(),
+        }})
+    }
+
+    /// Sends it from host 1.
+    pub(crate) fn source(&self, pair: &Pair) -> Arc<Connection> {
+        let config = json!({
+            "connection": { "st2110": { "ipAddr": self.destination(), "port": self.port } },
+            "payload": self.payload(),
+        });
+        connect(&pair.programs[0], Direction::Send, &config)
+    }
+
+    /// Receives on host 2 what this says of the stream, from host 1 alone.
+    pub(crate) fn receiver(&self, pair: &Pair, mut stream: Value) -> Arc<Connection> {
+        if self.multicast {
+            stream["multicastSourceIpAddr"] = json!("10.77.0.1");
+        }
+        let config = json!({
+            "connection": { "st2110": stream },
+            "payload": self.payload(),
+            "bufferQueueCapacity": 16,
+        });
+        connect(&pair.programs[1], Direction::Receive, &config)
+    }
+
+    /// The description of it that our side gives to others.
+    pub(crate) fn sdp(&self, pair: &Pair) -> String {
+        let group = format!("{}:{}", self.destination(), self.port);
+        pair.net.on(1, || pair.a.control().sdp(&group)).expect("a session description")
+    }
+}
+
+pub(crate) fn connect(
+    client: &Arc<Client>,
+    direction: Direction,
+    config: &Value,
+) -> Arc<Connection> {
+    client
+        .connect(direction, &config.to_string())
+        .unwrap_or_else(|error| panic!("{config}: {error}"))
+}
+
+/// Takes frames, which are whole and in order from this number on.
+pub(crate) fn take(connection: &Connection, noise: &Noise, numbers: std::ops::Range<usize>) {
+    for index in numbers {
+        let buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a frame");
+        let missing: Vec<_> = buffer.missing().collect();
+        assert!(!buffer.info().incomplete, "frame {index}: {missing:?}");
+        assert!(buffer.payload() == noise.frame(index), "frame {index} differs");
+    }
+}
+
+/// Sends the frames of a noise again and again until it is dropped.
+pub(crate) struct Sender {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sender {
+    pub(crate) fn start(connection: Arc<Connection>, noise: Arc<Noise>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            for index in (0..CYCLE).cycle() {
+                if stopped.load(Relaxed) {
+                    break;
+                }
+                let mut buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a buffer");
+                buffer.payload_mut().copy_from_slice(noise.frame(index));
+                Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).unwrap();
+            }
+        });
+        Self { stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
