@@ -26,6 +26,8 @@ commands:
   test-ffmpeg-patches
              build FFmpeg from Debian's sources with the patches of ffmpeg-plugin/patches (takes minutes)
   demo       send video from FFmpeg to three receivers through the mesh, and show what came of it
+  demo --nodes 3
+             the same from one host to receivers on three hosts, which are network namespaces (needs root)
   bench [OPTION|SCENARIO]...  measure, beside floors measured in the same run (./build.sh bench -h)
   bench ffmpeg
              measure FFmpeg with the mesh, beside FFmpeg with a pipe and with a source of its own
@@ -56,7 +58,7 @@ packages() {
     test) packages+=(clang valgrind util-linux iproute2 nftables python3 ffmpeg mpv libavdevice-dev
         libfabric1 libfabric-dev
         gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good etcd-server) ;;
-    demo) packages+=(ffmpeg python3) ;;
+    demo) packages+=(ffmpeg python3 iproute2 libfabric1) ;;
     test-ffmpeg-matrix) packages+=(python3 python3-venv debian-archive-keyring) ;;
     test-ffmpeg-clips) packages+=(ffmpeg python3 python3-pip) ;;
     test-ffmpeg-patches) packages+=(dpkg-dev debian-archive-keyring) ;;
@@ -159,9 +161,17 @@ test-ffmpeg-*)
     exec "scripts/$1.sh"
     ;;
 demo)
+    case ${2-} in
+    '') script=(scripts/demo.sh) ;;
+    --nodes)
+        [[ ${3-} =~ ^[2-8]$ ]] || fail "demo --nodes: found '${3-}'; allowed: 2 to 8"
+        script=(scripts/demo-nodes.sh "$3")
+        ;;
+    *) fail "demo: found '$2'; allowed: --nodes with a number" ;;
+    esac
     install_packages demo
     build
-    BUILD_DIR=$BUILD_DIR exec scripts/demo.sh
+    BUILD_DIR=$BUILD_DIR exec "${script[@]}"
     ;;
 bench)
     check_rust

@@ -161,6 +161,17 @@ uint64_t app_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+uint64_t app_tai_ns(void)
+{
+    struct timespec tai, utc;
+
+    clock_gettime(CLOCK_TAI, &tai);
+    clock_gettime(CLOCK_REALTIME, &utc);
+    if (tai.tv_sec - utc.tv_sec < 5)
+        tai.tv_sec += 37;
+    return (uint64_t)tai.tv_sec * 1000000000 + (uint64_t)tai.tv_nsec;
+}
+
 void app_sleep_until(uint64_t ns)
 {
     struct timespec at = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};

@@ -43,6 +43,9 @@ uint64_t app_frame_ns(AppRate rate, uint64_t n);
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t app_now_ns(void);
 
+/* TAI in nanoseconds; where nobody has set the kernel's offset from UTC, the one that holds since 2017 is added, as the library does. */
+uint64_t app_tai_ns(void);
+
 /* Sleeps until CLOCK_MONOTONIC shows ns. */
 void app_sleep_until(uint64_t ns);
 

@@ -2,7 +2,7 @@
 
 #include <getopt.h>
 
-enum { OPT_LOOP = 256, OPT_FAST, OPT_CHECKSUM, OPT_LATENCY, OPT_STATS, OPT_SNAPSHOT, OPT_PAUSE, OPT_URN, OPT_PROTOCOL, OPT_LATER };
+enum { OPT_LOOP = 256, OPT_FAST, OPT_CHECKSUM, OPT_LATENCY, OPT_AGE, OPT_STATS, OPT_SNAPSHOT, OPT_PAUSE, OPT_URN, OPT_PROTOCOL, OPT_LATER };
 
 static const struct {
     AppRole roles; /* who understands it; 0 for both */
@@ -21,6 +21,7 @@ static const struct {
     {RECEIVER, {"timeout", 1, NULL, 't'}, "MS", "end when no frame comes for so many milliseconds"},
     {0, {"checksum", 0, NULL, OPT_CHECKSUM}, NULL, "print number and checksum of each frame"},
     {RECEIVER, {"latency", 0, NULL, OPT_LATENCY}, NULL, "measure from the source's put to our get"},
+    {RECEIVER, {"age", 0, NULL, OPT_AGE}, NULL, "measure from the frame's TAI time to our get, also between hosts with one time"},
     {RECEIVER, {"pause", 1, NULL, OPT_PAUSE}, "MS", "rest after each get, so that others get their frame before we compute"},
     {0, {"stats-json", 1, NULL, OPT_STATS}, "FILE", "write the result there, as JSON"},
     {RECEIVER, {"snapshot", 1, NULL, OPT_SNAPSHOT}, "FILE", "write the last of the --number frames there, raw"},
@@ -115,6 +116,7 @@ AppOptions app_options(AppRole role, int argc, char **argv)
         case OPT_FAST: result.fast = true; break;
         case OPT_CHECKSUM: result.checksum = true; break;
         case OPT_LATENCY: result.latency = true; break;
+        case OPT_AGE: result.age = true; break;
         case OPT_STATS: result.stats = optarg; break;
         case OPT_PAUSE: result.pause_ms = (int)app_number("--pause", optarg, 0, 10000); break;
         case OPT_SNAPSHOT: result.snapshot = optarg; break;

@@ -16,7 +16,7 @@ typedef struct {
     uint64_t loop;         /* how often the file is played, UINT64_MAX for ever */
     int timeout_ms;        /* receiver: how long to wait for a frame */
     int pause_ms;          /* receiver: between a get and what is done with the frame */
-    bool fast, checksum, latency;
+    bool fast, checksum, latency, age;
 } AppOptions;
 
 /* Reads the command line. Ends the program on -h and on mistakes. */

@@ -33,6 +33,8 @@ int main(int argc, char **argv)
         app_check(mesh_get_buffer_info(buf, &info, sizeof(info)), "frame information");
         if (options.latency)
             app_add_latency(&latencies, last - info.published_ns);
+        if (options.age)
+            app_add_latency(&latencies, app_tai_ns() - info.tai_ns);
         if ((uintptr_t)buf->payload_ptr < lowest)
             lowest = (uintptr_t)buf->payload_ptr;
         if ((uintptr_t)buf->payload_ptr > highest)
@@ -65,7 +67,7 @@ int main(int argc, char **argv)
     const AppResult result = {.role = "receiver", .frames = received, .bytes = stats.bytes, .missed = stats.missed,
                               .waits = stats.waits, .seconds = (double)(last - start) / 1e9,
                               .cpu_seconds = app_cpu_seconds(), .lowest = lowest, .highest = highest,
-                              .latencies = options.latency ? &latencies : NULL};
+                              .latencies = options.latency || options.age ? &latencies : NULL};
 
     app_print_result(&result);
     if (options.stats)
