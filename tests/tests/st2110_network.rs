@@ -470,9 +470,8 @@ fn garbage_at_the_port_is_counted_and_hurts_nobody() {
         ("other_format", with(&|packet| packet.truncate(15))),
         ("other_format", with(&|packet| packet[14..16].copy_from_slice(&[0xFF, 0xFF]))),
     ];
-    let mut index = 1;
     let mut expected = std::collections::BTreeMap::<&str, u64>::new();
-    for (name, packet) in &kinds {
+    for (index, (name, packet)) in (1..).zip(&kinds) {
         const TIMES: usize = 40;
         let mut packets = sender.frame(index);
         let mut garbage = vec![packet.clone(); TIMES];
@@ -493,7 +492,6 @@ fn garbage_at_the_port_is_counted_and_hurts_nobody() {
             let stamp = content::check(buffer.payload(), &[]).expect("an exact frame");
             assert_eq!(stamp, Stamp { source: 1, index }, "{name}");
         }
-        index += 1;
     }
     for (name, value) in &expected {
         pair.until_counter(2, PORT, name, *value);
