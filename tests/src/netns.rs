@@ -123,9 +123,9 @@ impl Net {
         })
     }
 
-    /// Takes a host off the network, or puts it back. The host itself does not see that.
+    /// Takes a host off the first network, or puts it back. The host itself does not see that.
     pub fn connect(&self, host: usize, connected: bool) {
-        let (port, master) = (format!("port{host}"), ["master", "hub"]);
+        let (port, master) = (format!("port{host}-0"), ["master", "hub0"]);
         let how = if connected { &master[..] } else { &["nomaster"] };
         ip(&[&["-n", &self.hub, "link", "set", &port], how].concat());
     }
