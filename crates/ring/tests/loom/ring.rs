@@ -46,6 +46,8 @@ impl<R: Rules> Ring<R> {
             published_ns: AtomicU64::new(0),
             payload_len: AtomicU32::new(0),
             metadata_len: AtomicU32::new(0),
+            flags: AtomicU32::new(0),
+            regions: AtomicU32::new(0),
         };
         let seat = |_| SeatLine {
             leases: [(); LEASE_WORDS].map(|()| AtomicU64::new(0)),
