@@ -143,7 +143,7 @@ check 'an option of the other role' says 'latency' "$work/sender_app" --latency
 check 'no number' says '--number: "many"' "$work/recver_app" -n many
 check 'an option that cannot work yet' says '--ip: .*not supported' "$work/sender_app" --ip 10.0.0.1
 check 'a missing file' says 'No such file' "$work/sender_app" -j "$work/nowhere.json"
-check 'a bad configuration' says 'bufferQueueCapacity' "$work/sender_app" -j <(echo '{ "bufferQueueCapacity": 1000 }')
+check 'a bad configuration' says 'bufferQueueCapacity' "$work/sender_app" -j <(echo '{ "connection": { "multipointGroup": { "urn": "x" } }, "bufferQueueCapacity": 1000 }')
 check 'an input without a whole frame' says 'one frame has' "$work/sender_app" -j c-examples/config/video_small.json -i "$work/log"
 check 'nothing comes' says 'no frame for 50 ms' "$work/recver_app" -j c-examples/config/video_small.json --timeout 50
 

@@ -39,7 +39,7 @@ check 'the static library is installed' test -f "$lib/libmcm_dp.a"
 check 'nothing lies outside the prefix' test "$(cd "$work/dest" && echo *):$(cd "$work/dest/opt" && echo *)" = opt:mesh
 check 'libmcm_dp.so leads to the soname' test "$(readlink "$so")" = libmcm_dp.so.1
 check 'the soname leads to the file' test -f "$lib/$(readlink "$lib/libmcm_dp.so.1")"
-check 'the wrapper finds the plugin' test "$("$root/bin/mcm-ffmpeg" -hide_banner -devices | grep -c ' DE mcm')" = 3
+check 'the wrapper finds the plugin' test "$("$root/bin/mcm-ffmpeg" -hide_banner -devices | grep -c ' DE mcm')" = 4
 check 'the soname is recorded' grep -q 'SONAME.*\[libmcm_dp\.so\.1\]' <(readelf -d "$so")
 check 'the unit names the installed program' grep -qx "ExecStart=$prefix/bin/media_proxy" \
     "$root/lib/systemd/system/media_proxy.service"

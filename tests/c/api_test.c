@@ -458,7 +458,7 @@ static void bad_connection_configurations_are_refused(void)
         {MESH_ERR_CONN_CONFIG_INVAL, OPTIONS("\"stallTimeoutMilliseconds\": -1"), "stallTimeoutMilliseconds"},
         {MESH_ERR_CONN_CONFIG_INCOMPAT, AUDIO("\"sampleRate\": 44100, \"packetTime\": \"1ms\""), "packetTime"},
         {MESH_ERR_CONN_CONFIG_INCOMPAT, "{ " ST2110 ", \"payload\": { \"blob\": {} }, \"maxPayloadSize\": 8 }", "blob"},
-        {MESH_ERR_NOT_IMPLEMENTED, "{ " ST2110 ", \"payload\": { \"video\": {} } }", "st2110"},
+        {MESH_ERR_NOT_IMPLEMENTED, "{ \"connection\": { \"rdma\": {} }, \"payload\": { \"video\": {} } }", "rdma"},
     };
     MeshClient *client;
 

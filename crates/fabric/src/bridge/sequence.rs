@@ -63,6 +63,10 @@ impl<T> Sequencer<T> {
         frame: T,
         now: Instant,
     ) -> Result<(), (T, Unwanted)> {
+        // The last number of all has no successor.
+        if sequence == u64::MAX {
+            return Err((frame, Unwanted::Wild));
+        }
         if let Some(unwanted) = self.judge(sequence) {
             let silent = self.last_fitting.is_none_or(|last| now - last >= RESTART_SILENCE);
             if self.start == Start::Zero || !silent || !self.waiting.is_empty() {
@@ -90,8 +94,7 @@ impl<T> Sequencer<T> {
         if sequence < lowest || self.waiting.contains_key(&sequence) {
             return Some(Unwanted::Replayed);
         }
-        // The last number of all has no successor.
-        (sequence - lowest >= window || sequence == u64::MAX).then_some(Unwanted::Wild)
+        (sequence - lowest >= window).then_some(Unwanted::Wild)
     }
 
     /// The next frame, if its turn has come, and how many frames before it were given up.
