@@ -148,9 +148,9 @@ impl Sender {
         let packets = packets.min(self.left());
         self.unit.sent += packets;
         self.bucket.add(before, packets);
-        // A delay does no harm as long as less drains in it than the own bucket is smaller than the model's. Delays do not add up: one
-        // burst's makes the distance to the next shorter, and that one's longer again. Td is at least 0.909 TRS.
-        let spare = self.schedule.span(self.unit.packets, self.limits.cmax - self.cap) / 10 * 9;
+        // A delay does no harm as long as less drains in it than the own bucket is smaller than the model's, half of which is left to
+        // what cannot be seen. Delays do not add up: one burst's makes the distance to the next shorter, and that one's longer again.
+        let spare = self.schedule.span(self.unit.packets, self.limits.cmax - self.cap) / 2;
         let taken = nanos(after.since(before));
         if self.usual == 0 {
             self.usual = taken;
