@@ -52,7 +52,7 @@ mod thread;
 pub use {
     clock::{Deadline, monotonic_ns},
     error::RingError,
-    layout::{Geometry, RingId},
+    layout::{Geometry, Origin, RingId},
     memory::{REQUIRED_SEALS, check_seals},
     monitor::{BoardMonitor, SeatMonitor},
     reader::{Frame, FrameInfo, Reader},
