@@ -236,7 +236,7 @@ mod tests {
             format!("{head}a x\n"),
             format!("{head}b 1\n"),
             format!("{head}a 1\na 1\n"),
-            format!("{head}a{{x=\"1} 1\n"),
+            format!("{head}a{{x=\"1}} 1\n"),
             format!("{head}a{{x=\"1\",}} 1\n"),
             format!("{head}a{{x=\"\\t\"}} 1\n"),
             format!("{head}{head}"),

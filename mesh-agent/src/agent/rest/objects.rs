@@ -250,7 +250,7 @@ fn payload(payload: &Payload) -> Value {
 
 /// What was measured last, under the names of the API.
 fn measurements(metric: Option<&Metric>, registered_at: Option<SystemTime>) -> Value {
-    const NAMES: [(&str, &str); 11] = [
+    const NAMES: [(&str, &str); 18] = [
         ("state", "state"),
         ("link", "linked"),
         ("in", "inbound"),
@@ -262,6 +262,13 @@ fn measurements(metric: Option<&Metric>, registered_at: Option<SystemTime>) -> V
         ("outbw", "outBandwidthMbit"),
         ("err", "errors"),
         ("errd", "errorsDelta"),
+        ("program", "program"),
+        ("pid", "pid"),
+        ("queue", "queueDepth"),
+        ("capacity", "queueCapacity"),
+        ("held", "heldFrames"),
+        ("waits", "waits"),
+        ("losses", "linkLosses"),
     ];
     let mut status = Map::new();
     if let Some(moment) = registered_at {
