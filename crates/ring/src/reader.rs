@@ -1,5 +1,7 @@
 //! One ring, as one receiver reads it.
 
+use crate::clock::monotonic_ns;
+use crate::delay::APART_NS;
 use crate::error::RingError;
 use crate::layout::{Geometry, Origin, RingId};
 use crate::memory::Mapping;
@@ -58,6 +60,10 @@ pub(crate) struct Cursor {
     pub(crate) next: u64,
     /// What is known of the frames before the next one.
     pub(crate) past: Past,
+    /// When the frame whose delay was measured last was put.
+    measured: u64,
+    /// The clock of the frames' own times, if there is one.
+    tai_now: Option<fn() -> u64>,
 }
 
 /// What a receiver knows of the frames before the next one. It takes that along from ring to ring.
@@ -165,8 +171,8 @@ impl Reader {
 
 impl Cursor {
     /// At the start of a ring.
-    pub(crate) fn new(reader: Arc<Reader>, past: Past) -> Self {
-        Self { next: reader.start, reader, past }
+    pub(crate) fn new(reader: Arc<Reader>, past: Past, tai_now: Option<fn() -> u64>) -> Self {
+        Self { next: reader.start, reader, past, measured: 0, tai_now }
     }
 
     /// Goes on in the same ring with another seat.
@@ -276,12 +282,34 @@ impl Cursor {
         reader.held.fetch_add(1, SeqCst);
         let received = &reader.seat.counts().received;
         received.store(received.load(Relaxed) + 1, Relaxed);
+        if info.published_ns.wrapping_sub(self.measured) >= APART_NS {
+            self.measure(&reader, &info);
+        }
         // There are at most 255 slots, 1024 regions and 1 GiB.
         let (slot, regions) = (slot as u16, regions as u16);
         let (payload_len, metadata_len) = (payload_len as u32, metadata_len as u32);
         Frame { reader, slot, regions, payload_len, metadata_len, info }
     }
 }
+
+impl Cursor {
+    /// Counts how long a frame took.
+    #[inline(never)]
+    fn measure(&mut self, reader: &Reader, info: &FrameInfo) {
+        self.measured = info.published_ns;
+        reader.seat.handoff().note(monotonic_ns().saturating_sub(info.published_ns));
+        if let Some(tai_now) = self.tai_now {
+            let now = tai_now();
+            // Clocks of two hosts are never quite the same; a time far ahead is on another scale.
+            if info.tai_ns.saturating_sub(now) <= AHEAD_NS {
+                reader.seat.age().note(now.saturating_sub(info.tai_ns));
+            }
+        }
+    }
+}
+
+/// So far may a frame's time be ahead of this host's clock: a minute.
+const AHEAD_NS: u64 = 60_000_000_000;
 
 /// Has the processor fetch a line, where it can be told to.
 #[inline]

@@ -5,7 +5,7 @@ use super::status::{Phase, Row, Table};
 use crate::placement::Input;
 use log::{info, warn};
 use mesh_agent::topology::{BridgeId, BridgeLink, BridgeSpec, Direction};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread;
@@ -23,6 +23,8 @@ pub(crate) struct Manager<E> {
     attempts: u64,
     /// The daemon ends: nobody shall wait for what other hosts still have to send.
     closing: bool,
+    /// Which streams groups carry, for the log.
+    streams: HashMap<String, String>,
 }
 
 struct Entry {
@@ -97,20 +99,17 @@ impl Entry {
         };
         false
     }
-
-    /// In words for logs.
-    fn name(&self) -> String {
-        describe(&self.spec)
-    }
 }
 
-/// A bridge in words: its direction and group.
-fn describe(spec: &BridgeSpec) -> String {
+/// A bridge in words for logs: its direction, id, group and stream.
+fn describe(spec: &BridgeSpec, streams: &HashMap<String, String>) -> String {
     let direction = match spec.direction {
         Direction::Ingress => "ingress",
         Direction::Egress => "egress",
     };
-    format!("{direction} bridge of group \"{}\"", spec.group.as_str())
+    let group = spec.group.as_str();
+    let stream = streams.get(group).map(|stream| format!(", stream {stream}"));
+    format!("{direction} bridge {} of group \"{group}\"{}", spec.id, stream.unwrap_or_default())
 }
 
 /// Whether the end of a bridge takes until another host says so.
@@ -159,7 +158,8 @@ fn end(bridge: Box<dyn Bridge>, grace: bool, alarm: Alarm) {
 
 impl<E: Engine> Manager<E> {
     pub(crate) fn new(engine: Arc<E>, events: Sender<Input>, table: Table) -> Self {
-        Self { engine, events, table, entries: BTreeMap::new(), attempts: 0, closing: false }
+        let (entries, streams) = (BTreeMap::new(), HashMap::new());
+        Self { engine, events, table, entries, attempts: 0, closing: false, streams }
     }
 
     /// The daemon ends: so do all bridges. Those that send see to it first that what they have arrives.
@@ -168,10 +168,24 @@ impl<E: Engine> Manager<E> {
         self.apply(&[], now);
     }
 
+    /// Which streams groups carry from now on.
+    pub(crate) fn name_streams(&mut self, streams: HashMap<String, String>) {
+        for entry in self.entries.values() {
+            let group = entry.spec.group.as_str();
+            if streams.get(group) != self.streams.get(group)
+                && matches!(entry.state, State::Active { .. })
+            {
+                info!("{}: goes on with this stream", describe(&entry.spec, &streams));
+            }
+        }
+        self.streams = streams;
+    }
+
     /// From now on there must be these bridges and no others. One that is there and the same goes on untouched.
     pub(crate) fn apply(&mut self, wanted: &[Arc<BridgeSpec>], now: Instant) {
         let wanted: BTreeMap<_, _> = wanted.iter().map(|spec| (&spec.id, spec)).collect();
         let alarm = alarms(&self.events);
+        let streams = &self.streams;
         self.entries.retain(|id, entry| {
             let next = wanted.get(id).copied();
             match (&mut entry.state, next) {
@@ -181,7 +195,7 @@ impl<E: Engine> Manager<E> {
                 }
                 (_, Some(spec)) if **spec == *entry.spec => true,
                 (_, next) => {
-                    info!("{}: ends", entry.name());
+                    info!("{}: ends", describe(&entry.spec, streams));
                     let grace = !self.closing || !waits_for_others(&entry.spec);
                     let gone = entry.stop(next.cloned(), grace, |attempt| alarm(id, attempt));
                     if let (true, Some(spec)) = (gone, next) {
@@ -221,16 +235,17 @@ impl<E: Engine> Manager<E> {
             }
             return;
         };
+        let name = describe(&entry.spec, &self.streams);
         match (std::mem::replace(&mut entry.state, State::Due), what) {
             (State::Starting { .. }, What::Started(Ok(bridge))) => {
-                info!("{}: active, connection {}", entry.name(), bridge.connection());
+                info!("{name}: active, connection {}", bridge.connection());
                 entry.failures = 0;
                 entry.state = State::Active { attempt, bridge };
             }
-            (State::Starting { .. }, What::Started(Err(reason))) => entry.fail(reason, now),
+            (State::Starting { .. }, What::Started(Err(reason))) => entry.fail(&name, reason, now),
             (State::Active { bridge, .. }, What::Broken(reason)) => {
                 // It is gone before it is tried again, because both could not have the same port.
-                warn!("{}: {reason}", entry.name());
+                warn!("{name}: {reason}");
                 end(bridge, true, alarm(&id, attempt));
                 let next = Some(Arc::clone(&entry.spec));
                 entry.state = State::Stopping { attempt, next };
@@ -302,7 +317,8 @@ impl<E: Engine> Manager<E> {
                 alarm.tell(What::Started(result));
             });
             if let Err(error) = started {
-                entry.fail(format!("no thread for the bridge: {error}"), now);
+                let name = describe(&entry.spec, &self.streams);
+                entry.fail(&name, format!("no thread for the bridge: {error}"), now);
             }
         }
         self.show();
@@ -325,9 +341,9 @@ impl<E: Engine> Manager<E> {
 }
 
 impl Entry {
-    fn fail(&mut self, reason: String, now: Instant) {
+    fn fail(&mut self, name: &str, reason: String, now: Instant) {
         let pause = RETRY.0.saturating_mul(1 << self.failures.min(8)).min(RETRY.1);
-        warn!("{}: {reason}; next attempt in {pause:?}", self.name());
+        warn!("{name}: {reason}; next attempt in {pause:?}");
         self.failures += 1;
         self.state = State::Failed { reason, retry: now + pause };
     }
