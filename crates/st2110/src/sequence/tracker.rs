@@ -299,8 +299,12 @@ mod tests {
         for burst in 0..20 {
             let numbers = burst * 44..(burst + 1) * 44;
             let time = u64::from(burst) * 2000;
-            numbers.clone().for_each(|number| drop(tracker.feed(at(time), SSRC, number)));
-            numbers.for_each(|number| drop(tracker.feed(at(time + 1000), 8, 9000 + number)));
+            for number in numbers.clone() {
+                tracker.feed(at(time), SSRC, number);
+            }
+            for number in numbers {
+                tracker.feed(at(time + 1000), 8, 9000 + number);
+            }
         }
         let counts = tracker.counts();
         assert_eq!((counts.received, counts.foreign, counts.restarts), (880, 880, 0));
