@@ -64,6 +64,22 @@ pub struct Counts {
     pub restarts: u64,
 }
 
+impl Counts {
+    /// What has been counted since `earlier`. Losses that have been made good since then are not negative.
+    pub fn since(self, earlier: Self) -> Self {
+        let field = |of: fn(&Self) -> u64| of(&self).saturating_sub(of(&earlier));
+        Self {
+            received: field(|it| it.received),
+            lost: field(|it| it.lost),
+            reordered: field(|it| it.reordered),
+            duplicate: field(|it| it.duplicate),
+            late: field(|it| it.late),
+            foreign: field(|it| it.foreign),
+            restarts: field(|it| it.restarts),
+        }
+    }
+}
+
 /// Follows the sequence numbers of one sender, in bounded memory.
 ///
 /// A sender is known by its SSRC and by numbers that go on. One that starts again leaps, and is believed after eight packets in a row,
