@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 . scripts/steps.sh
 
 step 'fuzzing, briefly' scripts/fuzz.sh
-step 'ST 2110: all large video from and to others' cargo test -p mcm-tests --test st2110_peers -- --ignored --test-threads 1
+step 'ST 2110: all large video from and to others' scripts/cargo-tests.sh -p mcm-tests --test st2110_peers -- --ignored --test-threads 1
 # These get wheels and packages from PyPI and Debian.
 step 'FFmpeg: its releases' ./build.sh test-ffmpeg-matrix
 step 'FFmpeg: real clips' ./build.sh test-ffmpeg-clips

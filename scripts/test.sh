@@ -11,7 +11,7 @@ step 'format' "$cargo" fmt --all --check
 step 'clippy' "$cargo" clippy --workspace --all-targets -- -D warnings
 step 'documentation' env RUSTDOCFLAGS='-D warnings' "$cargo" doc --workspace --no-deps
 step 'build' "$cargo" build --workspace
-step 'tests' "$cargo" test --workspace --no-fail-fast
+step 'tests' scripts/cargo-tests.sh --workspace
 step 'header is up to date' "$cargo" run -q -p gen-headers -- --check
 step 'header compiles' scripts/test-header.sh
 # The ring's protocol under all orders of memory operations. Another configuration, so another directory.

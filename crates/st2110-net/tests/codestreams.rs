@@ -50,8 +50,7 @@ fn pair(
         paths: vec![SenderOptions::new(address)],
         ancillary: None,
     };
-    let path =
-        ReceiverOptions { buffer: 32 << 20, ..ReceiverOptions::new(address.ip(), address.port()) };
+    let path = ReceiverOptions::new(address.ip(), address.port());
     let receiver = CodestreamReceiver {
         rate: P50,
         scan,
@@ -180,8 +179,7 @@ fn a_received_stream_is_judged() {
         paths: vec![SenderOptions::new(address)],
         ancillary: None,
     };
-    let path =
-        ReceiverOptions { buffer: 32 << 20, ..ReceiverOptions::new(address.ip(), address.port()) };
+    let path = ReceiverOptions::new(address.ip(), address.port());
     let receiver = VideoReceiver {
         picture,
         layout,

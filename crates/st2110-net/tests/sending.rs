@@ -49,8 +49,7 @@ fn receive(receiver: &Receiver, count: usize) -> Vec<Packet> {
 }
 
 fn receiver() -> (Receiver, SocketAddr) {
-    let options =
-        ReceiverOptions { buffer: 32 << 20, ..ReceiverOptions::new(Ipv4Addr::LOCALHOST.into(), 0) };
+    let options = ReceiverOptions::new(Ipv4Addr::LOCALHOST.into(), 0);
     let receiver = Receiver::open(&options).unwrap();
     let address = receiver.local_address().unwrap();
     (receiver, address)

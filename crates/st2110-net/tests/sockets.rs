@@ -131,8 +131,10 @@ fn arrival_has_sender_and_time() {
 
 #[test]
 fn drops_are_counted() {
-    let options =
-        ReceiverOptions { buffer: 4096, ..ReceiverOptions::new(Ipv4Addr::LOCALHOST.into(), 0) };
+    let options = ReceiverOptions {
+        buffer: Some(4096),
+        ..ReceiverOptions::new(Ipv4Addr::LOCALHOST.into(), 0)
+    };
     let receiver = Receiver::open(&options).unwrap();
     let to = receiver.local_address().unwrap();
     let mut sender =

@@ -45,7 +45,7 @@ struct Stream {
 impl Stream {
     fn new(picture: Picture, format: PixelFormat, address: IpAddr, port: u16) -> Self {
         let layout = FrameLayout::Mesh(format);
-        let options = ReceiverOptions { buffer: 32 << 20, ..ReceiverOptions::new(address, port) };
+        let options = ReceiverOptions::new(address, port);
         Self {
             picture,
             format,
@@ -474,9 +474,7 @@ struct Relay {
 impl Relay {
     /// `pass` gets each packet's number and says what is done with it.
     fn start(to: SocketAddr, pass: impl Fn(u16) -> Pass + Send + 'static) -> Self {
-        let receiver =
-            Receiver::open(&ReceiverOptions { buffer: 32 << 20, ..ReceiverOptions::new(LOCAL, 0) })
-                .unwrap();
+        let receiver = Receiver::open(&ReceiverOptions::new(LOCAL, 0)).unwrap();
         let address = receiver.local_address().unwrap();
         let running = Arc::new(std::sync::atomic::AtomicBool::new(true));
         let goes_on = running.clone();

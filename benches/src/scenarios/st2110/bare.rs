@@ -24,7 +24,7 @@ pub(super) fn measure(
 ) -> Result<Shares, BenchError> {
     let receiver = hosts.on(1, || {
         let options = ReceiverOptions {
-            buffer: 32 << 20,
+            buffer: Some(64 << 20),
             times: false,
             ..ReceiverOptions::new(address(hosts), 0)
         };

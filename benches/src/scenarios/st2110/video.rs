@@ -135,8 +135,7 @@ impl Video {
             let probe = Receiver::open(&ReceiverOptions::new(address(hosts), 0))?;
             Ok(probe.local_address()?)
         })?;
-        let path =
-            ReceiverOptions { buffer: 32 << 20, ..ReceiverOptions::new(port.ip(), port.port()) };
+        let path = ReceiverOptions::new(port.ip(), port.port());
         let receiver = VideoReceiver {
             picture: self.sender.picture,
             layout: self.sender.layout,

@@ -11,7 +11,7 @@ use st2110::{
 
 use super::{
     Origin, Receiving,
-    intake::{Intake, Packet},
+    intake::{Intake, Packet, Traffic},
     judge::Judge,
     stats::ReceiveStats,
     times::Times,
@@ -20,7 +20,7 @@ use crate::{
     Error,
     engine::{Engine, Moment, Outcome, Over, ReceiveTask},
     frame::{FrameSink, FrameSlot, Gap, Incomplete, Received},
-    socket::{Batch, Receiver},
+    socket::{Batch, Receiver, STANDARD_UDP_LIMIT},
 };
 
 /// A session that receives ancillary data (ST 2110-40). A frame's payload is a block as [`st2110::ancillary`] describes it.
@@ -74,7 +74,9 @@ impl AncillaryReceiver {
 
 fn open(origin: &Origin, rate: FrameRate) -> Result<Intake, Error> {
     let packets = rate.as_f64() * f64::from(PACKETS);
-    Intake::open(origin, NumberWidth::Bits32, packets as u32, &Judge::None)
+    let traffic =
+        Traffic { packets: packets as u32, bytes: packets as u64 * STANDARD_UDP_LIMIT as u64 };
+    Intake::open(origin, NumberWidth::Bits32, traffic, &Judge::None)
 }
 
 /// How long after the last packet the rest is delivered.

@@ -11,7 +11,7 @@ use st2110::{
 
 use super::{
     Origin, Receiving,
-    intake::{Intake, Packet},
+    intake::{Intake, Packet, Traffic},
     judge::Judge,
     stats::ReceiveStats,
     times::Times,
@@ -43,6 +43,8 @@ const READ_AHEAD: u32 = 16;
 const PAUSE: Duration = Duration::from_millis(100);
 /// The shortest packets that are planned for: 80 µs.
 const PACKETS_PER_SECOND: u32 = 12_500;
+/// Bytes of a sample of AM824.
+const LARGEST_SAMPLE: u64 = 4;
 
 impl AudioReceiver {
     /// Starts to receive into `sink`.
@@ -60,7 +62,11 @@ impl AudioReceiver {
         let reslicer = Reslicer::new(self.transport, &self.audio, hold(self.origin.skew, frame))?;
         let clock = MediaClock::new(rate, self.origin.clock_offset).unwrap_or(MediaClock::VIDEO);
         let judge = Judge::audio(clock);
-        let intake = Intake::open(&self.origin, NumberWidth::Bits16, PACKETS_PER_SECOND, &judge)?;
+        let traffic = Traffic {
+            packets: PACKETS_PER_SECOND,
+            bytes: u64::from(rate) * u64::from(self.audio.channels) * LARGEST_SAMPLE,
+        };
+        let intake = Intake::open(&self.origin, NumberWidth::Bits16, traffic, &judge)?;
         let stats = intake.stats().clone();
         let period = Duration::from_nanos(u64::from(frame) * 1_000_000_000 / u64::from(rate));
         let session = Samples {

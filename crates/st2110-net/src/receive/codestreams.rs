@@ -16,7 +16,7 @@ use st2110::{
 use super::{
     Origin, Receiving,
     ancillary::Rider,
-    intake::{Intake, Packet},
+    intake::{Intake, Packet, Traffic},
     pictures::{clocks, judge},
     stats::ReceiveStats,
     times::Times,
@@ -56,10 +56,12 @@ impl CodestreamReceiver {
     /// A value out of range, or a socket that cannot be opened.
     pub fn start<S: FrameSink>(&self, engine: &Engine, sink: S) -> Result<Receiving, Error> {
         let packets = self.limit.div_ceil(SMALL_PACKET) as f64 * self.rate.as_f64();
+        let bytes = self.limit as f64 * self.rate.as_f64();
+        let traffic = Traffic { packets: packets as u32, bytes: bytes as u64 };
         let fields = if self.scan == Scan::Progressive { 1 } else { 2 };
         let (clock, kind) = clocks(&self.origin, fields);
         let judge = judge(self.rate, Raster { height: self.height, fields: fields > 1 }, clock);
-        let intake = Intake::open(&self.origin, NumberWidth::Bits16, packets as u32, &judge)?;
+        let intake = Intake::open(&self.origin, NumberWidth::Bits16, traffic, &judge)?;
         let stats = intake.stats().clone();
         let limits = WindowLimits::new(kind, self.rate, clock, self.origin.skew);
         let rider = self

@@ -13,7 +13,7 @@ use super::{Origin, judge::Judge, stats::ReceiveStats};
 use crate::{
     Error,
     engine::{Moment, Outcome},
-    socket::{Batch, Receiver},
+    socket::{Batch, Receiver, ReceiverOptions, receive_buffer},
 };
 
 /// A packet that is used.
@@ -27,6 +27,15 @@ pub(super) struct Packet<'a> {
     pub(super) restart: bool,
     /// Up to then all paths have been read: what has not come by then is late.
     pub(super) read: Tai,
+}
+
+/// How much a stream is at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Traffic {
+    /// Packets a second.
+    pub(super) packets: u32,
+    /// Bytes a second.
+    pub(super) bytes: u64,
 }
 
 /// Sockets of a stream, and what of their packets is used.
@@ -49,11 +58,11 @@ pub(super) struct Intake {
 const SHOWN: Duration = Duration::from_millis(500);
 
 impl Intake {
-    /// Opens the sockets, for up to `rate` packets a second.
+    /// Opens the sockets, with buffers for `traffic` where the origin does not give their size.
     pub(super) fn open(
         origin: &Origin,
         width: NumberWidth,
-        rate: u32,
+        traffic: Traffic,
         judge: &Judge,
     ) -> Result<Self, Error> {
         let invalid = |field, found: String, accepted: &str| {
@@ -72,7 +81,14 @@ impl Intake {
                 "0 to 1 s; ST 2022-7 knows up to 450 ms",
             );
         }
-        let sockets = origin.paths.iter().map(Receiver::open).collect::<Result<Vec<_>, _>>()?;
+        let usual = receive_buffer(traffic.packets.into(), traffic.bytes);
+        let open = |path: &ReceiverOptions| {
+            Receiver::open(&ReceiverOptions {
+                buffer: Some(path.buffer.unwrap_or(usual)),
+                ..path.clone()
+            })
+        };
+        let sockets = origin.paths.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let warnings = sockets.iter().flat_map(|socket| socket.warnings().to_vec()).collect();
         Ok(Self {
             stats: Arc::new(ReceiveStats::new(sockets.len(), warnings)),
@@ -81,7 +97,7 @@ impl Intake {
             payload_type: origin.payload_type,
             ssrc: origin.ssrc,
             width,
-            merge: Merge::new(width, origin.skew, rate),
+            merge: Merge::new(width, origin.skew, traffic.packets),
             judges: vec![judge.clone(); origin.paths.len()],
             read: vec![Tai::default(); origin.paths.len()],
             published: Tai::default(),

@@ -13,7 +13,7 @@ use st2110::{
 use super::{
     Origin, Receiving,
     ancillary::Rider,
-    intake::{Intake, Packet},
+    intake::{Intake, Packet, Traffic},
     judge::Judge,
     stats::ReceiveStats,
     times::Times,
@@ -52,12 +52,15 @@ impl VideoReceiver {
     /// What is to be received is not possible, or a socket cannot be opened.
     pub fn start<S: FrameSink>(&self, engine: &Engine, sink: S) -> Result<Receiving, Error> {
         let depacketiser = Depacketiser::new(self.picture, self.layout, RowNumbering::PerField)?;
-        let packets = self.picture.packed_size().div_ceil(SMALL_PACKET) as f64 * self.rate.as_f64();
+        let frame = self.picture.packed_size();
+        let packets = frame.div_ceil(SMALL_PACKET) as f64 * self.rate.as_f64();
+        let bytes = frame as f64 * self.rate.as_f64();
+        let traffic = Traffic { packets: packets as u32, bytes: bytes as u64 };
         let (clock, fields) = clocks(&self.origin, self.picture.fields().len());
         let raster =
             Raster { height: self.picture.height(), fields: self.picture.fields().len() > 1 };
         let judge = judge(self.rate, raster, clock);
-        let intake = Intake::open(&self.origin, NumberWidth::Bits32, packets as u32, &judge)?;
+        let intake = Intake::open(&self.origin, NumberWidth::Bits32, traffic, &judge)?;
         let stats = intake.stats().clone();
         let limits = WindowLimits::new(fields, self.rate, clock, self.origin.skew);
         let scan = match self.picture.scan() {

@@ -12,7 +12,7 @@ mod sender;
 
 pub use batch::{Batch, Bundle};
 pub use interface::Interface;
-pub use receiver::{Receiver, ReceiverOptions};
+pub use receiver::{Receiver, ReceiverOptions, receive_buffer};
 pub use sender::{BUNDLE, SendFailure, Sender, SenderOptions};
 
 /// The largest UDP datagram in bytes, with its UDP header, that ST 2110-10 §6.3 allows (Standard UDP Size Limit).
