@@ -22,7 +22,7 @@ use tonic::Status;
 /// Keys that are read at a time.
 const PAGE: i64 = 500;
 /// Pause before the store is tried again.
-const PAUSE: Duration = Duration::from_millis(200);
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
 
 impl Agent {
     /// Mirrors the store, for ever.
