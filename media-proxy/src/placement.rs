@@ -86,6 +86,8 @@ pub(crate) struct Placement<E> {
     /// Connections that the control plane knows of.
     known: HashSet<String>,
     groups: Vec<DesiredGroup>,
+    /// Which streams they carry.
+    streams: HashMap<String, String>,
     /// Bridges to the network, without which a connection is of no use.
     essential: HashSet<BridgeId>,
     /// The desired state whose outcome has not been told yet.
@@ -108,6 +110,7 @@ impl<E: Engine> Placement<E> {
             waiting: HashMap::new(),
             known: HashSet::new(),
             groups: Vec::new(),
+            streams: HashMap::new(),
             essential: HashSet::new(),
             generation: None,
         }
@@ -189,11 +192,28 @@ impl<E: Engine> Placement<E> {
                 self.essential = network.map(|spec| spec.id.clone()).collect();
                 self.groups = groups;
                 self.generation = Some(generation);
+                self.name_streams();
                 self.manager.apply(&bridges, now);
             }
             Input::Bridge(event) => self.manager.happened(event, now),
             // Told apart before.
             Input::Stop => {}
+        }
+    }
+
+    /// Passes on which streams groups carry. What is known stays as long as the group is here: an agent that has just started may
+    /// not know it yet.
+    fn name_streams(&mut self) {
+        let named = self.groups.iter().filter_map(|group| {
+            let told = group.stream.as_ref().map(ToString::to_string);
+            let stream = told.or_else(|| self.streams.get(group.id.as_str()).cloned())?;
+            Some((group.id.to_string(), stream))
+        });
+        let streams: HashMap<_, _> = named.collect();
+        if streams != self.streams {
+            self.manager.name_streams(streams.clone());
+            self.exchange.name_streams(streams.clone());
+            self.streams = streams;
         }
     }
 

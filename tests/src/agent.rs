@@ -10,7 +10,7 @@ use std::process::Command;
 /// Where media proxies find it.
 pub const PROXY_PORT: u16 = 50051;
 /// Where people find it.
-const REST_PORT: u16 = 8100;
+pub const REST_PORT: u16 = 8100;
 
 const SERVES: &str = "listening on 0.0.0.0:8100 for REST";
 

@@ -6,6 +6,7 @@ use crate::netns::Net;
 use crate::proxy::Proxy;
 use crate::role::{Order, Report, Role, Spec};
 use crate::run::Run;
+use crate::scrape::Scrape;
 use crate::{config, wait};
 use mcm_dp::client::Client;
 use proto::control::{Bridge, BridgeDirection, BridgeState};
@@ -72,7 +73,7 @@ impl Fleet {
 
     /// Starts the proxy of a host.
     pub fn start_proxy(&mut self, host: usize) {
-        let options = ["-a", "10.77.0.4:50051", "-d", "kernel:eth0"];
+        let options = ["-a", "10.77.0.4:50051", "-d", "kernel:eth0", "--metrics", "0.0.0.0:8003"];
         let run = &self.runs[host - 1];
         self.proxies[host - 1] = Some(self.net.proxy(host, run, &options));
     }
@@ -118,6 +119,16 @@ impl Fleet {
     #[must_use]
     pub fn client(&self, host: usize) -> Arc<Client> {
         self.proxies[host - 1].as_ref().expect("a proxy").client()
+    }
+
+    /// What Prometheus would get from the proxy of a host.
+    ///
+    /// # Panics
+    /// If it does not run.
+    #[must_use]
+    pub fn scrape(&self, host: usize) -> Scrape {
+        let proxy = self.proxies[host - 1].as_ref().expect("a proxy");
+        self.net.on(host, || proxy.scrape())
     }
 
     /// The bridges of a host.

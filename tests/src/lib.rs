@@ -18,5 +18,6 @@ pub mod random;
 pub mod resources;
 pub mod role;
 pub mod run;
+pub mod scrape;
 pub mod wait;
 pub mod wire;

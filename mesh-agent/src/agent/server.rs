@@ -137,7 +137,7 @@ async fn serve_proxies(
     }
 }
 
-pub(super) async fn stopped(mut stop: watch::Receiver<bool>) {
+async fn stopped(mut stop: watch::Receiver<bool>) {
     // An error means that whoever could tell is gone.
     let _gone = stop.wait_for(|stop| *stop).await;
 }

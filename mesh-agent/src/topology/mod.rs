@@ -29,7 +29,7 @@ mod views;
 mod tests;
 
 pub use decisions::Wish;
-pub use identifier::{BridgeId, ConnectionId, GroupId, ProxyId};
+pub use identifier::{BridgeId, ConnectionId, GroupId, ProxyId, StreamId};
 pub use model::{
     BridgeLink, BridgeSpec, Connection, Desired, DesiredGroup, Direction, Grant, GroupRecord,
     Proxy, RdmaDevice, RdmaLink, SessionKey, Source, St2110Device,

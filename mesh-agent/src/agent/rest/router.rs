@@ -236,7 +236,7 @@ async fn openapi() -> Response {
 
 async fn metrics(extract::State(agent): Of) -> Response {
     let text = prometheus::text(&agent);
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+    ([(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], text).into_response()
 }
 
 async fn health(extract::State(agent): Of) -> Response {

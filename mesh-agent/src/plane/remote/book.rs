@@ -249,7 +249,11 @@ impl Book {
                 id: own.id.clone(),
                 connections: Vec::new(),
                 bridges: Vec::new(),
+                stream: None,
             });
+            if group.stream.is_none() {
+                group.stream.clone_from(&own.stream);
+            }
             for id in missing {
                 if !group.connections.contains(id) {
                     group.connections.push(id.clone());
@@ -438,6 +442,7 @@ mod tests {
             group_id: "239.0.0.1:5004/theirs".into(),
             conn_ids: vec!["uuid".into()],
             bridge_ids: Vec::new(),
+            stream_id: String::new(),
         };
         let message = pb::ApplyConfigRequest { groups: vec![group], ..Default::default() };
         assert!(book.tell(&message).is_empty());
