@@ -155,6 +155,32 @@ impl Net {
         ip(&[&["-n", &self.hub, "link", "set", &port], how].concat());
     }
 
+    /// Cuts a host off from packets of these kinds, in both directions, as `nft` describes them: `iifname eth0`, `tcp dport 50051`.
+    /// Ends what an earlier call did.
+    pub fn cut(&self, host: usize, kinds: &[&str]) {
+        self.heal(host);
+        let mut script = String::from("add table inet mcm-cut\n");
+        for hook in ["input", "output"] {
+            let chain = format!("chain inet mcm-cut {hook}");
+            script.push_str(&format!("add {chain} {{ type filter hook {hook} priority 0; }}\n"));
+            for kind in kinds {
+                script.push_str(&format!("add rule inet mcm-cut {hook} {kind} drop\n"));
+            }
+        }
+        self.run(host, "nft", &[&script]);
+    }
+
+    /// Cuts a host off from all others.
+    pub fn cut_off(&self, host: usize) {
+        self.cut(host, &["iifname eth0", "oifname eth0"]);
+    }
+
+    /// Ends [`Net::cut`].
+    pub fn heal(&self, host: usize) {
+        // To add it first makes it sure that it can be deleted.
+        self.run(host, "nft", &["add table inet mcm-cut; delete table inet mcm-cut"]);
+    }
+
     /// A proxy on a host, which serves a run directory of its own.
     #[must_use]
     pub fn proxy(&self, host: usize, run: &Run, options: &[&str]) -> crate::proxy::Proxy {

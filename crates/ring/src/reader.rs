@@ -1,5 +1,7 @@
 //! One ring, as one receiver reads it.
 
+use crate::clock::monotonic_ns;
+use crate::delay::APART_NS;
 use crate::error::RingError;
 use crate::layout::{Geometry, RingId};
 use crate::memory::Mapping;
@@ -56,6 +58,10 @@ pub(crate) struct Cursor {
     pub(crate) next: u64,
     /// Frames missed since the last one taken.
     pub(crate) missed: u64,
+    /// When the frame whose delay was measured last was put.
+    measured: u64,
+    /// The clock of the frames' own times, if there is one.
+    tai_now: Option<fn() -> u64>,
 }
 
 /// What is known of a frame.
@@ -151,8 +157,8 @@ impl Reader {
 
 impl Cursor {
     /// At the start of a ring. `missed` frames of the ring before it have not been told of yet.
-    pub(crate) fn new(reader: Arc<Reader>, missed: u64) -> Self {
-        Self { next: reader.start, reader, missed }
+    pub(crate) fn new(reader: Arc<Reader>, missed: u64, tai_now: Option<fn() -> u64>) -> Self {
+        Self { next: reader.start, reader, missed, measured: 0, tai_now }
     }
 
     /// Goes on in the same ring with another seat.
@@ -235,12 +241,34 @@ impl Cursor {
         reader.held.fetch_add(1, SeqCst);
         let received = &reader.seat.counts().received;
         received.store(received.load(Relaxed) + 1, Relaxed);
+        if info.published_ns.wrapping_sub(self.measured) >= APART_NS {
+            self.measure(&reader, &info);
+        }
         // There are at most 255 slots, 1024 regions and 1 GiB.
         let (slot, regions) = (slot as u16, regions as u16);
         let (payload_len, metadata_len) = (payload_len as u32, metadata_len as u32);
         Frame { reader, slot, regions, payload_len, metadata_len, info }
     }
 }
+
+impl Cursor {
+    /// Counts how long a frame took.
+    #[inline(never)]
+    fn measure(&mut self, reader: &Reader, info: &FrameInfo) {
+        self.measured = info.published_ns;
+        reader.seat.handoff().note(monotonic_ns().saturating_sub(info.published_ns));
+        if let Some(tai_now) = self.tai_now {
+            let now = tai_now();
+            // Clocks of two hosts are never quite the same; a time far ahead is on another scale.
+            if info.tai_ns.saturating_sub(now) <= AHEAD_NS {
+                reader.seat.age().note(now.saturating_sub(info.tai_ns));
+            }
+        }
+    }
+}
+
+/// So far may a frame's time be ahead of this host's clock: a minute.
+const AHEAD_NS: u64 = 60_000_000_000;
 
 /// Has the processor fetch a line, where it can be told to.
 #[inline]

@@ -47,6 +47,8 @@ pub struct Receiver {
     gate: Gate,
     /// Whether to end when a source says goodbye; `None` follows the source's wish.
     close_at_end: Option<bool>,
+    /// The clock of the frames' own times.
+    tai_now: Option<fn() -> u64>,
     made: ForkMark,
     state: Mutex<State>,
     spin: Mutex<Spin>,
@@ -91,6 +93,7 @@ impl Receiver {
         Self {
             gate: Gate::default(),
             close_at_end,
+            tai_now: None,
             made: ForkMark::here(),
             state: Mutex::default(),
             spin: Mutex::new(Spin::new()),
@@ -100,6 +103,12 @@ impl Receiver {
             missed: AtomicU64::new(0),
             limited: AtomicUsize::new(0),
         }
+    }
+
+    /// With a clock that shows TAI in nanoseconds, so that delays since the frames' own times are counted in the seat as well.
+    #[must_use]
+    pub fn with_tai_clock(self, tai_now: fn() -> u64) -> Self {
+        Self { tai_now: Some(tai_now), ..self }
     }
 
     /// Whether a get may spin for some microseconds before it sleeps, which it does where that has paid before. It may by
@@ -311,7 +320,7 @@ impl Receiver {
         let ring = reader.ring_id();
         state.orphaned = state.orphans.contains(&ring);
         state.orphans.retain(|orphan| *orphan != ring);
-        state.current = Some(Cursor::new(reader, std::mem::take(&mut state.missed)));
+        state.current = Some(Cursor::new(reader, std::mem::take(&mut state.missed), self.tai_now));
         true
     }
 

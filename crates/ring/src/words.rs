@@ -111,6 +111,19 @@ pub struct SeatCounts {
     pub missed: AtomicU64,
 }
 
+/// Buckets of a [`DelayLine`].
+pub const DELAY_BUCKETS: usize = 23;
+
+/// How long frames took to a receiver, for statistics only. Written by the receiver.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct DelayLine {
+    /// How many were within the bound of each bucket and above that of the one before.
+    pub buckets: [AtomicU64; DELAY_BUCKETS],
+    /// Sum of all, nanoseconds.
+    pub sum_ns: AtomicU64,
+}
+
 /// The shared words of a board, wherever they lie.
 #[derive(Clone, Copy, Debug)]
 pub struct Board<'a> {

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Group, options, put, put_at};
-use ring::{Deadline, RingError, Seat, Source};
+use ring::{Deadline, Receiver, RingError, Seat, Source};
 use std::thread;
 use std::time::Duration;
 
@@ -500,4 +500,42 @@ fn what_is_missing_of_a_frame_is_told() {
         (false, vec![]),
         "what was said of another frame in the same slot is gone"
     );
+}
+
+/// Delays are counted where monitors see them: of frames that are put slowly each one, of those put fast some.
+#[test]
+fn delays_are_counted_in_the_seat() {
+    let group = Group::new(options(64, 8));
+    let tai = || 5_000_000_000;
+    let receiver = Receiver::new(None).with_tai_clock(tai);
+    let seat = Seat::new().unwrap();
+    let monitor = ring::SeatMonitor::open(seat.fd().try_clone_to_owned().unwrap()).unwrap();
+    group.seat_in(&receiver, seat, false);
+    let put = |tai_ns: u64| {
+        let mut slot = group.source.get(Deadline::Now).unwrap();
+        slot.set_tai_ns(tai_ns);
+        group.source.put(slot, Deadline::Now, || 0).unwrap();
+        drop(receiver.get(Deadline::Now).unwrap());
+    };
+    // 1 ms before, 2 s after, an hour and more before, a day after.
+    for tai_ns in [4_999_000_000, 7_000_000_000, 0, 86_405_000_000_000] {
+        let start = ring::monotonic_ns();
+        while ring::monotonic_ns() < start + ring::APART_NS {
+            std::hint::spin_loop();
+        }
+        put(tai_ns);
+    }
+    let (handoff, age) = (monitor.handoff(), monitor.age());
+    assert_eq!(handoff.count(), 4, "{handoff:?}");
+    assert!(handoff.sum_ns > 0);
+    assert_eq!((age.count(), age.sum_ns), (3, 5_001_000_000), "{age:?}");
+    let start = ring::monotonic_ns();
+    let mut frames = 0;
+    while ring::monotonic_ns() < start + 3_000_000 || monitor.handoff().count() == 4 {
+        put(5_000_000_000);
+        frames += 1;
+    }
+    let measured = monitor.handoff().count() - 4;
+    let most = (ring::monotonic_ns() - start) / ring::APART_NS + 1;
+    assert!((1..=frames.min(most)).contains(&measured), "{measured} of {frames}");
 }

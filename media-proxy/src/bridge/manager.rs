@@ -5,14 +5,14 @@ use super::status::{Phase, Row, Table};
 use crate::placement::Input;
 use log::{info, warn};
 use mesh_agent::topology::{BridgeId, BridgeSpec, Direction};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// After how long a bridge that failed is tried again: doubled each time, up to the second value.
-const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
 
 /// The manager. It never blocks: bridges start and stop on threads of their own, and tell by [`Event`]s how it went.
 pub(crate) struct Manager<E> {
@@ -21,6 +21,8 @@ pub(crate) struct Manager<E> {
     table: Table,
     entries: BTreeMap<BridgeId, Entry>,
     attempts: u64,
+    /// Which streams groups carry, for the log.
+    streams: HashMap<String, String>,
 }
 
 struct Entry {
@@ -90,20 +92,17 @@ impl Entry {
         };
         false
     }
-
-    /// In words for logs.
-    fn name(&self) -> String {
-        describe(&self.spec)
-    }
 }
 
-/// A bridge in words: its direction and group.
-fn describe(spec: &BridgeSpec) -> String {
+/// A bridge in words for logs: its direction, id, group and stream.
+fn describe(spec: &BridgeSpec, streams: &HashMap<String, String>) -> String {
     let direction = match spec.direction {
         Direction::Ingress => "ingress",
         Direction::Egress => "egress",
     };
-    format!("{direction} bridge of group \"{}\"", spec.group.as_str())
+    let group = spec.group.as_str();
+    let stream = streams.get(group).map(|stream| format!(", stream {stream}"));
+    format!("{direction} bridge {} of group \"{group}\"{}", spec.id, stream.unwrap_or_default())
 }
 
 /// Ends a bridge on a thread of its own.
@@ -122,13 +121,28 @@ fn end(bridge: Box<dyn Bridge>, alarm: Alarm) {
 
 impl<E: Engine> Manager<E> {
     pub(crate) fn new(engine: Arc<E>, events: Sender<Input>, table: Table) -> Self {
-        Self { engine, events, table, entries: BTreeMap::new(), attempts: 0 }
+        let (entries, streams) = (BTreeMap::new(), HashMap::new());
+        Self { engine, events, table, entries, attempts: 0, streams }
+    }
+
+    /// Which streams groups carry from now on.
+    pub(crate) fn name_streams(&mut self, streams: HashMap<String, String>) {
+        for entry in self.entries.values() {
+            let group = entry.spec.group.as_str();
+            if streams.get(group) != self.streams.get(group)
+                && matches!(entry.state, State::Active { .. })
+            {
+                info!("{}: goes on with this stream", describe(&entry.spec, &streams));
+            }
+        }
+        self.streams = streams;
     }
 
     /// From now on there must be these bridges and no others. One that is there and the same goes on untouched.
     pub(crate) fn apply(&mut self, wanted: &[Arc<BridgeSpec>], now: Instant) {
         let wanted: BTreeMap<_, _> = wanted.iter().map(|spec| (&spec.id, spec)).collect();
         let alarm = alarms(&self.events);
+        let streams = &self.streams;
         self.entries.retain(|id, entry| {
             let next = wanted.get(id).copied();
             match (&mut entry.state, next) {
@@ -138,7 +152,7 @@ impl<E: Engine> Manager<E> {
                 }
                 (_, Some(spec)) if **spec == *entry.spec => true,
                 (_, next) => {
-                    info!("{}: ends", entry.name());
+                    info!("{}: ends", describe(&entry.spec, streams));
                     let gone = entry.stop(next.cloned(), |attempt| alarm(id, attempt));
                     if let (true, Some(spec)) = (gone, next) {
                         *entry = Entry::new(spec, now);
@@ -177,16 +191,17 @@ impl<E: Engine> Manager<E> {
             }
             return;
         };
+        let name = describe(&entry.spec, &self.streams);
         match (std::mem::replace(&mut entry.state, State::Due), what) {
             (State::Starting { .. }, What::Started(Ok(bridge))) => {
-                info!("{}: active, connection {}", entry.name(), bridge.connection());
+                info!("{name}: active, connection {}", bridge.connection());
                 entry.failures = 0;
                 entry.state = State::Active { attempt, bridge };
             }
-            (State::Starting { .. }, What::Started(Err(reason))) => entry.fail(reason, now),
+            (State::Starting { .. }, What::Started(Err(reason))) => entry.fail(&name, reason, now),
             (State::Active { bridge, .. }, What::Broken(reason)) => {
                 // It is gone before it is tried again, because both could not have the same port.
-                warn!("{}: {reason}", entry.name());
+                warn!("{name}: {reason}");
                 end(bridge, alarm(&id, attempt));
                 let next = Some(Arc::clone(&entry.spec));
                 entry.state = State::Stopping { attempt, next };
@@ -262,7 +277,8 @@ impl<E: Engine> Manager<E> {
                 alarm.tell(What::Started(result));
             });
             if let Err(error) = started {
-                entry.fail(format!("no thread for the bridge: {error}"), now);
+                let name = describe(&entry.spec, &self.streams);
+                entry.fail(&name, format!("no thread for the bridge: {error}"), now);
             }
         }
         self.show();
@@ -285,9 +301,9 @@ impl<E: Engine> Manager<E> {
 }
 
 impl Entry {
-    fn fail(&mut self, reason: String, now: Instant) {
+    fn fail(&mut self, name: &str, reason: String, now: Instant) {
         let pause = RETRY.0.saturating_mul(1 << self.failures.min(8)).min(RETRY.1);
-        warn!("{}: {reason}; next attempt in {pause:?}", self.name());
+        warn!("{name}: {reason}; next attempt in {pause:?}");
         self.failures += 1;
         self.state = State::Failed { reason, retry: now + pause };
     }

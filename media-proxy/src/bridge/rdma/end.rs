@@ -3,9 +3,10 @@
 use super::figures::LinkFigures;
 use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::status::Figures;
+use crate::cpu::ThreadClock;
 use fabric::bridge::{BridgeStatus, Stop};
 use mcm_dp::client::Connection;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 /// A bridge on a thread of its own.
@@ -25,10 +26,13 @@ impl End {
         run: impl FnOnce(&Stop) + Send + 'static,
     ) -> Result<Self, String> {
         let stop = Stop::new().map_err(|error| format!("eventfd: {error}"))?;
-        let (stopped, figures) = (stop.clone(), Arc::new(LinkFigures::new(status, local)));
+        let thread = Arc::<OnceLock<ThreadClock>>::default();
+        let figures = Arc::new(LinkFigures::new(status, local, Arc::clone(&thread)));
+        let (stopped, own) = (stop.clone(), thread);
         // The descriptor that the bridge sleeps on is made here, where that may fail.
         connection.event_fd().map_err(|error| error.to_string())?;
         let thread = ring::quiet_thread("mcm-rdma", move || {
+            own.get_or_init(ThreadClock::here);
             run(&stopped);
             if !stopped.is_stopped() {
                 alarm.raise("its connection to the group has ended".into());
