@@ -27,6 +27,8 @@ pub(crate) enum Input {
     Registered { conn_id: String, result: Result<Accepted, AgentError> },
     /// What the control plane wants this proxy to have.
     Desired(Box<Desired>),
+    /// An administrator of the mesh has removed a connection.
+    Removed { conn_id: String },
     /// News of a bridge.
     Bridge(Event),
     /// End all bridges, then the thread.
@@ -50,6 +52,10 @@ impl Listener for Ear {
 
     fn desired(&self, desired: Desired) {
         self.tell(Input::Desired(Box::new(desired)));
+    }
+
+    fn removed(&self, connection: &ConnectionId) {
+        self.tell(Input::Removed { conn_id: connection.as_str().to_owned() });
     }
 
     fn reachable(&self, reachable: bool) {
@@ -169,6 +175,17 @@ impl<E: Engine> Placement<E> {
                 }
                 (Err(_), None) => {}
             },
+            Input::Removed { conn_id } => {
+                let reason = "removed by an administrator of the mesh";
+                if self.waiting.contains_key(&conn_id) {
+                    if self.known.remove(&conn_id) {
+                        self.plane.unregister(&ConnectionId::new(conn_id.clone()));
+                    }
+                    self.answer(&conn_id, Err(Refusal::new(code::CONN_FAILED, reason)));
+                }
+                // One that waits though it is served already ends all the same. The exchange says when it has.
+                self.exchange.end(conn_id, reason);
+            }
             Input::Desired(desired) => {
                 let Desired { generation, groups, bridges, .. } = *desired;
                 let network = bridges.iter().filter(|spec| spec.link == BridgeLink::St2110);

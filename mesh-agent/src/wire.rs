@@ -265,6 +265,7 @@ pub fn apply_config(desired: &Desired) -> pb::ApplyConfigRequest {
         groups: groups.collect(),
         bridges: desired.bridges.iter().map(|spec| bridge_message(spec)).collect(),
         generation: desired.generation,
+        removed_conn_ids: desired.removed.iter().map(ConnectionId::to_string).collect(),
     }
 }
 
@@ -295,7 +296,8 @@ pub fn desired(
             Err(error) => errors.push(format!("bridge {}: {error}", id.escape_debug())),
         }
     }
-    (Desired { proxy: proxy.clone(), generation, groups, bridges }, errors)
+    let removed = message.removed_conn_ids.iter().map(|id| id.as_str().into()).collect();
+    (Desired { proxy: proxy.clone(), generation, groups, bridges, removed }, errors)
 }
 
 /// Measurements in messages.

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// After how long a bridge that failed is tried again: doubled each time, up to the second value.
-const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
 
 /// The manager. It never blocks: bridges start and stop on threads of their own, and tell by [`Event`]s how it went.
 pub(crate) struct Manager<E> {

@@ -264,3 +264,8 @@ fn a_bridge_that_breaks_is_replaced() {
     assert_eq!(w.phase("a"), Some(Phase::Active));
     assert_eq!(w.log(), ["start a", "stop a", "start a"]);
 }
+
+#[test]
+fn a_bridge_is_tried_again_within_three_seconds_of_the_end_of_what_kept_it_from_starting() {
+    assert!(RETRY.1 < Duration::from_secs(3));
+}

@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Totals { reply: oneshot::Sender<Totals> },
     /// End a connection. Answers whether there was one of that identifier.
     Delete { conn_id: String, reply: oneshot::Sender<bool> },
+    /// End a connection, if there is one of that identifier, and tell its program why.
+    End { conn_id: String, reason: &'static str },
     /// A connection has been given its place in the mesh, or not.
     Placed { conn_id: String, answer: Result<(), Refusal> },
     /// Which streams groups carry, as the control plane says.
@@ -77,6 +79,12 @@ impl Handle {
     /// Ends a connection. Returns whether there was one of that identifier.
     pub(crate) async fn delete(&self, conn_id: String) -> Result<bool, Gone> {
         self.ask(|reply| Command::Delete { conn_id, reply }).await
+    }
+
+    /// Ends a connection, if there is one of that identifier.
+    pub(crate) fn end(&self, conn_id: String, reason: &'static str) {
+        // If the exchange has ended, so has the connection.
+        let _ = self.tell(Command::End { conn_id, reason });
     }
 
     /// A connection has been given its place in the mesh, or not.

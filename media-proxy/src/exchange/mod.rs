@@ -222,6 +222,12 @@ impl Exchange {
                     self.act(now);
                     let _ = reply.send(found);
                 }
+                Command::End { conn_id, reason } => {
+                    if self.registry.delete(&conn_id, reason, now) {
+                        info!("connection {conn_id}: {reason}");
+                    }
+                    self.act(now);
+                }
                 Command::Placed { conn_id, answer } => {
                     self.registry.placed(&conn_id, answer, now);
                     self.act(now);

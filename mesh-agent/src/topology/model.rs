@@ -181,6 +181,8 @@ pub struct Desired {
     pub groups: Vec<DesiredGroup>,
     /// All bridges, in the order of `groups`.
     pub bridges: Vec<Arc<BridgeSpec>>,
+    /// Connections that an administrator has removed: the proxy ends them.
+    pub removed: Vec<ConnectionId>,
 }
 
 /// One group in the desired state of a proxy.

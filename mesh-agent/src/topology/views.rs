@@ -61,7 +61,13 @@ impl Topology {
             });
             bridges.extend(specs);
         }
-        Some(Desired { proxy: proxy.clone(), generation: state.generation, groups, bridges })
+        Some(Desired {
+            proxy: proxy.clone(),
+            generation: state.generation,
+            groups,
+            bridges,
+            removed: self.removals.of_proxy(proxy).cloned().collect(),
+        })
     }
 
     /// The generation of a proxy's desired state; `None` if it is not registered.
