@@ -50,6 +50,7 @@ pub(crate) fn way(settings: &Settings) -> Result<Way, Error> {
                 ("second_interface", second.interface.clone()),
                 ("pacing", settings.stream.pacing.clone()),
                 ("packing", settings.stream.packing.clone()),
+                ("packet_mode", settings.stream.packet_mode.clone()),
                 ("incomplete_frames", settings.stream.incomplete_frames.clone()),
                 ("bits_per_pixel", settings.stream.bits_per_pixel.clone()),
                 ("coding_quality", settings.stream.coding_quality.clone()),
@@ -127,7 +128,7 @@ pub(crate) fn connection(
     let endpoint = match way {
         Way::Group => json!({ "multipointGroup": { "urn": group(settings, way) } }),
         Way::St2110 => {
-            json!({ "st2110": stream(&settings.stream, payload, transport, payload_type) })
+            json!({ "st2110": stream(&settings.stream, transport, payload_type) })
         }
     };
     let mut rdma = json!({ "numEndpoints": settings.rdma_num_endpoints });
@@ -192,12 +193,7 @@ fn meaning(
 }
 
 /// The stream. What an SDP says need not be given; what is given beside it has to agree with it, which the mesh checks.
-fn stream(
-    stream: &Stream,
-    payload: &Payload,
-    transport: &'static str,
-    payload_type: Option<u32>,
-) -> Value {
+fn stream(stream: &Stream, transport: &'static str, payload_type: Option<u32>) -> Value {
     let mut value = way_through(&stream.first);
     let transport = stream.transport.as_deref().unwrap_or(transport);
     if let Some(sdp) = &stream.sdp {
@@ -207,7 +203,6 @@ fn stream(
         if stream.payload_type.is_some() {
             set(&mut value, "payloadType", &payload_type);
         }
-        set(&mut value, "transportPixelFormat", &stream.transport_pixel_format);
     } else {
         let mut default = |key: &str, default: Value| {
             if value.get(key).is_none() {
@@ -218,14 +213,8 @@ fn stream(
         default("port", DEFAULT_PORT.into());
         default("transport", transport.into());
         default("payloadType", payload_type.into());
-        match &stream.transport_pixel_format {
-            Some(format) => default("transportPixelFormat", format.as_str().into()),
-            None if matches!(payload, Payload::Video { .. }) && transport != COMPRESSED => {
-                default("transportPixelFormat", "yuv422p10rfc4175".into());
-            }
-            None => {}
-        }
     }
+    set(&mut value, "transportPixelFormat", &stream.transport_pixel_format);
     if value["transport"] == COMPRESSED {
         // FFmpeg's frames are raw: the mesh encodes and decodes.
         value["codec"] = "jpegxs".into();
@@ -238,6 +227,7 @@ fn stream(
     set(&mut value, "quality", &stream.coding_quality);
     set(&mut value, "pacing", &stream.pacing);
     set(&mut value, "packing", &stream.packing);
+    set(&mut value, "packetMode", &stream.packet_mode);
     set(&mut value, "incompleteFrames", &stream.incomplete_frames);
     set(&mut value, "ttl", &stream.ttl);
     set(&mut value, "dscp", &stream.dscp);

@@ -6,7 +6,7 @@ use crate::clock::{self, Growing, SECOND, Unit};
 use crate::context::Context;
 use crate::devices::{DEVICES, Essence};
 use crate::error::{self, Error};
-use crate::layout::{AVPacket, InputFormat, KEY, NO_FILE, PADDING, READ_ONLY};
+use crate::layout::{AVPacket, CORRUPT, InputFormat, KEY, NO_FILE, PADDING, READ_ONLY};
 use crate::libav::Libav;
 use crate::mesh::{Buffer, Connection};
 use crate::options::{self, Direction, Private};
@@ -112,6 +112,7 @@ struct Frame {
     buffer: Buffer,
     tai: i128,
     missed: u64,
+    incomplete: bool,
 }
 
 #[derive(Debug)]
@@ -138,7 +139,7 @@ impl Demuxer {
                 }
             },
         };
-        let (tai, missed) = (frame.tai, frame.missed);
+        let (tai, missed, incomplete) = (frame.tai, frame.missed, frame.incomplete);
         let (duration, slack) = match self.frames {
             Frames::Video { bytes, lines } => {
                 self.fill_video(context, frame.buffer, packet, bytes, lines)?;
@@ -158,7 +159,7 @@ impl Demuxer {
         packet.pts = self.times.next(time, duration, slack);
         packet.dts = packet.pts;
         packet.duration = duration;
-        packet.flags |= KEY;
+        packet.flags |= if incomplete { KEY | CORRUPT } else { KEY };
         Ok(())
     }
 
@@ -168,8 +169,13 @@ impl Demuxer {
         if info.missed > 0 {
             context.log_warning(&format!("{} frames missed", info.missed));
         }
-        let (tai, missed) = (i128::from(info.tai_ns), info.missed);
-        Ok(self.is_whole(context, &buffer).then_some(Frame { buffer, tai, missed }))
+        let whole = self.is_whole(context, &buffer);
+        Ok(whole.then(|| Frame {
+            buffer,
+            tai: i128::from(info.tai_ns),
+            missed: info.missed,
+            incomplete: info.is_incomplete(),
+        }))
     }
 
     /// The next frame. The first thing looked for is a frame, so that none is lost by a look at anything else.
@@ -247,7 +253,7 @@ impl Demuxer {
             let Some(frame) = self.taken(context, buffer)? else { continue };
             let expected = first.tai + (data.len() / sample) as i128 * SECOND / rate;
             let apart = (frame.tai - expected).abs() > SECOND / i128::from(AUDIO_SECOND_PARTS);
-            if frame.missed > 0 || apart {
+            if frame.missed > 0 || apart || frame.incomplete != first.incomplete {
                 self.carried = Some(frame);
                 break;
             }

@@ -137,6 +137,8 @@ pub(crate) const NON_BLOCK: c_int = 4;
 pub(crate) const NO_PTS: i64 = i64::MIN;
 /// `AV_PKT_FLAG_KEY`.
 pub(crate) const KEY: c_int = 1;
+/// `AV_PKT_FLAG_CORRUPT`.
+pub(crate) const CORRUPT: c_int = 2;
 /// `AV_BUFFER_FLAG_READONLY`.
 pub(crate) const READ_ONLY: c_int = 1;
 /// `AV_INPUT_BUFFER_PADDING_SIZE`: bytes behind a packet that may be read.

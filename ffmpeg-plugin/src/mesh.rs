@@ -14,6 +14,9 @@ const CLOSED: c_int = -1011;
 const TIMEOUT: c_int = -1012;
 const CANCELLED: c_int = -1014;
 
+/// `MESH_BUFFER_INCOMPLETE`.
+const INCOMPLETE: u64 = 1;
+
 #[repr(C)]
 pub(crate) struct MeshConnection {
     client: *mut c_void,
@@ -38,6 +41,14 @@ pub(crate) struct Info {
     pub(crate) tai_ns: u64,
     published_ns: u64,
     pub(crate) missed: u64,
+    flags: u64,
+}
+
+impl Info {
+    /// Whether parts of the frame did not arrive. Libraries that do not know leave zeroes.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.flags & INCOMPLETE != 0
+    }
 }
 
 /// `MeshConnectionStats`.

@@ -123,10 +123,11 @@ fn st2110(kind: Kind) -> Vec<Row> {
             text!(
                 transport_pixel_format,
                 None,
-                c"ST 2110: pixel format on the wire (default: yuv422p10rfc4175)"
+                c"ST 2110: pixel format on the wire: yuv422p10rfc4175 (default: as the frames)"
             ),
             text!(pacing, None, c"ST 2110-21: narrow, linear or wide"),
             text!(packing, None, c"ST 2110-20: gpm or bpm"),
+            text!(packet_mode, None, c"ST 2110-22, output: codestream or slice"),
             text!(incomplete_frames, None, c"ST 2110, input: deliver, repeat or drop"),
             text!(bits_per_pixel, None, c"ST 2110-22, output: bits of JPEG XS for each pixel"),
             text!(coding_quality, None, c"ST 2110-22, output: what the encoder prefers, as speed"),

@@ -29,6 +29,7 @@ pub(crate) struct Private {
     pub(crate) transport_pixel_format: Text,
     pub(crate) pacing: Text,
     pub(crate) packing: Text,
+    pub(crate) packet_mode: Text,
     pub(crate) incomplete_frames: Text,
     pub(crate) bits_per_pixel: Text,
     pub(crate) coding_quality: Text,

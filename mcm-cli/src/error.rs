@@ -24,6 +24,14 @@ pub(crate) enum CliError {
         /// What happened.
         reason: String,
     },
+    /// An agent cannot be reached, or refused the request.
+    #[error("mesh agent at {agent}: {reason}")]
+    Agent {
+        /// Where it was sought.
+        agent: String,
+        /// What happened.
+        reason: String,
+    },
     /// The proxy went away while it was watched.
     #[error("media proxy at {server} has ended")]
     Ended {
@@ -77,6 +85,7 @@ impl CliError {
         match self {
             Self::Usage(_) | Self::Option { .. } => 2,
             Self::Proxy { .. }
+            | Self::Agent { .. }
             | Self::Ended { .. }
             | Self::Bench(_)
             | Self::File { .. }

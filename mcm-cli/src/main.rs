@@ -3,7 +3,10 @@
 mod analyze;
 mod bench;
 mod error;
+mod fleet;
+mod graph;
 mod list;
+mod mesh;
 mod output;
 mod proxy;
 mod sdp;
@@ -22,8 +25,9 @@ const USAGE: &str = "\
 usage: mcm COMMAND [OPTIONS]
 
 commands:
-  list     print the groups of a media proxy
+  list     print the groups of a media proxy, or of a fleet
   top      show them as they change
+  graph    draw which host sends what to which
   bench    measure how fast frames are exchanged
   sdp      check a session description, or print that of a stream
   analyze  judge an ST 2110 stream on the wire
@@ -60,6 +64,7 @@ fn run(mut arguments: lexopt::Parser) -> Result<(), CliError> {
         Some(Value(command)) => match command.string()?.as_str() {
             "analyze" => analyze::run(arguments),
             "bench" => bench::run(arguments),
+            "graph" => graph::run(arguments),
             "list" => list::run(arguments),
             "sdp" => sdp::run(arguments),
             "st2110" => st2110::run(arguments),
@@ -67,7 +72,7 @@ fn run(mut arguments: lexopt::Parser) -> Result<(), CliError> {
             other => Err(CliError::Option {
                 option: "COMMAND",
                 found: other.to_owned(),
-                allowed: "list, top, bench, sdp, analyze or st2110",
+                allowed: "list, top, graph, bench, sdp, analyze or st2110",
             }),
         },
         Some(other) => Err(other.unexpected().into()),

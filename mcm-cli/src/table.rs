@@ -15,7 +15,7 @@ pub(crate) fn render(groups: &[Group]) -> String {
     let mut rows = vec![HEADINGS.map(str::to_owned)];
     let mut titles = Vec::new();
     for group in groups {
-        titles.push((rows.len(), format!("{}  {}", group.id, group.format)));
+        titles.push((rows.len(), title(&group.id, &group.format, &group.stream_id)));
         if group.source.is_none() {
             let mut row: [String; 11] = Default::default();
             row[0] = "source".into();
@@ -24,7 +24,14 @@ pub(crate) fn render(groups: &[Group]) -> String {
         }
         rows.extend(connections(group).map(row_of));
     }
-    layout(&rows, &titles)
+    let rows: Vec<_> = rows.into_iter().map(Vec::from).collect();
+    layout(&rows, &titles, &[0, 1, 3])
+}
+
+/// What stands above a group.
+pub(crate) fn title(id: &str, format: &str, stream: &str) -> String {
+    let stream = if stream.is_empty() { String::new() } else { format!("  stream {stream}") };
+    format!("{id}  {format}{stream}")
 }
 
 fn connections(group: &Group) -> impl Iterator<Item = &Connection> {
@@ -51,11 +58,14 @@ fn row_of(connection: &Connection) -> [String; 11] {
     ]
 }
 
-/// Columns as wide as their widest cell; texts to the left, numbers to the right.
-fn layout(rows: &[[String; 11]], titles: &[(usize, String)]) -> String {
-    let width =
-        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..HEADINGS.len()).map(width).collect();
+/// Columns as wide as their widest cell; those of the columns `left` to the left, others to the right. Titles stand before rows.
+pub(crate) fn layout(rows: &[Vec<String>], titles: &[(usize, String)], left: &[usize]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
         for (_, title) in titles.iter().filter(|(at, _)| *at == index) {
@@ -63,8 +73,7 @@ fn layout(rows: &[[String; 11]], titles: &[(usize, String)]) -> String {
         }
         let mut line = String::from(" ");
         for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
-            let left = [0, 1, 3].contains(&column);
-            let _ = if left {
+            let _ = if left.contains(&column) {
                 write!(line, " {cell:<width$}")
             } else {
                 write!(line, " {cell:>width$}")
@@ -101,6 +110,7 @@ pub(crate) fn to_json(groups: &[Group]) -> Value {
         json!({
             "id": group.id,
             "format": group.format,
+            "stream_id": group.stream_id,
             "source": group.source.as_ref().map(connection_json),
             "receivers": group.receivers.iter().map(connection_json).collect::<Vec<_>>(),
         })
@@ -151,6 +161,7 @@ mod tests {
         };
         Group {
             id: "camera-1".into(),
+            stream_id: "5f3a".into(),
             format: "video 1920x1080".into(),
             source: Some(connection(Kind::Source, State::Active)),
             receivers: vec![connection(Kind::Receiver, State::Detached)],
@@ -162,7 +173,7 @@ mod tests {
         let text = render(&[group()]);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 4);
-        assert!(lines[1].starts_with("camera-1  video"));
+        assert_eq!(lines[1], "camera-1  video 1920x1080  stream 5f3a");
         let column = lines[0].find("STATE").unwrap();
         assert!(lines[2][column..].starts_with("active"));
         assert!(lines[3][column..].starts_with("detached"));

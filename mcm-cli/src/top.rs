@@ -1,19 +1,22 @@
 //! `mcm top`: the groups of a proxy as they change.
 
 use crate::error::CliError;
+use crate::fleet;
+use crate::mesh::AgentClient;
 use crate::proxy::{Proxy, refused};
 use crate::table;
-use crate::view::ViewOptions;
+use crate::view::{View, ViewOptions};
 use proto::control::{Snapshot, WatchRequest};
 use std::io::IsTerminal;
 
 /// What `mcm top -h` prints.
 pub(crate) const USAGE: &str = "\
-usage: mcm top [-s HOST:PORT] [-i SECONDS] [-n COUNT] [--json] [GROUP]
+usage: mcm top [-s HOST:PORT | -a HOST[:PORT]] [-i SECONDS] [-n COUNT] [--json] [GROUP]
 
-Shows the groups of a media proxy with rates, queues and missed frames, until Ctrl-C.
+Shows the groups of a media proxy, or of a fleet, with rates, queues and missed frames, until Ctrl-C.
 
   -s, --server HOST:PORT  control service of the proxy (default 127.0.0.1:8001)
+  -a, --agent HOST[:PORT] REST API of a mesh agent instead: all hosts (port 8100 by default)
   -i, --interval SECONDS  time between two pictures, 0.1 to 3600 (default 1)
   -n, --number COUNT      end after so many pictures
       --json              print one line of JSON for each picture
@@ -25,9 +28,14 @@ const CLEAR: &str = "\x1b[H\x1b[J";
 
 /// Runs the command.
 pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), CliError> {
-    let Some(options) = ViewOptions::parse(arguments, USAGE, true)? else { return Ok(()) };
-    let mut proxy = Proxy::connect(&options.server)?;
+    let Some(options) = ViewOptions::parse(arguments, USAGE, View::Top)? else {
+        return Ok(());
+    };
     let terminal = std::io::stdout().is_terminal();
+    if let Some(agent) = &options.agent {
+        return watch_fleet(&AgentClient::new(agent)?, &options, terminal);
+    }
+    let mut proxy = Proxy::connect(&options.server)?;
     let request = WatchRequest {
         interval_ms: u32::try_from(options.interval.as_millis()).unwrap_or(u32::MAX),
         group_id: options.group.clone(),
@@ -47,6 +55,25 @@ pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), CliError> {
         }
         Ok(())
     })
+}
+
+/// The whole fleet: the agent is asked each time, and knows what proxies told it within the last second.
+fn watch_fleet(agent: &AgentClient, options: &ViewOptions, terminal: bool) -> Result<(), CliError> {
+    let clear = if terminal { CLEAR } else { "" };
+    let count = options.number.unwrap_or(u64::MAX);
+    for number in 0..count {
+        if number > 0 {
+            std::thread::sleep(options.interval);
+        }
+        let mesh = agent.mesh()?.only(&options.group);
+        let text = if options.json {
+            format!("{}\n", fleet::to_json(&mesh))
+        } else {
+            format!("{clear}{}\n", fleet::render(&mesh))
+        };
+        crate::output::print(&text)?;
+    }
+    Ok(())
 }
 
 fn show(snapshot: &Snapshot, options: &ViewOptions, terminal: bool) -> Result<(), CliError> {

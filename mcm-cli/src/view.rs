@@ -1,4 +1,4 @@
-//! The options that `mcm list` and `mcm top` share.
+//! The options that `mcm list`, `mcm top` and `mcm graph` share.
 
 use crate::error::CliError;
 use crate::proxy::DEFAULT_SERVER;
@@ -10,21 +10,38 @@ use std::time::Duration;
 #[derive(Debug, PartialEq)]
 pub(crate) struct ViewOptions {
     pub(crate) server: String,
+    /// The agent to ask instead of a media proxy.
+    pub(crate) agent: Option<String>,
     pub(crate) group: String,
     pub(crate) json: bool,
     pub(crate) interval: Duration,
     pub(crate) number: Option<u64>,
+    /// The file to draw to; "-" is standard output.
+    pub(crate) svg: Option<String>,
+}
+
+/// What differs between the commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    /// Once.
+    List,
+    /// Again and again.
+    Top,
+    /// A drawing.
+    Graph,
 }
 
 impl ViewOptions {
-    /// Reads the options; those of a repeated view only if it is one. `None` if the usage was asked for, and printed.
+    /// Reads the options that a view has. `None` if the usage was asked for, and printed.
     pub(crate) fn parse(
         mut arguments: lexopt::Parser,
         usage: &str,
-        repeated: bool,
+        view: View,
     ) -> Result<Option<Self>, CliError> {
         let mut options = Self {
             server: DEFAULT_SERVER.into(),
+            agent: None,
+            svg: None,
             group: String::new(),
             json: false,
             interval: Duration::from_secs(1),
@@ -37,11 +54,15 @@ impl ViewOptions {
                     return Ok(None);
                 }
                 Short('s') | Long("server") => options.server = arguments.value()?.string()?,
-                Long("json") => options.json = true,
-                Short('i') | Long("interval") if repeated => {
+                Short('a') | Long("agent") => options.agent = Some(arguments.value()?.string()?),
+                Long("json") if view != View::Graph => options.json = true,
+                Long("svg") if view == View::Graph => {
+                    options.svg = Some(arguments.value()?.string()?);
+                }
+                Short('i') | Long("interval") if view == View::Top => {
                     options.interval = interval(&arguments.value()?.string()?)?;
                 }
-                Short('n') | Long("number") if repeated => {
+                Short('n') | Long("number") if view == View::Top => {
                     options.number = Some(arguments.value()?.parse()?);
                 }
                 Value(group) if options.group.is_empty() => options.group = group.string()?,
@@ -65,14 +86,14 @@ fn interval(text: &str) -> Result<Duration, CliError> {
 mod tests {
     use super::*;
 
-    fn parse(arguments: &[&str], repeated: bool) -> Result<Option<ViewOptions>, CliError> {
-        ViewOptions::parse(lexopt::Parser::from_args(arguments), "usage", repeated)
+    fn parse(arguments: &[&str], view: View) -> Result<Option<ViewOptions>, CliError> {
+        ViewOptions::parse(lexopt::Parser::from_args(arguments), "usage", view)
     }
 
     #[test]
     fn all_options_are_read() {
         let arguments = ["-s", "h:1", "-i", "0.5", "-n", "3", "--json", "camera"];
-        let options = parse(&arguments, true).unwrap().unwrap();
+        let options = parse(&arguments, View::Top).unwrap().unwrap();
         assert_eq!((options.server.as_str(), options.group.as_str()), ("h:1", "camera"));
         assert_eq!((options.interval, options.number), (Duration::from_millis(500), Some(3)));
         assert!(options.json);
@@ -80,9 +101,12 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        let error = parse(&["-i", "0"], true).unwrap_err().to_string();
+        let error = parse(&["-i", "0"], View::Top).unwrap_err().to_string();
         assert!(error.contains("--interval") && error.contains("0.1"), "{error}");
-        assert!(parse(&["-i", "1"], false).is_err(), "an option of the other command");
-        assert!(parse(&["a", "b"], true).is_err());
+        assert!(parse(&["-i", "1"], View::List).is_err(), "an option of the other command");
+        assert!(
+            parse(&["--json"], View::Graph).is_err() && parse(&["--svg=x"], View::Top).is_err()
+        );
+        assert!(parse(&["a", "b"], View::Top).is_err());
     }
 }

@@ -2,12 +2,12 @@
 
 use crate::device::Device;
 use crate::error::ProxyError;
-use access::TlsFiles;
+use access::{Networks, TlsFiles};
 use lexopt::prelude::*;
 use mesh_agent::plane::AgentAddress;
 use mesh_agent::topology::PortRanges;
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// What `--help` prints.
@@ -23,6 +23,8 @@ Usage: media_proxy [OPTION]
 -r, --rdma_ip=address   IP address for streams between hosts (defaults: the one that leads to the mesh agent).
 -p, --rdma_ports=ports  Local port ranges for streams between hosts, separated by commas (defaults: 9100-9999).
     --listen=address    IP address on which both ports listen (defaults: 0.0.0.0).
+    --metrics=[ip:]port Port for Prometheus, on the loopback interface if no address is given; 8003 is free for it (defaults: none).
+    --metrics-allow=net Networks whose hosts may read it without a certificate, separated by commas (defaults: none).
     --run-dir=path      Directory of the unix socket (defaults: $MCM_RUN_DIR, /run/mcm or $XDG_RUNTIME_DIR/mcm).
     --tls-cert=file     Certificate chain of this proxy, PEM. With the next two: mutual TLS, also for other hosts.
     --tls-key=file      Private key of this proxy, PEM.
@@ -55,6 +57,10 @@ pub(crate) struct Args {
     pub(crate) rdma_ip: Option<IpAddr>,
     /// Ports on which streams from other proxies arrive.
     pub(crate) rdma_ports: PortRanges,
+    /// Where Prometheus finds this proxy; nowhere by default.
+    pub(crate) metrics: Option<SocketAddr>,
+    /// From where it may come without a certificate.
+    pub(crate) metrics_allow: Networks,
     /// Agents of the fleet; none: this host alone.
     pub(crate) agents: Vec<AgentAddress>,
 }
@@ -71,6 +77,8 @@ impl Default for Args {
             st2110_ip: None,
             rdma_ip: None,
             rdma_ports: PortRanges::range(9100..=9999),
+            metrics: None,
+            metrics_allow: Networks::default(),
             agents: Vec::new(),
         }
     }
@@ -132,6 +140,20 @@ fn read(parser: &mut lexopt::Parser) -> Result<Request, lexopt::Error> {
                 let value = text("--listen", parser)?;
                 args.listen =
                     value.parse().map_err(|_| wrong("--listen", &value, "an IP address"))?;
+            }
+            Long("metrics") => {
+                let value = text("--metrics", parser)?;
+                let allowed = "a port, or address:port such as 0.0.0.0:8003 or [::]:8003";
+                let port =
+                    value.parse().map(|port| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port));
+                let address = port.or_else(|_| value.parse());
+                args.metrics = Some(address.map_err(|_| wrong("--metrics", &value, allowed))?);
+            }
+            Long("metrics-allow") => {
+                let value = text("--metrics-allow", parser)?;
+                let networks = value.parse::<Networks>();
+                args.metrics_allow =
+                    networks.map_err(|error| format!("option '--metrics-allow': {error}"))?;
             }
             Long("run-dir") => args.run_dir = Some(path("--run-dir", parser)?),
             Long("tls-cert") => cert = Some(path("--tls-cert", parser)?),
@@ -236,6 +258,16 @@ mod tests {
     }
 
     #[test]
+    fn measurements_are_for_this_host_unless_told_otherwise() {
+        let at = |option| run(&[option]).metrics.unwrap().to_string();
+        assert_eq!(run(&[]).metrics, None);
+        assert_eq!(at("--metrics=8003"), "127.0.0.1:8003");
+        assert_eq!(at("--metrics=0.0.0.0:0"), "0.0.0.0:0");
+        assert_eq!(at("--metrics=[::]:8003"), "[::]:8003");
+        assert_eq!(run(&["--metrics-allow=10.0.0.0/8"]).metrics_allow.to_string(), "10.0.0.0/8");
+    }
+
+    #[test]
     fn help_and_version_win() {
         assert_eq!(parse(["-t", "1", "-h"]).unwrap(), Request::Help);
         assert_eq!(parse(["--version"]).unwrap(), Request::Version);
@@ -255,6 +287,9 @@ mod tests {
             (&["-a", "host"], "option '-a, --agent'"),
             (&["-a", "host:1,"], "option '-a, --agent'"),
             (&["--listen=here"], "option '--listen'"),
+            (&["--metrics=x:1"], "option '--metrics': found 'x:1'"),
+            (&["--metrics=65536"], "option '--metrics'"),
+            (&["--metrics-allow=10.0.0.1"], "option '--metrics-allow': found '10.0.0.1'"),
             (&["--run-dir="], "option '--run-dir'"),
             (&["--tls-cert=a"], "go together"),
             (&["--nothing"], "--nothing"),
@@ -283,6 +318,8 @@ mod tests {
             "-r, --rdma_ip=",
             "-p, --rdma_ports=",
             "--listen=",
+            "--metrics=",
+            "--metrics-allow=",
             "--run-dir=",
             "--tls-cert=",
             "--tls-key=",

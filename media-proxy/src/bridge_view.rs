@@ -14,6 +14,17 @@ pub(crate) fn bridges(table: &Table, group: Option<&str>) -> Vec<Bridge> {
     rows.map(view).collect()
 }
 
+/// Tells of each bridge which stream it carries.
+pub(crate) fn name_streams(bridges: &mut [Bridge], groups: &[Group]) {
+    let streams: HashMap<_, _> =
+        groups.iter().map(|group| (group.id.as_str(), &group.stream_id)).collect();
+    for bridge in bridges {
+        if let Some(stream) = streams.get(bridge.group_id.as_str()) {
+            bridge.stream_id.clone_from(stream);
+        }
+    }
+}
+
 /// Tells at each bridge's connection where the bridge leads.
 pub(crate) fn name_remotes(groups: &mut [Group], table: &Table) {
     let rows = table.rows();
@@ -72,18 +83,13 @@ fn view(row: &Row) -> Bridge {
         Direction::Ingress => BridgeDirection::Ingress,
         Direction::Egress => BridgeDirection::Egress,
     };
-    let transport = match (&spec.link, &spec.config.endpoint) {
-        (BridgeLink::St2110, Endpoint::St2110(stream)) => stream.transport.name(),
-        (BridgeLink::St2110, _) => "st2110",
-        (BridgeLink::Rdma(_), _) => "rdma",
-    };
     let figures = row.figures.as_ref();
     let owned = |name: &str| name.to_owned();
     Bridge {
         bridge_id: spec.id.to_string(),
         group_id: spec.group.to_string(),
         direction: direction.into(),
-        transport: transport.to_owned(),
+        transport: row.kind().to_owned(),
         local: figures.map(|figures| figures.local()).unwrap_or_default(),
         remote: remote(spec),
         state: state.into(),
@@ -96,11 +102,13 @@ fn view(row: &Row) -> Bridge {
         measurements: figures
             .map(|f| f.measurements().into_iter().map(|(name, v)| (owned(name), v)).collect())
             .unwrap_or_default(),
+        // Known to the exchange; see `name_streams`.
+        stream_id: String::new(),
     }
 }
 
 /// The address at the other end.
-fn remote(spec: &BridgeSpec) -> String {
+pub(crate) fn remote(spec: &BridgeSpec) -> String {
     match (&spec.link, &spec.config.endpoint) {
         (BridgeLink::St2110, Endpoint::St2110(_)) => spec.config.group_id(),
         (BridgeLink::St2110, _) => String::new(),

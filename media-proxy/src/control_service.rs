@@ -142,7 +142,9 @@ impl Control for ControlService {
         request: Request<ListBridgesRequest>,
     ) -> Result<Response<ListBridgesResponse>, Status> {
         let group = wanted(request.into_inner().group_id);
-        let bridges = bridge_view::bridges(&self.bridges, group.as_deref());
+        let mut bridges = bridge_view::bridges(&self.bridges, group.as_deref());
+        let groups = self.exchange.snapshot(group).await.map_err(unavailable)?.groups;
+        bridge_view::name_streams(&mut bridges, &groups);
         Ok(Response::new(ListBridgesResponse { bridges }))
     }
 

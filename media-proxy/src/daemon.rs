@@ -6,6 +6,7 @@ use crate::budget::Budget;
 use crate::control_service::{ControlService, Identity};
 use crate::error::ProxyError;
 use crate::exchange::{Exchange, Handle};
+use crate::metrics::{self, Collector};
 use crate::placement::{Ear, Input, Placement};
 use crate::registry::Reach;
 use crate::run_dir::RunDir;
@@ -42,6 +43,7 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
     let tls = args.tls.as_ref().map(|files| access::acceptor(files, &[b"h2"])).transpose()?;
     let sdk = listen("--tcp", SocketAddr::new(args.listen, args.sdk_port))?;
     let grpc = listen("--grpc", SocketAddr::new(args.listen, args.grpc_port))?;
+    let scraped = args.metrics.map(|address| listen("--metrics", address)).transpose()?;
     let path = args.run_dir.clone().unwrap_or_else(media::run_dir::run_dir);
     let run_dir = RunDir::open(&path)?;
     let (socket, survivors) = run_dir.listen()?;
@@ -88,12 +90,13 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
         .map_err(ProxyError::system("thread"))?;
     let bridges = Table::default();
     let clock = HostClock::default();
-    let placement = {
+    let (placement, plane) = {
         let members = Arc::new(Members::new(run_dir.socket().to_path_buf()));
         let engines = Engines::new(&args, members, clock.clone());
         let plane = fleet::plane(&args, &identity, Arc::new(Ear(placement_out.clone())))?;
         let channel = (placement_out.clone(), placement_in);
-        start_placement(channel, handle.clone(), plane, engines, bridges.clone())?
+        let (shared, plane) = (Arc::clone(&plane), plane);
+        (start_placement(channel, handle.clone(), shared, engines, bridges.clone())?, plane)
     };
 
     let served = runtime.block_on(async {
@@ -101,11 +104,24 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
         let (sdk_out, sdk_in) = mpsc::channel(BACKLOG);
         let (grpc_out, grpc_in) = mpsc::channel(BACKLOG);
         let trusted = Networks::default();
-        let port = Port { speaks: Speaks::Grpc, limit: budget.tcp_per_port, tls, trusted };
+        let limit = budget.tcp_per_port;
+        let port = Port { speaks: Speaks::Grpc, limit, tls, trusted };
         tokio::spawn(access::accept(to_async(sdk)?, port.clone(), sdk_out));
         tokio::spawn(access::accept(to_async(grpc)?, port, grpc_out));
         let service = SdkService { socket: identity.exchange_socket.clone() };
         let sdk = tokio::spawn(serve_sdk(service, sdk_in, stopping.clone()));
+        let collector =
+            Collector::new(handle.clone(), bridges.clone(), clock.clone(), identity.clone());
+        let metrics = match scraped {
+            Some(listener) => {
+                Some(serve_metrics(listener, &args, limit, collector, stopping.clone())?)
+            }
+            None => None,
+        };
+        if !args.agents.is_empty() {
+            // Without agents elsewhere nobody would look.
+            tokio::spawn(metrics::report(handle.clone(), bridges.clone(), plane));
+        }
         let service = ControlService { exchange: handle.clone(), bridges, clock, identity };
         let grpc = tokio::spawn(serve_control(service, grpc_in, stopping));
         info!("TCP Server listening on {sdk_address}");
@@ -127,7 +143,12 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
         // Watchers end with the exchange, others when they have been answered.
         handle.stop();
         stop.send_replace(true);
-        let all = async { (sdk.await, grpc.await) };
+        let all = async {
+            if let Some(metrics) = metrics {
+                let _ = metrics.await;
+            }
+            (sdk.await, grpc.await)
+        };
         if tokio::time::timeout(END_TIMEOUT, all).await.is_err() {
             log::debug!("calls were cut off at the end");
         }
@@ -145,6 +166,23 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
         );
     }
     served
+}
+
+/// Starts to serve the port for Prometheus.
+fn serve_metrics(
+    listener: TcpListener,
+    args: &Args,
+    limit: usize,
+    collector: Collector,
+    stop: watch::Receiver<bool>,
+) -> Result<tokio::task::JoinHandle<()>, ProxyError> {
+    let address = listener.local_addr().map_err(ProxyError::system("address of a port"))?;
+    let tls = args.tls.as_ref().map(|files| access::acceptor(files, &[b"http/1.1"])).transpose()?;
+    let port = Port { speaks: Speaks::Http, limit, tls, trusted: args.metrics_allow.clone() };
+    let (out, incoming) = mpsc::channel(BACKLOG);
+    tokio::spawn(access::accept(to_async(listener)?, port, out));
+    info!("Prometheus metrics at http://{address}/metrics");
+    Ok(tokio::spawn(metrics::serve(collector, incoming, stop)))
 }
 
 /// Starts the thread that finds connections their place in the mesh.

@@ -27,6 +27,8 @@ pub(crate) enum Input {
     Registered { conn_id: String, result: Result<Accepted, AgentError> },
     /// What the control plane wants this proxy to have.
     Desired(Box<Desired>),
+    /// An administrator of the mesh has removed a connection.
+    Removed { conn_id: String },
     /// News of a bridge.
     Bridge(Event),
     /// End all bridges, then the thread.
@@ -50,6 +52,10 @@ impl Listener for Ear {
 
     fn desired(&self, desired: Desired) {
         self.tell(Input::Desired(Box::new(desired)));
+    }
+
+    fn removed(&self, connection: &ConnectionId) {
+        self.tell(Input::Removed { conn_id: connection.as_str().to_owned() });
     }
 
     fn reachable(&self, reachable: bool) {
@@ -80,6 +86,8 @@ pub(crate) struct Placement<E> {
     /// Connections that the control plane knows of.
     known: HashSet<String>,
     groups: Vec<DesiredGroup>,
+    /// Which streams they carry.
+    streams: HashMap<String, String>,
     /// Bridges to the network, without which a connection is of no use.
     essential: HashSet<BridgeId>,
     /// The desired state whose outcome has not been told yet.
@@ -102,6 +110,7 @@ impl<E: Engine> Placement<E> {
             waiting: HashMap::new(),
             known: HashSet::new(),
             groups: Vec::new(),
+            streams: HashMap::new(),
             essential: HashSet::new(),
             generation: None,
         }
@@ -124,7 +133,7 @@ impl<E: Engine> Placement<E> {
             match input {
                 Some(Input::Stop) => {
                     stop_by = Some(now + END_TIMEOUT);
-                    self.manager.apply(&[], now);
+                    self.manager.close(now);
                 }
                 Some(Input::Desired(_) | Input::Ask { .. }) if stop_by.is_some() => {}
                 Some(input) => self.take(input, now),
@@ -166,17 +175,45 @@ impl<E: Engine> Placement<E> {
                 }
                 (Err(_), None) => {}
             },
+            Input::Removed { conn_id } => {
+                let reason = "removed by an administrator of the mesh";
+                if self.waiting.contains_key(&conn_id) {
+                    if self.known.remove(&conn_id) {
+                        self.plane.unregister(&ConnectionId::new(conn_id.clone()));
+                    }
+                    self.answer(&conn_id, Err(Refusal::new(code::CONN_FAILED, reason)));
+                }
+                // One that waits though it is served already ends all the same. The exchange says when it has.
+                self.exchange.end(conn_id, reason);
+            }
             Input::Desired(desired) => {
                 let Desired { generation, groups, bridges, .. } = *desired;
                 let network = bridges.iter().filter(|spec| spec.link == BridgeLink::St2110);
                 self.essential = network.map(|spec| spec.id.clone()).collect();
                 self.groups = groups;
                 self.generation = Some(generation);
+                self.name_streams();
                 self.manager.apply(&bridges, now);
             }
             Input::Bridge(event) => self.manager.happened(event, now),
             // Told apart before.
             Input::Stop => {}
+        }
+    }
+
+    /// Passes on which streams groups carry. What is known stays as long as the group is here: an agent that has just started may
+    /// not know it yet.
+    fn name_streams(&mut self) {
+        let named = self.groups.iter().filter_map(|group| {
+            let told = group.stream.as_ref().map(ToString::to_string);
+            let stream = told.or_else(|| self.streams.get(group.id.as_str()).cloned())?;
+            Some((group.id.to_string(), stream))
+        });
+        let streams: HashMap<_, _> = named.collect();
+        if streams != self.streams {
+            self.manager.name_streams(streams.clone());
+            self.exchange.name_streams(streams.clone());
+            self.streams = streams;
         }
     }
 

@@ -35,6 +35,9 @@ pub enum AgentError {
     /// No connection has this id.
     #[error("connection {0} is not registered")]
     UnknownConnection(ConnectionId),
+    /// An administrator has removed the connection.
+    #[error("connection {0} was removed by an administrator")]
+    Removed(ConnectionId),
     /// The agent, or its store, cannot be reached now.
     #[error("{0}")]
     Unavailable(String),
@@ -45,6 +48,8 @@ pub enum AgentError {
         mesh_err: u32,
         /// Its reason.
         reason: String,
+        /// An administrator has removed the connection: its proxy ends it.
+        removed: bool,
     },
     /// The program cannot run as it was asked to.
     #[error("{0}")]
@@ -52,6 +57,12 @@ pub enum AgentError {
 }
 
 impl AgentError {
+    /// Whether it says that an administrator has removed the connection.
+    #[must_use]
+    pub fn is_removal(&self) -> bool {
+        matches!(self, Self::Removed(_) | Self::Refused { removed: true, .. })
+    }
+
     /// The MESH_ERR number that a program's SDK gives for this.
     #[must_use]
     pub fn mesh_err(&self) -> u32 {
@@ -70,6 +81,7 @@ impl AgentError {
             Self::SourceTaken { .. }
             | Self::UnknownProxy(_)
             | Self::UnknownConnection(_)
+            | Self::Removed(_)
             | Self::Unavailable(_)
             | Self::Setup(_) => CONN_FAILED,
         }

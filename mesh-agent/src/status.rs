@@ -7,6 +7,8 @@ use tonic::{Code, Status};
 
 /// Metadata of a refusal: the MESH_ERR number, as text.
 const MESH_ERR: &str = "mcm-mesh-err";
+/// Metadata of the refusal of a connection that an administrator has removed.
+const REMOVED: &str = "mcm-removed";
 
 impl From<AgentError> for Status {
     fn from(error: AgentError) -> Self {
@@ -20,11 +22,14 @@ impl From<AgentError> for Status {
             AgentError::SourceTaken { .. } => Code::AlreadyExists,
             AgentError::UnknownProxy(_) | AgentError::UnknownConnection(_) => Code::NotFound,
             AgentError::Unavailable(_) => Code::Unavailable,
-            AgentError::Refused { .. } => Code::FailedPrecondition,
+            AgentError::Removed(_) | AgentError::Refused { .. } => Code::FailedPrecondition,
             AgentError::Setup(_) => Code::Internal,
         };
         let mut status = Status::new(code, error.to_string());
         status.metadata_mut().insert(MESH_ERR, MetadataValue::from(error.mesh_err()));
+        if error.is_removal() {
+            status.metadata_mut().insert(REMOVED, MetadataValue::from_static("1"));
+        }
         status
     }
 }
@@ -39,14 +44,17 @@ pub fn refusal(status: &Status) -> AgentError {
         // It does not come from an agent: the connection broke, whatever the code says.
         return AgentError::Unavailable(reason);
     }
+    let removed = status.metadata().contains_key(REMOVED);
     match status.code() {
         // Of a registration: the agent does not know the proxy any more, which will therefore register again.
         Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::NotFound => {
             AgentError::Unavailable(reason)
         }
         // Older agents say nothing but the code.
-        Code::InvalidArgument => AgentError::Refused { mesh_err: number.unwrap_or(1009), reason },
-        _ => AgentError::Refused { mesh_err: number.unwrap_or(1008), reason },
+        Code::InvalidArgument => {
+            AgentError::Refused { mesh_err: number.unwrap_or(1009), reason, removed }
+        }
+        _ => AgentError::Refused { mesh_err: number.unwrap_or(1008), reason, removed },
     }
 }
 
@@ -67,6 +75,9 @@ mod tests {
             let read = refusal(&Status::from(error));
             assert_eq!((read.mesh_err(), read.to_string()), (number, text));
         }
+        let removed = refusal(&Status::from(AgentError::Removed("c".into())));
+        assert!(removed.is_removal());
+        assert_eq!(removed.to_string(), "connection c was removed by an administrator");
         let away = refusal(&Status::from(AgentError::Unavailable("away".into())));
         assert_eq!(away, AgentError::Unavailable("away".into()));
     }

@@ -259,11 +259,13 @@ pub fn apply_config(desired: &Desired) -> pb::ApplyConfigRequest {
         group_id: format!("{}{GROUP_SEPARATOR}{}", group.id, desired.proxy),
         conn_ids: group.connections.iter().map(ConnectionId::to_string).collect(),
         bridge_ids: group.bridges.iter().map(ToString::to_string).collect(),
+        stream_id: group.stream.as_ref().map(ToString::to_string).unwrap_or_default(),
     });
     pb::ApplyConfigRequest {
         groups: groups.collect(),
         bridges: desired.bridges.iter().map(|spec| bridge_message(spec)).collect(),
         generation: desired.generation,
+        removed_conn_ids: desired.removed.iter().map(ConnectionId::to_string).collect(),
     }
 }
 
@@ -281,6 +283,8 @@ pub fn desired(
             id: group.group_id.strip_suffix(&suffix).unwrap_or(&group.group_id).into(),
             connections: group.conn_ids.iter().map(|id| id.as_str().into()).collect(),
             bridges: group.bridge_ids.iter().map(|id| id.as_str().into()).collect(),
+            // It ends up in logs and labels. Older agents do not tell it.
+            stream: identifier("streamId", &group.stream_id).ok().map(Into::into),
         })
         .collect();
     let (mut bridges, mut errors) = (Vec::new(), Vec::new());
@@ -292,7 +296,8 @@ pub fn desired(
             Err(error) => errors.push(format!("bridge {}: {error}", id.escape_debug())),
         }
     }
-    (Desired { proxy: proxy.clone(), generation, groups, bridges }, errors)
+    let removed = message.removed_conn_ids.iter().map(|id| id.as_str().into()).collect();
+    (Desired { proxy: proxy.clone(), generation, groups, bridges, removed }, errors)
 }
 
 /// Measurements in messages.

@@ -260,6 +260,33 @@ fn one_source_wins_whichever_agent_is_asked() {
     assert_eq!(a.list("/connection", "connection").len(), 30);
 }
 
+/// What an administrator removes at one agent stays away at all of them.
+#[test]
+fn what_is_deleted_stays_away() {
+    if !etcd_is_there() {
+        return;
+    }
+    let store = Store::new(1);
+    let (a, mut b) = (Program::new(&store.url()), Program::new(&store.url()));
+    let node = Node::new(1, &[b.proxies, a.proxies]);
+    node.wait_reachable(true);
+    assert_eq!(node.add("r", Kind::Receiver, &stream(5004)), Ok(Accepted::Member));
+    node.wait_for_bridges(1);
+    until("the other one knows it", || a.get("/connection/r").0 == 200);
+    assert_eq!(request(a.rest, "DELETE", "/connection/r").0, 204);
+    node.wait_for_bridges(0);
+    node.wait("the order to end it", |state| state.removed.contains(&"r".into()).then_some(()));
+    // Its proxy, which has not ended it yet, goes to the other agent.
+    b.kill();
+    node.wait("it is refused there", |state| (state.removed.len() > 1).then_some(()));
+    assert_eq!(a.get("/connection/r").0, 404);
+    until("nothing of it remains", || {
+        store.keys().is_some_and(|keys| keys.iter().all(|key| !key.contains("removals")))
+    });
+    assert_eq!(node.add("r2", Kind::Receiver, &stream(5004)), Ok(Accepted::Member));
+    node.wait_for_bridges(1);
+}
+
 #[test]
 fn an_agent_killed_amid_a_hundred_registrations() {
     if !etcd_is_there() {

@@ -235,7 +235,7 @@ async fn measurements_are_kept() {
     assert_eq!((&status["trnSucceeded"], &status["tps"]), (&42.into(), &59.94.into()));
     let (_, text) = server.get("/metrics");
     let line = format!(
-        "mcm_transactions_succeeded_total{{id=\"{id}\",group=\"cam\",media_proxy=\"{}\",kind=\"source\"}} 42",
+        "mcm_transactions_succeeded_total{{id=\"{id}\",stream=\"{id}\",group=\"cam\",media_proxy=\"{}\",kind=\"source\"}} 42",
         one.id
     );
     assert!(text.as_str().unwrap().contains(&line), "{text}");

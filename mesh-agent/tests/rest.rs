@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Node, Server, mesh, request, stream, until};
+use mesh_agent::plane::Accepted;
 use proto::Kind;
 use serde_json::Value;
 
@@ -193,7 +194,32 @@ fn what_is_deleted_is_gone() {
     nodes[1].wait_for_bridges(0);
     // A proxy that is alive registers again, with all that it has.
     assert_eq!(checked(&server, "DELETE", "/media-proxy/p1", "/media-proxy/{id}").0, 204);
-    until("it is back", || server.get("/connection/s").0 == 200);
+    until("it is back", || server.get("/connection/a").0 == 200);
+    assert_eq!(server.get("/connection/s").0, 404);
+}
+
+/// What an administrator removes stays away until its program makes a new connection, even if its proxy registers it again.
+#[test]
+fn what_is_deleted_stays_away() {
+    let (server, nodes) = fleet();
+    let node = &nodes[0];
+    assert_eq!(checked(&server, "DELETE", "/connection/s", "/connection/{id}").0, 204);
+    node.wait("the order to end it", |state| state.removed.contains(&"s".into()).then_some(()));
+    nodes[1].wait_for_bridges(0);
+    assert_eq!(checked(&server, "DELETE", "/connection/s", "/connection/{id}").0, 404);
+    // Its proxy dies before it has ended it, and starts anew with the connections of the programs that went on.
+    let [one, two] = nodes;
+    drop(one);
+    until("the proxy is gone", || server.get("/media-proxy/p1").0 == 404);
+    let one = Node::new(1, &[server.proxies]);
+    one.wait_reachable(true);
+    let error = one.add("s", Kind::Source, &mesh("cam/1 ä")).unwrap_err();
+    assert_eq!(error.to_string(), "connection s was removed by an administrator");
+    one.wait("the order to end it", |state| state.removed.contains(&"s".into()).then_some(()));
+    // The program makes a new one.
+    assert_eq!(one.add("s2", Kind::Source, &mesh("cam/1 ä")), Ok(Accepted::Member));
+    two.wait_for_bridges(1);
+    until("the old one is forgotten", || one.add("s", Kind::Receiver, &mesh("cam/1 ä")).is_ok());
 }
 
 #[test]

@@ -84,7 +84,9 @@ impl Connection {
             }
             Direction::Receive => {
                 let partitions = (config.payload_size() as usize, config.metadata_size() as usize);
-                let receiver = Arc::new(Receiver::new(close_at_end));
+                let receiver =
+                    Receiver::new(close_at_end).with_tai_clock(|| media::Tai::now().into());
+                let receiver = Arc::new(receiver);
                 Ok(Peer::Receiver(ReceiverPeer::new(receiver, partitions)))
             }
         }

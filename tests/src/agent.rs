@@ -10,7 +10,7 @@ use std::process::Command;
 /// Where media proxies find it.
 pub const PROXY_PORT: u16 = 50051;
 /// Where people find it.
-const REST_PORT: u16 = 8100;
+pub const REST_PORT: u16 = 8100;
 
 const SERVES: &str = "listening on 0.0.0.0:8100 for REST";
 
@@ -21,14 +21,17 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Starts an agent, and waits until it serves. `on_host` makes a command that runs a program on the agent's host.
+    /// Starts an agent with these options, and waits until it serves. `on_host` makes a command that runs a program on the agent's host.
     ///
     /// # Panics
     /// If it does not.
     #[must_use]
-    pub fn start(on_host: impl FnOnce(&std::path::Path) -> Command) -> Self {
+    pub fn start(
+        on_host: impl FnOnce(&std::path::Path) -> Command,
+        options: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>,
+    ) -> Self {
         let mut command = on_host(program::mesh_agent());
-        command.arg("--allow=10.77.0.0/24");
+        command.args(options);
         let mut process = Process::start("mesh-agent", command, |_| false);
         wait::until("mesh-agent serves", || {
             let output = process.output();
@@ -56,16 +59,25 @@ impl Agent {
 /// If it does not answer.
 #[must_use]
 pub fn list(kind: &str, key: &str) -> Vec<Value> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, REST_PORT)).expect("the agent");
+    let (status, body) = request(Ipv4Addr::LOCALHOST, "GET", &format!("/{kind}?status&config"));
+    assert_eq!(status, 200, "{body}");
+    let body: Value = serde_json::from_str(&body).expect("JSON");
+    body[key].as_array().expect("a list").clone()
+}
+
+/// Asks the agent at an address. Returns the status and the body.
+///
+/// # Panics
+/// If it does not answer.
+#[must_use]
+pub fn request(agent: Ipv4Addr, method: &str, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect((agent, REST_PORT)).expect("the agent");
     stream.set_read_timeout(Some(wait::DEADLINE)).expect("a time");
-    let request = format!(
-        "GET /{kind}?status&config HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    );
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("a request");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-    assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
-    let body: Value = serde_json::from_str(body).expect("JSON");
-    body[key].as_array().expect("a list").clone()
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.expect("a status"), body.to_owned())
 }

@@ -1,15 +1,18 @@
 //! A mesh of several hosts: an agent and three proxies.
 
 use crate::agent::{self, Agent};
+use crate::etcd::Cluster;
 use crate::netns::Net;
 use crate::proxy::Proxy;
-use crate::role::{Role, Spec};
+use crate::role::{Order, Report, Role, Spec};
 use crate::run::Run;
+use crate::scrape::Scrape;
 use crate::{config, wait};
 use mcm_dp::client::Client;
 use proto::control::{Bridge, BridgeDirection, BridgeState};
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 /// The host on which the agent runs; the proxies have those before it.
@@ -22,6 +25,8 @@ pub struct Fleet {
     pub proxies: [Option<Proxy>; 3],
     /// The agent.
     pub agent: Option<Agent>,
+    /// Where the agent has its state, on its host; `None`: in memory.
+    pub store: Option<Cluster>,
     /// The run directories of hosts 1 to 3.
     pub runs: [Run; 3],
     /// The hosts.
@@ -34,27 +39,41 @@ impl Fleet {
     pub fn new() -> Option<Self> {
         let net = Net::new(AGENT)?;
         let runs = [Run::new(), Run::new(), Run::new()];
-        Some(Self { proxies: [None, None, None], agent: None, runs, net })
+        Some(Self { proxies: [None, None, None], agent: None, store: None, runs, net })
     }
 
     /// The same, with all of them running and registered.
     #[must_use]
     pub fn started() -> Option<Self> {
+        Self::new().map(Self::start)
+    }
+
+    /// The same, with an agent whose state is in a cluster of so many members of etcd.
+    #[must_use]
+    pub fn started_on_etcd(members: usize) -> Option<Self> {
         let mut fleet = Self::new()?;
+        fleet.store = Some(Cluster::start(members, |program| fleet.net.command(AGENT, program))?);
+        Some(fleet.start())
+    }
+
+    fn start(mut self) -> Self {
+        let fleet = &mut self;
         fleet.start_agent();
         (1..=3).for_each(|host| fleet.start_proxy(host));
         fleet.wait_listed("media-proxy", "mediaProxy", 3);
-        Some(fleet)
+        self
     }
 
     /// Starts the agent.
     pub fn start_agent(&mut self) {
-        self.agent = Some(Agent::start(|program| self.net.command(AGENT, program)));
+        let mut options = vec!["--allow=10.77.0.0/24".to_owned()];
+        options.extend(self.store.as_ref().map(|store| format!("--store={}", store.url())));
+        self.agent = Some(Agent::start(|program| self.net.command(AGENT, program), options));
     }
 
     /// Starts the proxy of a host.
     pub fn start_proxy(&mut self, host: usize) {
-        let options = ["-a", "10.77.0.4:50051", "-d", "kernel:eth0"];
+        let options = ["-a", "10.77.0.4:50051", "-d", "kernel:eth0", "--metrics", "0.0.0.0:8003"];
         let run = &self.runs[host - 1];
         self.proxies[host - 1] = Some(self.net.proxy(host, run, &options));
     }
@@ -90,7 +109,7 @@ impl Fleet {
     /// A receiver.
     #[must_use]
     pub fn receiver(&self, host: usize, connection: &Value) -> Role {
-        self.role(host, |client| Spec::receiver(client, connection.clone()).from_afar())
+        self.role(host, |client| Spec::receiver(client, connection.clone()))
     }
 
     /// A client of the proxy of a host, in this process.
@@ -102,6 +121,16 @@ impl Fleet {
         self.proxies[host - 1].as_ref().expect("a proxy").client()
     }
 
+    /// What Prometheus would get from the proxy of a host.
+    ///
+    /// # Panics
+    /// If it does not run.
+    #[must_use]
+    pub fn scrape(&self, host: usize) -> Scrape {
+        let proxy = self.proxies[host - 1].as_ref().expect("a proxy");
+        self.net.on(host, || proxy.scrape())
+    }
+
     /// The bridges of a host.
     ///
     /// # Panics
@@ -110,6 +139,17 @@ impl Fleet {
     pub fn bridges(&self, host: usize) -> Vec<Bridge> {
         let proxy = self.proxies[host - 1].as_ref().expect("a proxy");
         self.net.on(host, || proxy.control().bridges())
+    }
+
+    /// Waits for a star from host 1 to both others, and that there is nothing else.
+    ///
+    /// # Panics
+    /// If that never happens.
+    #[track_caller]
+    pub fn wait_star(&self) {
+        self.wait_bridges(1, &[("rdma", false, "10.77.0.2"), ("rdma", false, "10.77.0.3")]);
+        self.wait_bridges(2, &[("rdma", true, "10.77.0.1")]);
+        self.wait_bridges(3, &[("rdma", true, "10.77.0.1")]);
     }
 
     /// Waits until a host has these bridges and no others, and all are active: their transport, whether they bring frames in, and
@@ -144,14 +184,34 @@ impl Fleet {
         }
     }
 
-    /// Waits until the agent knows so many of a kind.
-    pub fn wait_listed(&self, kind: &str, key: &str, count: usize) {
-        wait::until(&format!("{count} of {kind}"), || {
-            self.net.on(AGENT, || agent::list(kind, key).len()) == count
-        });
+    /// What the agent says of all things of a kind.
+    #[must_use]
+    pub fn list(&self, kind: &str, key: &str) -> Vec<Value> {
+        self.net.on(AGENT, || agent::list(kind, key))
     }
 
-    /// That nothing is left, anywhere.
+    /// Whether the agent can say what is so.
+    #[must_use]
+    pub fn healthy(&self) -> bool {
+        self.net.on(AGENT, || agent::request(Ipv4Addr::LOCALHOST, "GET", "/health").0 == 200)
+    }
+
+    /// Waits until the agent knows so many of a kind.
+    #[track_caller]
+    pub fn wait_listed(&self, kind: &str, key: &str, count: usize) {
+        wait::until(&format!("{count} of {kind}"), || self.list(kind, key).len() == count);
+    }
+
+    /// The ports of bridges on which a host listens.
+    #[must_use]
+    pub fn bridge_ports(&self, host: usize) -> Vec<u16> {
+        let sockets = self.net.run(host, "ss", &["-Hltun"]);
+        let port = |line: &str| line.split_whitespace().nth(4)?.rsplit_once(':')?.1.parse().ok();
+        sockets.lines().filter_map(port).filter(|port| (9100..=9999).contains(port)).collect()
+    }
+
+    /// That nothing is left, anywhere: no group, no connection, no bridge, no port.
+    #[track_caller]
     pub fn wait_empty(&self) {
         for (kind, key) in [
             ("bridge", "bridge"),
@@ -162,6 +222,35 @@ impl Fleet {
         }
         for host in 1..=3 {
             self.wait_bridges(host, &[]);
+            wait::until("no port of a bridge is left", || self.bridge_ports(host).is_empty());
         }
     }
+}
+
+/// A group whose source waits for receivers that are slow because this machine is busy. By itself it would do so for 100 ms.
+#[must_use]
+pub fn group(name: &str) -> Value {
+    let patience = json!({ "options": { "stallTimeoutMilliseconds": 20_000 } });
+    config::with(config::blob(name, 60_000), patience)
+}
+
+/// Stops the source, waits until everybody has its last frame, and ends everybody. Nobody has missed anything since it began
+/// to receive.
+///
+/// # Panics
+/// If somebody has.
+#[track_caller]
+pub fn finish(mut source: Role, receivers: Vec<Role>) -> Vec<Report> {
+    source.order(Order::Sleep);
+    let end = source.until("the source stands still", |report| report.asleep);
+    let mut reports = Vec::new();
+    for mut receiver in receivers {
+        receiver.until("the last frame", |report| report.index + 1 == end.frames);
+        reports.push(receiver.end());
+    }
+    source.end();
+    for report in &reports {
+        assert_eq!((report.told_missed, report.reason.as_str()), (0, ""), "{report:?}");
+    }
+    reports
 }

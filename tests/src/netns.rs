@@ -85,6 +85,15 @@ impl Net {
         command
     }
 
+    /// A command that goes before others when the machine is busy, as far as that is permitted: it stands for another machine, and one
+    /// that sends and receives as if it had nothing else to do.
+    #[must_use]
+    pub fn urgent(&self, host: usize, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = self.command(host, "nice");
+        command.args(["-n", "-20"]).arg(program);
+        command
+    }
+
     /// A process on a host.
     #[must_use]
     pub fn start(&self, host: usize, name: &str, args: &[&str]) -> Process {
@@ -110,7 +119,23 @@ impl Net {
     /// # Panics
     /// If it panics, or the namespace cannot be entered.
     pub fn on<T: Send>(&self, host: usize, act: impl FnOnce() -> T + Send) -> T {
-        let place = format!("/run/netns/{}", self.hosts[host - 1]);
+        self.inside(&self.hosts[host - 1], act)
+    }
+
+    /// The namespaces of all hosts, and that of the networks between them.
+    pub(crate) fn namespaces(&self) -> impl Iterator<Item = &str> {
+        self.hosts.iter().chain([&self.hub]).map(String::as_str)
+    }
+
+    /// What `tc` says of the queues in a namespace; nothing where there is no `tc`.
+    pub(crate) fn queues(&self, namespace: &str) -> String {
+        let output = Command::new("tc").args(["-n", namespace, "-s", "qdisc"]).output();
+        output.map_or_else(|_| String::new(), |it| String::from_utf8_lossy(&it.stdout).into_owned())
+    }
+
+    /// Runs something in a namespace.
+    pub(crate) fn inside<T: Send>(&self, namespace: &str, act: impl FnOnce() -> T + Send) -> T {
+        let place = format!("/run/netns/{namespace}");
         std::thread::scope(|scope| {
             let thread = scope.spawn(move || {
                 let namespace = std::fs::File::open(place).expect("the namespace");
@@ -128,6 +153,32 @@ impl Net {
         let (port, master) = (format!("port{host}-0"), ["master", "hub0"]);
         let how = if connected { &master[..] } else { &["nomaster"] };
         ip(&[&["-n", &self.hub, "link", "set", &port], how].concat());
+    }
+
+    /// Cuts a host off from packets of these kinds, in both directions, as `nft` describes them: `iifname eth0`, `tcp dport 50051`.
+    /// Ends what an earlier call did.
+    pub fn cut(&self, host: usize, kinds: &[&str]) {
+        self.heal(host);
+        let mut script = String::from("add table inet mcm-cut\n");
+        for hook in ["input", "output"] {
+            let chain = format!("chain inet mcm-cut {hook}");
+            script.push_str(&format!("add {chain} {{ type filter hook {hook} priority 0; }}\n"));
+            for kind in kinds {
+                script.push_str(&format!("add rule inet mcm-cut {hook} {kind} drop\n"));
+            }
+        }
+        self.run(host, "nft", &[&script]);
+    }
+
+    /// Cuts a host off from all others.
+    pub fn cut_off(&self, host: usize) {
+        self.cut(host, &["iifname eth0", "oifname eth0"]);
+    }
+
+    /// Ends [`Net::cut`].
+    pub fn heal(&self, host: usize) {
+        // To add it first makes it sure that it can be deleted.
+        self.run(host, "nft", &["add table inet mcm-cut; delete table inet mcm-cut"]);
     }
 
     /// A proxy on a host, which serves a run directory of its own.

@@ -2,6 +2,7 @@
 
 use crate::process::Process;
 use crate::run::Run;
+use crate::scrape::Scrape;
 use crate::{config, control::Control, program, wait};
 use mcm_dp::client::Client;
 use rustix::process::Signal;
@@ -18,10 +19,13 @@ pub struct Proxy {
     pub sdk_port: u16,
     /// Port of the gRPC service for people and tools.
     pub grpc_port: u16,
+    /// Port for Prometheus, if it was started with one.
+    pub metrics_port: Option<u16>,
 }
 
 const SDK_LINE: &str = "TCP Server listening on ";
 const GRPC_LINE: &str = "gRPC Server listening on ";
+const METRICS_LINE: &str = "Prometheus metrics at http://";
 
 impl Proxy {
     /// Starts a proxy, and waits until it serves.
@@ -47,17 +51,17 @@ impl Proxy {
         command.args(["-t", &sdk_port.to_string(), "-g", &grpc_port.to_string()]);
         command.arg("--run-dir").arg(run_dir);
         let mut process = Process::start("media_proxy", command, |_| false);
-        let (sdk_port, grpc_port) = wait::some("media_proxy serves", || {
+        let (sdk_port, grpc_port, metrics_port) = wait::some("media_proxy serves", || {
             let output = process.output();
             let port = |line| {
                 let rest = output.split_once(line)?.1.lines().next()?;
-                rest.trim().rsplit_once(':')?.1.parse().ok()
+                rest.trim().trim_end_matches("/metrics").rsplit_once(':')?.1.parse().ok()
             };
-            let ports = (port(SDK_LINE), port(GRPC_LINE));
             assert!(!process.has_ended(), "media_proxy has ended:\n{output}");
-            ports.0.zip(ports.1)
+            // The line of the metrics comes before those of the ports.
+            Some((port(SDK_LINE)?, port(GRPC_LINE)?, port(METRICS_LINE)))
         });
-        Self { process, run_dir: run_dir.to_owned(), sdk_port, grpc_port }
+        Self { process, run_dir: run_dir.to_owned(), sdk_port, grpc_port, metrics_port }
     }
 
     /// Ends it by a signal, and returns what it ended with.
@@ -106,6 +110,15 @@ impl Proxy {
     #[must_use]
     pub fn client(&self) -> Arc<Client> {
         Client::new(&config::client(&self.socket()).to_string()).expect("a client")
+    }
+
+    /// What Prometheus would get from it; on its host.
+    ///
+    /// # Panics
+    /// If it was started without a port for that, or its answer is not as it should be.
+    #[must_use]
+    pub fn scrape(&self) -> Scrape {
+        Scrape::of(self.metrics_port.expect("a port for Prometheus"))
     }
 
     /// Its control service.

@@ -4,6 +4,8 @@
 //! administrator has named.
 
 mod error;
+#[cfg(feature = "http")]
+pub mod http;
 mod networks;
 pub mod notify;
 mod peer;

@@ -1,6 +1,8 @@
 //! Where things lie in the memory of a pool, a board and a seat.
 
-use crate::words::{ENTRIES, HeadLine, MAX_SLOTS, SeatCounts, SeatLine, SlotLine, SourceCounts};
+use crate::words::{
+    DelayLine, ENTRIES, HeadLine, MAX_SLOTS, SeatCounts, SeatLine, SlotLine, SourceCounts,
+};
 use std::fmt;
 use std::mem::size_of;
 
@@ -14,6 +16,22 @@ impl RingId {
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
+
+    /// 31 bits of it, never 0, to tell the rings of one group apart.
+    #[must_use]
+    pub fn mark(&self) -> u32 {
+        let [a, b, c, d, ..] = self.0;
+        (u32::from_le_bytes([a, b, c, d]) >> 1).max(1)
+    }
+}
+
+/// Where a frame has its number from: the ring that its source put it into, on whatever host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// [`RingId::mark`] of that ring; 0 if it is not known, and so is the number.
+    pub mark: u32,
+    /// Number of the frame there.
+    pub sequence: u64,
 }
 
 impl fmt::Display for RingId {
@@ -183,6 +201,10 @@ pub const BOARD_SIZE: usize = (SLOTS_OFFSET + MAX_SLOTS * 64).next_multiple_of(4
 pub const SEAT_LINE_OFFSET: usize = 64;
 /// Offset of the counts in a seat.
 pub const SEAT_COUNTS_OFFSET: usize = SEAT_LINE_OFFSET + size_of::<SeatLine>();
+/// Offset in a seat of the delays from put to the receiver.
+pub const SEAT_HANDOFF_OFFSET: usize = SEAT_COUNTS_OFFSET + size_of::<SeatCounts>();
+/// Offset in a seat of the delays from the frames' own times to the receiver.
+pub const SEAT_AGE_OFFSET: usize = SEAT_HANDOFF_OFFSET + size_of::<DelayLine>();
 /// Bytes of a seat.
 pub const SEAT_SIZE: usize = 4096;
 
@@ -190,6 +212,7 @@ const _: () = {
     assert!(size_of::<BoardHeader>() <= HEAD_OFFSET);
     assert!(size_of::<HeadLine>() == 64 && size_of::<SlotLine>() == 64);
     assert!(size_of::<SeatLine>() == 128 && size_of::<SeatCounts>() == 64);
+    assert!(size_of::<DelayLine>() == 192 && SEAT_AGE_OFFSET + 192 <= SEAT_SIZE);
     assert!(COUNTS_OFFSET + size_of::<SourceCounts>() <= ENTRIES_OFFSET);
     assert!(SLOTS_OFFSET.is_multiple_of(64));
 };
@@ -248,7 +271,7 @@ mod tests {
             offset_of!(SeatLine, sleep),
         ];
         assert_eq!(seat.map(|field| SEAT_LINE_OFFSET + field), [64, 96, 104, 108, 128]);
-        assert_eq!(SEAT_COUNTS_OFFSET, 192);
+        assert_eq!([SEAT_COUNTS_OFFSET, SEAT_HANDOFF_OFFSET, SEAT_AGE_OFFSET], [192, 256, 448]);
     }
 
     #[test]

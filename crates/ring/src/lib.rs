@@ -18,6 +18,8 @@ mod beds;
 #[cfg(not(loom))]
 mod clock;
 #[cfg(not(loom))]
+mod delay;
+#[cfg(not(loom))]
 mod error;
 #[cfg(not(loom))]
 pub mod fork;
@@ -51,8 +53,9 @@ mod thread;
 #[cfg(not(loom))]
 pub use {
     clock::{Deadline, monotonic_ns},
+    delay::{APART_NS, DELAY_BOUNDS_NS, Delays},
     error::RingError,
-    layout::{Geometry, RingId},
+    layout::{Geometry, Origin, RingId},
     memory::{REQUIRED_SEALS, check_seals},
     monitor::{BoardMonitor, SeatMonitor},
     reader::{Frame, FrameInfo, Reader},

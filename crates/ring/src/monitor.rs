@@ -1,5 +1,6 @@
 //! What a third party, the proxy, can see of a ring without taking part in it.
 
+use crate::delay::Delays;
 use crate::error::RingError;
 use crate::layout::{
     BOARD_MAGIC, BOARD_SIZE, BoardHeader, COUNTS_OFFSET, ENTRIES_OFFSET, Geometry, HEAD_OFFSET,
@@ -113,6 +114,12 @@ impl BoardMonitor {
         self.counts().waits.load(Relaxed)
     }
 
+    /// Slots that have been used so far; see [`Geometry::slot_count`].
+    #[must_use]
+    pub fn slots_touched(&self) -> u32 {
+        self.counts().slots_touched.load(Relaxed)
+    }
+
     /// Whether the source has said goodbye.
     #[must_use]
     pub fn closed(&self) -> bool {
@@ -157,6 +164,19 @@ impl SeatMonitor {
     #[must_use]
     pub fn missed(&self) -> u64 {
         self.0.counts().missed.load(Relaxed)
+    }
+
+    /// How long frames of this ring took from put to the receiver. Not every frame is measured; see [`APART_NS`](crate::APART_NS).
+    #[must_use]
+    pub fn handoff(&self) -> Delays {
+        self.0.handoff().read()
+    }
+
+    /// How long they took from their own TAI times to the receiver. A time up to a minute in the future counts as no delay;
+    /// later ones, and those an hour and more ago, do not count.
+    #[must_use]
+    pub fn age(&self) -> Delays {
+        self.0.age().read()
     }
 
     /// Slots that the receiver holds.

@@ -7,7 +7,7 @@ use crate::fork::ForkMark;
 use crate::futex;
 use crate::gate::{Gate, Waiter};
 use crate::layout::RingId;
-use crate::reader::{Cursor, Frame, Look, Reader};
+use crate::reader::{Cursor, Frame, Look, Past, Reader};
 use crate::spin::{self, Spin};
 use crate::words::Head;
 use parking_lot::Mutex;
@@ -47,6 +47,8 @@ pub struct Receiver {
     gate: Gate,
     /// Whether to end when a source says goodbye; `None` follows the source's wish.
     close_at_end: Option<bool>,
+    /// The clock of the frames' own times.
+    tai_now: Option<fn() -> u64>,
     made: ForkMark,
     state: Mutex<State>,
     spin: Mutex<Spin>,
@@ -66,8 +68,8 @@ struct State {
     next: VecDeque<Arc<Reader>>,
     /// Rings that wait for their turn and whose sources have died.
     orphans: Vec<RingId>,
-    /// Frames missed at the end of a ring, which the next frame tells of.
-    missed: u64,
+    /// What the next ring's first frame is compared with.
+    past: Past,
     ended: bool,
     /// Rings that were left while frames of them are still held.
     left: Vec<std::sync::Weak<Reader>>,
@@ -91,6 +93,7 @@ impl Receiver {
         Self {
             gate: Gate::default(),
             close_at_end,
+            tai_now: None,
             made: ForkMark::here(),
             state: Mutex::default(),
             spin: Mutex::new(Spin::new()),
@@ -100,6 +103,12 @@ impl Receiver {
             missed: AtomicU64::new(0),
             limited: AtomicUsize::new(0),
         }
+    }
+
+    /// With a clock that shows TAI in nanoseconds, so that delays since the frames' own times are counted in the seat as well.
+    #[must_use]
+    pub fn with_tai_clock(self, tai_now: fn() -> u64) -> Self {
+        Self { tai_now: Some(tai_now), ..self }
     }
 
     /// Whether a get may spin for some microseconds before it sleeps, which it does where that has paid before. It may by
@@ -311,7 +320,7 @@ impl Receiver {
         let ring = reader.ring_id();
         state.orphaned = state.orphans.contains(&ring);
         state.orphans.retain(|orphan| *orphan != ring);
-        state.current = Some(Cursor::new(reader, std::mem::take(&mut state.missed)));
+        state.current = Some(Cursor::new(reader, state.past, self.tai_now));
         true
     }
 
@@ -331,7 +340,7 @@ impl Receiver {
     fn leave(&self, state: &mut State, farewell: bool) {
         if let Some(cursor) = state.current.take() {
             state.ended |= farewell && self.close_at_end.unwrap_or(cursor.reader.close_at_end());
-            state.missed = cursor.missed;
+            state.past = cursor.past;
             state.left.retain(|reader| reader.strong_count() > 0);
             state.left.push(Arc::downgrade(&cursor.reader));
         }
@@ -353,7 +362,7 @@ impl Receiver {
         self.knock();
         let mut state = self.state.lock();
         if let Some(cursor) = state.current.take() {
-            state.missed = cursor.missed;
+            state.past = cursor.past;
         }
         state.next.clear();
     }
@@ -386,7 +395,7 @@ impl Receiver {
         }
         let state = self.state.lock();
         let current = state.current.as_ref().map(|cursor| &cursor.reader);
-        let untold = state.current.as_ref().map_or(state.missed, |cursor| cursor.missed);
+        let untold = state.current.as_ref().map_or(state.past, |cursor| cursor.past).missed;
         let left: u32 = state
             .left
             .iter()

@@ -1,9 +1,12 @@
 //! A receiver's seat: its side of the exchange, in memory that only it can write.
 
 use crate::error::RingError;
-use crate::layout::{LAYOUT_VERSION, SEAT_COUNTS_OFFSET, SEAT_LINE_OFFSET, SEAT_MAGIC, SEAT_SIZE};
+use crate::layout::{
+    LAYOUT_VERSION, SEAT_AGE_OFFSET, SEAT_COUNTS_OFFSET, SEAT_HANDOFF_OFFSET, SEAT_LINE_OFFSET,
+    SEAT_MAGIC, SEAT_SIZE,
+};
 use crate::memory::{Mapping, OwnMemory, Pages, check_seals};
-use crate::words::{SEAT_GOODBYE, SeatCounts, SeatLine};
+use crate::words::{DelayLine, SEAT_GOODBYE, SeatCounts, SeatLine};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{
     AtomicU64,
@@ -42,6 +45,18 @@ impl Seat {
     pub(crate) fn counts(&self) -> &SeatCounts {
         // SAFETY: the counts are atomics.
         unsafe { self.memory.mapping().at(SEAT_COUNTS_OFFSET) }
+    }
+
+    /// Delays from put to this receiver.
+    pub(crate) fn handoff(&self) -> &DelayLine {
+        // SAFETY: the line consists of atomics.
+        unsafe { self.memory.mapping().at(SEAT_HANDOFF_OFFSET) }
+    }
+
+    /// Delays from the frames' own times to this receiver.
+    pub(crate) fn age(&self) -> &DelayLine {
+        // SAFETY: the line consists of atomics.
+        unsafe { self.memory.mapping().at(SEAT_AGE_OFFSET) }
     }
 }
 
@@ -90,5 +105,15 @@ impl SeatView {
     pub(crate) fn counts(&self) -> &SeatCounts {
         // SAFETY: the counts are atomics.
         unsafe { self.mapping.at(SEAT_COUNTS_OFFSET) }
+    }
+
+    pub(crate) fn handoff(&self) -> &DelayLine {
+        // SAFETY: the line consists of atomics.
+        unsafe { self.mapping.at(SEAT_HANDOFF_OFFSET) }
+    }
+
+    pub(crate) fn age(&self) -> &DelayLine {
+        // SAFETY: the line consists of atomics.
+        unsafe { self.mapping.at(SEAT_AGE_OFFSET) }
     }
 }

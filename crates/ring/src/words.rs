@@ -57,14 +57,20 @@ pub struct SlotLine {
     pub payload_len: AtomicU32,
     /// Metadata bytes.
     pub metadata_len: AtomicU32,
-    /// See [`FRAME_INCOMPLETE`].
+    /// See [`FRAME_INCOMPLETE`] and [`FRAME_RELAYED`].
     pub flags: AtomicU32,
     /// Missing regions that the slot describes.
     pub regions: AtomicU32,
+    /// Number of a relayed frame in the ring of its source.
+    pub origin_sequence: AtomicU64,
+    /// Mark of that ring.
+    pub origin_mark: AtomicU32,
 }
 
 /// Flag of a [`SlotLine`]: parts of the payload did not arrive.
 pub const FRAME_INCOMPLETE: u32 = 1;
+/// Flag of a [`SlotLine`]: the frame has come from the ring of another host, and has its number from there.
+pub const FRAME_RELAYED: u32 = 2;
 
 /// A receiver's two lines. Written by the receiver.
 #[derive(Debug)]
@@ -109,6 +115,19 @@ pub struct SeatCounts {
     pub received: AtomicU64,
     /// Frames missed.
     pub missed: AtomicU64,
+}
+
+/// Buckets of a [`DelayLine`].
+pub const DELAY_BUCKETS: usize = 23;
+
+/// How long frames took to a receiver, for statistics only. Written by the receiver.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct DelayLine {
+    /// How many were within the bound of each bucket and above that of the one before.
+    pub buckets: [AtomicU64; DELAY_BUCKETS],
+    /// Sum of all, nanoseconds.
+    pub sum_ns: AtomicU64,
 }
 
 /// The shared words of a board, wherever they lie.

@@ -95,7 +95,6 @@ fn a_stream_has_the_defaults_of_earlier_releases() {
         stream(&video()),
         json!({
             "ipAddr": "192.168.96.1", "port": 9001, "transport": "st2110-20", "payloadType": 112,
-            "transportPixelFormat": "yuv422p10rfc4175",
         })
     );
     assert_eq!(
@@ -122,6 +121,7 @@ fn every_option_of_a_stream_is_passed_on() {
         transport_pixel_format: some("v210"),
         pacing: some("wide"),
         packing: some("bpm"),
+        packet_mode: some("slice"),
         incomplete_frames: some("repeat"),
         bits_per_pixel: some("2.5"),
         coding_quality: some("speed"),
@@ -144,7 +144,8 @@ fn every_option_of_a_stream_is_passed_on() {
                 "ipAddr": "239.0.0.2", "port": 5002, "multicastSourceIpAddr": "10.0.0.2", "interfaceIpAddr": "10.1.0.2",
             },
             "transport": "st2110-22", "payloadType": 96, "transportPixelFormat": "v210",
-            "codec": "jpegxs", "bitsPerPixel": 2.5, "quality": "speed", "pacing": "wide", "packing": "bpm", "incompleteFrames": "repeat", "ttl": 3, "dscp": 46,
+            "codec": "jpegxs", "bitsPerPixel": 2.5, "quality": "speed", "pacing": "wide", "packing": "bpm",
+            "packetMode": "slice", "incompleteFrames": "repeat", "ttl": 3, "dscp": 46,
         } })
     );
     assert_eq!(json["payload"]["video"]["scan"], "interlaced");
@@ -258,6 +259,7 @@ fn the_library_understands_it() {
 
     let stream = Stream {
         payload_type: some("st22"),
+        packet_mode: some("slice"),
         bits_per_pixel: some("2.5"),
         coding_quality: some("speed"),
         ..Stream::default()
@@ -266,6 +268,7 @@ fn the_library_understands_it() {
     let config = media::ConnectionConfig::from_json(&text).unwrap();
     let media::Endpoint::St2110(read) = &config.endpoint else { panic!("{config:?}") };
     assert_eq!(read.codec.map(|codec| codec.name()), Some("jpegxs"));
+    assert_eq!(read.packet_mode.name(), "slice");
     let text = connection(&st2110(Stream::default()), Direction::Tx, &audio()).unwrap();
     media::ConnectionConfig::from_json(&text).unwrap();
 }

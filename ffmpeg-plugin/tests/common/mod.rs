@@ -21,9 +21,20 @@ pub struct Mesh {
 
 impl Mesh {
     pub fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// One whose proxy sends and receives ST 2110 on the loopback interface.
+    pub fn on_loopback() -> Self {
+        Self::with(&["-i", "127.0.0.1"])
+    }
+
+    fn with(arguments: &[&str]) -> Self {
         let run = Run::new();
         install(run.outside());
-        let proxy = Proxy::start(&run);
+        let mut command = Command::new(program::media_proxy());
+        command.args(arguments);
+        let proxy = Proxy::start_by(command, &run);
         let control = proxy.control();
         Self { run, proxy, control }
     }

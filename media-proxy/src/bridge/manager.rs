@@ -4,15 +4,15 @@ use super::engine::{Alarm, Bridge, Engine, Event, What};
 use super::status::{Phase, Row, Table};
 use crate::placement::Input;
 use log::{info, warn};
-use mesh_agent::topology::{BridgeId, BridgeSpec, Direction};
-use std::collections::BTreeMap;
+use mesh_agent::topology::{BridgeId, BridgeLink, BridgeSpec, Direction};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// After how long a bridge that failed is tried again: doubled each time, up to the second value.
-const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
 
 /// The manager. It never blocks: bridges start and stop on threads of their own, and tell by [`Event`]s how it went.
 pub(crate) struct Manager<E> {
@@ -21,6 +21,10 @@ pub(crate) struct Manager<E> {
     table: Table,
     entries: BTreeMap<BridgeId, Entry>,
     attempts: u64,
+    /// The daemon ends: nobody shall wait for what other hosts still have to send.
+    closing: bool,
+    /// Which streams groups carry, for the log.
+    streams: HashMap<String, String>,
 }
 
 struct Entry {
@@ -76,7 +80,12 @@ impl Entry {
     }
 
     /// Starts it to end. Returns whether there is nothing to wait for.
-    fn stop(&mut self, next: Option<Arc<BridgeSpec>>, alarm: impl Fn(u64) -> Alarm) -> bool {
+    fn stop(
+        &mut self,
+        next: Option<Arc<BridgeSpec>>,
+        grace: bool,
+        alarm: impl Fn(u64) -> Alarm,
+    ) -> bool {
         let state = std::mem::replace(&mut self.state, State::Due);
         self.state = match state {
             State::Due | State::Failed { .. } => return true,
@@ -84,33 +93,60 @@ impl Entry {
                 State::Stopping { attempt, next }
             }
             State::Active { attempt, bridge } => {
-                end(bridge, alarm(attempt));
+                end(bridge, grace, alarm(attempt));
                 State::Stopping { attempt, next }
             }
         };
         false
     }
-
-    /// In words for logs.
-    fn name(&self) -> String {
-        describe(&self.spec)
-    }
 }
 
-/// A bridge in words: its direction and group.
-fn describe(spec: &BridgeSpec) -> String {
+/// A bridge in words for logs: its direction, id, group and stream.
+fn describe(spec: &BridgeSpec, streams: &HashMap<String, String>) -> String {
     let direction = match spec.direction {
         Direction::Ingress => "ingress",
         Direction::Egress => "egress",
     };
-    format!("{direction} bridge of group \"{}\"", spec.group.as_str())
+    let group = spec.group.as_str();
+    let stream = streams.get(group).map(|stream| format!(", stream {stream}"));
+    format!("{direction} bridge {} of group \"{group}\"{}", spec.id, stream.unwrap_or_default())
 }
 
-/// Ends a bridge on a thread of its own.
-fn end(bridge: Box<dyn Bridge>, alarm: Alarm) {
+/// Whether the end of a bridge takes until another host says so.
+fn waits_for_others(spec: &BridgeSpec) -> bool {
+    spec.direction == Direction::Ingress && matches!(spec.link, BridgeLink::Rdma(_))
+}
+
+/// Whether a bridge that is ending may have what another one needs.
+fn in_the_way(leaving: &BridgeSpec, next: &BridgeSpec) -> bool {
+    if leaving.group == next.group {
+        return true;
+    }
+    match (leaving.direction, &leaving.link, next.direction, &next.link) {
+        (Direction::Egress, ..) => false,
+        // What it holds of the network cannot be told from here.
+        (Direction::Ingress, BridgeLink::St2110, ..) => true,
+        (_, BridgeLink::Rdma(held), Direction::Ingress, BridgeLink::Rdma(wanted)) => {
+            let ports = |spec: &BridgeSpec, first: u16| {
+                let first = u32::from(first);
+                first..first + u32::from(spec.config.options.rdma.num_endpoints)
+            };
+            let (held, wanted) = (ports(leaving, held.port), ports(next, wanted.port));
+            held.start < wanted.end && wanted.start < held.end
+        }
+        (_, BridgeLink::Rdma(_), ..) => false,
+    }
+}
+
+/// Ends a bridge on a thread of its own; without `grace` at once.
+fn end(bridge: Box<dyn Bridge>, grace: bool, alarm: Alarm) {
     let told = alarm.clone();
     let ended = thread::Builder::new().name("bridge-end".into()).spawn(move || {
-        bridge.stop();
+        if grace {
+            bridge.stop();
+        } else {
+            drop(bridge);
+        }
         alarm.tell(What::Stopped);
     });
     if let Err(error) = ended {
@@ -122,13 +158,34 @@ fn end(bridge: Box<dyn Bridge>, alarm: Alarm) {
 
 impl<E: Engine> Manager<E> {
     pub(crate) fn new(engine: Arc<E>, events: Sender<Input>, table: Table) -> Self {
-        Self { engine, events, table, entries: BTreeMap::new(), attempts: 0 }
+        let (entries, streams) = (BTreeMap::new(), HashMap::new());
+        Self { engine, events, table, entries, attempts: 0, closing: false, streams }
+    }
+
+    /// The daemon ends: so do all bridges. Those that send see to it first that what they have arrives.
+    pub(crate) fn close(&mut self, now: Instant) {
+        self.closing = true;
+        self.apply(&[], now);
+    }
+
+    /// Which streams groups carry from now on.
+    pub(crate) fn name_streams(&mut self, streams: HashMap<String, String>) {
+        for entry in self.entries.values() {
+            let group = entry.spec.group.as_str();
+            if streams.get(group) != self.streams.get(group)
+                && matches!(entry.state, State::Active { .. })
+            {
+                info!("{}: goes on with this stream", describe(&entry.spec, &streams));
+            }
+        }
+        self.streams = streams;
     }
 
     /// From now on there must be these bridges and no others. One that is there and the same goes on untouched.
     pub(crate) fn apply(&mut self, wanted: &[Arc<BridgeSpec>], now: Instant) {
         let wanted: BTreeMap<_, _> = wanted.iter().map(|spec| (&spec.id, spec)).collect();
         let alarm = alarms(&self.events);
+        let streams = &self.streams;
         self.entries.retain(|id, entry| {
             let next = wanted.get(id).copied();
             match (&mut entry.state, next) {
@@ -138,8 +195,9 @@ impl<E: Engine> Manager<E> {
                 }
                 (_, Some(spec)) if **spec == *entry.spec => true,
                 (_, next) => {
-                    info!("{}: ends", entry.name());
-                    let gone = entry.stop(next.cloned(), |attempt| alarm(id, attempt));
+                    info!("{}: ends", describe(&entry.spec, streams));
+                    let grace = !self.closing || !waits_for_others(&entry.spec);
+                    let gone = entry.stop(next.cloned(), grace, |attempt| alarm(id, attempt));
                     if let (true, Some(spec)) = (gone, next) {
                         *entry = Entry::new(spec, now);
                     }
@@ -173,26 +231,27 @@ impl<E: Engine> Manager<E> {
         let Some(entry) = entry else {
             // News of an attempt that was given up. A bridge that it made must not stay.
             if let What::Started(Ok(bridge)) = what {
-                end(bridge, alarm(&id, attempt));
+                end(bridge, true, alarm(&id, attempt));
             }
             return;
         };
+        let name = describe(&entry.spec, &self.streams);
         match (std::mem::replace(&mut entry.state, State::Due), what) {
             (State::Starting { .. }, What::Started(Ok(bridge))) => {
-                info!("{}: active, connection {}", entry.name(), bridge.connection());
+                info!("{name}: active, connection {}", bridge.connection());
                 entry.failures = 0;
                 entry.state = State::Active { attempt, bridge };
             }
-            (State::Starting { .. }, What::Started(Err(reason))) => entry.fail(reason, now),
+            (State::Starting { .. }, What::Started(Err(reason))) => entry.fail(&name, reason, now),
             (State::Active { bridge, .. }, What::Broken(reason)) => {
                 // It is gone before it is tried again, because both could not have the same port.
-                warn!("{}: {reason}", entry.name());
-                end(bridge, alarm(&id, attempt));
+                warn!("{name}: {reason}");
+                end(bridge, true, alarm(&id, attempt));
                 let next = Some(Arc::clone(&entry.spec));
                 entry.state = State::Stopping { attempt, next };
             }
             (State::Stopping { next, .. }, What::Started(Ok(bridge))) => {
-                end(bridge, alarm(&id, attempt));
+                end(bridge, true, alarm(&id, attempt));
                 entry.state = State::Stopping { attempt, next };
             }
             (State::Stopping { next, .. }, What::Stopped | What::Started(Err(_))) => match next {
@@ -235,19 +294,15 @@ impl<E: Engine> Manager<E> {
     }
 
     fn start_due(&mut self, now: Instant) {
-        // Who is leaving may have the port or the group's source that the next one needs. Only an egress bridge takes its time,
-        // and that matters to its own group alone.
+        // Who is leaving may have the port or the group's source that the next one needs. Where frames are still on their way it
+        // takes its time, and that must not matter to others.
         let leaving: Vec<_> = self
             .entries
             .values()
             .filter(|entry| matches!(entry.state, State::Stopping { .. }))
-            .map(|entry| (entry.spec.direction, entry.spec.group.clone()))
+            .map(|entry| Arc::clone(&entry.spec))
             .collect();
-        let blocked = |spec: &BridgeSpec| {
-            leaving
-                .iter()
-                .any(|(direction, group)| *direction == Direction::Ingress || *group == spec.group)
-        };
+        let blocked = |spec: &BridgeSpec| leaving.iter().any(|leaving| in_the_way(leaving, spec));
         for (id, entry) in &mut self.entries {
             if !matches!(entry.state, State::Due) || blocked(&entry.spec) {
                 continue;
@@ -262,7 +317,8 @@ impl<E: Engine> Manager<E> {
                 alarm.tell(What::Started(result));
             });
             if let Err(error) = started {
-                entry.fail(format!("no thread for the bridge: {error}"), now);
+                let name = describe(&entry.spec, &self.streams);
+                entry.fail(&name, format!("no thread for the bridge: {error}"), now);
             }
         }
         self.show();
@@ -285,9 +341,9 @@ impl<E: Engine> Manager<E> {
 }
 
 impl Entry {
-    fn fail(&mut self, reason: String, now: Instant) {
+    fn fail(&mut self, name: &str, reason: String, now: Instant) {
         let pause = RETRY.0.saturating_mul(1 << self.failures.min(8)).min(RETRY.1);
-        warn!("{}: {reason}; next attempt in {pause:?}", self.name());
+        warn!("{name}: {reason}; next attempt in {pause:?}");
         self.failures += 1;
         self.state = State::Failed { reason, retry: now + pause };
     }

@@ -1,9 +1,10 @@
 //! What people can see of bridges.
 
-use mesh_agent::topology::{BridgeId, BridgeSpec};
+use media::Endpoint;
+use mesh_agent::topology::{BridgeId, BridgeLink, BridgeSpec};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Counts and measurements of a running bridge, which cost it nothing to read.
 pub(crate) trait Figures: Send + Sync {
@@ -15,6 +16,11 @@ pub(crate) trait Figures: Send + Sync {
 
     /// What was measured last, by name; times in microseconds.
     fn measurements(&self) -> Vec<(&'static str, f64)>;
+
+    /// CPU time of threads that work for this bridge alone; `None` where it shares its threads with others.
+    fn cpu_time(&self) -> Option<Duration> {
+        None
+    }
 
     /// The session description (SDP, RFC 8866) of an ST 2110 stream.
     fn sdp(&self) -> Option<String>;
@@ -40,6 +46,17 @@ pub(crate) struct Row {
     /// Its connection, once it has one.
     pub(crate) conn_id: String,
     pub(crate) figures: Option<Arc<dyn Figures>>,
+}
+
+impl Row {
+    /// What carries its frames: "rdma", "st2110-20" and so on.
+    pub(crate) fn kind(&self) -> &'static str {
+        match (&self.spec.link, &self.spec.config.endpoint) {
+            (BridgeLink::St2110, Endpoint::St2110(stream)) => stream.transport.name(),
+            (BridgeLink::St2110, _) => "st2110",
+            (BridgeLink::Rdma(_), _) => "rdma",
+        }
+    }
 }
 
 /// All bridges, for everybody to read. One thread writes.

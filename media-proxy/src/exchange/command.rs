@@ -1,7 +1,9 @@
 //! What the gRPC services ask of the exchange, and how they do it from their own thread.
 
+use super::detail::Detail;
 use crate::registry::Refusal;
 use proto::control::Group;
+use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -11,13 +13,17 @@ use tokio::sync::{oneshot, watch};
 #[derive(Debug)]
 pub(crate) enum Command {
     /// The groups with their connections: one, or all.
-    Snapshot { group: Option<String>, reply: oneshot::Sender<Snapshot> },
+    Snapshot { group: Option<String>, detailed: bool, reply: oneshot::Sender<Snapshot> },
     /// How much there is.
     Totals { reply: oneshot::Sender<Totals> },
     /// End a connection. Answers whether there was one of that identifier.
     Delete { conn_id: String, reply: oneshot::Sender<bool> },
+    /// End a connection, if there is one of that identifier, and tell its program why.
+    End { conn_id: String, reason: &'static str },
     /// A connection has been given its place in the mesh, or not.
     Placed { conn_id: String, answer: Result<(), Refusal> },
+    /// Which streams groups carry, as the control plane says.
+    Streams(HashMap<String, String>),
     /// End the exchange.
     Stop,
 }
@@ -28,6 +34,8 @@ pub(crate) struct Snapshot {
     pub(crate) groups: Vec<Group>,
     /// Whether there was an earlier reading from which rates could be computed.
     pub(crate) has_rates: bool,
+    /// Details of connections by their identifiers, if they were asked for.
+    pub(crate) details: HashMap<String, Detail>,
 }
 
 /// How much there is.
@@ -55,7 +63,12 @@ pub(crate) struct Handle {
 impl Handle {
     /// The groups with their connections: one, or all.
     pub(crate) async fn snapshot(&self, group: Option<String>) -> Result<Snapshot, Gone> {
-        self.ask(|reply| Command::Snapshot { group, reply }).await
+        self.ask(|reply| Command::Snapshot { group, detailed: false, reply }).await
+    }
+
+    /// All groups, with all that is measured at their connections.
+    pub(crate) async fn measure(&self) -> Result<Snapshot, Gone> {
+        self.ask(|reply| Command::Snapshot { group: None, detailed: true, reply }).await
     }
 
     /// How much there is.
@@ -68,10 +81,22 @@ impl Handle {
         self.ask(|reply| Command::Delete { conn_id, reply }).await
     }
 
+    /// Ends a connection, if there is one of that identifier.
+    pub(crate) fn end(&self, conn_id: String, reason: &'static str) {
+        // If the exchange has ended, so has the connection.
+        let _ = self.tell(Command::End { conn_id, reason });
+    }
+
     /// A connection has been given its place in the mesh, or not.
     pub(crate) fn placed(&self, conn_id: String, answer: Result<(), Refusal>) {
         // If the exchange has ended, nobody waits for the answer.
         let _ = self.tell(Command::Placed { conn_id, answer });
+    }
+
+    /// Which streams groups carry, as the control plane says.
+    pub(crate) fn name_streams(&self, streams: HashMap<String, String>) {
+        // If the exchange has ended, nobody wants to know.
+        let _ = self.tell(Command::Streams(streams));
     }
 
     /// Ends the exchange.

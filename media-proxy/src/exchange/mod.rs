@@ -4,13 +4,15 @@
 //! never come this way: while nobody connects, leaves or asks, the thread sleeps.
 
 mod command;
+mod detail;
 mod intake;
 mod link;
 mod links;
 mod meter;
 mod view;
 
-pub(crate) use command::{Gone, Handle};
+pub(crate) use command::{Gone, Handle, Snapshot, Totals};
+pub(crate) use detail::Detail;
 
 use crate::budget::Budget;
 use crate::error::ProxyError;
@@ -206,8 +208,8 @@ impl Exchange {
         while let Ok(command) = self.commands.try_recv() {
             // Whoever asked may be gone meanwhile; then nobody needs the answer.
             match command {
-                Command::Snapshot { group, reply } => {
-                    let _ = reply.send(self.snapshot(group.as_deref(), now));
+                Command::Snapshot { group, detailed, reply } => {
+                    let _ = reply.send(self.snapshot(group.as_deref(), detailed, now));
                 }
                 Command::Totals { reply } => {
                     let _ = reply.send(self.totals());
@@ -220,10 +222,17 @@ impl Exchange {
                     self.act(now);
                     let _ = reply.send(found);
                 }
+                Command::End { conn_id, reason } => {
+                    if self.registry.delete(&conn_id, reason, now) {
+                        info!("connection {conn_id}: {reason}");
+                    }
+                    self.act(now);
+                }
                 Command::Placed { conn_id, answer } => {
                     self.registry.placed(&conn_id, answer, now);
                     self.act(now);
                 }
+                Command::Streams(streams) => self.registry.name_streams(streams),
                 Command::Stop => return true,
             }
         }
@@ -255,6 +264,7 @@ impl Exchange {
                         let retired = self.retired.entry(connection).or_default();
                         retired.received += seat.received();
                         retired.missed += seat.missed();
+                        retired.delays.add(&seat);
                     }
                     if self.retired.len() > 2 * self.registry.connection_count() + 64 {
                         let registry = &self.registry;

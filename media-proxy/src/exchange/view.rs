@@ -2,6 +2,7 @@
 
 use super::Exchange;
 use super::command::{Snapshot, Totals};
+use super::detail::ReceiverDelays;
 use super::meter::{Counts, Rates};
 use crate::registry::{ConnNo, Connection, State};
 use media::{ConnectionConfig, Delivery, Payload};
@@ -14,6 +15,7 @@ use std::time::Duration;
 pub(super) struct Retired {
     pub(super) received: u64,
     pub(super) missed: u64,
+    pub(super) delays: ReceiverDelays,
 }
 
 impl Exchange {
@@ -27,8 +29,13 @@ impl Exchange {
         }
     }
 
-    /// Takes a reading of all counters, and describes one group or all.
-    pub(super) fn snapshot(&mut self, wanted: Option<&str>, now: Duration) -> Snapshot {
+    /// Takes a reading of all counters, and describes one group or all; with details of its connections if so asked.
+    pub(super) fn snapshot(
+        &mut self,
+        wanted: Option<&str>,
+        detailed: bool,
+        now: Duration,
+    ) -> Snapshot {
         let registry = &self.registry;
         self.retired.retain(|no, _| registry.connection(*no).is_some());
         let mut groups = Vec::new();
@@ -63,18 +70,31 @@ impl Exchange {
             connection.mbit_per_s = mbit_per_s;
             connection
         };
+        groups.retain(|(id, ..)| wanted.is_none_or(|wanted| wanted == id));
+        let members =
+            groups.iter().flat_map(|(_, source, receivers)| source.iter().chain(receivers));
+        let details = members
+            .filter(|_| detailed)
+            .filter_map(|(no, connection)| Some((connection.conn_id.clone(), self.detail(*no)?)))
+            .collect();
         let groups = groups
             .into_iter()
-            .filter(|(id, ..)| wanted.is_none_or(|wanted| wanted == id))
             .map(|(id, source, receivers)| {
                 let source = source.map(rated);
                 let receivers: Vec<_> = receivers.into_iter().map(rated).collect();
+                let stream_id = self.registry.stream_of(&id).unwrap_or_default().to_owned();
                 let format = source.iter().chain(&receivers).map(|c| c.format.clone()).next();
-                control::Group { id, format: format.unwrap_or_default(), source, receivers }
+                control::Group {
+                    id,
+                    format: format.unwrap_or_default(),
+                    source,
+                    receivers,
+                    stream_id,
+                }
             })
             .filter(|group| group.source.is_some() || !group.receivers.is_empty())
             .collect();
-        Snapshot { groups, has_rates }
+        Snapshot { groups, has_rates, details }
     }
 
     fn describe(
@@ -99,6 +119,7 @@ impl Exchange {
             capacity: connection.config.queue_capacity.into(),
             age_ms: now.saturating_sub(connection.since).as_millis().try_into().unwrap_or(u64::MAX),
             bridge: connection.bridge,
+            stream_id: self.registry.stream_of(&connection.group).unwrap_or_default().to_owned(),
             ..Default::default()
         };
         if let Some(process) = process {

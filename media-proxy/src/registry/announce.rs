@@ -363,6 +363,9 @@ impl Registry {
         let entry = self.groups.entry(group.clone()).or_default();
         let what = if let Role::Source(_) = role {
             entry.source = Some(no);
+            if !bridge {
+                entry.last_stream = Some(id.clone());
+            }
             "source"
         } else {
             entry.receivers.push(no);
@@ -371,7 +374,6 @@ impl Registry {
         self.by_id.insert(id.clone(), no);
         if let Some(owner) = self.clients.get_mut(&client) {
             owner.keys.insert(key, no);
-            info!("group \"{group}\": {what} {id} of {}", owner.label);
         }
         let connection = Connection {
             no,
@@ -392,7 +394,20 @@ impl Registry {
         }
         self.bridges += usize::from(bridge);
         self.connections.insert(no, connection);
+        self.tell_of(no, what);
         self.introduce(no, now, true);
+    }
+
+    /// Notes in the log that a connection has come.
+    fn tell_of(&self, no: ConnNo, what: &str) {
+        let Some(Connection { id, client, group, .. }) = self.connections.get(&no) else { return };
+        let label = self.clients.get(client).map(|client| client.label.as_str());
+        let stream = self.stream_of(group).map(|stream| format!(", stream {stream}"));
+        info!(
+            "group \"{group}\": {what} {id} of {}{}",
+            label.unwrap_or_default(),
+            stream.unwrap_or_default()
+        );
     }
 
     /// A connection comes back whose client was out of touch.

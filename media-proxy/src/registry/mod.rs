@@ -11,6 +11,7 @@ mod pairing;
 mod placement;
 mod removal;
 mod state;
+mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -83,6 +84,8 @@ pub(crate) struct Group {
     pending: VecDeque<Pending>,
     /// One of them waits for its place, until then.
     ask_by: Option<Duration>,
+    /// What the last program on this host sent.
+    last_stream: Option<String>,
 }
 
 impl Group {
@@ -112,6 +115,8 @@ pub(crate) struct Registry {
     connections: HashMap<ConnNo, Connection>,
     by_id: HashMap<String, ConnNo>,
     groups: BTreeMap<String, Group>,
+    /// Which streams they carry, as far as the control plane has said.
+    streams: HashMap<String, String>,
     /// Receivers that wait for their place in the mesh, by the identifiers that they will have.
     asking: HashMap<String, Asking>,
     /// How many of the connections belong to this proxy itself.
@@ -142,6 +147,7 @@ impl Registry {
             connections: HashMap::new(),
             by_id: HashMap::new(),
             groups: BTreeMap::new(),
+            streams: HashMap::new(),
             asking: HashMap::new(),
             bridges: 0,
             reach,

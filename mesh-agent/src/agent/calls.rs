@@ -157,6 +157,21 @@ impl Agent {
         Ok(())
     }
 
+    /// An administrator removes a connection: its proxy ends it, and cannot register it again.
+    pub(crate) async fn delete_connection(&self, id: &ConnectionId) -> Result<(), AgentError> {
+        match &self.0.store {
+            Store::Memory => {
+                let mut state = self.lock();
+                state.topology.delete_connection(id, Instant::now())?;
+                self.publish(&mut state);
+            }
+            Store::Etcd(_) => self.delete_in_store(id).await?,
+        }
+        self.lock().metrics.forget(id.as_str());
+        log::info!("connection {id} removed by an administrator");
+        Ok(())
+    }
+
     /// A proxy goes.
     pub(crate) async fn unregister_proxy(&self, proxy: &ProxyId) -> Result<(), AgentError> {
         match &self.0.store {

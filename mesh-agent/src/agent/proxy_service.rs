@@ -26,6 +26,7 @@ impl ProxyApi for ProxyService {
             conn_id: id.to_string(),
             mesh_err: error.mesh_err(),
             reason: error.to_string(),
+            removed: error.is_removal(),
         });
         Ok(Response::new(pb::RegisterMediaProxyReply {
             proxy_id: id.to_string(),

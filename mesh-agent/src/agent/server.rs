@@ -137,7 +137,18 @@ async fn serve_proxies(
     }
 }
 
-pub(super) async fn stopped(mut stop: watch::Receiver<bool>) {
+async fn stopped(mut stop: watch::Receiver<bool>) {
     // An error means that whoever could tell is gone.
     let _gone = stop.wait_for(|stop| *stop).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::GRACE;
+
+    #[test]
+    fn a_silent_proxy_is_lost_within_three_seconds() {
+        assert!(KEEPALIVE_INTERVAL + KEEPALIVE_TIMEOUT + GRACE <= Duration::from_secs(3));
+    }
 }

@@ -118,6 +118,9 @@ mod tests {
         fn desired(&self, desired: Desired) {
             self.desired.lock().push(desired);
         }
+        fn removed(&self, connection: &ConnectionId) {
+            panic!("nobody removes {connection}");
+        }
         fn reachable(&self, reachable: bool) {
             assert!(reachable);
         }

@@ -42,6 +42,9 @@ pub trait Listener: Send + Sync {
     /// What the proxy must have from now on. What it has and is not named goes; what is the same as before is not touched.
     fn desired(&self, desired: Desired);
 
+    /// An administrator has removed a connection from the mesh: the proxy ends it, and unregisters it then.
+    fn removed(&self, connection: &ConnectionId);
+
     /// Whether the control plane can be reached, at each change.
     fn reachable(&self, reachable: bool);
 }

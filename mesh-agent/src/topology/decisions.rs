@@ -1,6 +1,6 @@
 //! What has to be decided about a group by one alone: its source, and its ports.
 
-use super::identifier::{BridgeId, GroupId, ProxyId};
+use super::identifier::{BridgeId, GroupId, ProxyId, StreamId};
 use super::model::{Direction, Grant, GroupRecord, SessionKey, Source, bridge_id};
 use super::{Decides, Topology};
 use media::{ConnectionConfig, Endpoint};
@@ -59,6 +59,7 @@ pub(super) struct Origin {
     pub(super) config: Arc<ConnectionConfig>,
     /// An ST 2110 ingress bridge rather than a program.
     pub(super) ingress: bool,
+    pub(super) stream: StreamId,
 }
 
 impl Topology {
@@ -123,12 +124,14 @@ impl Topology {
                     proxy: connection.proxy.clone(),
                     config: Arc::clone(&connection.config),
                     ingress: false,
+                    stream: source.as_str().into(),
                 })
             }
             Source::Ingress { proxy, config } => group.receives_at(proxy).then(|| Origin {
                 proxy: proxy.clone(),
                 config: Arc::clone(config),
                 ingress: true,
+                stream: bridge_id(id, proxy, Direction::Ingress, None).as_str().into(),
             }),
         }
     }

@@ -43,6 +43,12 @@ impl Topology {
         group.bridges.clone_from(&plan.bridges);
         group.problems = plan.problems;
         let proxies: BTreeSet<_> = old.keys().chain(plan.bridges.keys()).cloned().collect();
+        let stream = origin.as_ref().map(|origin| origin.stream.clone());
+        if stream.is_some() && stream != group.stream {
+            group.stream = stream;
+            let members: Vec<_> = group.members.keys().cloned().collect();
+            members.iter().for_each(|proxy| self.touch(proxy));
+        }
         for proxy in proxies {
             let (before, after) = (old.get(&proxy), plan.bridges.get(&proxy));
             if before == after {

@@ -136,7 +136,7 @@ impl Topology {
         }
     }
 
-    /// Removes proxies whose lease is over and bridges that have been held for long enough. Returns when the next of them is due.
+    /// Removes proxies whose lease is over, bridges that have been held and removals that were remembered for long enough. Returns when the next of them is due.
     pub fn advance(&mut self, now: Instant) -> Option<Instant> {
         let due = |state: &ProxyState| state.lease.is_some_and(|lease| lease <= now);
         let lost: Vec<_> =
@@ -147,9 +147,10 @@ impl Topology {
         for (group, bridge) in self.holds.over(now) {
             self.drop_hold(&group, &bridge);
         }
+        let removals = self.forget_old_removals(now);
         self.settle();
         let lease = self.proxies.values().filter_map(|state| state.lease).min();
-        lease.into_iter().chain(self.holds.next()).min()
+        lease.into_iter().chain(self.holds.next()).chain(removals).min()
     }
 
     /// A proxy says that it runs a bridge. If nothing known needs it, it is held until `until`, because what needs it may only not

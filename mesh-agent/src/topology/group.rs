@@ -1,6 +1,6 @@
 //! A group: its members, and what follows from them.
 
-use super::identifier::{BridgeId, ConnectionId, ProxyId};
+use super::identifier::{BridgeId, ConnectionId, ProxyId, StreamId};
 use super::model::{BridgeSpec, Grant, GroupRecord};
 use proto::Kind;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +13,8 @@ pub(super) type Bridges = BTreeMap<BridgeId, Arc<BridgeSpec>>;
 pub(super) struct Group {
     /// `None` until it is known.
     pub(super) record: Option<GroupRecord>,
+    /// What its source sends. Stays when the source goes, until there is another: frames may still be under way.
+    pub(super) stream: Option<StreamId>,
     pub(super) members: BTreeMap<ProxyId, Members>,
     /// Ports at the proxies that receive.
     pub(super) grants: BTreeMap<ProxyId, Grant>,

@@ -63,6 +63,11 @@ identifier! {
     GroupId
 }
 identifier! {
+    /// A stream: the same on every node from its source to all receivers. It is the id of the connection that sends, or that of the
+    /// ST 2110 ingress bridge that brings it into the mesh. Another source of the group is another stream.
+    StreamId
+}
+identifier! {
     /// A bridge. It follows from what the bridge connects, so that every agent gives a bridge the same id at any time.
     BridgeId
 }

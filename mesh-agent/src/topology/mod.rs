@@ -21,6 +21,7 @@ mod identifier;
 mod model;
 mod port_table;
 mod ports;
+mod removals;
 mod requests;
 mod views;
 
@@ -28,7 +29,7 @@ mod views;
 mod tests;
 
 pub use decisions::Wish;
-pub use identifier::{BridgeId, ConnectionId, GroupId, ProxyId};
+pub use identifier::{BridgeId, ConnectionId, GroupId, ProxyId, StreamId};
 pub use model::{
     BridgeLink, BridgeSpec, Connection, Desired, DesiredGroup, Direction, Grant, GroupRecord,
     Proxy, RdmaDevice, RdmaLink, SessionKey, Source, St2110Device,
@@ -39,6 +40,7 @@ pub use views::{BridgeView, GroupView};
 use group::Group;
 use holds::Holds;
 use port_table::PortTable;
+use removals::Removals;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -61,6 +63,7 @@ pub struct Topology {
     groups_of: BTreeMap<ProxyId, BTreeSet<GroupId>>,
     ports: PortTable,
     holds: Holds,
+    removals: Removals,
     generation: u64,
     order: u64,
     changed: BTreeSet<ProxyId>,
@@ -91,6 +94,9 @@ impl Topology {
     /// not know yet what it is for.
     pub const HOLD: Duration = Duration::from_secs(5);
 
+    /// How long it is remembered that an administrator has removed a connection, if its proxy never confirms that it has ended.
+    pub const REMOVED: Duration = Duration::from_secs(3600);
+
     /// An empty fleet. `random` gives session keys that nobody can guess.
     pub fn new(decides: Decides, random: impl FnMut() -> SessionKey + Send + 'static) -> Self {
         Self {
@@ -102,6 +108,7 @@ impl Topology {
             groups_of: BTreeMap::new(),
             ports: PortTable::default(),
             holds: Holds::default(),
+            removals: Removals::default(),
             generation: 0,
             order: 0,
             changed: BTreeSet::new(),

@@ -1,6 +1,6 @@
 //! What proxies, connections and bridges are.
 
-use super::identifier::{BridgeId, ConnectionId, GroupId, ProxyId};
+use super::identifier::{BridgeId, ConnectionId, GroupId, ProxyId, StreamId};
 use super::ports::PortRanges;
 use media::ConnectionConfig;
 use proto::Kind;
@@ -181,6 +181,8 @@ pub struct Desired {
     pub groups: Vec<DesiredGroup>,
     /// All bridges, in the order of `groups`.
     pub bridges: Vec<Arc<BridgeSpec>>,
+    /// Connections that an administrator has removed: the proxy ends them.
+    pub removed: Vec<ConnectionId>,
 }
 
 /// One group in the desired state of a proxy.
@@ -192,6 +194,8 @@ pub struct DesiredGroup {
     pub connections: Vec<ConnectionId>,
     /// Its bridges on this proxy.
     pub bridges: Vec<BridgeId>,
+    /// What its source sends, or sent last; `None` if there has been no source.
+    pub stream: Option<StreamId>,
 }
 
 /// Who puts frames into a group.

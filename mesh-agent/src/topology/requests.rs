@@ -63,6 +63,9 @@ impl Topology {
         proxy: &ProxyId,
         id: &ConnectionId,
     ) -> Result<(), AgentError> {
+        if self.forget_removed(proxy, id) {
+            return Ok(());
+        }
         if self.connections.get(id).is_none_or(|member| &member.connection.proxy != proxy) {
             return Err(AgentError::UnknownConnection(id.clone()));
         }
@@ -71,14 +74,30 @@ impl Topology {
         Ok(())
     }
 
+    /// An administrator removes a connection. Its proxy is told to end it, and cannot register it again.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`].
+    pub fn delete_connection(&mut self, id: &ConnectionId, now: Instant) -> Result<(), AgentError> {
+        let known = self.connection(id).map(|connection| connection.proxy.clone());
+        let proxy = known.ok_or_else(|| AgentError::UnknownConnection(id.clone()))?;
+        self.put_removed(&proxy, id, Some(now + Self::REMOVED));
+        self.remove_connection(id, None);
+        self.settle();
+        Ok(())
+    }
+
     /// Whether a connection may join its group. Returns the group's record as it will be then.
     ///
     /// # Errors
-    /// [`AgentError::UnknownProxy`]; [`AgentError::Config`] if it is not compatible with the group;
+    /// [`AgentError::UnknownProxy`]; [`AgentError::Removed`]; [`AgentError::Config`] if it is not compatible with the group;
     /// [`AgentError::SourceTaken`] if it sends and somebody else does already.
     pub fn check(&self, connection: &Connection) -> Result<GroupRecord, AgentError> {
         if !self.proxies.contains_key(&connection.proxy) {
             return Err(AgentError::UnknownProxy(connection.proxy.clone()));
+        }
+        if self.is_removed(&connection.proxy, &connection.id) {
+            return Err(AgentError::Removed(connection.id.clone()));
         }
         let fresh = || GroupRecord { definition: Arc::clone(&connection.config), source: None };
         let id = GroupId::new(connection.config.group_id());

@@ -1,6 +1,6 @@
 //! What can be seen of the state.
 
-use super::identifier::{BridgeId, ConnectionId, GroupId, ProxyId};
+use super::identifier::{BridgeId, ConnectionId, GroupId, ProxyId, StreamId};
 use super::model::{BridgeSpec, Connection, Desired, DesiredGroup, Proxy};
 use super::{ProxyState, Topology};
 use media::ConnectionConfig;
@@ -17,6 +17,8 @@ pub struct GroupView {
     pub config: Arc<ConnectionConfig>,
     /// The proxy of its source, if it has one.
     pub source_proxy: Option<ProxyId>,
+    /// What its source sends, or sent last.
+    pub stream: Option<StreamId>,
     /// Its connections, on all proxies.
     pub connections: Vec<ConnectionId>,
     /// Its bridges, on all proxies.
@@ -55,10 +57,17 @@ impl Topology {
                 id,
                 connections: members.into_iter().flat_map(|m| m.all().cloned()).collect(),
                 bridges: specs.iter().map(|spec| spec.id.clone()).collect(),
+                stream: group.and_then(|group| group.stream.clone()),
             });
             bridges.extend(specs);
         }
-        Some(Desired { proxy: proxy.clone(), generation: state.generation, groups, bridges })
+        Some(Desired {
+            proxy: proxy.clone(),
+            generation: state.generation,
+            groups,
+            bridges,
+            removed: self.removals.of_proxy(proxy).cloned().collect(),
+        })
     }
 
     /// The generation of a proxy's desired state; `None` if it is not registered.
@@ -118,6 +127,7 @@ impl Topology {
             id: id.clone(),
             config: Arc::clone(&record.definition),
             source_proxy: self.origin(id).map(|origin| origin.proxy),
+            stream: group.stream.clone(),
             connections: group.members.values().flat_map(|m| m.all().cloned()).collect(),
             bridges: derived.chain(held).collect(),
             problems: group.problems.clone().into_iter().collect(),

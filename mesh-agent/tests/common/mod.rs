@@ -168,6 +168,7 @@ pub(crate) struct HeardState {
     /// The bridges of every desired state, one after the other.
     pub(crate) bridges: Vec<Vec<String>>,
     pub(crate) answers: Vec<(ConnectionId, Result<Accepted, AgentError>)>,
+    pub(crate) removed: Vec<ConnectionId>,
     pub(crate) reachable: Option<bool>,
     unapplied: Vec<u64>,
 }
@@ -183,6 +184,11 @@ impl Listener for Heard {
         state.unapplied.push(desired.generation);
         state.bridges.push(desired.bridges.iter().map(|spec| spec.id.to_string()).collect());
         state.desired = Some(desired);
+        self.changed.notify_all();
+    }
+
+    fn removed(&self, connection: &ConnectionId) {
+        self.state.lock().removed.push(connection.clone());
         self.changed.notify_all();
     }
 

@@ -44,7 +44,11 @@ impl Group {
     }
 
     fn join(&self, receiver: &Receiver, live: bool) {
-        let seat = Seat::new().unwrap();
+        self.seat_in(receiver, Seat::new().unwrap(), live);
+    }
+
+    /// Joins a receiver with this seat.
+    pub fn seat_in(&self, receiver: &Receiver, seat: Seat, live: bool) {
         let id = self.seats.fetch_add(1, Ordering::Relaxed);
         let start = self.source.join(id, seat.fd().try_clone_to_owned().unwrap(), live).unwrap();
         let pool = self.source.pool_fd().try_clone_to_owned().unwrap();

@@ -3,9 +3,10 @@
 use super::figures::LinkFigures;
 use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::status::Figures;
+use crate::cpu::ThreadClock;
 use fabric::bridge::{BridgeStatus, Stop};
 use mcm_dp::client::Connection;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 /// A bridge on a thread of its own.
@@ -25,10 +26,13 @@ impl End {
         run: impl FnOnce(&Stop) + Send + 'static,
     ) -> Result<Self, String> {
         let stop = Stop::new().map_err(|error| format!("eventfd: {error}"))?;
-        let (stopped, figures) = (stop.clone(), Arc::new(LinkFigures::new(status, local)));
+        let thread = Arc::<OnceLock<ThreadClock>>::default();
+        let figures = Arc::new(LinkFigures::new(status, local, Arc::clone(&thread)));
+        let (stopped, own) = (stop.clone(), thread);
         // The descriptor that the bridge sleeps on is made here, where that may fail.
         connection.event_fd().map_err(|error| error.to_string())?;
         let thread = ring::quiet_thread("mcm-rdma", move || {
+            own.get_or_init(ThreadClock::here);
             run(&stopped);
             if !stopped.is_stopped() {
                 alarm.raise("its connection to the group has ended".into());
@@ -38,8 +42,8 @@ impl End {
         Ok(Self { connection, stop, thread: Some(thread), figures })
     }
 
-    fn end(&mut self) {
-        self.stop.stop();
+    fn end(&mut self, stop: impl FnOnce(&Stop)) {
+        stop(&self.stop);
         if let Some(thread) = self.thread.take() {
             // It has said itself if it panicked.
             let _ = thread.join();
@@ -58,12 +62,12 @@ impl Bridge for End {
     }
 
     fn stop(mut self: Box<Self>) {
-        self.end();
+        self.end(Stop::stop);
     }
 }
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.end();
+        self.end(Stop::stop_at_once);
     }
 }

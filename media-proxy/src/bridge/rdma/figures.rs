@@ -1,17 +1,26 @@
 //! What links count, by name.
 
 use crate::bridge::status::Figures;
+use crate::cpu::ThreadClock;
 use fabric::bridge::{BridgeStatus, LinkState};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// Of one end of a link.
 pub(super) struct LinkFigures {
     status: BridgeStatus,
     local: String,
+    /// Of the link's thread, once it runs.
+    thread: Arc<OnceLock<ThreadClock>>,
 }
 
 impl LinkFigures {
-    pub(super) fn new(status: BridgeStatus, local: String) -> Self {
-        Self { status, local }
+    pub(super) fn new(
+        status: BridgeStatus,
+        local: String,
+        thread: Arc<OnceLock<ThreadClock>>,
+    ) -> Self {
+        Self { status, local, thread }
     }
 }
 
@@ -39,6 +48,10 @@ impl Figures for LinkFigures {
 
     fn measurements(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
+    }
+
+    fn cpu_time(&self) -> Option<Duration> {
+        self.thread.get()?.used()
     }
 
     fn sdp(&self) -> Option<String> {

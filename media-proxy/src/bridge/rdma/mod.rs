@@ -57,7 +57,8 @@ impl Wires {
             Direction::Ingress => link.port,
         };
         let options = self.options(spec, link, SocketAddrV4::new(local, port));
-        let status = BridgeStatus::new(&format!("rdma bridge {}", spec.id));
+        let status =
+            BridgeStatus::new(&format!("rdma bridge {} of group \"{}\"", spec.id, spec.group));
         let end = match spec.direction {
             Direction::Egress => {
                 let remote = Address::Inet(SocketAddrV4::new(remote, link.port));

@@ -18,7 +18,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status, Streaming};
 
 /// How long a member may take to answer before another is asked.
-const CALL_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Transactions that are under way at a time.
 const TRANSACTIONS: usize = 64;
 /// The largest answer.

@@ -15,6 +15,8 @@ pub(super) enum Key {
     Connection(GroupId, ConnectionId),
     Group(GroupId),
     Grant(GroupId, ProxyId),
+    /// A connection that an administrator has removed.
+    Removal(ProxyId, ConnectionId),
     /// A port; what it is for stands in the grant.
     Port,
 }
@@ -50,6 +52,10 @@ impl Keys {
         format!("{}/grants/{}/{destination}", self.prefix, escape(group.as_str()))
     }
 
+    pub(super) fn removal(&self, proxy: &ProxyId, connection: &ConnectionId) -> String {
+        format!("{}/removals/{proxy}/{connection}", self.prefix)
+    }
+
     pub(super) fn port(&self, ip: IpAddr, port: u16) -> String {
         format!("{}/ports/{ip}/{port}", self.prefix)
     }
@@ -63,6 +69,7 @@ impl Keys {
             ("connections", group, Some(id)) => Key::Connection(unescape(group)?.into(), id.into()),
             ("groups", group, None) => Key::Group(unescape(group)?.into()),
             ("grants", group, Some(proxy)) => Key::Grant(unescape(group)?.into(), proxy.into()),
+            ("removals", proxy, Some(id)) => Key::Removal(proxy.into(), id.into()),
             ("ports", _, Some(_)) => Key::Port,
             _ => return None,
         };
@@ -126,6 +133,8 @@ mod tests {
             }
         }
         assert_eq!(keys.read(keys.proxy(&"p".into()).as_bytes()), Some(Key::Proxy("p".into())));
+        let removal = keys.removal(&"p".into(), &"c".into());
+        assert_eq!(keys.read(removal.as_bytes()), Some(Key::Removal("p".into(), "c".into())));
         let port = keys.port([10, 0, 0, 1].into(), 9100);
         assert_eq!(keys.read(port.as_bytes()), Some(Key::Port));
         for other in [

@@ -22,7 +22,7 @@ use tonic::Status;
 /// Keys that are read at a time.
 const PAGE: i64 = 500;
 /// Pause before the store is tried again.
-const PAUSE: Duration = Duration::from_millis(200);
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
 
 impl Agent {
     /// Mirrors the store, for ever.
@@ -82,12 +82,14 @@ impl Agent {
             kvs.iter().filter_map(|kv| Some((etcd.keys.read(&kv.key)?, kv))).collect();
         let mut found: (BTreeSet<ProxyId>, BTreeSet<ConnectionId>, BTreeSet<GroupId>, BTreeSet<_>) =
             Default::default();
+        let mut removals = BTreeSet::new();
         for (key, _) in &keys {
             match key {
                 Key::Proxy(id) => _ = found.0.insert(id.clone()),
                 Key::Connection(_, id) => _ = found.1.insert(id.clone()),
                 Key::Group(id) => _ = found.2.insert(id.clone()),
                 Key::Grant(group, proxy) => _ = found.3.insert((group.clone(), proxy.clone())),
+                Key::Removal(proxy, id) => _ = removals.insert((proxy.clone(), id.clone())),
                 Key::Port => {}
             }
         }
@@ -108,6 +110,10 @@ impl Agent {
         }
         for (group, proxy) in old.grants.into_keys().filter(|grant| !found.3.contains(grant)) {
             topology.put_grant(&group, &proxy, None);
+        }
+        let old: Vec<_> = topology.removed().map(|(p, id)| (p.clone(), id.clone())).collect();
+        for (proxy, id) in old.iter().filter(|removal| !removals.contains(*removal)) {
+            topology.forget_removed(proxy, id);
         }
         // Ports belong to addresses: proxies first.
         let is_proxy = |key: &Key| matches!(key, Key::Proxy(_));
@@ -166,6 +172,7 @@ impl Agent {
                     topology.put_grant(&group, &proxy, None);
                     revisions.grants.remove(&(group, proxy));
                 }
+                Key::Removal(proxy, id) => _ = topology.forget_removed(&proxy, &id),
                 Key::Port => {}
             }
         }
@@ -216,6 +223,11 @@ fn put(state: &mut State, revisions: &mut Revisions, key: &Key, kv: &pb::KeyValu
             revisions.grants.insert((group.clone(), proxy.clone()), kv.mod_revision);
             state.topology.put_grant(group, proxy, Some(grant));
         }),
+        Key::Removal(proxy, id) => {
+            // The key goes with its lease.
+            state.topology.put_removed(proxy, id, None);
+            Ok(())
+        }
         Key::Port => Ok(()),
     };
     if let Err(error) = result {

@@ -151,6 +151,7 @@ impl Agent {
         let (keys, key) = (&etcd.keys, etcd.keys.connection(&id, &connection.id));
         let mut transaction = Transaction::default()
             .leased(&keys.proxy(&connection.proxy), lease)
+            .absent(&keys.removal(&connection.proxy, &connection.id))
             .unchanged(&keys.group(&id), revision);
         let known = topology.record(&id);
         if known != Some(&record) {
@@ -182,21 +183,56 @@ impl Agent {
         id: &ConnectionId,
     ) -> Result<(), AgentError> {
         let etcd = self.etcd()?;
-        let group = {
+        let (group, removed) = {
             let state = self.lock();
             let known = state.topology.connection(id).filter(|known| &known.proxy == proxy);
-            let known = known.ok_or_else(|| AgentError::UnknownConnection(id.clone()))?;
-            GroupId::new(known.config.group_id())
+            let group = known.map(|known| GroupId::new(known.config.group_id()));
+            (group, state.topology.is_removed(proxy, id))
         };
-        self.delete(etcd, &[etcd.keys.connection(&group, id)]).await
+        let keys = group.map(|group| etcd.keys.connection(&group, id)).into_iter();
+        let keys = keys.chain(removed.then(|| etcd.keys.removal(proxy, id)));
+        let keys: Vec<_> = keys.collect();
+        if keys.is_empty() {
+            return Err(AgentError::UnknownConnection(id.clone()));
+        }
+        self.delete(etcd, &keys).await
+    }
+
+    /// An administrator removes a connection.
+    pub(in crate::agent) async fn delete_in_store(
+        &self,
+        id: &ConnectionId,
+    ) -> Result<(), AgentError> {
+        let etcd = self.etcd()?;
+        self.ready(etcd).await?;
+        let (proxy, group) = {
+            let state = self.lock();
+            let known = state.topology.connection(id);
+            let known = known.ok_or_else(|| AgentError::UnknownConnection(id.clone()))?;
+            (known.proxy.clone(), GroupId::new(known.config.group_id()))
+        };
+        let seconds = i64::try_from(Topology::REMOVED.as_secs()).unwrap_or(i64::MAX);
+        let lease = etcd.client.grant_lease(seconds).await.map_err(|status| away(&status))?;
+        let transaction = Transaction::default().delete(&etcd.keys.connection(&group, id)).put(
+            &etcd.keys.removal(&proxy, id),
+            Vec::new(),
+            lease,
+        );
+        self.commit(etcd, transaction).await
+    }
+
+    /// Carries out a transaction without conditions, and waits for a while until the mirror shows it.
+    async fn commit(&self, etcd: &Etcd, transaction: Transaction) -> Result<(), AgentError> {
+        let answer = etcd.client.transact(transaction.request()).await;
+        let answer = answer.map_err(|status| away(&status))?;
+        let revision = answer.header.map_or(0, |header| header.revision);
+        let _shown = etcd.caught_up(revision, CATCH_UP).await;
+        Ok(())
     }
 
     async fn delete(&self, etcd: &Etcd, keys: &[String]) -> Result<(), AgentError> {
         let all = keys.iter().fold(Transaction::default(), |all, key| all.delete(key));
-        let answer = etcd.client.transact(all.request()).await.map_err(|status| away(&status))?;
-        let revision = answer.header.map_or(0, |header| header.revision);
-        let _shown = etcd.caught_up(revision, CATCH_UP).await;
-        Ok(())
+        self.commit(etcd, all).await
     }
 
     pub(in crate::agent) async fn leave_store(&self, proxy: &ProxyId) -> Result<(), AgentError> {

@@ -3,7 +3,9 @@
 use crate::agent::State;
 use crate::agent::session::Session;
 use crate::metrics::{Metric, Value as Measured};
-use crate::topology::{BridgeLink, BridgeView, Connection, Direction, GroupView, Proxy, ProxyId};
+use crate::topology::{
+    BridgeLink, BridgeView, Connection, Direction, GroupView, Proxy, ProxyId, StreamId,
+};
 use crate::wire;
 use media::{ConnectionConfig, Endpoint, Payload};
 use proto::Kind;
@@ -173,6 +175,7 @@ pub(super) fn group(state: &State, view: &GroupView, parts: Parts) -> Value {
         json!({
             "registeredAt": registered.map(time),
             "sourceProxyId": view.source_proxy.as_ref().map(ProxyId::as_str),
+            "streamId": view.stream.as_ref().map(StreamId::as_str),
             "problems": view.problems.iter().map(problem).collect::<Value>(),
         })
     };
@@ -247,7 +250,7 @@ fn payload(payload: &Payload) -> Value {
 
 /// What was measured last, under the names of the API.
 fn measurements(metric: Option<&Metric>, registered_at: Option<SystemTime>) -> Value {
-    const NAMES: [(&str, &str); 11] = [
+    const NAMES: [(&str, &str); 18] = [
         ("state", "state"),
         ("link", "linked"),
         ("in", "inbound"),
@@ -259,6 +262,13 @@ fn measurements(metric: Option<&Metric>, registered_at: Option<SystemTime>) -> V
         ("outbw", "outBandwidthMbit"),
         ("err", "errors"),
         ("errd", "errorsDelta"),
+        ("program", "program"),
+        ("pid", "pid"),
+        ("queue", "queueDepth"),
+        ("capacity", "queueCapacity"),
+        ("held", "heldFrames"),
+        ("waits", "waits"),
+        ("losses", "linkLosses"),
     ];
     let mut status = Map::new();
     if let Some(moment) = registered_at {

@@ -49,7 +49,9 @@ impl IntoResponse for AgentError {
                 (StatusCode::NOT_FOUND, "notFound")
             }
             Self::Config(_) | Self::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid"),
-            Self::SourceTaken { .. } | Self::Refused { .. } => (StatusCode::CONFLICT, "conflict"),
+            Self::SourceTaken { .. } | Self::Removed(_) | Self::Refused { .. } => {
+                (StatusCode::CONFLICT, "conflict")
+            }
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Setup(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
@@ -154,11 +156,9 @@ async fn connection(
 }
 
 async fn delete_connection(extract::State(agent): Of, Path(id): Path<String>) -> Response {
-    let id = ConnectionId::from(id);
-    let proxy = agent.lock().topology.connection(&id).map(|connection| connection.proxy.clone());
-    match proxy {
-        Some(proxy) => gone(agent.unregister_connection(&proxy, &id).await),
-        None => not_found("connection", id.as_str()),
+    match agent.delete_connection(&ConnectionId::from(id.as_str())).await {
+        Err(AgentError::UnknownConnection(_)) => not_found("connection", &id),
+        result => gone(result),
     }
 }
 
@@ -180,16 +180,13 @@ async fn group(
 }
 
 async fn delete_group(extract::State(agent): Of, Path(id): Path<String>) -> Response {
-    let members: Option<Vec<_>> = {
+    let members = {
         let state = agent.lock();
-        state.topology.group(&GroupId::from(id.as_str())).map(|view| {
-            let members = view.connections.iter().filter_map(|id| state.topology.connection(id));
-            members.map(|connection| (connection.proxy.clone(), connection.id.clone())).collect()
-        })
+        state.topology.group(&GroupId::from(id.as_str())).map(|view| view.connections)
     };
     let Some(members) = members else { return not_found("multipoint group", &id) };
-    for (proxy, connection) in members {
-        match agent.unregister_connection(&proxy, &connection).await {
+    for connection in members {
+        match agent.delete_connection(&connection).await {
             // It went by itself.
             Ok(()) | Err(AgentError::UnknownConnection(_)) => {}
             Err(error) => return error.into_response(),
@@ -239,7 +236,7 @@ async fn openapi() -> Response {
 
 async fn metrics(extract::State(agent): Of) -> Response {
     let text = prometheus::text(&agent);
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+    ([(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], text).into_response()
 }
 
 async fn health(extract::State(agent): Of) -> Response {

@@ -8,7 +8,7 @@ use crate::topology::{
 };
 use crate::wire;
 use proto::mediaproxy as pb;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -157,6 +157,34 @@ impl Book {
         errors
     }
 
+    /// Those of its connections that an administrator has removed, each of which is told once.
+    pub(super) fn take_removed(&mut self) -> Vec<ConnectionId> {
+        let removed = self.told.iter_mut().flat_map(|told| std::mem::take(&mut told.removed));
+        let removed: Vec<_> = removed.filter(|id| self.entries.contains_key(id)).collect();
+        for id in &removed {
+            if let Some(entry) = self.entries.get_mut(id) {
+                entry.stage = Stage::Refused;
+            }
+        }
+        removed
+    }
+
+    /// The agents are gone. What they accepted, but have not said anything about yet, works on this node from now on. Returns those
+    /// connections.
+    pub(super) fn detach(&mut self) -> Vec<ConnectionId> {
+        let told = self.told.iter().flat_map(|told| &told.groups);
+        let told: BTreeSet<_> = told.flat_map(|group| &group.connections).collect();
+        let untold = |(id, entry): &(&ConnectionId, &mut Entry)| {
+            entry.stage == Stage::Member && !told.contains(id)
+        };
+        let mut ids = Vec::new();
+        for (id, entry) in self.entries.iter_mut().filter(untold) {
+            entry.stage = Stage::LocalOnly;
+            ids.push(id.clone());
+        }
+        ids
+    }
+
     /// The agents know a connection.
     pub(super) fn join(&mut self, id: &ConnectionId) {
         if let Some(entry) = self.entries.get_mut(id) {
@@ -221,7 +249,11 @@ impl Book {
                 id: own.id.clone(),
                 connections: Vec::new(),
                 bridges: Vec::new(),
+                stream: None,
             });
+            if group.stream.is_none() {
+                group.stream.clone_from(&own.stream);
+            }
             for id in missing {
                 if !group.connections.contains(id) {
                     group.connections.push(id.clone());
@@ -243,6 +275,7 @@ impl Book {
             generation: 1,
             bridges: bridges.collect(),
             groups: groups.into_values().collect(),
+            removed: Vec::new(),
         }
     }
 
@@ -365,6 +398,40 @@ mod tests {
     }
 
     #[test]
+    fn what_was_accepted_and_no_more_works_on_this_node() {
+        let mut book = Book::new(proxy());
+        for (id, port) in [("r", 5004), ("s", 5006)] {
+            book.add(registration(id, Kind::Receiver, port)).unwrap();
+            book.join(&id.into());
+        }
+        let mut state = agent(&book);
+        state.unregister_connection(book.proxy_id(), &"s".into()).unwrap();
+        book.tell(&wire::apply_config(&state.desired(book.proxy_id()).unwrap()));
+        assert_eq!(book.change().unwrap().bridges.len(), 1, "the agent has not got to s");
+        assert_eq!(book.detach(), ["s".into()]);
+        assert_eq!(book.change().unwrap().bridges.len(), 2);
+        assert_eq!(book.entry(&"r".into()).unwrap().stage, Stage::Member);
+        assert_eq!(book.detach(), [], "once");
+    }
+
+    #[test]
+    fn what_an_administrator_removes_is_not_made_on_this_node_instead() {
+        let mut book = Book::new(proxy());
+        book.add(registration("r", Kind::Receiver, 5004)).unwrap();
+        let mut state = agent(&book);
+        book.join(&"r".into());
+        book.tell(&wire::apply_config(&state.desired(book.proxy_id()).unwrap()));
+        assert_eq!(book.change().unwrap().bridges.len(), 1);
+        state.delete_connection(&"r".into(), Instant::now()).unwrap();
+        book.tell(&wire::apply_config(&state.desired(book.proxy_id()).unwrap()));
+        assert_eq!(book.take_removed(), ["r".into()]);
+        assert_eq!(book.take_removed(), [], "once");
+        assert!(book.change().unwrap().bridges.is_empty());
+        assert_eq!(book.detach(), []);
+        assert_eq!(book.change(), None);
+    }
+
+    #[test]
     fn ids_of_older_agents_are_translated() {
         let mut book = Book::new(proxy());
         book.add(registration("r", Kind::Receiver, 5004)).unwrap();
@@ -375,6 +442,7 @@ mod tests {
             group_id: "239.0.0.1:5004/theirs".into(),
             conn_ids: vec!["uuid".into()],
             bridge_ids: Vec::new(),
+            stream_id: String::new(),
         };
         let message = pb::ApplyConfigRequest { groups: vec![group], ..Default::default() };
         assert!(book.tell(&message).is_empty());

@@ -2,6 +2,7 @@
 
 mod book;
 mod channel;
+mod search;
 mod session;
 
 pub use channel::AgentAddress;
@@ -13,6 +14,7 @@ use crate::error::AgentError;
 use crate::metrics::Metric;
 use crate::topology::{ConnectionId, Proxy};
 use access::TlsFiles;
+use search::Ways;
 use session::Client;
 use std::sync::Arc;
 use std::thread;
@@ -61,7 +63,7 @@ impl Remote {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(setup)?;
         let (commands, inbox) = mpsc::unbounded_channel();
-        let client = Client::new(proxy, endpoints, listener, inbox);
+        let client = Client::new(proxy, Ways::new(endpoints), listener, inbox);
         let thread = thread::Builder::new()
             .name("mesh-agent".into())
             .spawn(move || runtime.block_on(client.run()))

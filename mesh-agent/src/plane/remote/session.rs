@@ -2,7 +2,7 @@
 
 use super::Command;
 use super::book::{Book, Entry, Stage};
-use super::channel::AgentAddress;
+use super::search::{PAUSE, Ways};
 use crate::error::AgentError;
 use crate::metrics::Metric;
 use crate::plane::{Accepted, Applied, Listener, Registration};
@@ -16,12 +16,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tonic::Streaming;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
 type Agent = ProxyApiClient<Channel>;
 
-/// Pause before another agent is tried, first and at last.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// How long an agent may take to answer. It waits for its store for less than that.
 const CALL_TIMEOUT: Duration = Duration::from_secs(4);
 /// Connections that the agents did not accept are offered again after this time.
@@ -39,7 +37,7 @@ enum Done {
 
 pub(super) struct Client {
     book: Book,
-    endpoints: Vec<(AgentAddress, Endpoint)>,
+    ways: Ways,
     listener: Arc<dyn Listener>,
     inbox: mpsc::UnboundedReceiver<Command>,
     /// Whether the listener believes that an agent can be reached; `None` before it was told anything.
@@ -73,25 +71,22 @@ enum End {
 impl Client {
     pub(super) fn new(
         proxy: Proxy,
-        endpoints: Vec<(AgentAddress, Endpoint)>,
+        ways: Ways,
         listener: Arc<dyn Listener>,
         inbox: mpsc::UnboundedReceiver<Command>,
     ) -> Self {
-        Self { book: Book::new(proxy), endpoints, listener, inbox, reachable: None }
+        Self { book: Book::new(proxy), ways, listener, inbox, reachable: None }
     }
 
     /// Until the proxy ends.
     pub(super) async fn run(mut self) {
         let mut pause = PAUSE.0;
-        for number in 0.. {
-            let (address, endpoint) = self.endpoints[number % self.endpoints.len()].clone();
+        loop {
             let began = Instant::now();
-            match self.converse(&address, &endpoint).await {
+            match self.converse().await {
                 End::Over => return,
-                End::Lost(why) if self.reachable == Some(false) => {
-                    log::debug!("mesh agent {address}: {why}")
-                }
-                End::Lost(why) => log::warn!("mesh agent {address}: {why}"),
+                End::Lost(why) if self.reachable == Some(false) => log::debug!("{why}"),
+                End::Lost(why) => log::warn!("{why}"),
             }
             self.detach();
             // One that had worked may be back at once.
@@ -111,6 +106,10 @@ impl Client {
         let ids: Vec<_> = self.book.entries().map(|(id, _)| id.clone()).collect();
         for id in ids {
             self.accept_locally(&id);
+        }
+        for id in self.book.detach() {
+            // Its program waits for bridges that the agent will not ask for.
+            self.listener.registered(&id, Ok(Accepted::LocalOnly));
         }
         self.tell_listener();
     }
@@ -165,29 +164,37 @@ impl Client {
         self.tell_listener();
     }
 
-    async fn converse(&mut self, address: &AgentAddress, endpoint: &Endpoint) -> End {
-        let connecting = endpoint.connect();
-        let mut connecting = std::pin::pin!(connecting);
-        let channel = loop {
+    /// Waits for something, and serves the proxy meanwhile as that goes without an agent. `None`: the proxy is ending.
+    async fn meanwhile<T>(&mut self, wait: impl Future<Output = T>) -> Option<T> {
+        let mut wait = std::pin::pin!(wait);
+        loop {
             tokio::select! {
-                channel = &mut connecting => break channel,
-                command = self.inbox.recv() => match command {
-                    None => return End::Over,
-                    Some(Command::Register(registration)) if self.reachable.is_none() => {
+                done = &mut wait => return Some(done),
+                command = self.inbox.recv() => match command? {
+                    Command::Register(registration) if self.reachable.is_none() => {
                         // The first attempt: its end decides who answers.
                         let id = registration.id.clone();
                         if let Err(error) = self.book.add(*registration) {
                             self.listener.registered(&id, Err(error));
                         }
                     }
-                    Some(command) => self.without_agent(command),
+                    command => self.without_agent(command),
                 }
             }
+        }
+    }
+
+    /// Finds an agent, and talks to it for as long as that goes.
+    async fn converse(&mut self) -> End {
+        let connecting = self.ways.connect();
+        let (address, channel) = match self.meanwhile(connecting).await {
+            None => return End::Over,
+            Some(Err(why)) => return End::Lost(why),
+            Some(Ok(found)) => found,
         };
-        let channel = match channel {
-            Ok(channel) => channel,
-            Err(error) => return End::Lost(chain(&error)),
-        };
+        // Should it turn out to be of no use, another comes first.
+        self.ways.begin_after(&address);
+        let lost = |why: String| End::Lost(format!("mesh agent {address}: {why}"));
         let agent = ProxyApiClient::new(channel)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
@@ -203,8 +210,9 @@ impl Client {
             retry: Instant::now() + RETRY,
         };
         let mut commands = match self.register_all(&mut talk).await {
-            Ok(commands) => commands,
-            Err(why) => return End::Lost(why),
+            Ok(Some(commands)) => commands,
+            Ok(None) => return End::Over,
+            Err(why) => return lost(why),
         };
         log::info!("mesh agent {address}: registered as media proxy {}", self.book.proxy_id());
         if self.reachable != Some(true) {
@@ -215,8 +223,8 @@ impl Client {
             tokio::select! {
                 command = commands.message() => match command {
                     Ok(Some(command)) => self.obey(&mut talk, command),
-                    Ok(None) => return End::Lost("the command stream has ended".into()),
-                    Err(status) => return End::Lost(format!("{}: {}", status.code(), status.message())),
+                    Ok(None) => return lost("the command stream has ended".into()),
+                    Err(status) => return lost(format!("{}: {}", status.code(), status.message())),
                 },
                 Some(done) = results.recv() => self.done(&mut talk, done),
                 command = self.inbox.recv() => match command {
@@ -240,46 +248,54 @@ impl Client {
         }
     }
 
-    /// Registers the proxy and all its connections, and opens the command stream.
+    /// Registers the proxy and all its connections, and opens the command stream. `None`: the proxy is ending.
     async fn register_all(
         &mut self,
         talk: &mut Talk,
-    ) -> Result<Streaming<pb::CommandRequest>, String> {
+    ) -> Result<Option<Streaming<pb::CommandRequest>>, String> {
         let told = |status: tonic::Status| format!("{}: {}", status.code(), status.message());
         let late = |_| "no answer".to_owned();
         let request = self.book.registration();
         let offered: BTreeSet<_> = self.book.entries().map(|(id, _)| id.clone()).collect();
         let reply = tokio::time::timeout(CALL_TIMEOUT, talk.agent.register_media_proxy(request));
-        let reply = reply.await.map_err(late)?.map_err(told)?.into_inner();
+        let Some(reply) = self.meanwhile(reply).await else { return Ok(None) };
+        let reply = reply.map_err(late)?.map_err(told)?.into_inner();
         self.book.rename(reply.proxy_id.as_str().into());
         let extension = reply.extension.unwrap_or_default();
         talk.own_ids = extension.proxy_chooses_ids;
         if talk.own_ids {
             let refused = extension.refused.into_iter().map(|refused| {
-                let pb::RefusedConnection { conn_id, mesh_err, reason } = refused;
-                (ConnectionId::from(conn_id), AgentError::Refused { mesh_err, reason })
+                let pb::RefusedConnection { conn_id, mesh_err, reason, removed } = refused;
+                (ConnectionId::from(conn_id), AgentError::Refused { mesh_err, reason, removed })
             });
             let refused: std::collections::BTreeMap<_, _> = refused.collect();
-            for id in offered {
-                let answer = refused.get(&id).cloned().map_or(Ok(String::new()), Err);
-                self.answered(&id, answer);
+            for id in &offered {
+                let answer = refused.get(id).cloned().map_or(Ok(String::new()), Err);
+                self.answered(talk, id, answer);
             }
         }
         let request = pb::StartCommandQueueRequest { proxy_id: self.book.proxy_id().to_string() };
         let stream = tokio::time::timeout(CALL_TIMEOUT, talk.agent.start_command_queue(request));
-        let stream = stream.await.map_err(late)?.map_err(told)?.into_inner();
-        if !talk.own_ids {
-            // One by one, and with ids of the agent's choice.
-            let ids: Vec<_> = self.book.entries().map(|(id, _)| id.clone()).collect();
-            for id in ids {
-                self.offer(talk, &id);
+        let Some(stream) = self.meanwhile(stream).await else { return Ok(None) };
+        let stream = stream.map_err(late)?.map_err(told)?.into_inner();
+        // What came and went meanwhile. An older agent is told of all, one by one, and chooses the ids.
+        let own_ids = talk.own_ids;
+        let new =
+            self.book.entries().map(|(id, _)| id).filter(|id| !own_ids || !offered.contains(*id));
+        for id in new.cloned().collect::<Vec<_>>() {
+            self.offer(talk, &id);
+        }
+        for id in offered {
+            if own_ids && self.book.entry(&id).is_none() {
+                let wire_id = id.to_string();
+                self.withdraw(talk, id, wire_id);
             }
         }
-        Ok(stream)
+        Ok(Some(stream))
     }
 
     /// The agent has answered to a registration.
-    fn answered(&mut self, id: &ConnectionId, answer: Result<String, AgentError>) {
+    fn answered(&mut self, talk: &mut Talk, id: &ConnectionId, answer: Result<String, AgentError>) {
         let Some(entry) = self.book.entry(id) else { return };
         let before = entry.stage;
         let asked = std::mem::take(&mut entry.asked);
@@ -295,6 +311,14 @@ impl Client {
                 log::debug!("connection {id}: {why}");
                 entry.asked = asked;
                 self.accept_locally(id);
+            }
+            Err(error) if error.is_removal() => {
+                self.book.remove(id);
+                if asked || before != Stage::Refused {
+                    self.listener.registered(id, Err(error));
+                }
+                self.listener.removed(id);
+                self.withdraw(talk, id.clone(), id.to_string());
             }
             Err(error) => {
                 if before == Stage::New {
@@ -356,7 +380,7 @@ impl Client {
             Done::Registered(id, answer) => {
                 talk.busy.remove(&id);
                 if self.book.entry(&id).is_some() {
-                    self.answered(&id, answer);
+                    self.answered(talk, &id, answer);
                 } else if let Ok(given) = answer {
                     // It ended meanwhile.
                     self.withdraw(talk, id, given);
@@ -436,6 +460,9 @@ impl Client {
         let reply = match command.command {
             Some(Wire::ApplyConfig(config)) => {
                 let errors = self.book.tell(&config);
+                for id in self.book.take_removed() {
+                    self.listener.removed(&id);
+                }
                 self.tell_listener();
                 talk.unanswered.push((self.book.generation(), command.req_id, errors));
                 self.answer_commands(talk);
@@ -473,15 +500,4 @@ impl Client {
             let _lost = tokio::time::timeout(CALL_TIMEOUT, agent.send_command_reply(reply)).await;
         });
     }
-}
-
-/// An error with what caused it, which the error itself often does not say.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

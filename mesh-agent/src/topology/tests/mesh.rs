@@ -182,3 +182,28 @@ fn a_proxy_with_another_address_gets_other_bridges() {
     fleet.topology.register_proxy(moved, Vec::new(), fleet.start);
     assert_eq!(fleet.bridges(), ["p1 tx rdma p2 10.0.0.77:9200", "p2 rx rdma p1 10.0.0.1:9200"]);
 }
+
+#[test]
+fn a_stream_has_one_id_on_all_nodes() {
+    let mut fleet = Fleet::new(3);
+    let stream = |fleet: &Fleet, proxy| {
+        let groups = fleet.desired(proxy).groups;
+        groups[0].stream.as_ref().map(|stream| stream.as_str().to_owned())
+    };
+    fleet.receiver("r2", 2, &mesh("cam"));
+    assert_eq!(stream(&fleet, 2), None, "no source yet");
+    fleet.source("s", 1, &mesh("cam"));
+    fleet.receiver("r3", 3, &mesh("cam"));
+    for proxy in 1..=3 {
+        assert_eq!(stream(&fleet, proxy).as_deref(), Some("s"), "p{proxy}");
+    }
+    let before = fleet.desired(2);
+    fleet.remove("s");
+    assert_eq!(stream(&fleet, 2).as_deref(), Some("s"), "frames may be under way");
+    fleet.source("t", 1, &mesh("cam"));
+    for proxy in 1..=3 {
+        assert_eq!(stream(&fleet, proxy).as_deref(), Some("t"), "p{proxy}");
+    }
+    let after = fleet.desired(2);
+    assert!(after.generation > before.generation, "the proxy is told");
+}

@@ -96,3 +96,14 @@ fn the_bridge_carries_the_configuration_of_its_connection() {
     fleet.receiver("r2", 1, &stream(IP, 5004));
     assert_eq!(*fleet.desired(1).bridges[0].config, config);
 }
+
+#[test]
+fn a_stream_from_the_network_has_the_id_of_its_bridge() {
+    let mut fleet = Fleet::new(2);
+    fleet.receiver("r1", 1, &stream(IP, 5004));
+    fleet.receiver("r2", 2, &stream(IP, 5004));
+    let of = |fleet: &Fleet, proxy| fleet.desired(proxy).groups[0].stream.clone().unwrap();
+    let ingress = fleet.topology.bridges().find(|view| view.spec.rdma().is_none()).unwrap();
+    assert_eq!(of(&fleet, 1).as_str(), ingress.spec.id.as_str());
+    assert_eq!(of(&fleet, 1), of(&fleet, 2));
+}

@@ -1,0 +1,232 @@
+//! The mesh as an agent knows it, by its REST API.
+
+use super::{Bridge, Group, Host, Member, Mesh, Role};
+use crate::error::CliError;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+
+/// Where an agent's REST API listens by default.
+const DEFAULT_PORT: u16 = 8100;
+
+/// How long an agent may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest answer: some ten thousand connections.
+const MAX_ANSWER: usize = 64 << 20;
+
+/// An agent that is asked.
+pub(crate) struct AgentClient {
+    runtime: Runtime,
+    address: String,
+}
+
+impl AgentClient {
+    /// For an agent at `HOST`, `HOST:PORT` or `[HOST]:PORT`.
+    pub(crate) fn new(address: &str) -> Result<Self, CliError> {
+        let has_port = match address.strip_prefix('[') {
+            Some(rest) => rest.contains("]:"),
+            None => address.contains(':'),
+        };
+        let address =
+            if has_port { address.to_owned() } else { format!("{address}:{DEFAULT_PORT}") };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| failed(&address, error.to_string()))?;
+        Ok(Self { runtime, address })
+    }
+
+    /// Hosts and groups at present.
+    pub(crate) fn mesh(&self) -> Result<Mesh, CliError> {
+        self.runtime.block_on(async {
+            let all = async {
+                let list = async |path: &str, key: &str| {
+                    let answer = self.get(&format!("/{path}?config&status")).await?;
+                    match answer[key].as_array() {
+                        Some(list) => Ok(list.clone()),
+                        None => Err(format!("GET /{path}: no list of {key}")),
+                    }
+                };
+                Ok(read(
+                    &list("media-proxy", "mediaProxy").await?,
+                    &list("multipoint-group", "multipointGroup").await?,
+                    &list("connection", "connection").await?,
+                    &list("bridge", "bridge").await?,
+                ))
+            };
+            let answered = tokio::time::timeout(PATIENCE, all).await;
+            let answered =
+                answered.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")));
+            answered.map_err(|reason| failed(&self.address, reason))
+        })
+    }
+
+    async fn get(&self, path: &str) -> Result<Value, String> {
+        let stream = TcpStream::connect(&self.address).await.map_err(|error| error.to_string())?;
+        let told = |error: hyper::Error| format!("GET {path}: {error}");
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(told)?;
+        // It ends with the answer.
+        tokio::spawn(connection);
+        let request = hyper::Request::get(path).header(hyper::header::HOST, &self.address);
+        let request = request.body(Empty::<Bytes>::new()).map_err(|error| error.to_string())?;
+        let response = sender.send_request(request).await.map_err(told)?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+        let body = body.map_err(|error| format!("GET {path}: {error}"))?.to_bytes();
+        let value = serde_json::from_slice::<Value>(&body);
+        if !status.is_success() {
+            let reason =
+                value.ok().and_then(|value| Some(value["error"]["message"].as_str()?.to_owned()));
+            return Err(format!("GET {path}: {status}: {}", reason.unwrap_or_default()));
+        }
+        value.map_err(|error| format!("GET {path}: {error}"))
+    }
+}
+
+fn failed(agent: &str, reason: String) -> CliError {
+    CliError::Agent { agent: agent.to_owned(), reason }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn read(proxies: &[Value], groups: &[Value], connections: &[Value], bridges: &[Value]) -> Mesh {
+    let host = |proxy: &Value| {
+        let config = &proxy["config"];
+        let places = [&config["rdma"]["dataplaneIpAddr"], &config["controlplaneIpAddr"]];
+        let name = places.into_iter().map(text).find(|ip| !ip.is_empty()).unwrap_or_default();
+        Host { id: text(&proxy["id"]), name, healthy: proxy["status"]["healthy"] == true }
+    };
+    let connections = connections.iter().map(|connection| {
+        let status = &connection["status"];
+        let name = status["program"].as_str().unwrap_or("program").to_owned();
+        (text(&connection["groupId"]), Member { name, ..member(connection) })
+    });
+    let bridges = bridges.iter().map(|bridge| {
+        let config = &bridge["config"];
+        let kind = text(&config["type"]);
+        let part = &config[kind.as_str()];
+        let remote = format!("{}:{}", text(&part["remoteIp"]), part["port"]);
+        let to = Bridge { peer: text(&config["peerProxyId"]), remote };
+        (text(&bridge["groupId"]), Member { name: kind, bridge: Some(to), ..member(bridge) })
+    });
+    let mut members: Vec<_> = connections.chain(bridges).collect();
+    let mut group = |group: &Value| {
+        let id = text(&group["id"]);
+        let status = &group["status"];
+        let problems = status["problems"].as_array().into_iter().flatten();
+        let of_group = members.extract_if(.., |(of, _)| *of == id);
+        Group {
+            format: format(&group["config"]["payload"]),
+            stream: text(&status["streamId"]),
+            problems: problems.map(|problem| text(&problem["reason"])).collect(),
+            members: of_group.map(|(_, member)| member).collect(),
+            id,
+        }
+    };
+    Mesh {
+        groups: groups.iter().map(&mut group).collect(),
+        hosts: proxies.iter().map(host).collect(),
+    }
+}
+
+/// What connections and bridges have in common.
+fn member(object: &Value) -> Member {
+    let status = &object["status"];
+    // "rx" is what comes to the proxy.
+    let source = object["config"]["kind"] == "rx";
+    let count = |name: &str| status[name].as_f64().map_or(0, |number| number as u64);
+    let rate = |name: &str| status[name].as_f64().unwrap_or(0.0);
+    let linked = status["linked"] == true;
+    let state = status["state"].as_str().unwrap_or("?");
+    Member {
+        id: text(&object["id"]),
+        host: text(&object["proxyId"]),
+        role: if source { Role::Source } else { Role::Receiver },
+        name: String::new(),
+        bridge: None,
+        pid: count("pid"),
+        state: if state == "active" && !linked { "no link" } else { state }.to_owned(),
+        up: linked,
+        frames: count("trnSucceeded"),
+        missed: count("trnFailed"),
+        fps: rate("tps"),
+        mbit_per_s: rate("inBandwidthMbit") + rate("outBandwidthMbit"),
+        queue: count("queueDepth"),
+        capacity: count("queueCapacity"),
+        held: status["heldFrames"].as_u64(),
+        waits: status["waits"].as_u64(),
+    }
+}
+
+/// A payload in a few words.
+fn format(payload: &Value) -> String {
+    let words = |value: &Value, names: &[&str]| {
+        let words = names.iter().map(|name| match &value[*name] {
+            Value::String(text) => text.clone(),
+            // As few digits as tell rates apart.
+            Value::Number(number) => {
+                let number = number.as_f64().unwrap_or(0.0);
+                format!("{}", (number * 100.0).round() / 100.0)
+            }
+            _ => "?".into(),
+        });
+        words.collect::<Vec<_>>()
+    };
+    let Some((kind, value)) = payload.as_object().and_then(|payload| payload.iter().next()) else {
+        return String::new();
+    };
+    match kind.as_str() {
+        "video" => {
+            let of = words(value, &["width", "height", "fps", "pixelFormat"]);
+            format!("video {}x{} {} {}", of[0], of[1], of[2], of[3])
+        }
+        "audio" => {
+            let of = words(value, &["channels", "sampleRate", "format", "packetTime"]);
+            format!("audio {} x {} Hz {} {}", of[0], of[1], of[2], of[3])
+        }
+        other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn members_find_their_groups() {
+        let proxies = [
+            json!({"id": "p1", "config": {"rdma": {"dataplaneIpAddr": "10.0.0.1"}}, "status": {"healthy": true}}),
+        ];
+        let groups = [json!({
+            "id": "cam",
+            "config": {"payload": {"video": {"width": 1920, "height": 1080, "fps": 59.940_059_94, "pixelFormat": "v210"}}},
+            "status": {"streamId": "s", "problems": [{"proxyId": "p2", "reason": "no port"}]},
+        })];
+        let status = json!({"state": "active", "linked": true, "trnSucceeded": 5, "tps": 59.9, "inBandwidthMbit": 3.0, "program": "cam_app", "pid": 7, "waits": 1});
+        let connections = [
+            json!({"id": "s", "proxyId": "p1", "groupId": "cam", "config": {"kind": "rx"}, "status": status}),
+        ];
+        let bridges = [json!({
+            "id": "b", "proxyId": "p1", "groupId": "cam", "status": {},
+            "config": {"kind": "tx", "type": "rdma", "rdma": {"remoteIp": "10.0.0.2", "port": 9100}, "peerProxyId": "p2"},
+        })];
+        let mesh = read(&proxies, &groups, &connections, &bridges);
+        assert_eq!(mesh.host_name("p1"), "10.0.0.1");
+        let group = &mesh.groups[0];
+        assert_eq!(group.format, "video 1920x1080 59.94 v210");
+        assert_eq!((group.stream.as_str(), group.problems.len()), ("s", 1));
+        let origin = group.origin().unwrap();
+        assert_eq!((origin.name.as_str(), origin.pid, origin.waits), ("cam_app", 7, Some(1)));
+        assert_eq!((origin.frames, origin.mbit_per_s, origin.up), (5, 3.0, true));
+        let (egress, to) = group.egresses("p1").next().unwrap();
+        assert_eq!((to.peer.as_str(), to.remote.as_str()), ("p2", "10.0.0.2:9100"));
+        // Nothing has been measured there yet.
+        assert_eq!((egress.state.as_str(), egress.up), ("?", false));
+    }
+}

@@ -1,0 +1,71 @@
+//! The mesh as one media proxy knows it.
+
+use super::{Bridge, Group, Host, Member, Mesh, Role};
+use proto::control::{self, Info, Kind, State};
+
+/// From what the proxy's control service says. The host's name is the address at which it was asked.
+pub(crate) fn of_proxy(
+    server: &str,
+    info: &Info,
+    groups: &[control::Group],
+    bridges: &[control::Bridge],
+) -> Mesh {
+    let name = server.rsplit_once(':').map_or(server, |(host, _)| host).to_owned();
+    let host = Host { id: info.proxy_id.clone(), name, healthy: true };
+    let group = |group: &control::Group| Group {
+        id: group.id.clone(),
+        format: group.format.clone(),
+        stream: group.stream_id.clone(),
+        problems: bridges
+            .iter()
+            .filter(|bridge| bridge.group_id == group.id && !bridge.reason.is_empty())
+            .map(|bridge| {
+                format!("{} bridge to {}: {}", bridge.transport, bridge.remote, bridge.reason)
+            })
+            .collect(),
+        members: group
+            .source
+            .iter()
+            .chain(&group.receivers)
+            .map(|connection| member(&info.proxy_id, connection, bridges))
+            .collect(),
+    };
+    Mesh { hosts: vec![host], groups: groups.iter().map(group).collect() }
+}
+
+fn member(host: &str, connection: &control::Connection, bridges: &[control::Bridge]) -> Member {
+    let source = connection.kind() == Kind::Source;
+    let found = bridges.iter().find(|bridge| bridge.conn_id == connection.conn_id);
+    let transport = found.map_or("bridge", |bridge| bridge.transport.as_str());
+    let linked = found.and_then(|bridge| bridge.counters.get("linked")).is_none_or(|up| *up == 1);
+    let bridge = connection.bridge.then(|| Bridge {
+        // Which proxy is there only an agent knows; but that it is one.
+        peer: if transport == "rdma" { connection.remote.clone() } else { String::new() },
+        remote: connection.remote.clone(),
+    });
+    let state = match connection.state() {
+        State::Active => "active",
+        State::Waiting => "waiting",
+        State::Joining => "joining",
+        State::Detached => "detached",
+        State::Unspecified => "?",
+    };
+    Member {
+        id: connection.conn_id.clone(),
+        host: host.to_owned(),
+        role: if source { Role::Source } else { Role::Receiver },
+        name: if connection.bridge { transport.to_owned() } else { connection.program.clone() },
+        bridge,
+        pid: u64::from(if connection.host_pid == 0 { connection.pid } else { connection.host_pid }),
+        state: if linked { state } else { "no link" }.to_owned(),
+        up: linked && connection.state() == State::Active,
+        frames: connection.frames,
+        missed: connection.missed,
+        fps: connection.fps,
+        mbit_per_s: connection.mbit_per_s,
+        queue: connection.queue_depth.into(),
+        capacity: connection.capacity.into(),
+        held: (!source).then_some(connection.held.into()),
+        waits: source.then_some(connection.waits),
+    }
+}

@@ -1,0 +1,32 @@
+//! What identifies the stream that a group carries, for people: the same on every node from its source to all receivers.
+
+use super::Registry;
+use log::info;
+use std::collections::HashMap;
+
+impl Registry {
+    /// The stream of a group: the id of the program's connection that sends it; where a bridge brings it, what the control plane
+    /// says; without a source the last one that there was.
+    pub(crate) fn stream_of(&self, group: &str) -> Option<&str> {
+        let entry = self.groups.get(group);
+        let source = entry.and_then(|entry| self.connections.get(&entry.source?));
+        if let Some(program) = source.filter(|source| !source.bridge) {
+            return Some(&program.id);
+        }
+        let told = self.streams.get(group).map(String::as_str);
+        told.or_else(|| entry?.last_stream.as_deref())
+    }
+
+    /// The control plane has said which streams groups carry.
+    pub(crate) fn name_streams(&mut self, streams: HashMap<String, String>) {
+        let before = std::mem::replace(&mut self.streams, streams);
+        for (group, stream) in &self.streams {
+            let is_new = before.get(group) != Some(stream);
+            // Of a program on this host it is known already.
+            if is_new && self.groups.contains_key(group) && self.stream_of(group) == Some(stream) {
+                info!("group \"{group}\": stream {stream}");
+            }
+        }
+        self.version += 1;
+    }
+}

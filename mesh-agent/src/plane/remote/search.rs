@@ -1,0 +1,121 @@
+//! The search for an agent.
+
+use super::channel::AgentAddress;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tonic::transport::{Channel, Endpoint};
+
+/// Pause before the agents are tried again, first and at last.
+pub(super) const PAUSE: (Duration, Duration) =
+    (Duration::from_millis(50), Duration::from_millis(500));
+/// The next agent is tried when the one before has failed, and if it has not answered by then.
+const STAGGER: Duration = Duration::from_millis(250);
+
+/// The ways to all agents, of which one is enough.
+pub(super) struct Ways {
+    all: Arc<[(AgentAddress, Endpoint)]>,
+    /// The number of the one that is tried first.
+    first: usize,
+}
+
+impl Ways {
+    pub(super) fn new(all: Vec<(AgentAddress, Endpoint)>) -> Self {
+        Self { all: all.into(), first: 0 }
+    }
+
+    /// From now on the one after this is tried first.
+    pub(super) fn begin_after(&mut self, address: &AgentAddress) {
+        if let Some(number) = self.all.iter().position(|(known, _)| known == address) {
+            self.first = number + 1;
+        }
+    }
+
+    /// Tries them in turn, until one answers. One that does not answer holds up the others for a moment only.
+    pub(super) fn connect(
+        &self,
+    ) -> impl Future<Output = Result<(AgentAddress, Channel), String>> + use<> {
+        let (all, first) = (Arc::clone(&self.all), self.first);
+        async move {
+            let mut attempts = JoinSet::new();
+            let mut left = (0..all.len()).map(|i| all[(first + i) % all.len()].clone());
+            let mut failures = Vec::new();
+            loop {
+                let more = match left.next() {
+                    Some((address, endpoint)) => {
+                        attempts.spawn(async move { (address, endpoint.connect().await) });
+                        true
+                    }
+                    None => false,
+                };
+                let stagger = tokio::time::sleep(STAGGER);
+                tokio::select! {
+                    done = attempts.join_next() => match done {
+                        Some(Ok((address, Ok(channel)))) => return Ok((address, channel)),
+                        Some(Ok((address, Err(error)))) => {
+                            failures.push(format!("mesh agent {address}: {}", chain(&error)));
+                        }
+                        Some(Err(error)) => failures.push(error.to_string()),
+                        None => return Err(failures.join("; ")),
+                    },
+                    () = stagger, if more => {}
+                }
+            }
+        }
+    }
+}
+
+/// An error with what caused it, which the error itself often does not say.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plane::remote::Agents;
+    use crate::plane::remote::channel::{CONNECT_TIMEOUT, endpoints};
+    use std::net::TcpListener;
+
+    fn ways(listeners: &[&TcpListener]) -> Ways {
+        let addresses = listeners.iter().map(|it| it.local_addr().unwrap().to_string());
+        let addresses = addresses.map(|address| address.parse().unwrap()).collect();
+        Ways::new(endpoints(&Agents { addresses, tls: None }).unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_next_one_is_found() {
+        let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let (a, b) = (listen(), listen());
+        let mut ways = ways(&[&a, &b]);
+        let found = |ways: &Ways| {
+            let connecting = ways.connect();
+            async { connecting.await.map(|(address, _)| address.to_string()) }
+        };
+        let name = |listener: &TcpListener| Ok(listener.local_addr().unwrap().to_string());
+        assert_eq!(found(&ways).await, name(&a));
+        ways.begin_after(&ways.all[0].0.clone());
+        assert_eq!(found(&ways).await, name(&b));
+        ways.begin_after(&ways.all[1].0.clone());
+        assert_eq!(found(&ways).await, name(&a));
+        let b_name = name(&b);
+        drop(a);
+        assert_eq!(found(&ways).await, b_name);
+        drop(b);
+        let error = found(&ways).await.unwrap_err();
+        assert_eq!(error.matches("mesh agent 127.0.0.1:").count(), 2, "{error}");
+    }
+
+    #[test]
+    fn one_of_three_agents_is_found_within_three_seconds_of_its_return() {
+        // The last attempt that fails has just begun; the two others, which stay out of reach, are tried before it in each round.
+        let others = STAGGER * 2;
+        assert!(others + CONNECT_TIMEOUT + PAUSE.1 + others <= Duration::from_secs(3));
+    }
+}
