@@ -1,4 +1,4 @@
-//! The floor: the same bytes in the largest bundles that the kernel takes.
+//! The floors: the same datagrams, in bundles of 64 KiB as a bare program would send them, and in those of the stream's bursts.
 
 use super::{Shares, address};
 use crate::error::BenchError;
@@ -12,14 +12,25 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Datagrams in 64 KiB.
-const BUNDLE: usize = 44;
+pub(super) const BUNDLE: usize = 44;
 
-/// Moves frames of `packets` datagrams of `len` bytes, one each `period`, for a time.
+/// What is moved.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Traffic {
+    /// Datagrams of a frame.
+    pub(super) packets: usize,
+    /// Bytes of each.
+    pub(super) len: usize,
+    /// Datagrams in a call.
+    pub(super) bundle: usize,
+    /// Between frames.
+    pub(super) period: Duration,
+}
+
+/// Moves frames for a time, all of each at once.
 pub(super) fn measure(
     hosts: &Hosts,
-    packets: usize,
-    len: usize,
-    period: Duration,
+    Traffic { packets, len, bundle, period }: Traffic,
     time: Duration,
 ) -> Result<Shares, BenchError> {
     let receiver = hosts.on(1, || {
@@ -50,7 +61,7 @@ pub(super) fn measure(
             let start = Instant::now();
             let mut next = start;
             for frame in frames.iter().cycle() {
-                for bundle in frame.chunks(BUNDLE * len) {
+                for bundle in frame.chunks(bundle * len) {
                     // Only what both do counts: a full buffer is as good.
                     sender.send(bundle, len).ok();
                 }

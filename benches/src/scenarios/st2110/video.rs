@@ -1,18 +1,19 @@
 //! Uncompressed video of 4:2:2 in 10 bits.
 
+use super::bare::{self, BUNDLE, Traffic};
 use super::stream::{Cycle, Slots};
-use super::{Options, Shares, address, bare, case};
-use crate::case::{Case, Target};
+use super::{Options, Shares, address, case};
+use crate::case::{Case, Target, Unit};
 use crate::error::BenchError;
 use crate::hosts::Hosts;
 use crate::samples::Samples;
 use media::{FrameRate, PixelFormat};
-use st2110::pacing::SenderType;
+use st2110::pacing::{self, Raster, Schedule, SenderType};
 use st2110::rtp::Header;
 use st2110::video::{Field, FrameLayout, Packetiser, Packing, Picture, Scan, WireFormat};
 use st2110_net::Incomplete;
 use st2110_net::engine::{Engine, EngineOptions};
-use st2110_net::receive::{Origin, VideoReceiver};
+use st2110_net::receive::{Analysis, Origin, VideoReceiver};
 use st2110_net::send::{Identity, VideoSender};
 use st2110_net::socket::{Receiver, ReceiverOptions, SenderOptions};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -37,33 +38,41 @@ pub(super) fn run(
     ];
     for (name, width, height, format, real_time) in cases {
         let video = Video::new(width, height, format, real_time)?;
-        // The floor and the stream in turn, since the machine is not the same from one second to the next.
-        let (rounds, seconds) = if options.quick { (1, 3) } else { (3, 20) };
+        // The floors and the stream in turn, since the machine is not the same from one second to the next.
+        let (rounds, seconds) = if options.quick { (1, 4) } else { (3, 20) };
         let time = Duration::from_secs(seconds);
-        let mut ours = Rounds::default();
-        let mut floor = Rounds::default();
+        let [mut ours, mut floor, mut even] = [(); 3].map(|()| Rounds::default());
         let mut whole = Outcome::default();
         for _ in 0..rounds {
-            floor.add(video.bare(hosts, time)?);
+            floor.add(video.bare(hosts, BUNDLE, time / 2)?);
+            even.add(video.bare(hosts, video.burst()?, time / 2)?);
             let outcome = video.measure(hosts, time)?;
             ours.add(outcome.shares);
-            whole.sent += outcome.sent;
-            whole.compliant += outcome.compliant;
-            whole.received += outcome.received;
+            whole.add(&outcome);
         }
-        let [send, receive] = [(&ours.send, &floor.send), (&ours.receive, &floor.receive)]
-            .map(|(ours, floor)| (ours.median(), floor.median()));
-        report(case(format!("{name}: send"), send.0, "GSO, unpaced", send.1).wants(TARGET));
-        report(case(format!("{name}: receive"), receive.0, "GRO, unread", receive.1).wants(TARGET));
-        let percent = |count: u64| count as f64 / whole.sent.max(1) as f64 * 100.0;
+        let sides = [
+            ("send", &ours.send, &floor.send, &even.send),
+            ("receive", &ours.receive, &floor.receive, &even.receive),
+        ];
+        for (side, ours, floor, even) in sides {
+            let name = format!("{name}: {side}");
+            let line = case(name.clone(), ours.median(), "bundles of 64 KiB", floor.median());
+            report(line.wants(TARGET));
+            report(case(name, ours.median(), "bundles of the bursts", even.median()));
+        }
+        let seconds = (time * rounds).as_secs_f64();
+        let mut line =
+            case(format!("{name}: sent"), whole.sent as f64 / seconds, "the rate", RATE.as_f64());
+        line.unit = Unit::PerSecond;
+        report(line);
+        let part = |what, count: u64, of: u64| {
+            let percent = count as f64 / of.max(1) as f64 * 100.0;
+            case(format!("{name}: {what}"), percent, "all frames", 100.0)
+        };
+        report(part("whole", whole.received, whole.sent));
         let kind = video.sender.sender_type()?;
-        report(case(
-            format!("{name}: frames {kind}"),
-            percent(whole.compliant),
-            "all frames",
-            100.0,
-        ));
-        report(case(format!("{name}: frames whole"), percent(whole.received), "all frames", 100.0));
+        report(part(&format!("{kind} as sent"), whole.compliant, whole.sent));
+        report(part(&format!("{kind} as received"), whole.judged_well, whole.judged));
     }
     Ok(())
 }
@@ -85,8 +94,22 @@ impl Rounds {
 struct Outcome {
     shares: Shares,
     sent: u64,
+    /// Of these, by the sender's own account.
     compliant: u64,
     received: u64,
+    /// By the kernel's times of arrival.
+    judged: u64,
+    judged_well: u64,
+}
+
+impl Outcome {
+    fn add(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.compliant += other.compliant;
+        self.received += other.received;
+        self.judged += other.judged;
+        self.judged_well += other.judged_well;
+    }
 }
 
 struct Video {
@@ -121,11 +144,21 @@ impl Video {
         Ok(Self { sender, frames, real_time })
     }
 
-    fn bare(&self, hosts: &Hosts, time: Duration) -> Result<Shares, BenchError> {
+    /// Packets that the stream sends at once.
+    fn burst(&self) -> Result<usize, BenchError> {
+        let packets = packetiser(&self.sender)?.frame_packets() as u32;
+        let raster = Raster { height: self.sender.picture.height(), fields: false };
+        let schedule = Schedule::linear(raster, RATE, None);
+        let kind = self.sender.sender_type()?;
+        Ok(pacing::Sender::new(kind, schedule, packets, None).burst() as usize)
+    }
+
+    fn bare(&self, hosts: &Hosts, bundle: usize, time: Duration) -> Result<Shares, BenchError> {
         let packetiser = packetiser(&self.sender)?;
         let len = Header::LEN + packetiser.size(Field::First, 0);
         let period = Duration::from_nanos(RATE.period_ns());
-        bare::measure(hosts, packetiser.frame_packets(), len, period, time)
+        let traffic = Traffic { packets: packetiser.frame_packets(), len, bundle, period };
+        bare::measure(hosts, traffic, time)
     }
 
     fn measure(&self, hosts: &Hosts, time: Duration) -> Result<Outcome, BenchError> {
@@ -145,17 +178,25 @@ impl Video {
             ancillary: None,
         };
         let mut sender = self.sender.clone();
-        sender.paths = vec![SenderOptions { buffer: 8 << 20, ..SenderOptions::new(port) }];
+        sender.paths = vec![SenderOptions::new(port)];
         let slots = Slots::new(8, self.frames[0].len());
         let receiving = hosts.on(1, || Ok(receiver.start(&engine, slots)?))?;
         let feed = Cycle::new(self.frames.clone());
         let sending = hosts.on(0, || Ok(sender.start(&engine, feed)?))?;
         // The first frames are not like the others: caches are cold, and neighbours are being looked for.
         thread::sleep(Duration::from_millis(500));
-        let look = || (sending.stats().get(), receiving.stats().get(), engine.cpu_time());
-        let (sent, received, cpu) = look();
+        let verdicts = || match receiving.stats().analyses().first() {
+            Some(Analysis::Video(judged)) => {
+                let video = &judged.all;
+                [video.narrow + video.linear + video.wide, video.units - video.unknown]
+            }
+            _ => [0; 2],
+        };
+        let look =
+            || (sending.stats().get(), receiving.stats().get(), engine.cpu_time(), verdicts());
+        let (sent, received, cpu, judged) = look();
         thread::sleep(time);
-        let (sent_then, received_then, cpu_then) = look();
+        let (sent_then, received_then, cpu_then, judged_then) = look();
         let share =
             |side: usize| (cpu_then[side] - cpu[side]).as_secs_f64() / time.as_secs_f64() * 100.0;
         let whole =
@@ -165,6 +206,8 @@ impl Video {
             sent: sent_then.frames - sent.frames,
             compliant: sent_then.compliant_frames - sent.compliant_frames,
             received: whole(received_then) - whole(received),
+            judged: judged_then[1] - judged[1],
+            judged_well: judged_then[0] - judged[0],
         })
     }
 }

@@ -25,7 +25,7 @@ impl Clock for SystemClock {
 pub(crate) type SharedClock = Arc<dyn Clock>;
 
 /// Falling asleep and waking up takes a processor longer than this.
-const NAP: Duration = Duration::from_micros(6);
+const NAP: Duration = Duration::from_micros(10);
 
 /// Sleeps until `until`, but not longer than `most`. Absolute, so that an interruption does not lengthen it. What is shorter than a
 /// sleep is waited for awake: that costs less CPU time, and real-time threads come no nearer to their limit.

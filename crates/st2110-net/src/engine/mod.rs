@@ -38,12 +38,12 @@ pub struct EngineOptions {
 }
 
 impl Default for EngineOptions {
-    /// A thread per core, real time where permitted, 300 µs, the system's clock.
+    /// A thread per core, real time where permitted, 500 µs, the system's clock.
     fn default() -> Self {
         Self {
             threads: thread::available_parallelism().map_or(1, NonZero::get),
             real_time: true,
-            gather: Duration::from_micros(300),
+            gather: Duration::from_micros(500),
             clock: Arc::new(SystemClock),
         }
     }

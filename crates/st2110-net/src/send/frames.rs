@@ -1,8 +1,9 @@
 //! A session that sends frames by the schedule of ST 2110-21.
 //!
 //! A frame leaves in the first free frame period after it is there; its RTP time stamp is that of its own time, on the grid of
-//! frames since the epoch. Periods without a frame stay empty. A period that was missed, because the thread or the feed was
-//! late, is not made good: the frame slips to the next one, so that packets never bunch.
+//! frames since the epoch. Periods without a frame stay empty. A thread that is late by less than a period still uses it, and catches up
+//! little by little. A period that was missed, because thread or feed was late, is not made good: the frame slips to the next one, so
+//! that packets never bunch.
 
 use std::{sync::Arc, time::Duration};
 
@@ -116,11 +117,16 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
         Tai::from_nanos(read.as_nanos().saturating_sub(lead))
     }
 
-    /// The last moment at which a frame for a slot may come: when a receiver reads its first packet, plus what a thread may be late.
+    /// The last moment at which a feed that had nothing is asked for a slot: when a receiver reads its first packet, plus what a thread may be late.
     fn end(&self, slot: u64) -> Tai {
         let read = self.pacing.schedule().read_time(slot, 1, 0);
         let period = self.frames.rate().period_ns();
         Tai::from_nanos(read.as_nanos().saturating_add(period / 16))
+    }
+
+    /// A slot that has not been begun by then is over: the next one begins.
+    fn expiry(&self, slot: u64) -> Tai {
+        self.begin(slot + self.units())
     }
 
     /// The first slot whose beginning is not before `now`.
@@ -141,7 +147,7 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
     /// The slot after one that was used or given up, without the time that has passed meanwhile.
     fn next_slot(&mut self, slot: u64, now: Tai) -> u64 {
         let next = slot + self.units();
-        if now <= self.end(next) {
+        if now <= self.expiry(next) {
             return next;
         }
         let free = self.free_slot(now);
@@ -304,7 +310,7 @@ impl<F: FrameFeed, E: Outgoing> SendTask for Frames<F, E> {
                 self.state = State::Waiting { slot };
                 self.wait(self.begin(slot))
             }
-            State::Waiting { slot } if now > self.end(slot) => {
+            State::Waiting { slot } if now > self.expiry(slot) => {
                 // The thread came too late for this period.
                 let free = self.free_slot(now);
                 self.stats().counters.slipped_periods.add((free - slot) / self.units());

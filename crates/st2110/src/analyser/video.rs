@@ -132,6 +132,9 @@ struct Unit {
     /// Gapped and linear: levels of the buffer, and the greatest delay.
     levels: [Option<(i64, i64)>; 2],
     delays: [u64; 2],
+    /// What had been read at an arrival, by each schedule: packets of this unit, less those of the one before that had not. Packets that
+    /// the kernel hands over together have one arrival.
+    read: Option<(Tai, [i64; 2])>,
 }
 
 impl VideoAnalyser {
@@ -293,6 +296,7 @@ impl VideoAnalyser {
             cinst: 0,
             levels: [None; 2],
             delays: [0; 2],
+            read: None,
         });
     }
 
@@ -337,28 +341,39 @@ impl VideoAnalyser {
         unit.highest = unit.highest.max(number);
         let (Some(model), Some(n), true) = (&self.model, unit.n, in_order) else { return };
         let index = u32::try_from(number - unit.base).unwrap_or(u32::MAX);
-        let since_start = arrival.as_nanos().saturating_sub(model.clock.start(n).as_nanos());
-        for (which, active) in [model.active, (1, 1)].into_iter().enumerate() {
-            let free = Schedule::from_parts(model.clock, 0, active);
-            let mut offset = self.offsets[which].get().unwrap_or(0);
-            if self.offsets[which].agreed.is_none() {
-                // The offset must be at least the delay of every packet.
-                let delay = since_start.saturating_sub(free.span(model.packets, index));
-                unit.delays[which] = unit.delays[which].max(delay);
-                offset = offset.max(unit.delays[which]);
-            }
-            let schedule = Schedule::from_parts(model.clock, offset, active);
-            let read = schedule.read_before(n, model.packets, arrival);
-            // Packets of the unit before that are still to be read.
-            let rest = match self.before {
-                Some(before) if before + 1 == n => {
-                    model.packets - schedule.read_before(before, model.packets, arrival)
+        let (offsets, before) = (&self.offsets, self.before);
+        let agreed = offsets.iter().all(|offset| offset.agreed.is_some());
+        let known = unit.read.filter(|(at, _)| agreed && *at == arrival).map(|(_, read)| read);
+        let read = known.unwrap_or_else(|| {
+            let since_start = arrival.as_nanos().saturating_sub(model.clock.start(n).as_nanos());
+            let mut read = [0; 2];
+            for (which, active) in [model.active, (1, 1)].into_iter().enumerate() {
+                let free = Schedule::from_parts(model.clock, 0, active);
+                let mut offset = offsets[which].get().unwrap_or(0);
+                if offsets[which].agreed.is_none() {
+                    // The offset must be at least the delay of every packet.
+                    let delay = since_start.saturating_sub(free.span(model.packets, index));
+                    unit.delays[which] = unit.delays[which].max(delay);
+                    offset = offset.max(unit.delays[which]);
                 }
-                _ => 0,
-            };
-            let low = i64::from(index) - i64::from(read) + i64::from(rest);
+                let schedule = Schedule::from_parts(model.clock, offset, active);
+                // Packets of the unit before that are still to be read.
+                let rest = match before {
+                    Some(before) if before + 1 == n => {
+                        model.packets - schedule.read_before(before, model.packets, arrival)
+                    }
+                    _ => 0,
+                };
+                read[which] =
+                    i64::from(schedule.read_before(n, model.packets, arrival)) - i64::from(rest);
+            }
+            read
+        });
+        unit.read = Some((arrival, read));
+        for (levels, read) in unit.levels.iter_mut().zip(read) {
+            let low = i64::from(index) - read;
             let high = low + 1;
-            let levels = unit.levels[which].get_or_insert((low, high));
+            let levels = levels.get_or_insert((low, high));
             *levels = (levels.0.min(low), levels.1.max(high));
         }
     }

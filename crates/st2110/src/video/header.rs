@@ -42,8 +42,8 @@ impl SegmentHeader {
     }
 
     fn read(bytes: [u8; SEGMENT_HEADER]) -> Self {
-        let [length, line, offset] =
-            [0, 2, 4].map(|at| u16::from_be_bytes([bytes[at], bytes[at + 1]]));
+        let [a, b, c, d, e, f] = bytes;
+        let [length, line, offset] = [[a, b], [c, d], [e, f]].map(u16::from_be_bytes);
         Self {
             length,
             field: if line & SECOND_FIELD == 0 { Field::First } else { Field::Second },
