@@ -65,7 +65,7 @@ pub(super) fn run(
             case(format!("{name}: sent"), whole.sent as f64 / seconds, "the rate", RATE.as_f64());
         line.unit = Unit::PerSecond;
         report(line);
-        let part = |what, count: u64, of: u64| {
+        let part = |what: &str, count: u64, of: u64| {
             let percent = count as f64 / of.max(1) as f64 * 100.0;
             case(format!("{name}: {what}"), percent, "all frames", 100.0)
         };
@@ -185,12 +185,11 @@ impl Video {
         let sending = hosts.on(0, || Ok(sender.start(&engine, feed)?))?;
         // The first frames are not like the others: caches are cold, and neighbours are being looked for.
         thread::sleep(Duration::from_millis(500));
-        let verdicts = || match receiving.stats().analyses().first() {
-            Some(Analysis::Video(judged)) => {
-                let video = &judged.all;
-                [video.narrow + video.linear + video.wide, video.units - video.unknown]
-            }
-            _ => [0; 2],
+        let verdicts = || {
+            let analyses = receiving.stats().analyses();
+            let Some(Analysis::Video(judged)) = analyses.first() else { return [0; 2] };
+            let video = &judged.all;
+            [video.narrow + video.linear + video.wide, video.units - video.unknown]
         };
         let look =
             || (sending.stats().get(), receiving.stats().get(), engine.cpu_time(), verdicts());
