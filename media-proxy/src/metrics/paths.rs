@@ -71,6 +71,11 @@ const FAMILIES: &[Family] = &[
     family("mcm_codec_seconds", "Time to encode or decode a frame.", &[("codec", "")]),
 ];
 
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    FAMILIES.iter().map(|family| family.name)
+}
+
 /// A measurement by its parts.
 #[derive(Debug, PartialEq)]
 struct Measured<'a> {
