@@ -55,8 +55,8 @@ const COLUMNS: [Column; 15] = [
         "Frames a second, over the last second or so.",
         |line| Some(line.connection.fps.into()),
     ),
-    ("mcm_payload_bits_per_second", Kind::Gauge, "Payload, over the last second or so.", |line| {
-        Some((line.connection.mbit_per_s * 1e6).into())
+    ("mcm_payload_bytes_per_second", Kind::Gauge, "Payload, over the last second or so.", |line| {
+        Some((line.connection.mbit_per_s * 1e6 / 8.0).into())
     }),
     (
         "mcm_nominal_frames_per_second",
