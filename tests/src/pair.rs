@@ -1,5 +1,6 @@
 //! Two hosts with a proxy each, for streams from one to the other.
 
+use crate::drops::on_hosts;
 use crate::netns::Net;
 use crate::proxy::Proxy;
 use crate::run::Run;
@@ -35,11 +36,32 @@ impl Pair {
         Some(Self { programs, a, b, net, runs })
     }
 
+    /// Runs a test on such hosts; see [`on_hosts`].
+    pub fn test(hosts: usize, networks: usize, test: impl Fn(&mut Self)) {
+        on_hosts(|| Self::new(hosts, networks), test);
+    }
+
     /// The bridges of a host.
     #[must_use]
     pub fn bridges(&self, host: usize) -> Vec<Bridge> {
         let proxy = if host == 1 { &self.a } else { &self.b };
         self.net.on(host, || proxy.control().bridges())
+    }
+
+    /// Waits until a host has so many bridges, and returns them.
+    #[must_use]
+    pub fn wait_bridges(&self, host: usize, count: usize) -> Vec<Bridge> {
+        wait::some(&format!("{count} bridges on host {host}"), || {
+            let bridges = self.bridges(host);
+            (bridges.len() == count).then_some(bridges)
+        })
+    }
+
+    /// Waits until neither host has bridges.
+    pub fn wait_no_bridges(&self) {
+        for host in [1, 2] {
+            let _ = self.wait_bridges(host, 0);
+        }
     }
 
     /// A counter of the one bridge of a host for a port.
@@ -69,5 +91,11 @@ impl Pair {
                 self.bridges(host)
             );
         }
+    }
+}
+
+impl AsRef<Net> for Pair {
+    fn as_ref(&self) -> &Net {
+        &self.net
     }
 }

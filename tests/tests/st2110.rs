@@ -365,6 +365,10 @@ fn received_video_is_judged() {
     let packets = figure("path1_packets_per_unit");
     assert!((100.0..=360.0).contains(&packets), "{bridge:?}");
     assert!(figure("path1_cinst_max") >= 1.0, "{bridge:?}");
+    let units = figure("path1_last_units");
+    assert!(units > 0.0 && units <= count("path1_units") as f64, "{bridge:?}");
+    assert!(figure("path1_last_vrx_max") <= figure("path1_vrx_max"), "{bridge:?}");
+    assert_eq!(figure("path1_last_lost"), 0.0, "{bridge:?}");
     for name in ["vrx", "vrx_linear", "first_packet", "gap", "rtp_offset"] {
         let unit = if matches!(name, "first_packet" | "gap") { "_us" } else { "" };
         let [min, mean, max] =
