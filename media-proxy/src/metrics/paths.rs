@@ -123,7 +123,7 @@ pub(super) fn write(out: &mut Exposition, lines: &[Line<'_>]) {
         }
     }
     let help = "Counts of the last seconds; see the counters with _total for all.";
-    let mut recent = out.family("mcm_st2110_recent_count", Gauge, help);
+    let mut recent = out.family("mcm_st2110_recent", Gauge, help);
     for line in lines {
         for (name, value) in &line.measurements {
             let Measured { path, window, stem, .. } = parse(name, *value);
