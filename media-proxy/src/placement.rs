@@ -133,7 +133,7 @@ impl<E: Engine> Placement<E> {
             match input {
                 Some(Input::Stop) => {
                     stop_by = Some(now + END_TIMEOUT);
-                    self.manager.apply(&[], now);
+                    self.manager.close(now);
                 }
                 Some(Input::Desired(_) | Input::Ask { .. }) if stop_by.is_some() => {}
                 Some(input) => self.take(input, now),

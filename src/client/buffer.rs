@@ -2,14 +2,16 @@
 
 use super::session::Session;
 use crate::error::Error;
-use ring::{Frame, Receiver, Region, WriteSlot};
+use ring::{Frame, Origin, Receiver, Region, WriteSlot};
 use std::sync::Arc;
 
 /// What is known of a frame.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BufferInfo {
-    /// Number of the frame, contiguous from 0 for each source.
+    /// Number of the frame, contiguous from 0 for each source, on whatever host that is.
     pub sequence: u64,
+    /// Identifies the source: another one means that numbers begin anew.
+    pub origin: u32,
     /// TAI time of the frame in nanoseconds since 1970-01-01T00:00:00 TAI.
     pub tai_ns: u64,
     /// `CLOCK_MONOTONIC` in nanoseconds when the frame was put.
@@ -175,6 +177,12 @@ impl Buffer {
         Ok(())
     }
 
+    /// Source: the number that the frame has where it comes from. Used by bridges from other hosts.
+    pub fn set_origin(&mut self, origin: Origin) -> Result<(), Error> {
+        self.slot()?.set_origin(origin);
+        Ok(())
+    }
+
     /// Source: the frame is incomplete, and these regions of its payload are missing: in order, apart from each other.
     ///
     /// If the connection was made for fewer, the last one covers all that follow. Used by bridges, which cannot send again.
@@ -198,9 +206,9 @@ impl Buffer {
                 BufferInfo { tai_ns: slot.tai_ns().unwrap_or(0), ..BufferInfo::default() }
             }
             Held::Readable(_) => self.frame().map_or_else(BufferInfo::default, |frame| {
-                let ring::FrameInfo { sequence, tai_ns, published_ns, missed, incomplete } =
+                let ring::FrameInfo { sequence, origin, tai_ns, published_ns, missed, incomplete } =
                     frame.info();
-                BufferInfo { sequence, tai_ns, published_ns, missed, incomplete }
+                BufferInfo { sequence, origin, tai_ns, published_ns, missed, incomplete }
             }),
         }
     }

@@ -90,7 +90,7 @@ unsafe impl Growing for MeshBufferInfo {
 
 impl From<BufferInfo> for MeshBufferInfo {
     fn from(info: BufferInfo) -> Self {
-        let BufferInfo { sequence, tai_ns, published_ns, missed, incomplete } = info;
+        let BufferInfo { sequence, tai_ns, published_ns, missed, incomplete, .. } = info;
         let flags = if incomplete { MESH_BUFFER_INCOMPLETE } else { 0 };
         Self { sequence, tai_ns, published_ns, missed, flags }
     }

@@ -60,28 +60,17 @@ pub fn check(payload: &[u8], metadata: &[u8]) -> Result<Stamp, String> {
 pub struct Order {
     last: Option<Stamp>,
     earlier: Vec<u64>,
-    from_afar: bool,
     /// Frames missed, as the frames themselves tell.
     pub missed: u64,
 }
 
 impl Order {
-    /// For a receiver on another host than the source: it is not told what was lost on the way, and its frames are numbered
-    /// there. What is missing is counted, not refused.
-    #[must_use]
-    pub fn from_afar() -> Self {
-        Self { from_afar: true, ..Self::default() }
-    }
-
     /// Takes the next frame in.
     ///
     /// # Errors
     /// What is out of order.
     pub fn take(&mut self, stamp: Stamp, info: &BufferInfo) -> Result<(), String> {
         let Stamp { source, index } = stamp;
-        if self.from_afar {
-            return self.take_from_afar(stamp);
-        }
         if info.sequence != index {
             return Err(format!(
                 "frame {index} of {source:#x} came with sequence {}",
@@ -107,20 +96,6 @@ impl Order {
             None => {}
         }
         self.missed += info.missed;
-        self.last = Some(stamp);
-        Ok(())
-    }
-
-    fn take_from_afar(&mut self, stamp: Stamp) -> Result<(), String> {
-        if let Some(last) = self.last.filter(|last| last.source == stamp.source) {
-            if stamp.index <= last.index {
-                return Err(format!(
-                    "frame {} of {:#x} came after {}",
-                    stamp.index, stamp.source, last.index
-                ));
-            }
-            self.missed += stamp.index - last.index - 1;
-        }
         self.last = Some(stamp);
         Ok(())
     }
@@ -195,17 +170,5 @@ mod tests {
         assert!(order.clone().take(stamp(1, 10), &info(11, 0)).is_err());
         order.take(stamp(2, 0), &info(0, 0)).unwrap();
         assert!(order.take(stamp(1, 10), &info(10, 0)).is_err());
-    }
-
-    #[test]
-    fn frames_from_afar_are_counted() {
-        let stamp = |source, index| Stamp { source, index };
-        let mut order = Order::from_afar();
-        order.take(stamp(1, 5), &info(0, 0)).unwrap();
-        order.take(stamp(1, 8), &info(1, 0)).unwrap();
-        order.take(stamp(2, 3), &info(2, 0)).unwrap();
-        assert_eq!(order.missed, 2);
-        assert!(order.take(stamp(2, 3), &info(3, 0)).is_err());
-        assert!(order.take(stamp(2, 2), &info(3, 0)).is_err());
     }
 }

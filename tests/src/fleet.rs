@@ -109,7 +109,7 @@ impl Fleet {
     /// A receiver.
     #[must_use]
     pub fn receiver(&self, host: usize, connection: &Value) -> Role {
-        self.role(host, |client| Spec::receiver(client, connection.clone()).from_afar())
+        self.role(host, |client| Spec::receiver(client, connection.clone()))
     }
 
     /// A client of the proxy of a host, in this process.

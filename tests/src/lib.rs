@@ -7,6 +7,7 @@ pub mod codestreams;
 pub mod config;
 pub mod content;
 pub mod control;
+pub mod drops;
 pub mod etcd;
 pub mod fleet;
 pub mod netns;

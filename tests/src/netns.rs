@@ -85,6 +85,15 @@ impl Net {
         command
     }
 
+    /// A command that goes before others when the machine is busy, as far as that is permitted: it stands for another machine, and one
+    /// that sends and receives as if it had nothing else to do.
+    #[must_use]
+    pub fn urgent(&self, host: usize, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = self.command(host, "nice");
+        command.args(["-n", "-20"]).arg(program);
+        command
+    }
+
     /// A process on a host.
     #[must_use]
     pub fn start(&self, host: usize, name: &str, args: &[&str]) -> Process {
@@ -110,7 +119,23 @@ impl Net {
     /// # Panics
     /// If it panics, or the namespace cannot be entered.
     pub fn on<T: Send>(&self, host: usize, act: impl FnOnce() -> T + Send) -> T {
-        let place = format!("/run/netns/{}", self.hosts[host - 1]);
+        self.inside(&self.hosts[host - 1], act)
+    }
+
+    /// The namespaces of all hosts, and that of the networks between them.
+    pub(crate) fn namespaces(&self) -> impl Iterator<Item = &str> {
+        self.hosts.iter().chain([&self.hub]).map(String::as_str)
+    }
+
+    /// What `tc` says of the queues in a namespace; nothing where there is no `tc`.
+    pub(crate) fn queues(&self, namespace: &str) -> String {
+        let output = Command::new("tc").args(["-n", namespace, "-s", "qdisc"]).output();
+        output.map_or_else(|_| String::new(), |it| String::from_utf8_lossy(&it.stdout).into_owned())
+    }
+
+    /// Runs something in a namespace.
+    pub(crate) fn inside<T: Send>(&self, namespace: &str, act: impl FnOnce() -> T + Send) -> T {
+        let place = format!("/run/netns/{namespace}");
         std::thread::scope(|scope| {
             let thread = scope.spawn(move || {
                 let namespace = std::fs::File::open(place).expect("the namespace");

@@ -1,5 +1,6 @@
 //! Two hosts with a proxy each, for streams from one to the other.
 
+use crate::drops::on_hosts;
 use crate::netns::Net;
 use crate::proxy::Proxy;
 use crate::run::Run;
@@ -27,12 +28,23 @@ impl Pair {
     /// Proxies on the first two of so many hosts on so many networks; see [`Net::with_networks`] for `None`.
     #[must_use]
     pub fn new(hosts: usize, networks: usize) -> Option<Self> {
+        Self::with_options(hosts, networks, [&["-i", "10.77.0.1"], &["-i", "10.77.0.2"]])
+    }
+
+    /// The same with these options for the proxies.
+    #[must_use]
+    pub fn with_options(hosts: usize, networks: usize, options: [&[&str]; 2]) -> Option<Self> {
         let net = Net::with_networks(hosts, networks)?;
         let runs = [Run::new(), Run::new()];
-        let a = net.proxy(1, &runs[0], &["-i", "10.77.0.1"]);
-        let b = net.proxy(2, &runs[1], &["-i", "10.77.0.2"]);
+        let a = net.proxy(1, &runs[0], options[0]);
+        let b = net.proxy(2, &runs[1], options[1]);
         let programs = [a.client(), b.client()];
         Some(Self { programs, a, b, net, runs })
+    }
+
+    /// Runs a test on such hosts; see [`on_hosts`].
+    pub fn test(hosts: usize, networks: usize, test: impl Fn(&mut Self)) {
+        on_hosts(|| Self::new(hosts, networks), test);
     }
 
     /// The bridges of a host.
@@ -40,6 +52,22 @@ impl Pair {
     pub fn bridges(&self, host: usize) -> Vec<Bridge> {
         let proxy = if host == 1 { &self.a } else { &self.b };
         self.net.on(host, || proxy.control().bridges())
+    }
+
+    /// Waits until a host has so many bridges, and returns them.
+    #[must_use]
+    pub fn wait_bridges(&self, host: usize, count: usize) -> Vec<Bridge> {
+        wait::some(&format!("{count} bridges on host {host}"), || {
+            let bridges = self.bridges(host);
+            (bridges.len() == count).then_some(bridges)
+        })
+    }
+
+    /// Waits until neither host has bridges.
+    pub fn wait_no_bridges(&self) {
+        for host in [1, 2] {
+            let _ = self.wait_bridges(host, 0);
+        }
     }
 
     /// A counter of the one bridge of a host for a port.
@@ -69,5 +97,11 @@ impl Pair {
                 self.bridges(host)
             );
         }
+    }
+}
+
+impl AsRef<Net> for Pair {
+    fn as_ref(&self) -> &Net {
+        &self.net
     }
 }

@@ -23,8 +23,6 @@ pub struct Spec {
     pub frames: u64,
     /// Source: frames of random length instead of full ones.
     pub vary: bool,
-    /// Receiver: the source may be on another host.
-    pub from_afar: bool,
     /// Microseconds to sleep after each frame; 0 is flat out.
     pub pause_us: u64,
     /// Milliseconds for which to try again as long as there is no proxy.
@@ -48,17 +46,9 @@ impl Spec {
             source: 0,
             frames: 0,
             vary: false,
-            from_afar: false,
             pause_us: 0,
             patience_ms: 0,
         }
-    }
-
-    /// Its source may be on another host.
-    #[must_use]
-    pub fn from_afar(mut self) -> Self {
-        self.from_afar = true;
-        self
     }
 
     /// Sleeps for so long after each frame.

@@ -1,7 +1,7 @@
 //! Rings as bridges see them.
 
 use super::Arrivals;
-use fabric::bridge::image::{Image, MAX_TAIL, SYSDATA};
+use fabric::bridge::image::{Image, MAX_TAIL, Origin, SYSDATA};
 use fabric::bridge::{Arrival, Ended, FrameSink, FrameSource, NotPublished, SourceFrame};
 use fabric::{MemoryId, ReceiveBuffer, SendBuffer};
 use ring::{Deadline, Frame, Receiver, RingError, Source, WriteSlot};
@@ -124,6 +124,15 @@ impl SourceFrame for RingFrame {
 
     fn tai_ns(&self) -> u64 {
         self.frame.as_ref().map_or(0, |frame| frame.info().tai_ns)
+    }
+
+    fn origin(&self) -> Origin {
+        let info = self.frame.as_ref().map(Frame::info).unwrap_or_default();
+        Origin { mark: info.origin, sequence: info.sequence }
+    }
+
+    fn is_incomplete(&self) -> bool {
+        self.frame.as_ref().is_some_and(|frame| frame.info().incomplete)
     }
 }
 

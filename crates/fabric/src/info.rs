@@ -39,6 +39,7 @@ pub fn library_version() -> Result<(u32, u32), FabricError> {
 #[derive(Debug)]
 pub(crate) struct Info {
     functions: &'static Functions,
+    provider: Provider,
     first: NonNull<fi_info>,
 }
 
@@ -77,7 +78,7 @@ impl Info {
         if code != 0 {
             return Err(-code);
         }
-        NonNull::new(found).map(|first| Self { functions, first }).ok_or(FI_ENODATA)
+        NonNull::new(found).map(|first| Self { functions, provider, first }).ok_or(FI_ENODATA)
     }
 
     /// What there is at a local address, or what is missing.
@@ -96,7 +97,7 @@ impl Info {
     fn hints(functions: &'static Functions, provider: Provider) -> Result<Self, i32> {
         // SAFETY: null asks for an empty entry.
         let first = unsafe { (functions.dupinfo)(std::ptr::null()) };
-        let hints = Self { functions, first: NonNull::new(first).ok_or(libc::ENOMEM)? };
+        let hints = Self { functions, provider, first: NonNull::new(first).ok_or(libc::ENOMEM)? };
         let name = provider.library_name(version_of(functions));
         // SAFETY: an empty entry has all its attributes, which belong to it and to nobody else yet. The name is
         // allocated as libfabric frees it.
@@ -153,6 +154,11 @@ impl Info {
             let info = &*self.first.as_ptr();
             ((*info.tx_attr).size, (*info.rx_attr).size)
         }
+    }
+
+    /// Whether the provider's queues have no descriptors of use: see [`crate::progress`].
+    pub(crate) fn hides_readiness(&self) -> bool {
+        self.provider == Provider::Tcp && version_of(self.functions) < fi_version_of(1, 18)
     }
 
     /// Whether buffers must be registered.

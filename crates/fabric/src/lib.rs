@@ -15,6 +15,7 @@ mod endpoint;
 mod error;
 mod event;
 mod info;
+mod progress;
 mod provider;
 mod queue;
 mod regions;

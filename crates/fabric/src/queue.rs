@@ -23,30 +23,49 @@ pub(crate) struct Completion {
     pub(crate) result: Result<usize, TransferError>,
 }
 
+/// Where to wait for a queue.
+#[derive(Clone, Copy, Debug)]
+enum Wait {
+    /// Nowhere.
+    Nowhere,
+    /// At the queue's own descriptor, after `fi_trywait`.
+    Queue(RawFd),
+    /// At the descriptor of its domain's sockets.
+    Sockets(RawFd),
+}
+
 /// A completion queue, with a descriptor to wait for where the provider has one.
 #[derive(Debug)]
 pub(crate) struct Queue {
     cq: NonNull<fid_cq>,
-    fd: Option<RawFd>,
+    wait: Wait,
+    /// How often in a row the descriptor was readable right after a look.
+    readable: u32,
     domain: Arc<Domain>,
 }
+
+/// How often a descriptor may be so until it is not believed any more: a large message comes in many pieces.
+const READABLE: u32 = 1000;
 
 // SAFETY: opened with FI_THREAD_SAFE.
 unsafe impl Send for Queue {}
 
 impl Queue {
-    pub(crate) fn open(domain: &Arc<Domain>, size: usize) -> Result<Self, FabricError> {
-        let (cq, waits) = match Self::open_with(domain, size, FI_WAIT_FD) {
+    /// `own`: whether its own descriptor is of use; otherwise there is one if [`wait_at`](Self::wait_at) says so.
+    pub(crate) fn open(domain: &Arc<Domain>, size: usize, own: bool) -> Result<Self, FabricError> {
+        let wanted = if own { FI_WAIT_FD } else { FI_WAIT_NONE };
+        let (cq, waits) = match Self::open_with(domain, size, wanted) {
             // Shared memory has no descriptors to wait for in some versions.
-            Err(code) if code.abs() == FI_ENOSYS || code.abs() == libc::EINVAL => {
+            Err(code) if own && (code.abs() == FI_ENOSYS || code.abs() == libc::EINVAL) => {
                 (Self::open_with(domain, size, FI_WAIT_NONE), false)
             }
-            result => (result, true),
+            result => (result, own),
         };
         let cq = cq.map_err(|code| {
             call_error(domain.functions(), "fi_cq_open", code, format!("{size} entries"))
         })?;
-        let mut queue = Self { cq, fd: None, domain: Arc::clone(domain) };
+        let domain_of_it = Arc::clone(domain);
+        let mut queue = Self { cq, wait: Wait::Nowhere, readable: 0, domain: domain_of_it };
         if waits {
             let mut fd: RawFd = -1;
             // SAFETY: the queue is open, and a queue with FI_WAIT_FD stores an int.
@@ -60,7 +79,7 @@ impl Queue {
             if code != 0 || fd < 0 {
                 return Err(call_error(domain.functions(), "fi_control(FI_GETWAIT)", code, ""));
             }
-            queue.fd = Some(fd);
+            queue.wait = Wait::Queue(fd);
         }
         Ok(queue)
     }
@@ -87,14 +106,28 @@ impl Queue {
         self.cq.as_ptr().cast()
     }
 
-    /// Readable when there may be something to read; only to be waited for after [`prepare_wait`](Self::prepare_wait).
-    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
-        // SAFETY: the descriptor is the queue's and stays open with it.
-        self.fd.map(|fd| unsafe { BorrowedFd::borrow_raw(fd) })
+    /// The sockets that bring completions are in this epoll set, which stays open as long as the domain.
+    pub(crate) fn wait_at(&mut self, sockets: Option<RawFd>) {
+        self.wait = sockets.map_or(Wait::Nowhere, Wait::Sockets);
     }
 
-    /// Whether the descriptor may be waited for now. Otherwise there is something to read already.
+    /// Readable when there may be something to read; only to be waited for after [`prepare_wait`](Self::prepare_wait).
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        match self.wait {
+            Wait::Nowhere => None,
+            // SAFETY: the descriptor is the queue's or its domain's and stays open with it.
+            Wait::Queue(fd) | Wait::Sockets(fd) => Some(unsafe { BorrowedFd::borrow_raw(fd) }),
+        }
+    }
+
+    /// Whether the descriptor may be waited for now, after a read has found nothing. Otherwise there is something to read already.
     pub(crate) fn prepare_wait(&self) -> Result<bool, FabricError> {
+        match self.wait {
+            Wait::Nowhere => return Ok(false),
+            // Told by the kernel, which knows best.
+            Wait::Sockets(_) => return Ok(true),
+            Wait::Queue(_) => {}
+        }
         let mut fids = [self.fid()];
         let fabric = self.domain.fabric();
         // SAFETY: fabric and queue are open.
@@ -106,17 +139,27 @@ impl Queue {
         }
     }
 
-    /// Whether the descriptor is readable although [`prepare_wait`](Self::prepare_wait) has just found nothing to do. The
-    /// provider net of 1.17 leaves it so after a completion, for ever: waiting for it would be spinning.
-    pub(crate) fn is_stale(&self) -> bool {
-        self.fd().is_some_and(|fd| {
+    /// Whether the descriptor stays readable though look after look finds nothing to do: waiting for it would be spinning. So it
+    /// is while a connection is broken and the message that is in the way of its end has no buffer.
+    pub(crate) fn is_stale(&mut self) -> bool {
+        let readable = self.fd().is_some_and(|fd| {
             let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
             poll(&mut fds, Some(&Timespec::default())).is_ok_and(|count| count > 0)
-        })
+        });
+        self.readable = if readable { self.readable.saturating_add(1) } else { 0 };
+        self.readable > READABLE
     }
 
     /// The next completion, if there is one. Makes progress in all endpoints of the queue.
-    pub(crate) fn read(&self) -> Result<Option<Completion>, FabricError> {
+    pub(crate) fn read(&mut self) -> Result<Option<Completion>, FabricError> {
+        let completion = self.read_one()?;
+        if completion.is_some() {
+            self.readable = 0;
+        }
+        Ok(completion)
+    }
+
+    fn read_one(&self) -> Result<Option<Completion>, FabricError> {
         let mut entry = fi_cq_msg_entry { op_context: null_mut(), flags: 0, len: 0 };
         let cq = self.cq.as_ptr();
         // SAFETY: the queue is open, and its format is that of the entry.

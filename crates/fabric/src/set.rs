@@ -9,6 +9,7 @@ use crate::endpoint::{AddressVector, Endpoint};
 use crate::error::FabricError;
 use crate::event::{ControlMessage, Event, MAX_CONTROL};
 use crate::info::Info;
+use crate::progress;
 use crate::provider::{Address, Provider};
 use crate::queue::{Completion, Queue};
 use crate::regions::Regions;
@@ -72,6 +73,8 @@ pub struct EndpointSet<S: SendBuffer, R: ReceiveBuffer> {
     regions: Option<Regions>,
     options: EndpointOptions,
     max_message: usize,
+    /// An event that was found when nobody had asked for it.
+    next: Option<Event<S, R>>,
     names: Vec<Address>,
     /// Control messages under way from each endpoint.
     control_sends: Vec<usize>,
@@ -120,7 +123,7 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
         let domain = Domain::open(&info)?;
         let each = options.sends + options.receives + control.0 + control.1;
         let cells = each * options.endpoints;
-        let queue = Queue::open(&domain, cells)?;
+        let queue = Queue::open(&domain, cells, !info.hides_readiness())?;
         let addresses = AddressVector::open(&domain)?;
         let register = options.registration == Registration::Always || info.wants_registration();
         let operations = Operations::new(cells, register.then_some(&domain))?;
@@ -131,6 +134,7 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
             queue,
             regions: register.then(|| Regions::new(domain.clone())),
             max_message: info.max_message(),
+            next: None,
             names: Vec::new(),
             control_sends: vec![0; options.endpoints],
             functions: domain.functions(),
@@ -152,6 +156,11 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
             for _ in 0..control.1 {
                 set.receive_control(index)?;
             }
+        }
+        if info.hides_readiness()
+            && let Some(Address::Inet(name)) = set.names.first()
+        {
+            set.queue.wait_at(progress::descriptor(*name));
         }
         Ok(set)
     }
@@ -331,6 +340,9 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
 
     /// The next event, if there is one. Never blocks. Connections and transfers make progress in this call only.
     pub fn poll(&mut self) -> Result<Option<Event<S, R>>, FabricError> {
+        if let Some(event) = self.next.take() {
+            return Ok(Some(event));
+        }
         loop {
             let Some(completion) = self.queue.read()? else { return Ok(None) };
             if let Some(event) = self.completed(completion)? {
@@ -385,13 +397,18 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
     }
 
     /// Whether the descriptor may be waited for; otherwise poll again first. Always false without a descriptor.
-    pub fn may_wait(&self) -> Result<bool, FabricError> {
-        if self.queue.fd().is_none() { Ok(false) } else { self.queue.prepare_wait() }
+    pub fn may_wait(&mut self) -> Result<bool, FabricError> {
+        if self.queue.fd().is_none() {
+            return Ok(false);
+        }
+        // What was begun since the last poll may have ended at once, of which no descriptor tells.
+        self.next = self.poll()?;
+        Ok(self.next.is_none() && self.queue.prepare_wait()?)
     }
 
     /// Whether the descriptor is readable for no reason, to be asked right after [`may_wait`](Self::may_wait). Then only time tells
     /// when to poll: some hundred microseconds at most.
-    pub fn is_stale(&self) -> bool {
+    pub fn is_stale(&mut self) -> bool {
         self.queue.is_stale()
     }
 }

@@ -4,7 +4,7 @@ mod common;
 
 use common::group::{Frame, Receiver, Sender, eventually, free_ports, metadata, payload};
 use common::{Set, content, inet, options, ready};
-use fabric::bridge::image::{Image, Trailer};
+use fabric::bridge::image::{Image, Origin, Trailer};
 use fabric::bridge::{Extended, LinkKey, LinkOptions, LinkState};
 use fabric::{Address, Provider};
 use std::time::Duration;
@@ -46,6 +46,10 @@ fn expect(receiver: &Receiver, number: u64, exact_time: bool) {
     let time = 1_700_000_000_000_000_000 + number * 1_000_003;
     let time = if exact_time { time } else { time / 1_000_000 * 1_000_000 };
     assert_eq!(frame.arrival.tai_ns, Some(time));
+    // What existing peers do not tell.
+    let origin = exact_time.then_some(Origin { mark: 7, sequence: u64::MAX - number });
+    let incomplete = exact_time && number % 7 == 3;
+    assert_eq!((frame.arrival.origin, frame.arrival.incomplete), (origin, incomplete));
 }
 
 fn carry(endpoints: usize, form: Option<Extended>) {
@@ -118,6 +122,49 @@ fn what_was_put_before_the_end_arrives() {
             expect(&receiver, number, exact);
         }
     }
+}
+
+/// Both ends are told to stop at the same time, the one that receives first; and receivers are slow.
+#[test]
+fn both_ends_may_be_stopped_at_once() {
+    if !ready() {
+        return;
+    }
+    for (endpoints, sealed) in [(1, false), (3, true)] {
+        let (out, at) = ends(IMAGE, endpoints, extended(sealed));
+        let receiver = Receiver::start(&at, 8, 4);
+        let sender = Sender::start(&out, &at.local);
+        put(&sender, 0);
+        expect(&receiver, 0, true);
+        for number in 1..40 {
+            put(&sender, number);
+        }
+        receiver.end();
+        let ending = std::thread::spawn(move || drop(sender));
+        for number in 1..40 {
+            expect(&receiver, number, true);
+        }
+        ending.join().unwrap();
+        eventually("the end", || receiver.has_ended());
+        let counts = receiver.status.counts();
+        assert_eq!((counts.frames, counts.losses, counts.gaps), (40, 0, 0), "{counts:?}");
+    }
+}
+
+/// A sender that goes on keeps nobody for ever, and who is in haste waits for nobody.
+#[test]
+fn an_ingress_ends_though_the_sender_goes_on() {
+    if !ready() {
+        return;
+    }
+    let (out, at) = ends(IMAGE, 1, extended(false));
+    let receiver = Receiver::start(&at, 8, 4);
+    let sender = Sender::start(&out, &at.local);
+    put(&sender, 0);
+    expect(&receiver, 0, true);
+    receiver.end();
+    eventually("the end", || receiver.has_ended());
+    eventually("the egress notices", || sender.status.link() == LinkState::Down);
 }
 
 #[test]
@@ -302,7 +349,10 @@ fn strange(image: &Image, number: u64) -> Vec<u8> {
         // The extended form, of a session that is not.
         _ => {
             let mut message = vec![0; 24];
-            message.extend(Trailer { sequence: number, tai_ns: 1, session: 1 }.bytes());
+            let origin = Origin::default();
+            let trailer =
+                Trailer { sequence: number, tai_ns: 1, session: 1, origin, incomplete: false };
+            message.extend(trailer.bytes());
             message
         }
     }

@@ -177,8 +177,8 @@ fn the_descriptor_tells_when_to_poll() {
                     Some(Event::Sent { .. }) => break,
                     Some(event) => panic!("{event:?}"),
                     // No descriptor tells that a connection is there.
-                    None if data.is_some() => wait(&left, 1),
-                    None => wait(&left, 10_000),
+                    None if data.is_some() => wait(&mut left, 1),
+                    None => wait(&mut left, 10_000),
                 }
             }
         }
@@ -193,7 +193,7 @@ fn the_descriptor_tells_when_to_poll() {
                     break;
                 }
                 Some(event) => panic!("{event:?}"),
-                None => wait(&right, 10_000),
+                None => wait(&mut right, 10_000),
             }
         }
     }
@@ -205,7 +205,7 @@ fn the_descriptor_tells_when_to_poll() {
 }
 
 /// Waits for a set's descriptor. Ten seconds without an event are a failure.
-fn wait(set: &Set, milliseconds: i32) {
+fn wait(set: &mut Set, milliseconds: i32) {
     if set.may_wait().unwrap() {
         let mut fd = libc::pollfd {
             fd: set.fd().expect("a descriptor").as_raw_fd(),

@@ -16,6 +16,22 @@ impl RingId {
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
+
+    /// 31 bits of it, never 0, to tell the rings of one group apart.
+    #[must_use]
+    pub fn mark(&self) -> u32 {
+        let [a, b, c, d, ..] = self.0;
+        (u32::from_le_bytes([a, b, c, d]) >> 1).max(1)
+    }
+}
+
+/// Where a frame has its number from: the ring that its source put it into, on whatever host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// [`RingId::mark`] of that ring; 0 if it is not known, and so is the number.
+    pub mark: u32,
+    /// Number of the frame there.
+    pub sequence: u64,
 }
 
 impl fmt::Display for RingId {

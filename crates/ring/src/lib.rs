@@ -55,7 +55,7 @@ pub use {
     clock::{Deadline, monotonic_ns},
     delay::{APART_NS, DELAY_BOUNDS_NS, Delays},
     error::RingError,
-    layout::{Geometry, RingId},
+    layout::{Geometry, Origin, RingId},
     memory::{REQUIRED_SEALS, check_seals},
     monitor::{BoardMonitor, SeatMonitor},
     reader::{Frame, FrameInfo, Reader},

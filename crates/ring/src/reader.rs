@@ -3,14 +3,14 @@
 use crate::clock::monotonic_ns;
 use crate::delay::APART_NS;
 use crate::error::RingError;
-use crate::layout::{Geometry, RingId};
+use crate::layout::{Geometry, Origin, RingId};
 use crate::memory::Mapping;
 use crate::monitor::BoardMonitor;
 use crate::pages::Prefault;
 use crate::protocol::{self, Located};
 use crate::region::Region;
 use crate::seat::Seat;
-use crate::words::{Board, FLAG_CLOSE_AT_END, FRAME_INCOMPLETE, Head, SlotLine};
+use crate::words::{Board, FLAG_CLOSE_AT_END, FRAME_INCOMPLETE, FRAME_RELAYED, Head, SlotLine};
 use crate::{fork, futex};
 use rustix::fs::fstat;
 use std::os::fd::{AsFd, OwnedFd};
@@ -28,6 +28,8 @@ pub struct Reader {
     board: BoardMonitor,
     seat: Seat,
     start: u64,
+    /// Of the ring.
+    mark: u32,
     held: AtomicU32,
     made: fork::ForkMark,
     /// Dropped, and so ended, with the reader.
@@ -56,24 +58,35 @@ pub(crate) struct Cursor {
     pub(crate) reader: Arc<Reader>,
     /// Next sequence to read.
     pub(crate) next: u64,
-    /// Frames missed since the last one taken.
-    pub(crate) missed: u64,
+    /// What is known of the frames before the next one.
+    pub(crate) past: Past,
     /// When the frame whose delay was measured last was put.
     measured: u64,
     /// The clock of the frames' own times, if there is one.
     tai_now: Option<fn() -> u64>,
 }
 
+/// What a receiver knows of the frames before the next one. It takes that along from ring to ring.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Past {
+    /// Frames missed since the last one taken.
+    pub(crate) missed: u64,
+    /// Where the last one came from.
+    last: Option<Origin>,
+}
+
 /// What is known of a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameInfo {
-    /// Number of the frame, contiguous from 0 for each source.
+    /// Number of the frame, contiguous from 0 for each source, on whatever host that is.
     pub sequence: u64,
+    /// Mark of the ring that the source has put it into: another one means another source.
+    pub origin: u32,
     /// TAI time, nanoseconds.
     pub tai_ns: u64,
     /// `CLOCK_MONOTONIC` at put, nanoseconds.
     pub published_ns: u64,
-    /// Frames that this receiver missed right before this one.
+    /// Frames that this receiver missed right before this one, those that were lost between hosts among them.
     pub missed: u64,
     /// Parts of the payload did not arrive; see [`Frame::missing`].
     pub incomplete: bool,
@@ -96,8 +109,9 @@ impl Reader {
         let base = board.geometry().bytes_of(board.geometry().base_slots);
         let prefault = Prefault::start(Arc::clone(&pool), base);
         let made = fork::ForkMark::here();
+        let mark = board.ring_id().mark();
         let held = AtomicU32::new(0);
-        Ok(Arc::new(Self { pool, board, seat, start, held, made, _prefault: prefault }))
+        Ok(Arc::new(Self { pool, board, seat, start, mark, held, made, _prefault: prefault }))
     }
 
     /// Identifier of the ring.
@@ -156,9 +170,9 @@ impl Reader {
 }
 
 impl Cursor {
-    /// At the start of a ring. `missed` frames of the ring before it have not been told of yet.
-    pub(crate) fn new(reader: Arc<Reader>, missed: u64, tai_now: Option<fn() -> u64>) -> Self {
-        Self { next: reader.start, reader, missed, measured: 0, tai_now }
+    /// At the start of a ring.
+    pub(crate) fn new(reader: Arc<Reader>, past: Past, tai_now: Option<fn() -> u64>) -> Self {
+        Self { next: reader.start, reader, past, measured: 0, tai_now }
     }
 
     /// Goes on in the same ring with another seat.
@@ -216,22 +230,49 @@ impl Cursor {
         let frames = target.saturating_sub(self.next).max(1);
         self.next += frames;
         // A hostile source makes it leap as far as numbers go.
-        self.missed = self.missed.saturating_add(frames);
+        self.past.missed = self.past.missed.saturating_add(frames);
         // Nobody shall wait for frames that this receiver will not take any more.
         self.reader.seat.line().position.store(self.next, Release);
+        self.count_missed(frames);
+    }
+
+    fn count_missed(&self, frames: u64) {
         let missed = &self.reader.seat.counts().missed;
-        missed.store(missed.load(Relaxed) + frames, Relaxed);
+        missed.store(missed.load(Relaxed).saturating_add(frames), Relaxed);
+    }
+
+    /// How many frames were missed before this one, which has come from there.
+    fn missed_before(&mut self, origin: Origin) -> u64 {
+        let Past { missed, last } =
+            std::mem::replace(&mut self.past, Past { missed: 0, last: Some(origin) });
+        let gap = last
+            .filter(|last| last.mark == origin.mark)
+            .and_then(|last| origin.sequence.checked_sub(last.sequence)?.checked_sub(1));
+        // What a bridge has not brought; what this receiver has let pass is counted.
+        let lost = gap.unwrap_or(0).saturating_sub(missed);
+        if lost > 0 {
+            self.count_missed(lost);
+        }
+        missed.saturating_add(lost)
     }
 
     fn frame(&mut self, reader: Arc<Reader>, slot: usize) -> Frame {
         let line = &reader.shared().slots[slot];
         let geometry = reader.geometry();
+        let flags = line.flags.load(Relaxed);
+        let origin = if flags & FRAME_RELAYED == 0 {
+            Origin { mark: reader.mark, sequence: self.next }
+        } else {
+            let (sequence, mark) = (&line.origin_sequence, &line.origin_mark);
+            Origin { mark: mark.load(Relaxed), sequence: sequence.load(Relaxed) }
+        };
         let info = FrameInfo {
-            sequence: self.next,
+            sequence: origin.sequence,
+            origin: origin.mark,
             tai_ns: line.tai_ns.load(Relaxed),
             published_ns: line.published_ns.load(Relaxed),
-            missed: std::mem::take(&mut self.missed),
-            incomplete: line.flags.load(Relaxed) & FRAME_INCOMPLETE != 0,
+            missed: self.missed_before(origin),
+            incomplete: flags & FRAME_INCOMPLETE != 0,
         };
         let regions = (line.regions.load(Relaxed) as usize).min(geometry.regions);
         // A length beyond the partition can only come from a broken source; what fits is all there is.

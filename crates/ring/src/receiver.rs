@@ -7,7 +7,7 @@ use crate::fork::ForkMark;
 use crate::futex;
 use crate::gate::{Gate, Waiter};
 use crate::layout::RingId;
-use crate::reader::{Cursor, Frame, Look, Reader};
+use crate::reader::{Cursor, Frame, Look, Past, Reader};
 use crate::spin::{self, Spin};
 use crate::words::Head;
 use parking_lot::Mutex;
@@ -68,8 +68,8 @@ struct State {
     next: VecDeque<Arc<Reader>>,
     /// Rings that wait for their turn and whose sources have died.
     orphans: Vec<RingId>,
-    /// Frames missed at the end of a ring, which the next frame tells of.
-    missed: u64,
+    /// What the next ring's first frame is compared with.
+    past: Past,
     ended: bool,
     /// Rings that were left while frames of them are still held.
     left: Vec<std::sync::Weak<Reader>>,
@@ -320,7 +320,7 @@ impl Receiver {
         let ring = reader.ring_id();
         state.orphaned = state.orphans.contains(&ring);
         state.orphans.retain(|orphan| *orphan != ring);
-        state.current = Some(Cursor::new(reader, std::mem::take(&mut state.missed), self.tai_now));
+        state.current = Some(Cursor::new(reader, state.past, self.tai_now));
         true
     }
 
@@ -340,7 +340,7 @@ impl Receiver {
     fn leave(&self, state: &mut State, farewell: bool) {
         if let Some(cursor) = state.current.take() {
             state.ended |= farewell && self.close_at_end.unwrap_or(cursor.reader.close_at_end());
-            state.missed = cursor.missed;
+            state.past = cursor.past;
             state.left.retain(|reader| reader.strong_count() > 0);
             state.left.push(Arc::downgrade(&cursor.reader));
         }
@@ -362,7 +362,7 @@ impl Receiver {
         self.knock();
         let mut state = self.state.lock();
         if let Some(cursor) = state.current.take() {
-            state.missed = cursor.missed;
+            state.past = cursor.past;
         }
         state.next.clear();
     }
@@ -395,7 +395,7 @@ impl Receiver {
         }
         let state = self.state.lock();
         let current = state.current.as_ref().map(|cursor| &cursor.reader);
-        let untold = state.current.as_ref().map_or(state.missed, |cursor| cursor.missed);
+        let untold = state.current.as_ref().map_or(state.past, |cursor| cursor.past).missed;
         let left: u32 = state
             .left
             .iter()

@@ -10,13 +10,14 @@ use crate::error::RingError;
 use crate::gate::{Gate, Waiter};
 use crate::layout::{
     BOARD_MAGIC, BOARD_SIZE, BoardHeader, COUNTS_OFFSET, ENTRIES_OFFSET, Geometry, HEAD_OFFSET,
-    LAYOUT_VERSION, PAYLOAD_OFFSET, RingId, SLOTS_OFFSET, SYSDATA_SIZE,
+    LAYOUT_VERSION, Origin, PAYLOAD_OFFSET, RingId, SLOTS_OFFSET, SYSDATA_SIZE,
 };
 use crate::memory::{OwnMemory, Pages};
 use crate::pages::{Prefault, pool_memory};
 use crate::spin::Spin;
 use crate::words::{
-    Board, ENTRIES, FLAG_CLOSE_AT_END, FLAG_LIVE, FRAME_INCOMPLETE, Head, NO_FRAME, SourceCounts,
+    Board, ENTRIES, FLAG_CLOSE_AT_END, FLAG_LIVE, FRAME_INCOMPLETE, FRAME_RELAYED, Head, NO_FRAME,
+    SourceCounts,
 };
 use crate::{futex, protocol};
 use parking_lot::{Mutex, MutexGuard};
@@ -214,11 +215,12 @@ impl Source {
         };
         Ok(WriteSlot {
             source: self.clone(),
-            slot: Some(slot),
+            slot: Some(slot as u16),
             payload_len: inner.geometry.payload_size as u32,
             metadata_len: 0,
             tai_ns: None,
             missing: None,
+            origin: Origin::default(),
         })
     }
 
@@ -258,7 +260,7 @@ impl Source {
             return Err((write, RingError::Closed("the buffer was put already")));
         };
         let tai_ns = write.tai_ns.unwrap_or_else(tai_now);
-        let replaced = inner.publish(&mut state, slot, &write, tai_ns);
+        let replaced = inner.publish(&mut state, slot.into(), &write, tai_ns);
         let wake = state.seats.any_sleeps_on(replaced);
         drop(state);
         if wake {
@@ -386,11 +388,20 @@ impl Inner {
         line.published_ns.store(now, Relaxed);
         line.payload_len.store(payload_len, Relaxed);
         line.metadata_len.store(metadata_len, Relaxed);
-        line.flags.store(if write.missing.is_some() { FRAME_INCOMPLETE } else { 0 }, Relaxed);
+        let flag = |wanted, flag| if wanted { flag } else { 0 };
+        let flags = flag(write.missing.is_some(), FRAME_INCOMPLETE)
+            | flag(write.origin.mark != 0, FRAME_RELAYED);
+        line.flags.store(flags, Relaxed);
         line.regions.store(write.missing.unwrap_or(0), Relaxed);
+        let mut number = sequence;
+        if write.origin.mark != 0 {
+            number = write.origin.sequence;
+            line.origin_sequence.store(number, Relaxed);
+            line.origin_mark.store(write.origin.mark, Relaxed);
+        }
         let mut sysdata = [0u8; SYSDATA_SIZE];
         sysdata[0..8].copy_from_slice(&((tai_ns / 1_000_000) as i64).to_le_bytes());
-        sysdata[8..12].copy_from_slice(&(sequence as u32).to_le_bytes());
+        sysdata[8..12].copy_from_slice(&(number as u32).to_le_bytes());
         sysdata[12..16].copy_from_slice(&payload_len.to_le_bytes());
         sysdata[16..20].copy_from_slice(&metadata_len.to_le_bytes());
         let offset = self.geometry.payload_offset(slot) - SYSDATA_SIZE;

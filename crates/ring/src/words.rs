@@ -57,14 +57,20 @@ pub struct SlotLine {
     pub payload_len: AtomicU32,
     /// Metadata bytes.
     pub metadata_len: AtomicU32,
-    /// See [`FRAME_INCOMPLETE`].
+    /// See [`FRAME_INCOMPLETE`] and [`FRAME_RELAYED`].
     pub flags: AtomicU32,
     /// Missing regions that the slot describes.
     pub regions: AtomicU32,
+    /// Number of a relayed frame in the ring of its source.
+    pub origin_sequence: AtomicU64,
+    /// Mark of that ring.
+    pub origin_mark: AtomicU32,
 }
 
 /// Flag of a [`SlotLine`]: parts of the payload did not arrive.
 pub const FRAME_INCOMPLETE: u32 = 1;
+/// Flag of a [`SlotLine`]: the frame has come from the ring of another host, and has its number from there.
+pub const FRAME_RELAYED: u32 = 2;
 
 /// A receiver's two lines. Written by the receiver.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Group, options, put, put_at};
-use ring::{Deadline, Receiver, RingError, Seat, Source};
+use ring::{Deadline, Origin, Receiver, RingError, Seat, Source};
 use std::thread;
 use std::time::Duration;
 
@@ -354,6 +354,58 @@ fn frames_missed_at_the_end_of_a_ring_are_counted() {
     let frame = receiver.get(Deadline::Now).unwrap();
     assert_eq!((frame.payload()[0], frame.info().missed), (7, 1));
     assert_eq!(receiver.stats().missed, 1);
+}
+
+/// A bridge puts a frame that has a number elsewhere.
+fn relay(source: &Source, mark: u32, sequence: u64) {
+    let mut slot = source.get(Deadline::Now).unwrap();
+    slot.set_origin(Origin { mark, sequence });
+    source.put(slot, Deadline::Now, || 0).unwrap();
+}
+
+/// A relayed frame has its number from its source, and what did not come counts as missed, whether it was lost on the way, in this
+/// ring, or between two rings.
+#[test]
+fn relayed_frames_keep_their_numbers_and_what_is_lost_on_the_way_is_missed() {
+    let group = Group::new(options(100, 4));
+    let receiver = group.receiver(true);
+    let take = || {
+        let info = receiver.get(Deadline::Now).unwrap().info();
+        (info.origin, info.sequence, info.missed)
+    };
+    relay(&group.source, 5, 100);
+    relay(&group.source, 5, 101);
+    relay(&group.source, 5, 104);
+    assert_eq!([take(), take(), take()], [(5, 100, 0), (5, 101, 0), (5, 104, 2)]);
+    // Six are put, of which three stay for a receiver that is not waited for; two more never came.
+    for sequence in [105, 106, 107, 109, 110, 112] {
+        relay(&group.source, 5, sequence);
+    }
+    let (mark, first, missed) = take();
+    assert_eq!((mark, missed), (5, first - 105), "all between 104 and {first}");
+    while let Ok(frame) = receiver.get(Deadline::Now) {
+        drop(frame);
+    }
+    assert_eq!(receiver.stats().frames + receiver.stats().missed, 13, "all from 100 to 112");
+    // Another source, whose numbers are its own; and then another bridge from it.
+    relay(&group.source, 6, 7);
+    assert_eq!(take(), (6, 7, 0));
+    let next = Source::new(options(100, 4), [2; 16]).unwrap();
+    let seat = Seat::new().unwrap();
+    let start = next.join(9, seat.fd().try_clone_to_owned().unwrap(), true).unwrap();
+    let (pool, board) = (next.pool_fd(), next.board_fd());
+    let (pool, board) = (pool.try_clone_to_owned().unwrap(), board.try_clone_to_owned().unwrap());
+    receiver.offer(ring::Reader::open(&pool, board, seat, start).unwrap());
+    relay(&next, 6, 10);
+    assert_eq!(take(), (6, 10, 2));
+    // A bridge that lies about numbers leaps, and no more.
+    relay(&next, 6, u64::MAX);
+    relay(&next, 6, 3);
+    assert_eq!(take(), (6, u64::MAX, u64::MAX - 11));
+    assert_eq!(take(), (6, 3, 0));
+    // What does not say where it is from counts as this ring's.
+    put(&next, 0);
+    assert_eq!(take(), (next.ring_id().mark(), 3, 0));
 }
 
 #[test]

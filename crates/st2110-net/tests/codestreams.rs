@@ -194,12 +194,14 @@ fn a_received_stream_is_judged() {
     let bytes: std::sync::Arc<[u8]> = frame(PixelFormat::Yuv422p10le, 1, 640 * 360 * 4).into();
     (0..60).for_each(|_| queue.push(bytes.clone(), None));
     wait_for("a judgement", || match &receiving.stats().analyses()[..] {
-        [Analysis::Video(summary)] => summary.units >= 20,
+        [Analysis::Video(judged)] => judged.all.units >= 20,
         _ => false,
     });
-    let [Analysis::Video(summary)] = &receiving.stats().analyses()[..] else {
+    let [Analysis::Video(judged)] = &receiving.stats().analyses()[..] else {
         panic!("no analysis")
     };
+    let summary = &judged.all;
+    assert!(judged.recent.units > 0 && judged.recent.units <= summary.units);
     assert_eq!((summary.packets_per_unit, summary.rate), (Some(720), Some(P50)));
     assert!(summary.cinst >= 1.0 && summary.octets > 20 * 640 * 360 * 5 / 2);
     // The frame leaves in the period after the one of its time stamp.

@@ -15,7 +15,7 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn start(&self, spec: &BridgeSpec, alarm: Alarm) -> Result<Box<dyn Bridge>, String>;
 }
 
-/// A running bridge.
+/// A running bridge. Dropping it ends it at once.
 pub(crate) trait Bridge: Send {
     /// Identifier of its connection in the exchange.
     fn connection(&self) -> String;
@@ -23,7 +23,7 @@ pub(crate) trait Bridge: Send {
     /// Where its counts can be read at any time.
     fn figures(&self) -> Arc<dyn Figures>;
 
-    /// Ends it: an egress bridge sends first what its group's source has put, within two seconds. May block for so long.
+    /// Ends it, when what the group's source has put before has been carried, within two seconds. May block for so long.
     fn stop(self: Box<Self>);
 }
 

@@ -4,7 +4,7 @@ use super::engine::{Alarm, Bridge, Engine, Event, What};
 use super::status::{Phase, Row, Table};
 use crate::placement::Input;
 use log::{info, warn};
-use mesh_agent::topology::{BridgeId, BridgeSpec, Direction};
+use mesh_agent::topology::{BridgeId, BridgeLink, BridgeSpec, Direction};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -21,6 +21,8 @@ pub(crate) struct Manager<E> {
     table: Table,
     entries: BTreeMap<BridgeId, Entry>,
     attempts: u64,
+    /// The daemon ends: nobody shall wait for what other hosts still have to send.
+    closing: bool,
     /// Which streams groups carry, for the log.
     streams: HashMap<String, String>,
 }
@@ -78,7 +80,12 @@ impl Entry {
     }
 
     /// Starts it to end. Returns whether there is nothing to wait for.
-    fn stop(&mut self, next: Option<Arc<BridgeSpec>>, alarm: impl Fn(u64) -> Alarm) -> bool {
+    fn stop(
+        &mut self,
+        next: Option<Arc<BridgeSpec>>,
+        grace: bool,
+        alarm: impl Fn(u64) -> Alarm,
+    ) -> bool {
         let state = std::mem::replace(&mut self.state, State::Due);
         self.state = match state {
             State::Due | State::Failed { .. } => return true,
@@ -86,7 +93,7 @@ impl Entry {
                 State::Stopping { attempt, next }
             }
             State::Active { attempt, bridge } => {
-                end(bridge, alarm(attempt));
+                end(bridge, grace, alarm(attempt));
                 State::Stopping { attempt, next }
             }
         };
@@ -105,11 +112,41 @@ fn describe(spec: &BridgeSpec, streams: &HashMap<String, String>) -> String {
     format!("{direction} bridge {} of group \"{group}\"{}", spec.id, stream.unwrap_or_default())
 }
 
-/// Ends a bridge on a thread of its own.
-fn end(bridge: Box<dyn Bridge>, alarm: Alarm) {
+/// Whether the end of a bridge takes until another host says so.
+fn waits_for_others(spec: &BridgeSpec) -> bool {
+    spec.direction == Direction::Ingress && matches!(spec.link, BridgeLink::Rdma(_))
+}
+
+/// Whether a bridge that is ending may have what another one needs.
+fn in_the_way(leaving: &BridgeSpec, next: &BridgeSpec) -> bool {
+    if leaving.group == next.group {
+        return true;
+    }
+    match (leaving.direction, &leaving.link, next.direction, &next.link) {
+        (Direction::Egress, ..) => false,
+        // What it holds of the network cannot be told from here.
+        (Direction::Ingress, BridgeLink::St2110, ..) => true,
+        (_, BridgeLink::Rdma(held), Direction::Ingress, BridgeLink::Rdma(wanted)) => {
+            let ports = |spec: &BridgeSpec, first: u16| {
+                let first = u32::from(first);
+                first..first + u32::from(spec.config.options.rdma.num_endpoints)
+            };
+            let (held, wanted) = (ports(leaving, held.port), ports(next, wanted.port));
+            held.start < wanted.end && wanted.start < held.end
+        }
+        (_, BridgeLink::Rdma(_), ..) => false,
+    }
+}
+
+/// Ends a bridge on a thread of its own; without `grace` at once.
+fn end(bridge: Box<dyn Bridge>, grace: bool, alarm: Alarm) {
     let told = alarm.clone();
     let ended = thread::Builder::new().name("bridge-end".into()).spawn(move || {
-        bridge.stop();
+        if grace {
+            bridge.stop();
+        } else {
+            drop(bridge);
+        }
         alarm.tell(What::Stopped);
     });
     if let Err(error) = ended {
@@ -122,7 +159,13 @@ fn end(bridge: Box<dyn Bridge>, alarm: Alarm) {
 impl<E: Engine> Manager<E> {
     pub(crate) fn new(engine: Arc<E>, events: Sender<Input>, table: Table) -> Self {
         let (entries, streams) = (BTreeMap::new(), HashMap::new());
-        Self { engine, events, table, entries, attempts: 0, streams }
+        Self { engine, events, table, entries, attempts: 0, closing: false, streams }
+    }
+
+    /// The daemon ends: so do all bridges. Those that send see to it first that what they have arrives.
+    pub(crate) fn close(&mut self, now: Instant) {
+        self.closing = true;
+        self.apply(&[], now);
     }
 
     /// Which streams groups carry from now on.
@@ -153,7 +196,8 @@ impl<E: Engine> Manager<E> {
                 (_, Some(spec)) if **spec == *entry.spec => true,
                 (_, next) => {
                     info!("{}: ends", describe(&entry.spec, streams));
-                    let gone = entry.stop(next.cloned(), |attempt| alarm(id, attempt));
+                    let grace = !self.closing || !waits_for_others(&entry.spec);
+                    let gone = entry.stop(next.cloned(), grace, |attempt| alarm(id, attempt));
                     if let (true, Some(spec)) = (gone, next) {
                         *entry = Entry::new(spec, now);
                     }
@@ -187,7 +231,7 @@ impl<E: Engine> Manager<E> {
         let Some(entry) = entry else {
             // News of an attempt that was given up. A bridge that it made must not stay.
             if let What::Started(Ok(bridge)) = what {
-                end(bridge, alarm(&id, attempt));
+                end(bridge, true, alarm(&id, attempt));
             }
             return;
         };
@@ -202,12 +246,12 @@ impl<E: Engine> Manager<E> {
             (State::Active { bridge, .. }, What::Broken(reason)) => {
                 // It is gone before it is tried again, because both could not have the same port.
                 warn!("{name}: {reason}");
-                end(bridge, alarm(&id, attempt));
+                end(bridge, true, alarm(&id, attempt));
                 let next = Some(Arc::clone(&entry.spec));
                 entry.state = State::Stopping { attempt, next };
             }
             (State::Stopping { next, .. }, What::Started(Ok(bridge))) => {
-                end(bridge, alarm(&id, attempt));
+                end(bridge, true, alarm(&id, attempt));
                 entry.state = State::Stopping { attempt, next };
             }
             (State::Stopping { next, .. }, What::Stopped | What::Started(Err(_))) => match next {
@@ -250,19 +294,15 @@ impl<E: Engine> Manager<E> {
     }
 
     fn start_due(&mut self, now: Instant) {
-        // Who is leaving may have the port or the group's source that the next one needs. Only an egress bridge takes its time,
-        // and that matters to its own group alone.
+        // Who is leaving may have the port or the group's source that the next one needs. Where frames are still on their way it
+        // takes its time, and that must not matter to others.
         let leaving: Vec<_> = self
             .entries
             .values()
             .filter(|entry| matches!(entry.state, State::Stopping { .. }))
-            .map(|entry| (entry.spec.direction, entry.spec.group.clone()))
+            .map(|entry| Arc::clone(&entry.spec))
             .collect();
-        let blocked = |spec: &BridgeSpec| {
-            leaving
-                .iter()
-                .any(|(direction, group)| *direction == Direction::Ingress || *group == spec.group)
-        };
+        let blocked = |spec: &BridgeSpec| leaving.iter().any(|leaving| in_the_way(leaving, spec));
         for (id, entry) in &mut self.entries {
             if !matches!(entry.state, State::Due) || blocked(&entry.spec) {
                 continue;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::bridge::status::Figures;
 use media::{ConnectionConfig, Endpoint, Payload, St2110};
-use mesh_agent::topology::BridgeLink;
+use mesh_agent::topology::{BridgeLink, RdmaLink};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 
@@ -183,6 +183,48 @@ fn one_makes_room_before_the_next_starts() {
     assert_eq!(w.phase("z"), Some(Phase::Starting));
     w.events(2);
     assert_eq!((w.phase("z"), w.phase("out")), (Some(Phase::Active), None));
+}
+
+fn link(id: &str, group: &str, port: u16, endpoints: u8) -> BridgeSpec {
+    let mut spec = (*spec(id, group, Direction::Ingress, 112)).clone();
+    let mut config = (*spec.config).clone();
+    config.options.rdma.num_endpoints = endpoints;
+    spec.config = Arc::new(config);
+    spec.link = BridgeLink::Rdma(RdmaLink {
+        peer: "q".into(),
+        remote_ip: [10, 0, 0, 1].into(),
+        port,
+        session_key: None,
+    });
+    spec
+}
+
+#[test]
+fn a_link_that_still_receives_keeps_its_ports_and_its_group_alone() {
+    let leaving = link("a", "g", 9100, 2);
+    for (next, waits) in [
+        (link("b", "g", 9200, 1), true),
+        (link("b", "h", 9101, 1), true),
+        (link("b", "h", 9099, 2), true),
+        (link("b", "h", 9102, 1), false),
+        (link("b", "h", 9098, 2), false),
+        ((*egress("h")).clone(), false),
+    ] {
+        assert_eq!(in_the_way(&leaving, &next), waits, "{next:?}");
+    }
+}
+
+/// Who only receives is not worth waiting for when the daemon ends: its group ends with it.
+#[test]
+fn at_the_end_of_the_daemon_only_what_sends_is_ended_with_grace() {
+    let mut w = World::new();
+    w.apply(&[egress("out"), Arc::new(link("in", "in", 9100, 1))]);
+    w.events(2);
+    w.log();
+    w.manager.close(w.now);
+    w.events(2);
+    assert!(w.manager.is_empty());
+    assert_eq!(w.log(), ["stop out"]);
 }
 
 #[test]

@@ -259,8 +259,7 @@ fn receive(
     orders: &Orders,
     reporter: &mut Reporter,
 ) -> Result<(), Failure> {
-    let mut order =
-        if spec.from_afar { content::Order::from_afar() } else { content::Order::default() };
+    let mut order = content::Order::default();
     let mut held: Vec<Buffer> = Vec::new();
     let mut holding = false;
     loop {

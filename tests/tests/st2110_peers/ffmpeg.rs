@@ -1,13 +1,14 @@
 //! FFmpeg: it writes a description of what it sends, and reads ours of what it receives.
 
-use crate::noise::{self, Noise};
+use crate::noise::Noise;
 use crate::sound::{self, Sound};
 use crate::video::{self, LARGE, SMALL, Sender, Video};
-use crate::{hosts, shape};
+use crate::{exact_row, hosts, shape, start};
+use mcm_tests::drops::undisturbed;
 use mcm_tests::pair::Pair;
 use media::{AudioFormat, PixelFormat, Scan};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 const FORMATS: [PixelFormat; 2] = [PixelFormat::Yuv422p10le, PixelFormat::Uyvy422];
@@ -40,7 +41,8 @@ fn sending(video: &Video, file: &Path, frames: usize, sdp: &Path) -> Vec<String>
 }
 
 fn run(pair: &Pair, host: usize, args: &[String]) {
-    pair.net.run(host, "ffmpeg", &args.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut process = start(pair, host, "ffmpeg", args);
+    assert!(process.wait().success(), "{}", process.output());
 }
 
 /// The description that FFmpeg writes. It does that when it starts, so it is run for one frame, which nobody receives.
@@ -67,20 +69,23 @@ fn receive(cases: &[Video]) {
         let noise = case.noise();
         noise.write(&file, FRAMES);
         let sdp = description(&pair, |sdp| sending(case, &file, 1, sdp));
-        let receiver = case.receiver(&pair, from(&sdp, case.multicast));
         let scratch = pair.runs[0].outside().join("again.sdp");
         let args = sending(case, &file, FRAMES, &scratch);
-        std::thread::scope(|scope| {
-            scope.spawn(|| run(&pair, 1, &args));
-            video::take(&receiver, &noise, 0..FRAMES);
+        undisturbed(&pair.net, &format!("{case:?}"), || {
+            let receiver = case.receiver(&pair, from(&sdp, case.multicast));
+            std::thread::scope(|scope| {
+                scope.spawn(|| run(&pair, 1, &args));
+                video::take(&receiver, &noise, 0..FRAMES)
+            })
+            .map_err(|reason| format!("{reason}: {:?}", pair.bridges(2)).into())
         });
         println!("{case:?}: exact");
     }
 }
 
-/// Lets FFmpeg write what it receives by a description until it has enough.
-fn written(pair: &Pair, sdp: &str, output: &str) -> Vec<u8> {
-    let [description, file] = ["ours.sdp", "written"].map(|name| pair.runs[1].outside().join(name));
+/// Arguments to write what is received by a description.
+fn receiving(pair: &Pair, sdp: &str, output: &str, file: &Path) -> Vec<String> {
+    let description = pair.runs[1].outside().join("ours.sdp");
     std::fs::write(&description, sdp).expect("a file");
     let input =
         "-protocol_whitelist file,udp,rtp -analyzeduration 0 -probesize 32 -buffer_size 4194304 -i";
@@ -88,21 +93,12 @@ fn written(pair: &Pair, sdp: &str, output: &str) -> Vec<u8> {
     args.push(description.display().to_string());
     args.extend(words(output));
     args.push(file.display().to_string());
-    run(pair, 2, &args);
-    read(&file)
-}
-
-fn read(file: &PathBuf) -> Vec<u8> {
-    let bytes = std::fs::read(file).expect("what was written");
-    std::fs::remove_file(file).expect("the file");
-    bytes
+    args
 }
 
 fn send(cases: &[Video]) {
-    // It may open its socket in the middle of a frame, and lose packets on a busy machine.
-    const FRAMES: usize = 10;
-    const ROW: usize = 5;
     let Some(pair) = hosts("ffmpeg") else { return };
+    let file = pair.runs[1].outside().join("written");
     for case in cases {
         let noise = Arc::new(case.noise());
         let source = case.source(&pair);
@@ -110,16 +106,14 @@ fn send(cases: &[Video]) {
         let sender = Sender::start(source, Arc::clone(&noise));
         let format = case.format;
         let output = format!(
-            "-fps_mode passthrough -frames:v {FRAMES} -c:v rawvideo -pix_fmt {format} -f rawvideo"
+            "-fps_mode passthrough -c:v rawvideo -pix_fmt {format} -flush_packets 1 -f rawvideo"
         );
-        let written = written(&pair, &sdp, &output);
-        let bridges = pair.bridges(1);
+        let args = receiving(&pair, &sdp, &output, &file);
+        let frames = exact_row(&pair, &format!("{case:?} {sdp}"), &noise, &file, || {
+            start(&pair, 2, "ffmpeg", &args)
+        });
         drop(sender);
-        let frames = noise.frames(&written);
-        let row = noise::longest_row(&frames);
-        let place = pair.net.run(2, "cat", &["/proc/net/snmp"]);
-        assert!(row >= ROW, "{case:?}: {frames:?}\n{sdp}\n{bridges:?}\n{place}");
-        println!("{case:?}: {row} of {FRAMES} exact");
+        println!("{case:?}: {frames:?}");
     }
 }
 
@@ -186,11 +180,13 @@ fn audio_from_ffmpeg() {
             args
         };
         let sdp = description(&pair, sending);
-        let receiver = case.receiver(&pair, from(&sdp, case.multicast));
         let args = sending(&pair.runs[0].outside().join("again.sdp"));
-        std::thread::scope(|scope| {
-            scope.spawn(|| run(&pair, 1, &args));
-            case.take(&receiver, noise.frame(0));
+        undisturbed(&pair.net, &format!("{case:?}"), || {
+            let receiver = case.receiver(&pair, from(&sdp, case.multicast));
+            std::thread::scope(|scope| {
+                scope.spawn(|| run(&pair, 1, &args));
+                case.take(&receiver, noise.frame(0))
+            })
         });
         println!("{case:?}: exact");
     }
@@ -205,9 +201,14 @@ fn audio_to_ffmpeg() {
         let sdp = pair.net.on(1, || pair.a.control().sdp(&case.group())).unwrap();
         let sender = case.send(source, Arc::clone(&samples));
         let sample = sample(&case);
-        let written = written(&pair, &sdp, &format!("-t 0.5 -c:a pcm_{sample} -f {sample}"));
+        let file = pair.runs[1].outside().join("written");
+        let output = format!("-t 0.5 -c:a pcm_{sample} -f {sample}");
+        let args = receiving(&pair, &sdp, &output, &file);
+        undisturbed(&pair.net, &format!("{case:?}"), || {
+            run(&pair, 2, &args);
+            case.check(&std::fs::read(&file).expect("what was written"), samples.frame(0))
+        });
         drop(sender);
-        case.check(&written, samples.frame(0));
         println!("{case:?}: exact\n{sdp}");
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// A stream from host 1 to host 2.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +42,7 @@ pub(crate) fn cases(size: (u32, u32), formats: &[PixelFormat], scans: &[Scan]) -
 impl Video {
     /// Few frames a second: the machine may be busy with other things, and the proxy is not optimised here.
     pub(crate) fn rate(&self) -> u32 {
-        if self.size == LARGE { 3 } else { 10 }
+        if self.size == LARGE { 2 } else { 10 }
     }
 
     pub(crate) fn destination(&self) -> &'static str {
@@ -110,14 +111,31 @@ pub(crate) fn connect(
         .unwrap_or_else(|error| panic!("{config}: {error}"))
 }
 
-/// Takes frames, which are whole and in order from this number on.
-pub(crate) fn take(connection: &Connection, noise: &Noise, numbers: std::ops::Range<usize>) {
+/// How long a frame may take: a peer has to start first.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Takes frames, which are whole and in order from this number on. An error tells what is missing.
+///
+/// # Panics
+/// If a whole frame is none of those that were sent.
+pub(crate) fn take(
+    connection: &Connection,
+    noise: &Noise,
+    numbers: std::ops::Range<usize>,
+) -> Result<(), String> {
     for index in numbers {
-        let buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a frame");
-        let missing: Vec<_> = buffer.missing().collect();
-        assert!(!buffer.info().incomplete, "frame {index}: {missing:?}");
-        assert!(buffer.payload() == noise.frame(index), "frame {index} differs");
+        let buffer = connection
+            .get(Timeout::After(PATIENCE))
+            .map_err(|error| format!("frame {index}: {error}"))?;
+        if buffer.info().incomplete {
+            return Err(format!("frame {index} lacks {:?}", buffer.missing().collect::<Vec<_>>()));
+        }
+        if buffer.payload() != noise.frame(index) {
+            let other = noise.which(buffer.payload()).expect("an exact frame");
+            return Err(format!("frame {index} is missing: frame {other} came"));
+        }
     }
+    Ok(())
 }
 
 /// Sends the frames of a noise again and again until it is dropped.

@@ -3,7 +3,7 @@
 mod connection;
 mod outgoing;
 
-use super::link::{Backoff, LinkOptions, NO_DESCRIPTOR};
+use super::link::{Backoff, DRAIN, LinkOptions, NO_DESCRIPTOR};
 use super::ports::{Ended, FrameSource};
 use super::state::{BridgeStatus, Stop, wait};
 use crate::error::FabricError;
@@ -11,10 +11,11 @@ use crate::provider::Address;
 use connection::{Connection, Next};
 use std::time::{Duration, Instant};
 
-/// How long frames are sent after the end that were put before it.
-const DRAIN: Duration = Duration::from_secs(2);
-/// How often to look whether they have all arrived.
+/// How often to look at the end whether all frames have arrived.
 const FINISH_STEP: Duration = Duration::from_millis(1);
+
+/// How long the other proxy, which has been told of the link at the same time as this one, may take to be there.
+const INTRODUCTION: Duration = Duration::from_secs(3);
 
 /// An egress.
 #[derive(Debug)]
@@ -27,9 +28,9 @@ pub struct Egress<S: FrameSource> {
     connection: Option<Connection<S::Frame>>,
     /// When the next attempt is made, if there is no connection.
     retry: Instant,
-    /// Whether frames are held back: only until the first attempt has come to something. Later, who has no connection lets
-    /// them pass, so that the group does not wait for it.
-    patient: bool,
+    /// Until when frames are held back that nobody can get yet: only before there is, or fails to be, a first connection. Later, who
+    /// has none lets them pass, so that the group does not wait for it.
+    patient_until: Option<Instant>,
 }
 
 impl<S: FrameSource> Egress<S> {
@@ -52,7 +53,7 @@ impl<S: FrameSource> Egress<S> {
             backoff: Backoff::new(),
             connection: None,
             retry: Instant::now(),
-            patient: true,
+            patient_until: Some(Instant::now() + INTRODUCTION),
         })
     }
 
@@ -73,14 +74,14 @@ impl<S: FrameSource> Egress<S> {
                 Err(Ended) => break,
             }
         }
-        self.finish();
+        self.finish(stop);
         if let Some(connection) = &mut self.connection {
             connection.bye();
         }
     }
 
     /// Sends what is there, and sees it arrive.
-    fn finish(&mut self) {
+    fn finish(&mut self, stop: &Stop) {
         let by = Instant::now() + DRAIN;
         while let Some(connection) = self.connection.as_mut().filter(|c| c.has_peer()) {
             let now = Instant::now();
@@ -89,7 +90,7 @@ impl<S: FrameSource> Egress<S> {
                 Ok(Next::Sleep { wants_frames, .. }) => wants_frames,
                 Err(Ended) => true,
             };
-            if now >= by || nothing_left && connection.is_finished() {
+            if now >= by || stop.is_at_once() || nothing_left && connection.is_finished() {
                 return;
             }
             self.sleep(None, false, FINISH_STEP);
@@ -111,10 +112,10 @@ impl<S: FrameSource> Egress<S> {
         match next {
             Next::Sleep { until, wants_frames, up } => {
                 if up {
-                    self.patient = false;
+                    self.patient_until = None;
                     self.backoff.reset();
                 }
-                let drops = !up && !self.patient;
+                let drops = !up && !self.is_patient(now);
                 if drops {
                     self.drain()?;
                 }
@@ -131,9 +132,17 @@ impl<S: FrameSource> Egress<S> {
         if let Some(connection) = self.connection.take() {
             self.status.counters().unsent.add(connection.under_way());
         }
-        self.status.down(why);
-        self.patient = false;
+        if self.is_patient(now) {
+            self.status.waits(why);
+        } else {
+            self.status.down(why);
+            self.patient_until = None;
+        }
         self.retry = now + self.backoff.next();
+    }
+
+    fn is_patient(&self, now: Instant) -> bool {
+        self.patient_until.is_some_and(|until| now < until)
     }
 
     /// Lets frames pass.
@@ -144,9 +153,9 @@ impl<S: FrameSource> Egress<S> {
         Ok(())
     }
 
-    fn sleep(&self, stop: Option<&Stop>, wants_frames: bool, time: Duration) {
+    fn sleep(&mut self, stop: Option<&Stop>, wants_frames: bool, time: Duration) {
         let frames = wants_frames.then(|| self.source.ready());
-        let (network, time) = match &self.connection {
+        let (network, time) = match &mut self.connection {
             Some(connection) => match connection.may_sleep() {
                 Some(Some(fd)) => (Some(fd), time),
                 Some(None) => (None, time.min(NO_DESCRIPTOR)),

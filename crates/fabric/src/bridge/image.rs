@@ -5,7 +5,7 @@
 //! | offset | bytes | |
 //! |---|---|---|
 //! | 0 | 8 | time, milliseconds, TAI; 0 if the sender does not say |
-//! | 8 | 4 | the source's number of the frame, modulo 2³² |
+//! | 8 | 4 | the source's number of the frame, modulo 2³²; not looked at |
 //! | 12 | 4 | payload bytes |
 //! | 16 | 4 | metadata bytes |
 //! | 20 | 4 | unused |
@@ -19,14 +19,16 @@
 /// Bytes of the system data.
 pub const SYSDATA: usize = 24;
 /// Bytes of an extended trailer.
-pub const TRAILER: usize = 32;
+pub const TRAILER: usize = 40;
 /// Bytes of the tag of a sealed frame.
 pub const TAG: usize = 16;
 /// Bytes that follow an image at most: what a slot must have room for behind its metadata.
 pub const MAX_TAIL: usize = TAG + TRAILER;
 
-/// `MCMF` and a version.
-const MAGIC: u64 = 0x0000_0001_464d_434d;
+/// `MF` and a version.
+const MAGIC: u32 = 0x0002_464d;
+/// Flag of a frame: parts of its payload did not arrive at its source.
+const INCOMPLETE: u32 = 1 << 31;
 
 /// Sizes of a group's partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +50,7 @@ pub struct Sysdata {
     pub metadata_len: usize,
 }
 
-/// What follows an extended frame.
+/// What follows an extended frame: in this order, and then a u32 that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trailer {
     /// Number of the frame in its session, from 0.
@@ -57,6 +59,20 @@ pub struct Trailer {
     pub tai_ns: u64,
     /// The session.
     pub session: u64,
+    /// Where the frame has its number from that receivers see.
+    pub origin: Origin,
+    /// Whether parts of the payload did not arrive at the source. In the highest bit of the word whose others are the origin's
+    /// mark.
+    pub incomplete: bool,
+}
+
+/// The place of a frame among those of its source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Tells sources apart, by 31 bits; 0 if it is not known.
+    pub mark: u32,
+    /// Number of the frame there.
+    pub sequence: u64,
 }
 
 /// Why a message is no frame.
@@ -165,7 +181,9 @@ impl Trailer {
     /// Its bytes.
     #[must_use]
     pub fn bytes(&self) -> [u8; TRAILER] {
-        let words = [self.sequence, self.tai_ns, self.session, MAGIC];
+        let mark = self.origin.mark & !INCOMPLETE | if self.incomplete { INCOMPLETE } else { 0 };
+        let end = u64::from(mark) | u64::from(MAGIC) << 32;
+        let words = [self.sequence, self.tai_ns, self.session, self.origin.sequence, end];
         let mut bytes = [0; TRAILER];
         for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
             place.copy_from_slice(&word.to_le_bytes());
@@ -175,8 +193,16 @@ impl Trailer {
 
     fn read(bytes: &[u8; TRAILER]) -> Option<Self> {
         let word = |at| number(bytes, at).map(u64::from_le_bytes);
-        let trailer = Self { sequence: word(0)?, tai_ns: word(8)?, session: word(16)? };
-        (word(24)? == MAGIC).then_some(trailer)
+        let end = word(32)?;
+        let mark = end as u32;
+        let trailer = Self {
+            sequence: word(0)?,
+            tai_ns: word(8)?,
+            session: word(16)?,
+            origin: Origin { mark: mark & !INCOMPLETE, sequence: word(24)? },
+            incomplete: mark & INCOMPLETE != 0,
+        };
+        ((end >> 32) as u32 == MAGIC).then_some(trailer)
     }
 }
 
@@ -231,8 +257,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn trailers_come_back(sequence: u64, tai_ns: u64, session: u64, image in prop::collection::vec(any::<u8>(), 0..50)) {
-            let trailer = Trailer { sequence, tai_ns, session };
+        fn trailers_come_back(
+            numbers: [u64; 4],
+            mark in 0..INCOMPLETE,
+            incomplete: bool,
+            image in prop::collection::vec(any::<u8>(), 0..50),
+        ) {
+            let [sequence, tai_ns, session, number] = numbers;
+            let origin = Origin { mark, sequence: number };
+            let trailer = Trailer { sequence, tai_ns, session, origin, incomplete };
             let mut message = image.clone();
             message.extend(trailer.bytes());
             prop_assert_eq!(IMAGE.extended(&message), Ok((&image[..], trailer)));

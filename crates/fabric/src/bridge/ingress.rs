@@ -4,7 +4,7 @@ mod connection;
 mod peers;
 mod posts;
 
-use super::link::{Backoff, LinkOptions, NO_DESCRIPTOR};
+use super::link::{Backoff, DRAIN, LinkOptions, NO_DESCRIPTOR};
 use super::ports::{Ended, FrameSink};
 use super::state::{BridgeStatus, Stop, wait};
 use crate::error::FabricError;
@@ -46,16 +46,34 @@ impl<K: FrameSink> Ingress<K> {
         Ok(())
     }
 
-    /// Carries frames until it is stopped or the group has ended. To be called on a thread of its own.
+    /// Carries frames until it is stopped or the group has ended. When it is stopped, it takes first what the other side still
+    /// has to send, within two seconds. To be called on a thread of its own.
     pub fn run(mut self, stop: &Stop) {
         while !stop.is_stopped() {
             match self.turn(Instant::now()) {
-                Ok((wants_slots, time)) => self.sleep(stop, wants_slots, time),
+                Ok((wants_slots, time)) => self.sleep(Some(stop), wants_slots, time),
                 Err(Ended) => break,
             }
         }
+        self.finish(stop);
         if let Some(connection) = &mut self.connection {
             connection.bye();
+        }
+    }
+
+    /// Takes what was put before the end. Both ends of a link are stopped at the same time, and the other one says goodbye when
+    /// it has sent everything.
+    fn finish(&mut self, stop: &Stop) {
+        let by = Instant::now() + DRAIN;
+        while self.connection.as_ref().is_some_and(Connection::is_in_use) {
+            let now = Instant::now();
+            if now >= by || stop.is_at_once() {
+                return;
+            }
+            match self.turn(now) {
+                Ok((wants_slots, time)) => self.sleep(None, wants_slots, time.min(by - now)),
+                Err(Ended) => return,
+            }
         }
     }
 
@@ -87,9 +105,9 @@ impl<K: FrameSink> Ingress<K> {
         self.retry = now + self.backoff.next();
     }
 
-    fn sleep(&self, stop: &Stop, wants_slots: bool, time: Duration) {
+    fn sleep(&mut self, stop: Option<&Stop>, wants_slots: bool, time: Duration) {
         let slots = wants_slots.then(|| self.sink.ready());
-        let (network, time) = match &self.connection {
+        let (network, time) = match &mut self.connection {
             Some(connection) => match connection.may_sleep() {
                 Some(Some(fd)) => (Some(fd), time),
                 Some(None) => (None, time.min(NO_DESCRIPTOR)),
@@ -98,6 +116,6 @@ impl<K: FrameSink> Ingress<K> {
             None => (None, time),
         };
         let fds: Vec<_> = slots.into_iter().chain(network).collect();
-        wait(Some(stop), &fds, time);
+        wait(stop, &fds, time);
     }
 }

@@ -92,13 +92,15 @@ fn nonce(trailer: &Trailer) -> Nonce {
 
 #[cfg(test)]
 mod tests {
+    use super::super::image::Origin;
     use super::*;
 
     #[test]
     fn sealed_frames_are_opened_by_the_same_session_only() {
         let link = LinkKey([7; 32]);
         let keys = link.session(&[1; 16], &[2; 16]);
-        let trailer = Trailer { sequence: 5, tai_ns: 6, session: 7 };
+        let origin = Origin { mark: 8, sequence: 9 };
+        let trailer = Trailer { sequence: 5, tai_ns: 6, session: 7, origin, incomplete: false };
         let clear = [0x55u8; 100];
         let mut message = clear.to_vec();
         let tag = keys.seal(&mut message, &trailer).unwrap();
@@ -118,6 +120,9 @@ mod tests {
         assert_eq!(attempt(&keys, &trailer, Some(100)), None);
         assert_eq!(attempt(&keys, &Trailer { sequence: 6, ..trailer }, None), None);
         assert_eq!(attempt(&keys, &Trailer { tai_ns: 7, ..trailer }, None), None);
+        assert_eq!(attempt(&keys, &Trailer { incomplete: true, ..trailer }, None), None);
+        let origin = Origin { sequence: 10, ..origin };
+        assert_eq!(attempt(&keys, &Trailer { origin, ..trailer }, None), None);
         for other in
             [link.session(&[1; 16], &[3; 16]), LinkKey([8; 32]).session(&[1; 16], &[2; 16])]
         {

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// How soon to look again where no descriptor tells.
 pub(super) const NO_DESCRIPTOR: Duration = Duration::from_micros(200);
+/// How long frames are carried after the end that were put before it.
+pub(super) const DRAIN: Duration = Duration::from_secs(2);
 
 /// The other end is one of ours, and the agent has given both a key.
 #[derive(Clone, Debug, PartialEq, Eq)]

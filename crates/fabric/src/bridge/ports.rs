@@ -1,5 +1,6 @@
 //! What bridges need of a group: frames to send, and slots to receive into.
 
+use super::image::Origin;
 use crate::buffer::{ReceiveBuffer, SendBuffer};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -17,6 +18,10 @@ pub trait SourceFrame: SendBuffer {
     fn metadata_len(&self) -> usize;
     /// TAI time, nanoseconds.
     fn tai_ns(&self) -> u64;
+    /// Its place among the frames of its source.
+    fn origin(&self) -> Origin;
+    /// Whether parts of the payload did not arrive at the source.
+    fn is_incomplete(&self) -> bool;
 }
 
 /// Where an egress gets frames. It releases each by dropping it.
@@ -41,6 +46,10 @@ pub struct Arrival {
     pub metadata_len: usize,
     /// TAI time, nanoseconds; `None`: the sender does not say.
     pub tai_ns: Option<u64>,
+    /// Its place among the frames of its source; `None`: the sender does not say.
+    pub origin: Option<Origin>,
+    /// Whether parts of the payload did not arrive at the source.
+    pub incomplete: bool,
 }
 
 /// Why a frame was not published.

@@ -212,7 +212,7 @@ mod tests {
         talk(&mut caller, &mut listener, 4, now);
         let (_, bye) = listener.bye().unwrap();
         caller.heard(&bye, now).unwrap();
-        assert_eq!(caller.state(now), CallState::Lost);
+        assert_eq!(caller.state(now), CallState::Ended);
 
         let (mut caller, mut listener) = (self::caller(1, TERMS, 1, now), self::listener());
         talk(&mut caller, &mut listener, 4, now);

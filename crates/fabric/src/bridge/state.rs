@@ -3,8 +3,8 @@
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::time::Timespec;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Whether a bridge has a connection.
@@ -77,8 +77,20 @@ impl Counter {
 struct Shared {
     counters: Counters,
     state: AtomicU8,
-    problem: Mutex<Option<String>>,
+    problem: Mutex<Problem>,
 }
+
+/// What stands between a bridge and a connection.
+#[derive(Debug, Default)]
+struct Problem {
+    /// The reason at present.
+    now: Option<String>,
+    /// Reasons that the log has since there was a connection, as many as [`TOLD`] at most.
+    told: Vec<String>,
+}
+
+/// Reasons that are told one after another until there is a connection again.
+const TOLD: usize = 8;
 
 /// What a bridge shows. Clones show the same.
 #[derive(Clone, Debug)]
@@ -113,7 +125,7 @@ impl BridgeStatus {
     /// Why it has no connection, if it knows.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
-        self.shared.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().now.clone()
     }
 
     pub(super) fn counters(&self) -> &Counters {
@@ -125,7 +137,7 @@ impl BridgeStatus {
             self.counters().connects.add(1);
             log::info!("{}: connected", self.name);
         }
-        *self.shared.problem.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.lock() = Problem::default();
     }
 
     /// The connection is lost, or was not made. What is tried again and again is told once.
@@ -133,28 +145,65 @@ impl BridgeStatus {
         if self.shared.state.swap(2, Relaxed) == 1 {
             self.counters().losses.add(1);
         }
-        let mut problem = self.shared.problem.lock().unwrap_or_else(PoisonError::into_inner);
-        if problem.as_deref() != Some(why) {
+        let mut problem = self.lock();
+        if problem.told.len() < TOLD && problem.told.iter().all(|told| told != why) {
             log::warn!("{}: {why}", self.name);
-            *problem = Some(why.to_owned());
+            problem.told.push(why.to_owned());
         }
+        problem.now = Some(why.to_owned());
+    }
+
+    /// There is no connection yet, as is to be expected for a while.
+    pub(super) fn waits(&self, why: &str) {
+        log::debug!("{}: {why}", self.name);
+        self.lock().now = Some(why.to_owned());
+    }
+
+    /// The other side has ended the connection in order.
+    pub(super) fn ended(&self) {
+        if self.shared.state.swap(2, Relaxed) == 1 {
+            log::info!("{}: the other proxy has said goodbye", self.name);
+        }
+        self.lock().now = Some("the other proxy has said goodbye".to_owned());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Problem> {
+        self.shared.problem.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Ends bridges, from any thread. Clones end the same ones.
 #[derive(Clone, Debug)]
-pub struct Stop(Arc<OwnedFd>);
+pub struct Stop(Arc<Ending>);
+
+#[derive(Debug)]
+struct Ending {
+    event: OwnedFd,
+    at_once: AtomicBool,
+}
 
 impl Stop {
     /// Nothing is stopped yet.
     pub fn new() -> std::io::Result<Self> {
-        Ok(Self(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)))
+        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self(Arc::new(Ending { event, at_once: AtomicBool::new(false) })))
     }
 
-    /// Stops them.
+    /// Stops them, once what was put before has been carried: within two seconds.
     pub fn stop(&self) {
         // A full counter says the same.
-        let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
+        let _ = rustix::io::write(&self.0.event, &1u64.to_ne_bytes());
+    }
+
+    /// Stops them without waiting for anybody.
+    pub fn stop_at_once(&self) {
+        self.0.at_once.store(true, Relaxed);
+        self.stop();
+    }
+
+    /// Whether nobody is to be waited for.
+    pub(super) fn is_at_once(&self) -> bool {
+        self.0.at_once.load(Relaxed)
     }
 
     /// Whether they are stopped.
@@ -166,7 +215,7 @@ impl Stop {
 
 /// Sleeps until one of the descriptors is readable, the time has passed, or everything is stopped, which is returned.
 pub(super) fn wait(stop: Option<&Stop>, others: &[BorrowedFd<'_>], time: Duration) -> bool {
-    let stop = stop.map(|stop| stop.0.as_fd());
+    let stop = stop.map(|stop| stop.0.event.as_fd());
     let all = stop.iter().chain(others);
     let mut fds: Vec<_> = all.map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
     let time = Timespec {
@@ -190,6 +239,9 @@ mod tests {
         stop.stop();
         assert!(other.is_stopped() && stop.is_stopped());
         assert!(wait(Some(&other), &[], Duration::from_secs(600)));
+        assert!(!other.is_at_once());
+        stop.stop_at_once();
+        assert!(other.is_at_once());
     }
 
     #[test]
@@ -207,5 +259,9 @@ mod tests {
         let counts = status.counts();
         assert_eq!((status.link(), counts.connects, counts.losses), (LinkState::Up, 2, 1));
         assert_eq!(status.problem(), None);
+        // Who says goodbye is not lost.
+        status.ended();
+        let counts = status.counts();
+        assert_eq!((status.link(), counts.connects, counts.losses), (LinkState::Down, 2, 1));
     }
 }

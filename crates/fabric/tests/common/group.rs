@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub)] // Each test file uses a part of it.
 
 use super::content;
-use fabric::bridge::image::{Image, MAX_TAIL};
+use fabric::bridge::image::{Image, MAX_TAIL, Origin};
 use fabric::bridge::{
     Arrival, BridgeStatus, Egress, Ended, FrameSink, FrameSource, Ingress, LinkOptions,
     NotPublished, SourceFrame, Stop,
@@ -59,6 +59,7 @@ pub struct Frame {
     payload_len: usize,
     metadata_len: usize,
     tai_ns: u64,
+    number: u64,
 }
 
 /// What a frame with this number holds.
@@ -81,7 +82,7 @@ impl Frame {
         bytes[24..24 + payload_len].copy_from_slice(&payload(number, payload_len));
         let at = image.metadata_offset();
         bytes[at..at + metadata_len].copy_from_slice(&metadata(number, metadata_len));
-        Self { image: bytes.into(), payload_len, metadata_len, tai_ns }
+        Self { image: bytes.into(), payload_len, metadata_len, tai_ns, number }
     }
 }
 
@@ -111,6 +112,14 @@ impl SourceFrame for Frame {
 
     fn tai_ns(&self) -> u64 {
         self.tai_ns
+    }
+
+    fn origin(&self) -> Origin {
+        Origin { mark: 7, sequence: u64::MAX - self.number }
+    }
+
+    fn is_incomplete(&self) -> bool {
+        self.number % 7 == 3
     }
 }
 
@@ -345,9 +354,21 @@ impl Receiver {
     }
 }
 
+impl Receiver {
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Tells it to end when it has what is still to come.
+    pub fn end(&self) {
+        self.stop.stop();
+    }
+}
+
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.stop.stop();
+        self.stop.stop_at_once();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

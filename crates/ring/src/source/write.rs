@@ -3,24 +3,27 @@
 use super::Source;
 #[cfg(doc)]
 use crate::layout::Geometry;
+use crate::layout::Origin;
 use crate::region::{self, Region};
 
 /// A slot that the program writes. Dropping it without [`Source::put`] gives it back unpublished.
 #[derive(Debug)]
 pub struct WriteSlot {
     pub(super) source: Source,
-    /// Empty once it has been put.
-    pub(super) slot: Option<usize>,
+    /// Its number, at most 254. Empty once it has been put.
+    pub(super) slot: Option<u16>,
     pub(super) payload_len: u32,
     pub(super) metadata_len: u32,
     pub(super) tai_ns: Option<u64>,
     /// For an incomplete frame: how many regions the slot describes.
     pub(super) missing: Option<u32>,
+    /// Of a frame from another host; otherwise its mark is 0.
+    pub(super) origin: Origin,
 }
 
 impl WriteSlot {
     fn payload_offset(&self) -> usize {
-        self.source.0.geometry.payload_offset(self.slot.unwrap_or(0))
+        self.source.0.geometry.payload_offset(self.slot.unwrap_or(0).into())
     }
 
     /// First byte of the payload; the partition has [`Geometry::payload_size`] bytes.
@@ -126,6 +129,12 @@ impl WriteSlot {
         self.missing = Some(count as u32);
     }
 
+    /// For a bridge from another host: receivers see the number that the frame has there, and count what is missing between
+    /// it and the one before as missed.
+    pub fn set_origin(&mut self, origin: Origin) {
+        self.origin = origin;
+    }
+
     /// The source that the slot belongs to.
     #[must_use]
     pub fn source(&self) -> &Source {
@@ -136,7 +145,7 @@ impl WriteSlot {
 impl Drop for WriteSlot {
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
-            self.source.0.lock().slots.discard(slot);
+            self.source.0.lock().slots.discard(slot.into());
             self.source.0.gate.bump();
         }
     }

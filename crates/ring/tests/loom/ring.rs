@@ -48,6 +48,8 @@ impl<R: Rules> Ring<R> {
             metadata_len: AtomicU32::new(0),
             flags: AtomicU32::new(0),
             regions: AtomicU32::new(0),
+            origin_sequence: AtomicU64::new(0),
+            origin_mark: AtomicU32::new(0),
         };
         let seat = |_| SeatLine {
             leases: [(); LEASE_WORDS].map(|()| AtomicU64::new(0)),

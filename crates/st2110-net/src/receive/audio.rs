@@ -118,16 +118,17 @@ impl<S: FrameSink> Buffers<S> {
     /// Places a packet. False if it does not fit.
     fn packet(&mut self, packet: &Packet<'_>) -> bool {
         self.pending = packet.at.checked_add(self.patience);
-        match self.reslicer.push(packet.header.timestamp, packet.payload) {
+        let pushed = self.reslicer.push(packet.header.timestamp, packet.payload);
+        let strays = self.reslicer.counts().refused[AudioPacketError::Timestamp.index()];
+        self.stats.counters.stray.set(strays);
+        match pushed {
             Ok(()) => true,
             Err(AudioPacketError::Late | AudioPacketError::Duplicate) => {
                 self.stats.counters.late.add(1);
                 true
             }
-            Err(AudioPacketError::Timestamp) => {
-                self.stats.counters.stray.add(1);
-                true
-            }
+            // Counted by the reslicer, which may believe it later.
+            Err(AudioPacketError::Timestamp) => true,
             Err(AudioPacketError::Empty | AudioPacketError::Length | AudioPacketError::TooLong) => {
                 false
             }

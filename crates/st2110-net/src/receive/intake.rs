@@ -7,6 +7,7 @@ use st2110::{
     redundancy::{Merge, Use},
     rtp::Header,
     sequence::NumberWidth,
+    video::LARGEST_UDP_PAYLOAD,
 };
 
 use super::{Origin, judge::Judge, stats::ReceiveStats};
@@ -168,6 +169,10 @@ impl Intake {
         each: &mut impl FnMut(&Packet<'_>) -> bool,
     ) {
         let counters = &self.stats.counters;
+        // What is coalesced has room for more than the largest one.
+        if datagram.len() > LARGEST_UDP_PAYLOAD {
+            return counters.too_long.add(1);
+        }
         let Ok((header, payload)) = Header::parse(datagram) else { return counters.not_rtp.add(1) };
         if header.payload_type != self.payload_type {
             return counters.other_payload_type.add(1);

@@ -7,13 +7,22 @@ use st2110::{
     time::MediaClock,
 };
 
-/// Figures of a stream on one path since the session began: of any sender's stream, as the kernel's times of arrival show it.
+/// Figures of a stream on one path: of any sender's stream, as the kernel's times of arrival show it.
 #[derive(Clone, Debug)]
 pub enum Analysis {
-    /// Of video, or ancillary data: the judgement of ST 2110-21.
-    Video(Box<VideoSummary>),
+    /// Of video: the judgement of ST 2110-21.
+    Video(Box<Judged<VideoSummary>>),
     /// Of audio.
-    Audio(Box<AudioSummary>),
+    Audio(Box<Judged<AudioSummary>>),
+}
+
+/// Figures over two times.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Judged<S> {
+    /// Since the session began.
+    pub all: S,
+    /// In the second of the last packet and the five seconds before it.
+    pub recent: S,
 }
 
 /// An analyser for the essence.
@@ -45,8 +54,14 @@ impl Judge {
 
     pub(super) fn analysis(&self) -> Option<Analysis> {
         match self {
-            Self::Video(analyser) => Some(Analysis::Video(Box::new(analyser.summary()))),
-            Self::Audio(analyser) => Some(Analysis::Audio(Box::new(analyser.summary()))),
+            Self::Video(analyser) => {
+                let (all, recent) = (analyser.summary(), analyser.recent());
+                Some(Analysis::Video(Box::new(Judged { all, recent })))
+            }
+            Self::Audio(analyser) => {
+                let (all, recent) = (analyser.summary(), analyser.recent());
+                Some(Analysis::Audio(Box::new(Judged { all, recent })))
+            }
             Self::None => None,
         }
     }

@@ -16,7 +16,7 @@ use crate::{engine::Session, socket::ReceiverOptions};
 pub use ancillary::AncillaryReceiver;
 pub use audio::AudioReceiver;
 pub use codestreams::CodestreamReceiver;
-pub use judge::Analysis;
+pub use judge::{Analysis, Judged};
 pub use pictures::VideoReceiver;
 pub use stats::{
     PathReceived, PathReceivedCounters, ReceiveCounters, ReceiveStats, ReceivedCounts,

@@ -26,8 +26,6 @@ use crate::{
 const ASK: u64 = 4;
 /// A frame's time further away than this is no time that a receiver could use.
 const PLAUSIBLE: Duration = Duration::from_secs(1);
-/// No call that sends is shorter.
-const SHORTEST: Duration = Duration::from_micros(2);
 /// Numbers of frames run ahead of their times by no more than this, plus two.
 const TOLERANCE: Tai = Tai::from_nanos(PLAUSIBLE.as_nanos() as u64);
 
@@ -49,8 +47,6 @@ pub(super) struct Frames<F: FrameFeed, E> {
     /// When the thread was wanted.
     wanted: Tai,
     compliant: bool,
-    /// What a call of the kernel usually takes.
-    usual: Duration,
 }
 
 enum State<F> {
@@ -99,7 +95,6 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
             state: State::Changing,
             wanted: now,
             compliant: true,
-            usual: SHORTEST,
         };
         session.state = State::Waiting { slot: session.free_slot(now) };
         session
@@ -266,11 +261,7 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
         let count =
             self.essence.send(frame.payload(), unit, sent, most, &mut self.rtp, &mut self.paths);
         let (before, after) = self.paths.last_call();
-        // A thread that is stopped within the call sends later than it meant to. What the call usually takes is no such stop.
-        let taken = after.since(before);
-        let stopped = taken.saturating_sub(2 * self.usual);
-        self.usual = (self.usual * 15 + taken.min(4 * self.usual.max(SHORTEST))) / 16;
-        self.pacing.sent(count, before, before.checked_add(stopped).unwrap_or(before));
+        self.pacing.sent(count, before, after);
         self.model.add(before, count);
         if self.model.exceeds(before, self.pacing.limits().cmax) {
             self.compliant = false;

@@ -16,6 +16,7 @@ use super::{
     frames::{Frames, Parts},
     outgoing::{Outgoing, Rtp},
     paths::Paths,
+    planned::BUNDLE_BYTES,
 };
 use crate::{
     Error,
@@ -57,7 +58,7 @@ impl VideoSender {
         let paths = Paths::open(&self.paths, engine.clock())?;
         let per_second = packetiser.frame_packets() as f64 * self.rate.as_f64();
         let rtp = Rtp::new(self.identity.check()?);
-        let essence = Pictures::new(packetiser);
+        let essence = Pictures::new(packetiser, pacing.largest_burst() as usize);
         let (clock, frames) = (engine.clock().clone(), FrameClock::frames(self.rate));
         let segmented = self.picture.scan() == Scan::Psf;
         let Some(rider) = &self.ancillary else {
@@ -143,13 +144,10 @@ pub(super) fn add<F: FrameFeed, E: Outgoing + 'static>(
     Ok(Sending { session, stats, ancillary })
 }
 
-/// Room for a bundle: 64 KiB are the most that the kernel takes at once.
-const STAGING: usize = 65_536;
+/// Room for two bundles, so that what is converted ahead seldom has to be moved.
+const STAGING: usize = 131_072;
 /// A payload header is at most the extended sequence number and three segment headers (RFC 4175 §4).
 const HEAD: usize = Header::LEN + 2 + 3 * 6;
-
-/// So many packets are converted ahead: as many as leave at once after a moment's delay.
-const AHEAD: usize = 16;
 
 /// Packets of frames of video.
 struct Pictures {
@@ -157,6 +155,8 @@ struct Pictures {
     /// Packets one behind the other, or only their headers where the data are sent straight from the frame.
     staging: Box<[u8]>,
     ready: Ready,
+    /// So many packets are converted ahead: as many as may leave at once.
+    ahead: usize,
 }
 
 /// Packets that are converted and not yet sent, all of one size. They lie one behind the other.
@@ -171,8 +171,8 @@ struct Ready {
 }
 
 impl Pictures {
-    fn new(packetiser: Packetiser) -> Self {
-        Self { packetiser, staging: vec![0; STAGING].into(), ready: Ready::default() }
+    fn new(packetiser: Packetiser, ahead: usize) -> Self {
+        Self { packetiser, staging: vec![0; STAGING].into(), ready: Ready::default(), ahead }
     }
 
     fn field(unit: usize) -> Field {
@@ -191,7 +191,8 @@ impl Pictures {
         sequence: u32,
     ) -> usize {
         let size = Header::LEN + self.packetiser.size(field, first);
-        let most = most.min(BUNDLE).min((self.staging.len() - at) / size);
+        let most = most.min(BUNDLE).min((BUNDLE_BYTES / size).max(1));
+        let most = most.min((self.staging.len() - at) / size);
         if most == 0 {
             return 0;
         }
@@ -271,14 +272,15 @@ impl Outgoing for Pictures {
         }
         let Ready { count, at, .. } = self.ready;
         let (from, next) = (at + count * size, first + count);
-        if count >= AHEAD
+        let ahead = self.ahead.min(BUNDLE_BYTES / size).max(1);
+        if count >= ahead
             || next >= packets
             || self.packetiser.size(field, next) + Header::LEN != size
         {
             return;
         }
         let mut from = from;
-        if self.staging.len() - from < (AHEAD - count) * size {
+        if self.staging.len() - from < (ahead - count) * size {
             self.staging.copy_within(at..from, 0);
             (self.ready.at, from) = (0, count * size);
         }
@@ -286,7 +288,7 @@ impl Outgoing for Pictures {
             payload,
             field,
             next,
-            AHEAD - count,
+            ahead - count,
             from,
             sequence.wrapping_add(count as u32),
         );
@@ -306,7 +308,8 @@ impl Outgoing for Pictures {
         let size = Header::LEN + self.packetiser.size(field, first);
         let is_ready = self.ready.count > 0 && self.ready.first == first;
         if !is_ready {
-            let count = self.packetiser.equal_run(field, first, most.min(STAGING / size));
+            let count =
+                self.packetiser.equal_run(field, first, most.min((BUNDLE_BYTES / size).max(1)));
             if self.send_in_place(payload, field, first, count, rtp, paths) {
                 return count as u32;
             }

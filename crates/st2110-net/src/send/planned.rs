@@ -6,7 +6,7 @@ use super::{outgoing::Rtp, paths::Paths};
 use crate::socket::BUNDLE;
 
 /// A bundle is at most so long.
-const BUNDLE_BYTES: usize = 64_000;
+pub(super) const BUNDLE_BYTES: usize = 64_000;
 
 /// What stands at the start of each payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

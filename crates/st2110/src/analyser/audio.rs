@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use media::Tai;
 
+use super::running::{Figures, Running};
 use super::{Histogram, Spread};
 use crate::rtp::Header;
 use crate::sequence::{Arrival, Counts, NumberWidth, Tracker};
@@ -11,7 +12,7 @@ use crate::time::{MediaClock, RtpTimestamp, nanos};
 
 const WINDOW: u32 = 1024;
 
-/// Figures of an audio stream since the analyser was made or last asked.
+/// Figures of an audio stream over a while.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct AudioSummary {
     /// The time-stamped delay factor of each period, in nanoseconds.
@@ -30,8 +31,20 @@ pub struct AudioSummary {
     pub octets: u64,
     /// The greatest RTP packet, in octets.
     pub largest: usize,
-    /// Accounting of sequence numbers, since the analyser was made.
+    /// Accounting of sequence numbers.
     pub counts: Counts,
+}
+
+impl Figures for AudioSummary {
+    fn add(&mut self, later: &Self) {
+        self.delay_factor.merge(&later.delay_factor);
+        self.gaps.merge(&later.gaps);
+        self.gap_histogram.merge(&later.gap_histogram);
+        self.rtp_offset.merge(&later.rtp_offset);
+        self.discontinuities += later.discontinuities;
+        self.octets += later.octets;
+        self.largest = self.largest.max(later.largest);
+    }
 }
 
 /// Measures an audio stream.
@@ -46,7 +59,7 @@ pub struct AudioAnalyser {
     window: Option<Window>,
     last: Option<(Tai, u64, RtpTimestamp)>,
     samples: Option<u32>,
-    summary: AudioSummary,
+    figures: Running<AudioSummary>,
 }
 
 /// One period of the delay factor.
@@ -71,13 +84,14 @@ impl AudioAnalyser {
             window: None,
             last: None,
             samples: None,
-            summary: AudioSummary::default(),
+            figures: Running::default(),
         }
     }
 
     /// Takes in a packet of `size` octets (RTP header and payload). Gives the delay factor in nanoseconds when a period has
     /// ended.
     pub fn packet(&mut self, arrival: Tai, header: &Header, size: usize) -> Option<u64> {
+        self.figures.turn(arrival, || self.tracker.counts());
         let number = match self.tracker.feed(arrival, header.ssrc, u32::from(header.sequence)) {
             Arrival::Foreign | Arrival::Late | Arrival::Duplicate { .. } => return None,
             Arrival::First { number, .. } => {
@@ -87,13 +101,13 @@ impl AudioAnalyser {
             Arrival::New { number, .. } | Arrival::Reordered { number } => number,
         };
         let timestamp = RtpTimestamp(header.timestamp);
-        self.summary.octets += size as u64;
-        self.summary.largest = self.summary.largest.max(size);
-        self.summary.rtp_offset.add(i64::from(self.clock.timestamp(arrival).since(timestamp)));
+        self.figures.now.octets += size as u64;
+        self.figures.now.largest = self.figures.now.largest.max(size);
+        self.figures.now.rtp_offset.add(i64::from(self.clock.timestamp(arrival).since(timestamp)));
         if let Some((last, before, stamp)) = self.last {
             let gap = nanos(arrival.since(last));
-            self.summary.gaps.add(i64::try_from(gap).unwrap_or(i64::MAX));
-            self.summary.gap_histogram.add(gap);
+            self.figures.now.gaps.add(i64::try_from(gap).unwrap_or(i64::MAX));
+            self.figures.now.gap_histogram.add(gap);
             if number == before + 1 {
                 self.neighbours(timestamp.since(stamp));
             }
@@ -102,15 +116,23 @@ impl AudioAnalyser {
         self.delay(arrival, timestamp)
     }
 
-    /// Figures since the analyser was made or [`AudioAnalyser::take_summary`] was called.
+    /// Figures since the analyser was made or [`AudioAnalyser::take_summary`] was called; its account of packets is that since it was made.
     pub fn summary(&self) -> AudioSummary {
-        AudioSummary { samples: self.samples, counts: self.tracker.counts(), ..self.summary }
+        let counts = self.tracker.counts();
+        AudioSummary { samples: self.samples, counts, ..self.figures.all() }
     }
 
-    /// The same, and begins new ones.
+    /// The same of the second of the last packet and the five seconds before it.
+    pub fn recent(&self) -> AudioSummary {
+        let (figures, before) = self.figures.last();
+        let counts = self.tracker.counts().since(before);
+        AudioSummary { samples: self.samples, counts, ..figures }
+    }
+
+    /// What [`AudioAnalyser::summary`] gives, and begins new figures.
     pub fn take_summary(&mut self) -> AudioSummary {
         let summary = self.summary();
-        self.summary = AudioSummary::default();
+        self.figures = Running::default();
         summary
     }
 
@@ -118,7 +140,7 @@ impl AudioAnalyser {
     fn neighbours(&mut self, ticks: i32) {
         let known = self.samples.map(i64::from);
         if known.is_some_and(|samples| samples != i64::from(ticks)) {
-            self.summary.discontinuities += 1;
+            self.figures.now.discontinuities += 1;
         }
         if known.is_none() {
             self.samples = u32::try_from(ticks).ok().filter(|ticks| *ticks > 0);
@@ -139,7 +161,7 @@ impl AudioAnalyser {
         window.least = window.least.min(delay);
         window.greatest = window.greatest.max(delay);
         let factor = ended.map(|window| window.greatest.abs_diff(window.least))?;
-        self.summary.delay_factor.add(i64::try_from(factor).unwrap_or(i64::MAX));
+        self.figures.now.delay_factor.add(i64::try_from(factor).unwrap_or(i64::MAX));
         Some(factor)
     }
 }
@@ -215,5 +237,13 @@ mod tests {
         }
         let summary = analyser.summary();
         assert_eq!((summary.discontinuities, summary.counts.lost), (1, 1));
+        assert_eq!(analyser.recent(), summary);
+        // Ten seconds later that is long ago.
+        let late = Header { timestamp: header(20).timestamp.wrapping_add(1), ..header(20) };
+        analyser.packet(Tai::from_nanos(START + 10_000_000_000), &late, 300);
+        let recent = analyser.recent();
+        assert_eq!((recent.discontinuities, recent.counts.lost, recent.counts.received), (0, 0, 1));
+        assert_eq!((recent.octets, recent.rtp_offset.count), (300, 1));
+        assert_eq!(analyser.summary().discontinuities, 1);
     }
 }

@@ -24,6 +24,17 @@ impl Spread {
         self.count += 1;
     }
 
+    /// Takes the values of another one in.
+    pub fn merge(&mut self, other: &Self) {
+        if other.count == 0 {
+            return;
+        }
+        let own = if self.count == 0 { *other } else { *self };
+        (self.min, self.max) = (own.min.min(other.min), own.max.max(other.max));
+        self.sum += other.sum;
+        self.count += other.count;
+    }
+
     /// The mean, or `None` without values.
     pub fn mean(&self) -> Option<f64> {
         (self.count > 0).then(|| self.sum as f64 / self.count as f64)
@@ -44,6 +55,13 @@ impl Histogram {
         let bin = nanos.max(1).ilog2().min(31) as usize;
         self.bins[bin] += 1;
     }
+
+    /// Takes the durations of another one in.
+    pub fn merge(&mut self, other: &Self) {
+        for (bin, more) in self.bins.iter_mut().zip(other.bins) {
+            *bin += more;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -58,11 +76,23 @@ mod tests {
             spread.add(value);
         }
         assert_eq!((spread.min, spread.max, spread.mean()), (-3, 8, Some(3.0)));
+        let mut both = Spread::default();
+        both.merge(&Spread::default());
+        assert_eq!(both.mean(), None);
+        both.merge(&spread);
+        assert_eq!(both, spread);
+        let mut other = Spread::default();
+        other.add(-13);
+        both.merge(&other);
+        assert_eq!((both.min, both.max, both.mean()), (-13, 8, Some(-1.0)));
         let mut histogram = Histogram::default();
         for nanos in [0, 1, 2, 3, 4, 1023, 1024, u64::MAX] {
             histogram.add(nanos);
         }
         assert_eq!(histogram.bins[..3], [2, 2, 1]);
+        let mut twice = histogram;
+        twice.merge(&histogram);
+        assert_eq!((twice.bins[0], twice.bins[31]), (4, 2));
         assert_eq!((histogram.bins[9], histogram.bins[10], histogram.bins[31]), (1, 1, 1));
     }
 }

@@ -6,6 +6,7 @@
 mod audio;
 mod figures;
 mod learning;
+mod running;
 mod summary;
 mod unit;
 mod video;

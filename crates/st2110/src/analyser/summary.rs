@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use media::FrameRate;
 
+use super::running::Figures;
 use super::{Histogram, Spread, UnitReport, Verdict};
 use crate::pacing::SenderType;
 use crate::sequence::Counts;
@@ -17,7 +18,7 @@ pub struct Markers {
     pub repeated: u64,
 }
 
-/// Figures of a video stream since the analyser was made or last asked.
+/// Figures of a video stream over a while.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct VideoSummary {
     /// Units a second, as expected or learnt.
@@ -60,7 +61,7 @@ pub struct VideoSummary {
     pub octets: u64,
     /// The greatest RTP packet, in octets.
     pub largest: usize,
-    /// Accounting of sequence numbers, since the analyser was made.
+    /// Accounting of sequence numbers.
     pub counts: Counts,
 }
 
@@ -90,5 +91,28 @@ impl VideoSummary {
         if report.whole {
             self.packets.add(i64::from(report.packets));
         }
+    }
+}
+
+impl Figures for VideoSummary {
+    fn add(&mut self, later: &Self) {
+        self.units += later.units;
+        self.narrow += later.narrow;
+        self.linear += later.linear;
+        self.wide += later.wide;
+        self.failed += later.failed;
+        self.unknown += later.unknown;
+        self.cinst = self.cinst.max(later.cinst);
+        self.vrx.merge(&later.vrx);
+        self.vrx_linear.merge(&later.vrx_linear);
+        self.first_packet.merge(&later.first_packet);
+        self.rtp_offset.merge(&later.rtp_offset);
+        self.packets.merge(&later.packets);
+        self.gaps.merge(&later.gaps);
+        self.gap_histogram.merge(&later.gap_histogram);
+        self.markers.missing += later.markers.missing;
+        self.markers.repeated += later.markers.repeated;
+        self.octets += later.octets;
+        self.largest = self.largest.max(later.largest);
     }
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use media::{FrameRate, Tai};
 
 use super::learning::Learner;
+use super::running::Running;
 use super::{Compliance, UnitReport, VideoSummary};
 use crate::pacing::{LeakyBucket, Limits, Raster, Schedule, SenderType};
 use crate::rtp::Header;
-use crate::sequence::{Arrival, NumberWidth, Tracker};
+use crate::sequence::{Arrival, Counts, NumberWidth, Tracker};
 use crate::time::{FrameClock, MediaClock, RtpTimestamp, nanos};
 
 /// The standard's β: the network drains at 1.1 times the average rate.
@@ -80,7 +81,7 @@ pub struct VideoAnalyser {
     ended: Option<Ended>,
     before: Option<u64>,
     last_arrival: Option<Tai>,
-    summary: VideoSummary,
+    figures: Running<VideoSummary>,
 }
 
 /// The model that units are judged by.
@@ -146,12 +147,13 @@ impl VideoAnalyser {
             ended: None,
             before: None,
             last_arrival: None,
-            summary: VideoSummary::default(),
+            figures: Running::default(),
         }
     }
 
     /// Takes in a packet of `size` octets (RTP header and payload). Gives a report when a unit has ended.
     pub fn packet(&mut self, arrival: Tai, header: &Header, size: usize) -> Option<UnitReport> {
+        self.figures.turn(arrival, || self.tracker.counts());
         let number = match self.tracker.feed(arrival, header.ssrc, u32::from(header.sequence)) {
             Arrival::Foreign => return None,
             Arrival::First { number, restart } => {
@@ -197,21 +199,31 @@ impl VideoAnalyser {
         report
     }
 
-    /// Figures since the analyser was made or [`VideoAnalyser::take_summary`] was called.
+    /// Figures since the analyser was made or [`VideoAnalyser::take_summary`] was called; its account of packets is that since it was made.
     pub fn summary(&self) -> VideoSummary {
+        self.complete(self.figures.all(), self.tracker.counts())
+    }
+
+    /// The same of the second of the last packet and the five seconds before it.
+    pub fn recent(&self) -> VideoSummary {
+        let (figures, before) = self.figures.last();
+        self.complete(figures, self.tracker.counts().since(before))
+    }
+
+    fn complete(&self, figures: VideoSummary, counts: Counts) -> VideoSummary {
         VideoSummary {
             rate: self.model.as_ref().map(|model| model.rate),
             packets_per_unit: self.model.as_ref().map(|model| model.packets),
             offset: self.offsets[0].get().map(Duration::from_nanos),
-            counts: self.tracker.counts(),
-            ..self.summary
+            counts,
+            ..figures
         }
     }
 
-    /// The same, and begins new ones.
+    /// What [`VideoAnalyser::summary`] gives, and begins new figures.
     pub fn take_summary(&mut self) -> VideoSummary {
         let summary = self.summary();
-        self.summary = VideoSummary::default();
+        self.figures = Running::default();
         summary
     }
 
@@ -222,12 +234,12 @@ impl VideoAnalyser {
     }
 
     fn traffic(&mut self, arrival: Tai, size: usize) {
-        self.summary.octets += size as u64;
-        self.summary.largest = self.summary.largest.max(size);
+        self.figures.now.octets += size as u64;
+        self.figures.now.largest = self.figures.now.largest.max(size);
         if let Some(last) = self.last_arrival {
             let gap = nanos(arrival.since(last));
-            self.summary.gaps.add(i64::try_from(gap).unwrap_or(i64::MAX));
-            self.summary.gap_histogram.add(gap);
+            self.figures.now.gaps.add(i64::try_from(gap).unwrap_or(i64::MAX));
+            self.figures.now.gap_histogram.add(gap);
         }
         self.last_arrival = Some(arrival);
     }
@@ -256,7 +268,7 @@ impl VideoAnalyser {
             None => (number, false),
         };
         if before.is_some_and(|before| before.timestamp == timestamp) {
-            self.summary.markers.repeated += 1;
+            self.figures.now.markers.repeated += 1;
         }
         self.learner.stamp(timestamp);
         let n = self.model.as_ref().map(|model| {
@@ -359,7 +371,7 @@ impl VideoAnalyser {
             self.learner.packets(packets);
         }
         if !unit.marker && packets == unit.received {
-            self.summary.markers.missing += 1;
+            self.figures.now.markers.missing += 1;
         }
         self.ended =
             Some(Ended { number: unit.highest, timestamp: unit.timestamp, marker: unit.marker });
@@ -396,7 +408,7 @@ impl VideoAnalyser {
                 report.compliance = Some(self.judge(model, &unit));
             }
         }
-        self.summary.unit(&report);
+        self.figures.now.unit(&report);
         Some(report)
     }
 

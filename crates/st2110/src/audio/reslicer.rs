@@ -48,7 +48,8 @@ pub struct Slice {
 /// Samples are placed by RTP time stamp, in any order. A frame comes out when all its samples are there, or when samples have come
 /// that are newer than its end by the hold: then what is missing counts as lost. The first packet decides where frames begin.
 ///
-/// A time stamp far from the others (another sender, a clock that was set) is believed when the packet after it continues it.
+/// A time stamp far from the others (another sender, a clock that was set) is believed when the packet after it continues it. Until
+/// then its packet counts as refused.
 #[derive(Clone, Debug)]
 pub struct Reslicer {
     format: StreamFormat,
@@ -65,11 +66,20 @@ pub struct Reslicer {
     started: bool,
     /// The next frame does not follow the one before.
     restart: bool,
-    /// Where a packet far away ended.
-    candidate: Option<u32>,
+    /// A packet far away from the others.
+    candidate: Option<Candidate>,
     /// Frames up to here are delivered as they are.
     give_up: u64,
     counts: Counts,
+}
+
+/// A packet that is believed when the next one continues it.
+#[derive(Clone, Debug)]
+struct Candidate {
+    timestamp: u32,
+    /// Time stamp behind its last sample.
+    end: u32,
+    payload: Vec<u8>,
 }
 
 /// Positions start here, so that samples older than the first packet have positions too.
@@ -152,13 +162,26 @@ impl Reslicer {
         if count > self.window.len() / 2 {
             return Err(AudioPacketError::TooLong);
         }
-        let start = self.position(timestamp, count)?;
+        if !self.started {
+            self.start(timestamp);
+        }
+        if self.position(timestamp, count).is_none() {
+            self.leap(timestamp, count, payload)?;
+        }
+        let start = self.position(timestamp, count).ok_or(AudioPacketError::Timestamp)?;
+        self.fill(start, count, payload)
+    }
+
+    /// Places samples that lie in the window.
+    fn fill(&mut self, start: u64, count: u64, payload: &[u8]) -> Result<(), AudioPacketError> {
+        self.candidate = None;
         let end = start + count;
         if end <= self.base {
             return Err(AudioPacketError::Late);
         }
         let late = self.base.saturating_sub(start);
         let (format, memory) = (self.format, self.format.memory_size());
+        let size = format.wire_size();
         let wire = &payload[late as usize * size..];
         let samples = start + late..end;
         let new = self.window.place(samples.clone(), |out, first| {
@@ -176,29 +199,31 @@ impl Reslicer {
         Ok(())
     }
 
-    /// The position of a time stamp. Starts anew at the first packet, and where a packet continues one that was far away.
-    fn position(&mut self, timestamp: u32, count: u64) -> Result<u64, AudioPacketError> {
-        let end = timestamp.wrapping_add(count as u32);
-        if !self.started {
-            self.start(timestamp);
-        }
+    /// The position of a time stamp, if so many samples there lie in the window.
+    fn position(&self, timestamp: u32, count: u64) -> Option<u64> {
         // How far the sample lies from the next frame, the shorter way round.
         let distance = i64::from(timestamp.wrapping_sub(self.timestamp(self.base)).cast_signed());
         let window = self.window.len() as i64;
         let near = -window..=window - count as i64;
-        if near.contains(&distance) {
-            self.candidate = None;
-            return Ok(self.base.saturating_add_signed(distance));
-        }
-        if self.candidate.replace(end) != Some(timestamp) {
+        near.contains(&distance).then(|| self.base.saturating_add_signed(distance))
+    }
+
+    /// A packet that is far away. If it continues one that was, all begins anew with that one; otherwise it is kept.
+    fn leap(&mut self, timestamp: u32, count: u64, payload: &[u8]) -> Result<(), AudioPacketError> {
+        let end = timestamp.wrapping_add(count as u32);
+        let known = self.candidate.take();
+        let Some(first) = known.filter(|known| known.end == timestamp) else {
+            self.candidate = Some(Candidate { timestamp, end, payload: payload.to_vec() });
             return Err(AudioPacketError::Timestamp);
-        }
+        };
         self.counts.restarts += 1;
         self.counts.dropped_samples += self.window.count(self.base..self.end.max(self.base));
         self.window.clear();
-        self.candidate = None;
-        self.start(timestamp);
-        Ok(self.base)
+        self.start(first.timestamp);
+        // It is none of the refused ones any more. Half of the window is enough for any packet.
+        self.counts.refused[AudioPacketError::Timestamp.index()] -= 1;
+        let count = (first.payload.len() / self.format.wire_size()) as u64;
+        self.fill(self.base, count, &first.payload)
     }
 
     fn start(&mut self, timestamp: u32) {

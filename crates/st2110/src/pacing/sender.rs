@@ -27,11 +27,12 @@ pub enum Step {
 
 /// Decides when packets leave, so that the stream keeps to its type.
 ///
-/// Packets are due a *lead* before the schedule reads them, half of the virtual receiver buffer but at most an eighth of a
-/// unit, and leave in bursts of a few. What
+/// Packets are due a *lead* before the schedule reads them, five eighths of the virtual receiver buffer but at most an eighth of a
+/// unit, and leave in bursts of a few: large ones, because a burst costs a system call and a sleep however small it is. What
 /// breaks Cinst is not a timer that comes late, but the burst with which a stall is made good; so the sender holds a bucket
 /// of its own, smaller than the standard's and slower to drain, and whatever is late waits for room in it. At 1.08 times
-/// the average rate it catches up.
+/// the average rate it catches up. Meanwhile it comes back as soon as there is room for half a burst: until a thread is awake
+/// there is room for more, and if it waited for all of it first, a thread that always wakes late would never catch up.
 ///
 /// One unit after another: [`Sender::begin`], then [`Sender::step`] and [`Sender::sent`] until [`Step::Idle`].
 #[derive(Clone, Debug)]
@@ -43,6 +44,8 @@ pub struct Sender {
     cap: u32,
     burst: u32,
     lead: u32,
+    /// Nanoseconds that handing over usually takes.
+    usual: u64,
     unit: Unit,
 }
 
@@ -64,13 +67,13 @@ impl Sender {
     pub fn new(kind: SenderType, schedule: Schedule, packets: u32, max_udp: Option<u16>) -> Self {
         let rate = schedule.clock().rate();
         let limits = Limits::new(kind, packets, rate, schedule.active(), max_udp);
-        let cap = (limits.cmax * 3 / 4).max(1);
-        let burst = (cap * 2 / 3).clamp(1, Self::MAX_BURST);
+        let cap = (limits.cmax - (limits.cmax / 8).max(1)).max(1);
+        let burst = (cap * 6 / 7).clamp(1, Self::MAX_BURST);
         // The buffer also has to take the burst that arrives at once; and of a small unit not most may be due before it begins.
-        let lead = (limits.vrx / 2).min(limits.vrx.saturating_sub(burst));
+        let lead = (limits.vrx / 8 * 5).min(limits.vrx.saturating_sub(burst));
         let lead = lead.min((packets / 8).max(burst));
         let bucket = LeakyBucket::new(rate, packets, Self::DRAIN);
-        Self { schedule, limits, bucket, cap, burst, lead, unit: Unit::default() }
+        Self { schedule, limits, bucket, cap, burst, lead, usual: 0, unit: Unit::default() }
     }
 
     /// What the stream must keep to.
@@ -83,10 +86,14 @@ impl Sender {
         &self.schedule
     }
 
-    /// The usual burst in packets. Bursts may grow up to three quarters of Cmax (but [`Sender::MAX_BURST`]) when packets are
-    /// late.
+    /// The usual burst in packets: three quarters of Cmax.
     pub const fn burst(&self) -> u32 {
         self.burst
+    }
+
+    /// The largest burst, which leaves when packets are late: seven eighths of Cmax, at most [`Sender::MAX_BURST`].
+    pub fn largest_burst(&self) -> u32 {
+        self.cap.min(Self::MAX_BURST)
     }
 
     /// How long before its read time a packet of a unit of `packets` packets is due.
@@ -122,27 +129,37 @@ impl Sender {
             return Step::Idle;
         }
         let usual = self.burst.min(left);
-        let until = self.due().max(self.bucket.ready(usual, self.cap));
+        let due = self.due();
+        let least = if due > now { usual } else { usual.div_ceil(2) };
+        let until = due.max(self.bucket.ready(least, self.cap));
         if until > now {
             return Step::Wait { until };
         }
         // More than the usual burst is due after a stall.
-        let overdue = self.due_before(now).min(self.bucket.room(now, self.cap));
-        Step::Send { packets: overdue.clamp(usual, left.min(Self::MAX_BURST)) }
+        let most = self.due_before(now).clamp(usual, left.min(Self::MAX_BURST));
+        Step::Send { packets: self.bucket.room(now, self.cap).clamp(least, most) }
     }
 
-    /// `packets` packets have been handed to the network: `before` is the time read before that, `after` the time read after it,
-    /// or `before` again.
+    /// `packets` packets have been handed to the network: `before` is the time read before that, `after` the time read after it.
     ///
-    /// A thread that is stopped in between sends later than it meant to; that time does not count as drained.
+    /// A thread that is stopped in between sends later than it meant to; that time does not count as drained. What handing over
+    /// usually takes is no such stop.
     pub fn sent(&mut self, packets: u32, before: Tai, after: Tai) {
         let packets = packets.min(self.left());
         self.unit.sent += packets;
         self.bucket.add(before, packets);
-        // A delay does no harm as long as less drains in it than the own bucket is smaller than the model's. Delays do not add up: one
-        // burst's makes the distance to the next shorter, and that one's longer again. Td is at least 0.909 TRS.
-        let spare = self.schedule.span(self.unit.packets, self.limits.cmax - self.cap) / 10 * 9;
-        self.bucket.hold(nanos(after.since(before)).saturating_sub(spare));
+        // A delay does no harm as long as less drains in it than the own bucket is smaller than the model's, half of which is left to
+        // what cannot be seen. Delays do not add up: one burst's makes the distance to the next shorter, and that one's longer again.
+        let spare = self.schedule.span(self.unit.packets, self.limits.cmax - self.cap) / 2;
+        let taken = nanos(after.since(before));
+        if self.usual == 0 {
+            self.usual = taken;
+        }
+        let stopped = taken.saturating_sub(self.usual);
+        if stopped > spare {
+            self.bucket.hold(stopped);
+        }
+        self.usual = (self.usual * 15 + taken.min(self.usual * 4)) / 16;
     }
 
     /// How long ago the next packet should have been read, if it was: the receiver's buffer underruns.
@@ -188,51 +205,56 @@ mod tests {
     #[test]
     fn the_first_burst_leaves_a_lead_early() {
         let mut sender = sender(SenderType::Wide, PACKETS);
-        // VRX = 240000 / 300 = 800, half of it is 400 packets of 4 µs.
-        assert_eq!(sender.lead(PACKETS), Duration::from_micros(1600));
-        assert_eq!(sender.lead(PACKETS + 1), Duration::from_nanos(1_599_666));
+        // VRX = 240000 / 300 = 800, five eighths of it are 500 packets of 4 µs.
+        assert_eq!(sender.lead(PACKETS), Duration::from_micros(2000));
+        assert_eq!(sender.lead(PACKETS + 1), Duration::from_nanos(1_999_583));
         let data = Duration::from_millis(3);
-        assert_eq!(sender.least_offset(PACKETS + 1, data), Duration::from_micros(4600));
+        assert_eq!(sender.least_offset(PACKETS + 1, data), Duration::from_micros(5000));
         assert_eq!(sender.step(Tai::from_nanos(0)), Step::Idle);
         sender.begin(50, PACKETS);
-        let due = Tai::from_nanos(1_000_000_000 + 2_000_000 - 1_600_000);
+        let due = Tai::from_nanos(1_000_000_000 + 2_000_000 - 2_000_000);
         assert_eq!(sender.step(Tai::from_nanos(0)), Step::Wait { until: due });
-        assert_eq!(sender.step(due), Step::Send { packets: 8 });
-        sender.sent(8, due, due);
-        // Cmax 16, own cap 12: the next 8 need a level of 4 and so four drains of 1/(240000 · 1.08) s = 3858 ns; but they are due
-        // only 8 · 4 µs later.
-        let next = Tai::from_nanos(due.as_nanos() + 32_000);
+        assert_eq!(sender.step(due), Step::Send { packets: 12 });
+        sender.sent(12, due, due);
+        // Cmax 16, own cap 14: the next 12 need a level of 2 and so ten drains of 1/(240000 · 1.08) s = 3858 ns; but they are due
+        // only 12 · 4 µs later.
+        let next = Tai::from_nanos(due.as_nanos() + 48_000);
         assert_eq!(sender.step(due), Step::Wait { until: next });
-        assert_eq!(sender.left(), PACKETS - 8);
+        assert_eq!(sender.left(), PACKETS - 12);
     }
 
     #[test]
     fn after_a_stall_the_bucket_decides() {
         let mut sender = sender(SenderType::Wide, PACKETS);
+        assert_eq!((sender.burst(), sender.largest_burst()), (12, 14));
         sender.begin(50, PACKETS);
         let now = Tai::from_nanos(1_003_000_000);
-        // 2.6 ms late: the cap at once, then eight packets each 8 drains.
-        assert_eq!(sender.step(now), Step::Send { packets: 12 });
-        sender.sent(12, now, now);
-        let wait = Tai::from_nanos(now.as_nanos() + 8 * 100_000 / 108 * 10_000 / 2400 + 1);
+        // 3 ms late: the cap at once, then six packets each 6 drains, or more if the thread wakes late.
+        assert_eq!(sender.step(now), Step::Send { packets: 14 });
+        sender.sent(14, now, now);
+        let wait = Tai::from_nanos(now.as_nanos() + 6 * 100_000 / 108 * 10_000 / 2400 + 1);
         let Step::Wait { until } = sender.step(now) else { panic!("no wait") };
         assert!(until.as_nanos().abs_diff(wait.as_nanos()) <= 10, "{until} {wait}");
-        assert_eq!(sender.step(until), Step::Send { packets: 8 });
-        // 1.6 ms of lead are used up: packet 12 was to be read at 2.048 ms.
-        assert_eq!(sender.late(now), Some(Duration::from_nanos(952_000)));
-        assert_eq!(sender.late(Tai::from_nanos(1_002_048_000)), None);
+        assert_eq!(sender.step(until), Step::Send { packets: 6 });
+        let later = Tai::from_nanos(now.as_nanos() + 9 * 3859);
+        assert_eq!(sender.step(later), Step::Send { packets: 9 });
+        // 2 ms of lead are used up: packet 14 was to be read at 2.056 ms.
+        assert_eq!(sender.late(now), Some(Duration::from_nanos(944_000)));
+        assert_eq!(sender.late(Tai::from_nanos(1_002_056_000)), None);
     }
 
     #[test]
     fn a_stop_while_sending_is_not_drained() {
         let mut sender = sender(SenderType::Wide, PACKETS);
+        let at = |microseconds: u64| Tai::from_nanos(1_000_000_000 + microseconds * 1000);
         sender.begin(50, PACKETS);
-        let before = Tai::from_nanos(1_003_000_000);
-        let after = Tai::from_nanos(1_004_000_000);
-        sender.sent(12, before, after);
-        // Of the millisecond 4 · 4 µs · 0.9 count, in which 3.7 of the 12 packets drain. Without `after` the bucket would be empty.
+        // What a call usually takes.
+        sender.sent(1, at(2000), at(2010));
+        let (before, after) = (at(3000), at(4000));
+        sender.sent(14, before, after);
+        // Of the millisecond 10 µs count, in which 2.6 of the 14 packets drain. Otherwise the bucket would be empty.
         let Step::Wait { until } = sender.step(after) else { panic!("no wait") };
-        assert!(until > Tai::from_nanos(1_004_016_000), "{until}");
+        assert!(until > at(4010) && until < at(4020), "{until}");
     }
 
     #[test]

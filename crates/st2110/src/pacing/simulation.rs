@@ -81,7 +81,11 @@ fn later(now: Tai, nanos: u64) -> Tai {
 
 fn run(kind: SenderType, packets: impl Fn(u64) -> u32, machine: Machine) -> VideoSummary {
     let most = (0..FRAMES).map(&packets).max().unwrap();
-    let schedule = Schedule::gapped(HD, P60, Some(OFFSET));
+    // Wide streams are spread over the whole frame, as the buffer allows it, and judged with the gap.
+    let schedule = match kind {
+        SenderType::Narrow => Schedule::gapped(HD, P60, Some(OFFSET)),
+        SenderType::NarrowLinear | SenderType::Wide => Schedule::linear(HD, P60, Some(OFFSET)),
+    };
     let mut sender = Sender::new(kind, schedule, most, None);
     let mut wire = Wire::new(most);
     let mut random = Random(88_172_645_463_325_252);
@@ -160,7 +164,7 @@ fn wide_is_kept_on_a_busy_machine() {
     let summary = run(SenderType::Wide, |_| 4320, BUSY);
     assert_eq!((summary.units, summary.failed, summary.unknown), (FRAMES, 0, 1), "{summary:#?}");
     // The stalls were felt: the lead was used up at least half.
-    let lead = 432;
+    let lead = 540;
     assert!(summary.vrx.min < lead / 2 && summary.vrx.min >= 0, "{:?}", summary.vrx);
     assert!(summary.cinst > 8.0 && summary.cinst <= 16.0, "{}", summary.cinst);
 }

@@ -269,6 +269,20 @@ mod tests {
     }
 
     #[test]
+    fn the_first_packet_may_be_lost_on_the_earlier_path() {
+        let mut merge = merge();
+        // Path 1 begins with number 2; 0 and 1 come by path 2 alone, and 3 by none yet.
+        let first = Use::First { number: 0x2_0002, restart: true };
+        assert_eq!(merge.packet(0, at(0), 1, 2), first);
+        assert_eq!(number(merge.packet(0, at(100), 1, 4)), Some(0x2_0004));
+        for (expected, wire) in [(Some(0x2_0000), 0), (Some(0x2_0001), 1), (None, 2)] {
+            assert_eq!(number(merge.packet(1, at(5000), 2, wire)), expected);
+        }
+        assert_eq!(merge.lost(), 1);
+        assert_eq!((merge.counts(1).used, merge.counts(1).late), (2, 0));
+    }
+
+    #[test]
     fn a_path_may_be_away_for_long() {
         let mut merge = merge();
         let mut used = 0;
@@ -346,8 +360,8 @@ mod tests {
             let width = if wide { NumberWidth::Bits32 } else { NumberWidth::Bits16 };
             let mut merge = Merge::new(width, SKEW, 10_000);
             // Packets each 100 µs, path 1 behind, both with jitter that reorders.
-            let mut arrivals = vec![(0, 0, 0_u32), (behind, 1, 0)];
-            for (i, (a, b, jitter_a, jitter_b)) in (1..).zip(&fates) {
+            let mut arrivals = Vec::new();
+            for (i, (a, b, jitter_a, jitter_b)) in (0_u32..).zip(&fates) {
                 let time = u64::from(i) * 100;
                 if *a >= loss {
                     arrivals.push((time + jitter_a * 10, 0, i));
@@ -363,13 +377,13 @@ mod tests {
             for (time, path, i) in &arrivals {
                 let wire = u32::from(start).wrapping_add(*i) & width.mask();
                 if let Use::First { number, .. } = merge.packet(*path, at(*time), *path as u32, wire) {
-                    delivered.push((number - width.restart(0, u32::from(start))) as u32);
+                    delivered.push((number as u32).wrapping_sub(u32::from(start)) & width.mask());
                 }
             }
             delivered.sort();
             prop_assert_eq!(delivered, union.iter().copied().collect::<Vec<_>>());
-            let highest = union.last().copied().unwrap_or(0);
-            prop_assert_eq!(merge.lost(), u64::from(highest) + 1 - union.len() as u64);
+            let span = union.last().map_or(0, |highest| highest + 1 - union.first().unwrap());
+            prop_assert_eq!(merge.lost(), u64::from(span) - union.len() as u64);
             let used = merge.counts(0).used + merge.counts(1).used;
             prop_assert_eq!(used, union.len() as u64);
         }

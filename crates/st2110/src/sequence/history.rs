@@ -14,11 +14,11 @@ pub(crate) struct History {
 pub(crate) enum Placed {
     /// Above all before it; so many were skipped.
     Newer { skipped: u64 },
-    /// One that was skipped.
+    /// One that was skipped, or one from before the first that came: that one may have been reordered too.
     Older,
     /// Seen before.
     Duplicate,
-    /// Below the window, or below the first number.
+    /// Below the window.
     Late,
 }
 
@@ -43,7 +43,7 @@ impl History {
         self.highest
     }
 
-    /// Numbers from the first to the highest that have not been seen.
+    /// Numbers from the lowest that was seen to the highest that have not been seen.
     pub(crate) const fn missing(&self) -> u64 {
         self.highest - self.first + 1 - self.accepted
     }
@@ -57,9 +57,11 @@ impl History {
             self.set(number);
             return Placed::Newer { skipped };
         }
-        if number < self.first || self.highest - number >= self.bits.len() as u64 * 64 {
+        if self.highest - number >= self.bits.len() as u64 * 64 {
             return Placed::Late;
         }
+        // What lies below the first number has no bit set yet.
+        self.first = self.first.min(number);
         let (word, bit) = self.place(number);
         if self.bits[word] & bit != 0 {
             return Placed::Duplicate;
@@ -125,6 +127,16 @@ mod tests {
         assert_eq!((history.missing(), history.insert(21)), (0, Placed::Newer { skipped: 0 }));
     }
 
+    #[test]
+    fn the_first_to_come_need_not_be_the_lowest() {
+        let mut history = History::new(1000, 64);
+        assert_eq!(history.insert(998), Placed::Older);
+        assert_eq!((history.missing(), history.insert(998)), (1, Placed::Duplicate));
+        assert_eq!((history.insert(999), history.missing()), (Placed::Older, 0));
+        assert_eq!((history.insert(936), history.insert(937)), (Placed::Late, Placed::Older));
+        assert_eq!(history.missing(), 60);
+    }
+
     proptest! {
         #[test]
         fn it_agrees_with_a_set(steps in prop::collection::vec((-200_i64..200, 0_u8..20), 1..300)) {
@@ -136,7 +148,7 @@ mod tests {
                 let number = highest.saturating_add_signed(step);
                 let expected = if number > highest {
                     Placed::Newer { skipped: number - highest - 1 }
-                } else if number < 10_000 || highest - number >= 128 {
+                } else if highest - number >= 128 {
                     Placed::Late
                 } else if seen.contains(&number) {
                     Placed::Duplicate
@@ -148,7 +160,8 @@ mod tests {
                     seen.insert(number);
                 }
                 highest = highest.max(number);
-                prop_assert_eq!(history.missing(), highest - 10_000 + 1 - seen.len() as u64);
+                let lowest = *seen.first().unwrap();
+                prop_assert_eq!(history.missing(), highest - lowest + 1 - seen.len() as u64);
             }
         }
     }

@@ -6,9 +6,9 @@ use media::Tai;
 
 use super::{History, NumberWidth, Placed};
 
-/// Packets in a row after which a stranger counts as the sender, whatever else arrives.
+/// Packets in a row after which the sender is believed to have leapt.
 const RUN: u32 = 8;
-/// The same once the sender has been silent for [`SILENCE`].
+/// Packets in a row after which a stranger counts as the sender, once that has been silent for [`SILENCE`].
 const SHORT_RUN: u32 = 2;
 const SILENCE: Duration = Duration::from_millis(20);
 
@@ -29,7 +29,7 @@ pub enum Arrival {
         /// Numbers left out before it. They count as lost until they arrive.
         skipped: u64,
     },
-    /// A packet that had been left out.
+    /// A packet that had been left out, or one from before the first that came.
     Reordered {
         /// The continued number.
         number: u64,
@@ -39,7 +39,7 @@ pub enum Arrival {
         /// The continued number.
         number: u64,
     },
-    /// A packet from before the window, or from before the first one: too old to know more. It stays lost.
+    /// A packet from before the window: too old to know more. It stays lost.
     Late,
     /// A packet of another sender, or with a number from nowhere.
     Foreign,
@@ -64,11 +64,28 @@ pub struct Counts {
     pub restarts: u64,
 }
 
+impl Counts {
+    /// What has been counted since `earlier`. Losses that have been made good since then are not negative.
+    pub fn since(self, earlier: Self) -> Self {
+        let field = |of: fn(&Self) -> u64| of(&self).saturating_sub(of(&earlier));
+        Self {
+            received: field(|it| it.received),
+            lost: field(|it| it.lost),
+            reordered: field(|it| it.reordered),
+            duplicate: field(|it| it.duplicate),
+            late: field(|it| it.late),
+            foreign: field(|it| it.foreign),
+            restarts: field(|it| it.restarts),
+        }
+    }
+}
+
 /// Follows the sequence numbers of one sender, in bounded memory.
 ///
-/// A sender is known by its SSRC and by numbers that go on. One that starts again shows another SSRC or leaps; it is believed
-/// after eight packets in a row, or after two once the known one has been silent for 20 ms. So single forged or stray packets
-/// change nothing, and two senders on one address do not take turns. The packets before that count as foreign or late.
+/// A sender is known by its SSRC and by numbers that go on. One that starts again leaps, and is believed after eight packets in a row,
+/// or shows another SSRC, and is believed after two in a row once the known one has been silent for 20 ms. So single forged or stray
+/// packets change nothing, and two senders on one address do not take turns, even if both send in bursts. The packets before that
+/// count as foreign or late.
 ///
 /// Leaps forward of up to a quarter of the numbers (an eighth of them with 16 bits) count as loss.
 #[derive(Clone, Debug)]
@@ -162,7 +179,6 @@ impl Tracker {
         let continued = highest.saturating_add_signed(distance);
         let placed = current.history.insert(continued);
         if placed == Placed::Late {
-            // From before the first packet.
             self.counts.late += 1;
             return Arrival::Late;
         }
@@ -196,7 +212,8 @@ impl Tracker {
         self.candidate = Some(Candidate { ssrc, next, run });
         if let Some(current) = &mut self.current {
             let silent = now.since(current.seen) >= SILENCE;
-            if run >= RUN || silent && run >= SHORT_RUN {
+            let leapt = ssrc == current.ssrc && run >= RUN;
+            if leapt || silent && run >= SHORT_RUN {
                 self.counts.lost += current.history.missing();
                 let first = self.width.restart(current.history.highest(), number);
                 current.history.restart(first);
@@ -290,6 +307,23 @@ mod tests {
         }
         assert_eq!(tracker.counts().restarts, 0);
         assert_eq!(tracker.counts().lost, 0);
+    }
+
+    #[test]
+    fn two_senders_that_burst_do_not_take_turns() {
+        let mut tracker = tracker();
+        for burst in 0..20 {
+            let numbers = burst * 44..(burst + 1) * 44;
+            let time = u64::from(burst) * 2000;
+            for number in numbers.clone() {
+                tracker.feed(at(time), SSRC, number);
+            }
+            for number in numbers {
+                tracker.feed(at(time + 1000), 8, 9000 + number);
+            }
+        }
+        let counts = tracker.counts();
+        assert_eq!((counts.received, counts.foreign, counts.restarts), (880, 880, 0));
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub struct Picture {
     width: u32,
     height: u32,
     scan: Scan,
+    /// What follows from these and is needed for every packet.
+    pgroup: Pgroup,
+    row_pgroups: usize,
 }
 
 /// Pgroups of one row that lie side by side.
@@ -74,7 +77,8 @@ impl Picture {
         if pgroup.lines > 1 && scan != Scan::Progressive {
             return Err(VideoError::Scan { scan, format });
         }
-        Ok(Self { format, width, height, scan })
+        let row_pgroups = width as usize / pgroup.pixels;
+        Ok(Self { format, width, height, scan, pgroup, row_pgroups })
     }
 
     /// Samples on the wire.
@@ -104,7 +108,7 @@ impl Picture {
     /// The pgroup of the format.
     #[must_use]
     pub const fn pgroup(&self) -> Pgroup {
-        self.format.pgroup()
+        self.pgroup
     }
 
     /// Fields of a frame: [`Field::First`] only, or both.
@@ -116,7 +120,7 @@ impl Picture {
     /// Pgroups of a row.
     #[must_use]
     pub const fn row_pgroups(&self) -> usize {
-        self.width as usize / self.pgroup().pixels
+        self.row_pgroups
     }
 
     /// Octets of a row on the wire.

@@ -42,8 +42,8 @@ impl End {
         Ok(Self { connection, stop, thread: Some(thread), figures })
     }
 
-    fn end(&mut self) {
-        self.stop.stop();
+    fn end(&mut self, stop: impl FnOnce(&Stop)) {
+        stop(&self.stop);
         if let Some(thread) = self.thread.take() {
             // It has said itself if it panicked.
             let _ = thread.join();
@@ -62,12 +62,12 @@ impl Bridge for End {
     }
 
     fn stop(mut self: Box<Self>) {
-        self.end();
+        self.end(Stop::stop);
     }
 }
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.end();
+        self.end(Stop::stop_at_once);
     }
 }

@@ -1,7 +1,7 @@
 //! Frames of a group, for the network.
 
 use super::image::{self, Held};
-use fabric::bridge::image::Image;
+use fabric::bridge::image::{Image, Origin};
 use fabric::bridge::{Ended, FrameSource, SourceFrame};
 use fabric::{MemoryId, SendBuffer};
 use mcm_dp::client::{Connection, Timeout};
@@ -88,5 +88,14 @@ impl SourceFrame for RingFrame {
 
     fn tai_ns(&self) -> u64 {
         self.0.buffer.info().tai_ns
+    }
+
+    fn origin(&self) -> Origin {
+        let info = self.0.buffer.info();
+        Origin { mark: info.origin, sequence: info.sequence }
+    }
+
+    fn is_incomplete(&self) -> bool {
+        self.0.buffer.info().incomplete
     }
 }

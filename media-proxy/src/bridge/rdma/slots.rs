@@ -1,10 +1,10 @@
 //! Slots of a group's ring, for frames from the network.
 
 use super::image::{self, Held};
-use fabric::bridge::image::{Image, MAX_TAIL};
+use fabric::bridge::image::{Image, MAX_TAIL, Origin};
 use fabric::bridge::{Arrival, Ended, FrameSink, NotPublished};
 use fabric::{MemoryId, ReceiveBuffer};
-use mcm_dp::client::{Connection, Timeout};
+use mcm_dp::client::{Buffer, Connection, Timeout};
 use mcm_dp::error::Error;
 use media::ConnectionConfig;
 use std::os::fd::BorrowedFd;
@@ -53,11 +53,7 @@ impl FrameSink for RingSlots {
         patience: Duration,
     ) -> Result<(), NotPublished<RingSlot>> {
         let mut buffer = slot.0.buffer;
-        let described = buffer
-            .set_payload_len(arrival.payload_len)
-            .and_then(|()| buffer.set_metadata_len(arrival.metadata_len))
-            .and_then(|()| arrival.tai_ns.map_or(Ok(()), |tai_ns| buffer.set_tai_ns(tai_ns)));
-        if described.is_err() {
+        if describe(&mut buffer, &arrival).is_err() {
             // The bridge has checked the lengths against the same sizes.
             return Err(NotPublished::Ended);
         }
@@ -72,6 +68,22 @@ impl FrameSink for RingSlots {
     fn hold_limit(&self) -> usize {
         self.hold_limit
     }
+}
+
+fn describe(buffer: &mut Buffer, arrival: &Arrival) -> Result<(), Error> {
+    buffer.set_payload_len(arrival.payload_len)?;
+    buffer.set_metadata_len(arrival.metadata_len)?;
+    if let Some(tai_ns) = arrival.tai_ns {
+        buffer.set_tai_ns(tai_ns)?;
+    }
+    if let Some(Origin { mark, sequence }) = arrival.origin {
+        buffer.set_origin(ring::Origin { mark, sequence })?;
+    }
+    if arrival.incomplete {
+        // Which parts are missing is known on the host of the stream only.
+        buffer.set_missing([])?;
+    }
+    Ok(())
 }
 
 /// A slot that a frame is received into.

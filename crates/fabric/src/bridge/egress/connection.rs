@@ -122,15 +122,15 @@ impl<F: SourceFrame> Connection<F> {
     }
 
     /// The descriptor to sleep on, if there is one that can be relied on; `None`: no sleep now, there is something to do.
-    pub(super) fn may_sleep(&self) -> Option<Option<BorrowedFd<'_>>> {
-        match self.set.fd() {
-            None => Some(None),
-            // An error is found again by the next turn.
-            Some(fd) => {
-                let may_wait = self.set.may_wait().unwrap_or(false);
-                may_wait.then(|| (!self.set.is_stale()).then_some(fd))
-            }
+    pub(super) fn may_sleep(&mut self) -> Option<Option<BorrowedFd<'_>>> {
+        if self.set.fd().is_none() {
+            return Some(None);
         }
+        // An error is found again by the next turn.
+        if !self.set.may_wait().unwrap_or(false) {
+            return None;
+        }
+        Some(if self.set.is_stale() { None } else { self.set.fd() })
     }
 
     pub(super) fn bye(&mut self) {
@@ -170,6 +170,9 @@ impl<F: SourceFrame> Connection<F> {
             Some(CallState::Calling) => None,
             Some(CallState::Lost) => {
                 return Ok(Ok(Next::Lost("nothing is heard of the other proxy".to_owned())));
+            }
+            Some(CallState::Ended) => {
+                return Ok(Ok(Next::Lost("the other proxy has said goodbye".to_owned())));
             }
             Some(CallState::Refused(reason)) => {
                 return Ok(Ok(Next::Lost(format!("the other proxy refuses: {reason}"))));
@@ -253,7 +256,13 @@ impl<F: SourceFrame> Connection<F> {
             return Some(Message::plain(frame, &self.image, self.sent));
         };
         let session = caller.session();
-        let trailer = Trailer { sequence: self.sent, tai_ns: frame.tai_ns(), session };
+        let trailer = Trailer {
+            sequence: self.sent,
+            tai_ns: frame.tai_ns(),
+            session,
+            origin: frame.origin(),
+            incomplete: frame.is_incomplete(),
+        };
         let keys = if self.sealed { Some((caller.keys()?, &mut self.spare)) } else { None };
         Message::extended(frame, &self.image, trailer, keys)
     }

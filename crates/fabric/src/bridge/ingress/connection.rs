@@ -75,18 +75,24 @@ impl<R: ReceiveBuffer> Connection<R> {
     }
 
     /// The descriptor to sleep on, if there is one that can be relied on; `None`: no sleep now, there is something to do.
-    pub(super) fn may_sleep(&self) -> Option<Option<BorrowedFd<'_>>> {
+    pub(super) fn may_sleep(&mut self) -> Option<Option<BorrowedFd<'_>>> {
         if self.blocked.is_some() {
             return None;
         }
-        match self.set.fd() {
-            None => Some(None),
-            // An error is found again by the next turn.
-            Some(fd) => {
-                let may_wait = self.set.may_wait().unwrap_or(false);
-                may_wait.then(|| (!self.set.is_stale()).then_some(fd))
-            }
+        if self.set.fd().is_none() {
+            return Some(None);
         }
+        // An error is found again by the next turn.
+        if !self.set.may_wait().unwrap_or(false) {
+            return None;
+        }
+        Some(if self.set.is_stale() { None } else { self.set.fd() })
+    }
+
+    /// Whether there is a session, or frames that receivers have not got yet.
+    pub(super) fn is_in_use(&self) -> bool {
+        let session = self.listener.as_ref().is_some_and(|listener| listener.session().is_some());
+        session || self.blocked.is_some() || self.order.waiting() > 0
     }
 
     pub(super) fn bye(&mut self) {
@@ -231,7 +237,7 @@ impl<R: ReceiveBuffer> Connection<R> {
                 }
                 status.up();
             }
-            Ok(Update::Ended) => status.down("the other proxy has said goodbye"),
+            Ok(Update::Ended) => status.ended(),
             Err(_) => status.counters().foreign.add(1),
         }
         Ok(())
@@ -251,8 +257,10 @@ impl<R: ReceiveBuffer> Connection<R> {
             self.extended(message, now)
         } else {
             self.image.plain(message).map_err(|_| Bad::Form).map(|(sysdata, sequence)| {
-                let tai_ns = sysdata.tai_ms.and_then(|ms| ms.checked_mul(1_000_000));
-                (sequence, arrival(sysdata, tai_ns))
+                let Sysdata { tai_ms, payload_len, metadata_len } = sysdata;
+                let tai_ns = tai_ms.and_then(|ms| ms.checked_mul(1_000_000));
+                let (origin, incomplete) = (None, false);
+                (sequence, Arrival { payload_len, metadata_len, tai_ns, origin, incomplete })
             })
         };
         let refused = match read {
@@ -289,7 +297,7 @@ impl<R: ReceiveBuffer> Connection<R> {
 
     fn extended(&mut self, message: &mut [u8], now: Instant) -> Result<(u64, Arrival), Bad> {
         let (image, trailer) = self.image.extended(message).map_err(|_| Bad::Form)?;
-        let Trailer { sequence, tai_ns, session } = trailer;
+        let Trailer { sequence, tai_ns, session, origin, incomplete } = trailer;
         let mut len = image.len();
         let listener = self.listener.as_mut().ok_or(Bad::Foreign)?;
         if listener.session() != Some(session) {
@@ -301,7 +309,9 @@ impl<R: ReceiveBuffer> Connection<R> {
         }
         let sysdata = self.image.opened(&message[..len]).map_err(|_| Bad::Form)?;
         listener.frame(session, now);
-        Ok((sequence, arrival(sysdata, Some(tai_ns))))
+        let Sysdata { payload_len, metadata_len, tai_ms: _ } = sysdata;
+        let (tai_ns, origin) = (Some(tai_ns), Some(origin));
+        Ok((sequence, Arrival { payload_len, metadata_len, tai_ns, origin, incomplete }))
     }
 
     /// Publishes the frames whose turn has come, as far as receivers have room.
@@ -342,9 +352,4 @@ impl<R: ReceiveBuffer> Connection<R> {
 enum Bad {
     Form,
     Foreign,
-}
-
-fn arrival(sysdata: Sysdata, tai_ns: Option<u64>) -> Arrival {
-    let Sysdata { payload_len, metadata_len, .. } = sysdata;
-    Arrival { payload_len, metadata_len, tai_ns }
 }

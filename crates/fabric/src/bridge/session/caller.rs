@@ -17,8 +17,10 @@ pub enum CallState {
         /// Frames that may be sent in this session, all together.
         credit: u64,
     },
-    /// Nobody has answered, or nothing has been heard for too long, or the other side has said goodbye.
+    /// Nobody has answered, or nothing has been heard for too long.
     Lost,
+    /// The other side has said goodbye.
+    Ended,
     /// The other side does not want this.
     Refused(Refusal),
 }
@@ -98,8 +100,9 @@ impl Caller {
     /// How the call stands.
     #[must_use]
     pub fn state(&self, now: Instant) -> CallState {
-        match (self.refused, self.over || now - self.last_heard >= LOST) {
+        match (self.refused, now - self.last_heard >= LOST) {
             (Some(refusal), _) => CallState::Refused(refusal),
+            (None, _) if self.over => CallState::Ended,
             (None, true) => CallState::Lost,
             (None, false) if self.keys.is_some() => CallState::Up { credit: self.credit },
             (None, false) => CallState::Calling,

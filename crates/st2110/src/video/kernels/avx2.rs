@@ -45,65 +45,104 @@ fn both(pattern: [i8; 16]) -> __m256i {
     _mm256_broadcastsi128_si256(half)
 }
 
-/// Eight pgroups at a time: 16 of Y, 8 of U and V each.
+/// Octets that one step of 4:2:2 in 10 bits writes or reads; 40 of them are its own.
+const STEP: usize = 46;
+
+/// Four pgroups from their samples: 20 bits in each half of a quadword, 40 bits together, then their octets in the order of the wire.
+#[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn pack_422p10(y: &[u8], u: &[u8], v: &[u8], wire: &mut [u8]) -> usize {
-    let ten_bits = _mm256_set1_epi16(0x3FF);
+fn join_422p10(samples: __m256i) -> __m256i {
     // Cb · 1024 + Y, and Cr · 1024 + Y.
     let join = _mm256_set1_epi32(1 << 16 | 1024);
     let reverse = both([4, 3, 2, 1, 0, 12, 11, 10, 9, 8, -1, -1, -1, -1, -1, -1]);
+    let twenty = _mm256_madd_epi16(samples, join);
+    let forty = _mm256_or_si256(_mm256_slli_epi64(twenty, 20), _mm256_srli_epi64(twenty, 32));
+    _mm256_shuffle_epi8(forty, reverse)
+}
+
+/// Eight pgroups: 16 of Y, 8 of U and V each.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn pack_eight(y: &[u8], u: &[u8], v: &[u8], out: &mut [u8; STEP]) {
+    let ten_bits = _mm256_set1_epi16(0x3FF);
+    let (cb, cr) = (load(u), load(v));
+    let chroma = _mm256_set_m128i(_mm_unpackhi_epi16(cb, cr), _mm_unpacklo_epi16(cb, cr));
+    let chroma = _mm256_and_si256(chroma, ten_bits);
+    let luma = _mm256_and_si256(load_two(y), ten_bits);
+    // Halves: pgroups 0, 1 and 4, 5; then 2, 3 and 6, 7.
+    let outer = join_422p10(_mm256_unpacklo_epi16(chroma, luma));
+    let inner = join_422p10(_mm256_unpackhi_epi16(chroma, luma));
+    store(out, _mm256_castsi256_si128(outer));
+    store(&mut out[10..], _mm256_castsi256_si128(inner));
+    store(&mut out[20..], _mm256_extracti128_si256(outer, 1));
+    store(&mut out[30..], _mm256_extracti128_si256(inner, 1));
+}
+
+/// Eight pgroups at a time.
+#[target_feature(enable = "avx2")]
+pub(super) fn pack_422p10(y: &[u8], u: &[u8], v: &[u8], wire: &mut [u8]) -> usize {
     let pgroups = (wire.len() / 5).min(y.len() / 4).min(u.len() / 2).min(v.len() / 2);
     let mut done = 0;
-    // The last store reaches 46 octets.
-    while done + 10 <= pgroups {
-        let (cb, cr) = (load(&u[done * 2..]), load(&v[done * 2..]));
-        let chroma = _mm256_set_m128i(_mm_unpackhi_epi16(cb, cr), _mm_unpacklo_epi16(cb, cr));
-        let chroma = _mm256_and_si256(chroma, ten_bits);
-        let luma = _mm256_and_si256(load_two(&y[done * 4..]), ten_bits);
-        // Halves: pgroups 0, 1 and 4, 5; then 2, 3 and 6, 7.
-        let outer = _mm256_unpacklo_epi16(chroma, luma);
-        let inner = _mm256_unpackhi_epi16(chroma, luma);
-        let [outer, inner] = [outer, inner].map(|samples| {
-            // 20 bits in each half of a quadword, 40 bits together, then their octets in the order of the wire.
-            let twenty = _mm256_madd_epi16(samples, join);
-            let forty =
-                _mm256_or_si256(_mm256_slli_epi64(twenty, 20), _mm256_srli_epi64(twenty, 32));
-            _mm256_shuffle_epi8(forty, reverse)
-        });
-        let out = &mut wire[done * 5..][..46];
-        store(out, _mm256_castsi256_si128(outer));
-        store(&mut out[10..], _mm256_castsi256_si128(inner));
-        store(&mut out[20..], _mm256_extracti128_si256(outer, 1));
-        store(&mut out[30..], _mm256_extracti128_si256(inner, 1));
+    while done + 8 <= pgroups {
+        let (y, u, v) = (&y[done * 4..], &u[done * 2..], &v[done * 2..]);
+        let out = &mut wire[done * 5..];
+        match out.first_chunk_mut::<STEP>() {
+            Some(out) => pack_eight(y, u, v, out),
+            None => {
+                // At the end there is room for no more than they are.
+                let mut last = [0; STEP];
+                pack_eight(y, u, v, &mut last);
+                out[..40].copy_from_slice(&last[..40]);
+            }
+        }
         done += 8;
     }
     done
 }
 
-/// Eight pgroups at a time.
+/// Four pgroups to four times the two octets around a Y, twice those around a Cb, twice those around a Cr; then samples.
+#[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn unpack_422p10(wire: &[u8], y: &mut [u8], u: &mut [u8], v: &mut [u8]) -> usize {
-    // Of two pgroups: four times the two octets around a Y, twice those around a Cb, twice those around a Cr; low octet first.
+fn part_422p10(octets: &[u8]) -> __m256i {
+    // Low octet first.
     let gather = both([2, 1, 4, 3, 7, 6, 9, 8, 1, 0, 6, 5, 3, 2, 8, 7]);
     // Moves each sample to the top of its 16 bits.
     let lift = _mm256_setr_epi16(4, 64, 4, 64, 1, 1, 16, 16, 4, 64, 4, 64, 1, 1, 16, 16);
+    let two = _mm256_set_m128i(load(&octets[10..]), load(octets));
+    _mm256_srli_epi16(_mm256_mullo_epi16(_mm256_shuffle_epi8(two, gather), lift), 6)
+}
+
+/// Eight pgroups.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn unpack_eight(octets: &[u8; STEP], y: &mut [u8], u: &mut [u8], v: &mut [u8]) {
     let sort = _mm256_setr_epi32(0, 4, 2, 6, 1, 5, 3, 7);
+    let (first, second) = (part_422p10(octets), part_422p10(&octets[20..]));
+    let luma = _mm256_unpacklo_epi64(first, second);
+    let chroma = _mm256_unpackhi_epi64(first, second);
+    store_two(y, _mm256_permute4x64_epi64(luma, 0b11_01_10_00));
+    let chroma = _mm256_permutevar8x32_epi32(chroma, sort);
+    store(u, _mm256_castsi256_si128(chroma));
+    store(v, _mm256_extracti128_si256(chroma, 1));
+}
+
+/// Eight pgroups at a time.
+#[target_feature(enable = "avx2")]
+pub(super) fn unpack_422p10(wire: &[u8], y: &mut [u8], u: &mut [u8], v: &mut [u8]) -> usize {
     let pgroups = (wire.len() / 5).min(y.len() / 4).min(u.len() / 2).min(v.len() / 2);
     let mut done = 0;
-    // The last load reaches 46 octets.
-    while done + 10 <= pgroups {
-        let octets = &wire[done * 5..][..46];
-        let [first, second] = [0, 20].map(|at| {
-            let two = _mm256_set_m128i(load(&octets[at + 10..]), load(&octets[at..]));
-            let lifted = _mm256_mullo_epi16(_mm256_shuffle_epi8(two, gather), lift);
-            _mm256_srli_epi16(lifted, 6)
-        });
-        let luma = _mm256_unpacklo_epi64(first, second);
-        let chroma = _mm256_unpackhi_epi64(first, second);
-        store_two(&mut y[done * 4..], _mm256_permute4x64_epi64(luma, 0b11_01_10_00));
-        let chroma = _mm256_permutevar8x32_epi32(chroma, sort);
-        store(&mut u[done * 2..], _mm256_castsi256_si128(chroma));
-        store(&mut v[done * 2..], _mm256_extracti128_si256(chroma, 1));
+    while done + 8 <= pgroups {
+        let octets = &wire[done * 5..];
+        let (y, u, v) = (&mut y[done * 4..], &mut u[done * 2..], &mut v[done * 2..]);
+        match octets.first_chunk::<STEP>() {
+            Some(octets) => unpack_eight(octets, y, u, v),
+            None => {
+                // At the end there are no more than theirs.
+                let mut last = [0; STEP];
+                last[..40].copy_from_slice(&octets[..40]);
+                unpack_eight(&last, y, u, v);
+            }
+        }
         done += 8;
     }
     done
