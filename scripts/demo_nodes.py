@@ -118,8 +118,7 @@ class Fleet(Demo):
         print(f"{self.count} hosts run, with a media_proxy each, and a mesh-agent")
         print(f"Sending the video {ROUNDS} times, in real time, from host 1 to a receiver on each; each frame is checked at each")
         sender = self.start(self.hosts.on(1, [self.program("sender_app"), *self.programs(1), "--input", self.path("video.raw"),
-                                              # More than is looked at: bridges end with the sender.
-                                              "--loop", str(ROUNDS + PATIENCE)]), "sender.log")
+                                              "--loop", str(ROUNDS)]), "sender.log")
         receivers = [self.start_receiver(f"host{number}", number, expected) for number in range(1, self.count + 1)]
         self.wait("not all bridges came", self.linked, sender, "media_proxy1.log")
         # The sender begins when it has one receiver more than there are.
