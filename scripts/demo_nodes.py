@@ -8,6 +8,7 @@ Ends with status 0 if every frame came, whole and in order, at every receiver; o
 import argparse
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -104,9 +105,10 @@ class Fleet(Demo):
 
     def linked(self):
         """Whether each egress bridge has a connection, as the first host's proxy says."""
-        logs = "".join(self.log(f"media_proxy{number}.log") for number in range(2, self.count + 1))
-        return logs.count("ingress bridge of group \"demo\": active") == self.count - 1 \
-            and self.log("media_proxy1.log").count("connected") >= self.count - 1
+        others = "".join(self.log(f"media_proxy{number}.log") for number in range(2, self.count + 1))
+        active = re.findall(r"ingress bridge .*of group \"demo\".*: active", others)
+        connected = re.findall(r"rdma bridge .*: connected", self.log("media_proxy1.log"))
+        return len(active) == self.count - 1 and len(connected) >= self.count - 1
 
     def run(self):
         print(f"Making one second of video: {WIDTH}x{HEIGHT}, {RATE} frames a second, {FORMAT} ({FRAME_SIZE} bytes a frame)")
