@@ -23,6 +23,7 @@ Usage: media_proxy [OPTION]
 -r, --rdma_ip=address   IP address for streams between hosts (defaults: the one that leads to the mesh agent).
 -p, --rdma_ports=ports  Local port ranges for streams between hosts, separated by commas (defaults: 9100-9999).
     --listen=address    IP address on which both ports listen (defaults: 0.0.0.0).
+    --ptp-clock=path    PTP hardware clock that ST 2110 streams follow, /dev/ptpN (defaults: the system's clock).
     --metrics=[ip:]port Port for Prometheus, on the loopback interface if no address is given; 8003 is free for it (defaults: none).
     --metrics-allow=net Networks whose hosts may read it without a certificate, separated by commas (defaults: none).
     --run-dir=path      Directory of the unix socket (defaults: $MCM_RUN_DIR, /run/mcm or $XDG_RUNTIME_DIR/mcm).
@@ -53,6 +54,8 @@ pub(crate) struct Args {
     pub(crate) device: Option<Device>,
     /// The address of that, if it was given.
     pub(crate) st2110_ip: Option<IpAddr>,
+    /// The PTP hardware clock that ST 2110 streams follow, if it was given.
+    pub(crate) ptp_clock: Option<PathBuf>,
     /// Where streams to other proxies come and go, if it was given.
     pub(crate) rdma_ip: Option<IpAddr>,
     /// Ports on which streams from other proxies arrive.
@@ -75,6 +78,7 @@ impl Default for Args {
             tls: None,
             device: None,
             st2110_ip: None,
+            ptp_clock: None,
             rdma_ip: None,
             rdma_ports: PortRanges::range(9100..=9999),
             metrics: None,
@@ -155,6 +159,7 @@ fn read(parser: &mut lexopt::Parser) -> Result<Request, lexopt::Error> {
                 args.metrics_allow =
                     networks.map_err(|error| format!("option '--metrics-allow': {error}"))?;
             }
+            Long("ptp-clock") => args.ptp_clock = Some(path("--ptp-clock", parser)?),
             Long("run-dir") => args.run_dir = Some(path("--run-dir", parser)?),
             Long("tls-cert") => cert = Some(path("--tls-cert", parser)?),
             Long("tls-key") => key = Some(path("--tls-key", parser)?),
@@ -211,6 +216,12 @@ mod tests {
     fn defaults() {
         assert_eq!(run(&[]), Args::default());
         assert_eq!((Args::default().sdk_port, Args::default().grpc_port), (8002, 8001));
+    }
+
+    #[test]
+    fn a_ptp_clock_is_a_path() {
+        assert_eq!(run(&["--ptp-clock", "/dev/ptp0"]).ptp_clock, Some("/dev/ptp0".into()));
+        assert!(error(&["--ptp-clock="]).contains("option '--ptp-clock': found ''"));
     }
 
     #[test]

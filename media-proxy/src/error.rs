@@ -20,6 +20,9 @@ pub(crate) enum ProxyError {
     /// A port cannot be had.
     #[error("{option} {address}: {error}")]
     Listen { option: &'static str, address: SocketAddr, error: std::io::Error },
+    /// The clock that streams shall follow cannot be read.
+    #[error("--ptp-clock: {0}")]
+    Clock(#[from] st2110_net::Error),
     /// Credentials cannot be used.
     #[error(transparent)]
     Credentials(#[from] access::AccessError),

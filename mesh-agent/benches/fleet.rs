@@ -2,8 +2,8 @@
 //!
 //! 200 media proxies register up to 5000 connections, in groups of one source and four receivers, each on another proxy. Measured
 //! are the rate of registrations, beside that of calls that do nothing; the time from the last registration until every proxy has
-//! confirmed all of its bridges; the agents' memory and CPU time; and how that time grows with the connections: an exponent of 1
-//! is linear, of 2 quadratic. With etcd installed the same is done with two agents on one etcd.
+//! confirmed all of its bridges; the agents' memory and CPU time; and how both times grow with the connections: an
+//! exponent of 1 is linear, of 2 quadratic. With etcd installed the same is done with two agents on one etcd.
 
 use media::{ConnectionConfig, Endpoint, Payload, Video};
 use proto::Kind;
@@ -274,12 +274,13 @@ async fn series(name: &str, store: Option<&str>, proxies: usize, sizes: &[usize]
         let case = measure(store.as_deref(), proxies, *size).await?;
         let rate = case.connections as f64 / case.set_up;
         let growth = before.as_ref().map(|before| {
-            // Of CPU time: what else runs on the machine matters less to it.
             let factor = case.connections as f64 / before.connections as f64;
-            format!("{:.2}", (case.cpu / before.cpu).log(factor))
+            let time = |case: &Case| case.set_up + case.converged;
+            let [time, cpu] = [time(&case) / time(before), case.cpu / before.cpu];
+            format!("{:>8.2}{:>8.2}", time.log(factor), cpu.log(factor))
         });
         println!(
-            "{name:<7}{proxies:>8}{:>12}{rate:>14.0}{:>12.3}{:>12.3}{:>12.1}{:>10.2}{:>10}{:>10}",
+            "{name:<7}{proxies:>8}{:>12}{rate:>14.0}{:>12.3}{:>12.3}{:>12.1}{:>10.2}{:>10}{}",
             case.connections,
             rate / case.floor,
             case.converged,
@@ -298,7 +299,7 @@ fn main() -> Result<()> {
     let (proxies, sizes): (_, &[usize]) =
         if quick { (20, &[125, 250]) } else { (200, &[1250, 2500, 5000]) };
     println!(
-        "{:<7}{:>8}{:>12}{:>14}{:>12}{:>12}{:>12}{:>10}{:>10}{:>10}",
+        "{:<7}{:>8}{:>12}{:>14}{:>12}{:>12}{:>12}{:>10}{:>10}{:>8}{:>8}",
         "store",
         "proxies",
         "connections",
@@ -308,7 +309,8 @@ fn main() -> Result<()> {
         "memory MiB",
         "CPU s",
         "commands",
-        "growth"
+        "^ time",
+        "^ CPU"
     );
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {

@@ -7,6 +7,8 @@ use tonic::{Code, Status};
 
 /// Metadata of a refusal: the MESH_ERR number, as text.
 const MESH_ERR: &str = "mcm-mesh-err";
+/// The longest reason, in characters.
+const MAX_TEXT: usize = 1000;
 /// Metadata of the refusal of a connection that an administrator has removed.
 const REMOVED: &str = "mcm-removed";
 
@@ -25,7 +27,9 @@ impl From<AgentError> for Status {
             AgentError::Removed(_) | AgentError::Refused { .. } => Code::FailedPrecondition,
             AgentError::Setup(_) => Code::Internal,
         };
-        let mut status = Status::new(code, error.to_string());
+        // It goes into a header, and may repeat something that the caller has sent.
+        let text: String = error.to_string().chars().take(MAX_TEXT).collect();
+        let mut status = Status::new(code, text);
         status.metadata_mut().insert(MESH_ERR, MetadataValue::from(error.mesh_err()));
         if error.is_removal() {
             status.metadata_mut().insert(REMOVED, MetadataValue::from_static("1"));

@@ -28,10 +28,16 @@ impl Pair {
     /// Proxies on the first two of so many hosts on so many networks; see [`Net::with_networks`] for `None`.
     #[must_use]
     pub fn new(hosts: usize, networks: usize) -> Option<Self> {
+        Self::with_options(hosts, networks, [&["-i", "10.77.0.1"], &["-i", "10.77.0.2"]])
+    }
+
+    /// The same with these options for the proxies.
+    #[must_use]
+    pub fn with_options(hosts: usize, networks: usize, options: [&[&str]; 2]) -> Option<Self> {
         let net = Net::with_networks(hosts, networks)?;
         let runs = [Run::new(), Run::new()];
-        let a = net.proxy(1, &runs[0], &["-i", "10.77.0.1"]);
-        let b = net.proxy(2, &runs[1], &["-i", "10.77.0.2"]);
+        let a = net.proxy(1, &runs[0], options[0]);
+        let b = net.proxy(2, &runs[1], options[1]);
         let programs = [a.client(), b.client()];
         Some(Self { programs, a, b, net, runs })
     }

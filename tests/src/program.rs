@@ -39,6 +39,21 @@ pub fn mesh_agent() -> &'static Path {
     })
 }
 
+/// The command-line tool. It is built if it is missing or older than its source.
+///
+/// # Panics
+/// If it cannot be built.
+#[must_use]
+pub fn mcm() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        if let Some(path) = std::env::var_os("MCM_TOOL") {
+            return path.into();
+        }
+        current("mcm", "mcm-cli", &["mcm-cli/src", "crates/proto"])
+    })
+}
+
 /// A program of this build, which is made anew if something in its source is younger.
 fn current(name: &str, package: &str, sources: &[&str]) -> PathBuf {
     let program = beside(name);

@@ -2,7 +2,7 @@
 
 use mcm_tests::fleet::{AGENT, Fleet};
 use mcm_tests::scrape::{self, Scrape};
-use mcm_tests::{agent, config, wait};
+use mcm_tests::{agent, config, program, wait};
 use serde_json::json;
 
 /// Waits until what Prometheus gets from a host is as wished.
@@ -84,6 +84,34 @@ fn a_stream_has_one_id_on_all_hosts() {
     let flowing = page.all("mcm_transactions_succeeded_total", &[("stream", &id)]);
     assert_eq!(flowing.len(), 8, "four connections and four bridges: {flowing:?}");
     assert_eq!(page.value("mcm_agent_media_proxies", &[]), Some(3.0));
+
+    // The command-line tool shows the fleet.
+    let mcm = |arguments: &[&str]| {
+        let tool = program::mcm().to_str().expect("a path");
+        fleet.net.run(AGENT, tool, arguments)
+    };
+    let list = mcm(&["list", "-a", "127.0.0.1", "--json"]);
+    let list: serde_json::Value = serde_json::from_str(&list).expect("JSON");
+    assert_eq!(list["hosts"].as_array().map(Vec::len), Some(3), "{list}");
+    assert_eq!(list["groups"][0]["stream_id"], id.as_str());
+    assert_eq!(list["groups"][0]["members"].as_array().map(Vec::len), Some(8), "{list}");
+    let top = mcm(&["top", "--agent=127.0.0.1:8100", "-n", "1"]);
+    for text in ["studio 9", &id, "10.77.0.3", "bridge in", "rdma 10.77.0.1"] {
+        assert!(top.contains(text), "{text} is missing:\n{top}");
+    }
+    let graph = mcm(&["graph", "-a", "127.0.0.1"]);
+    let branches = graph.lines().filter(|line| line.contains("─rdma→ 10.77.0.")).count();
+    let leaves =
+        graph.lines().filter(|line| line.starts_with("   ") && line.contains("mcm-role")).count();
+    assert_eq!((branches, leaves), (2, 3), "{graph}");
+    let picture = mcm(&["graph", "-a", "127.0.0.1", "--svg", "-"]);
+    assert!(picture.starts_with("<svg ") && picture.contains("studio 9"), "{picture}");
+    let one = fleet.net.on(1, || {
+        let port = fleet.proxies[0].as_ref().expect("a proxy").grpc_port;
+        let server = format!("127.0.0.1:{port}");
+        fleet.net.run(1, program::mcm().to_str().expect("a path"), &["graph", "-s", &server])
+    });
+    assert_eq!(one.lines().filter(|line| line.contains("─rdma→ 10.77.0.")).count(), 2, "{one}");
 
     // Who is elsewhere may not read it, unless that was said.
     let (head, _) =

@@ -6,6 +6,7 @@ use mcm_tests::run::Run;
 use mcm_tests::scrape::{self, Scrape};
 use mcm_tests::{config, program, wait};
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
@@ -129,6 +130,7 @@ fn numbers_are_those_of_the_programs() {
     assert!(output.contains(&format!("source {from} of")), "{output}");
     assert!(output.contains(&format!(", stream {from}")), "{output}");
 
+    check_documented(&scrape);
     let (_, page) = scrape::get(address(&proxy), "/metrics").unwrap();
     judge(&page);
     // Who has left is not shown any more.
@@ -192,24 +194,85 @@ fn lost_packets_of_a_stream_are_counted() {
     };
     let scrape = scraped(&proxy, "all packets are counted", received);
     assert_eq!(scrape.value("mcm_st2110_lost_packets_total", &kind), Some(lost.len() as f64));
-    // Nothing has a name that this version does not know.
-    assert!(scrape.all("mcm_bridge_count_total", &[]).is_empty(), "{:?}", scrape.samples);
-    assert!(scrape.all("mcm_bridge_measurement", &[]).is_empty(), "{:?}", scrape.samples);
     // The stream is the bridge's, as no program sends it.
     let bridge = &scrape.all("mcm_bridge_info", &kind)[0].labels;
     let labels = [("connection", receiver.id()), ("stream", bridge["bridge"].clone())];
     let labels = labels.each_ref().map(|(name, value)| (*name, value.as_str()));
     assert_eq!(scrape.all("mcm_frames_total", &labels).len(), 1, "{bridge:?}");
     assert_eq!(scrape.value("mcm_bridge_active", &kind), Some(1.0));
+    check_documented(&scrape);
     let (_, page) = scrape::get(address(&proxy), "/metrics").unwrap();
     judge(&page);
+}
+
+const DOCUMENTATION: &str = include_str!("../../docs/observability.md");
+
+/// The names and types that the documentation lists.
+fn documented() -> BTreeMap<&'static str, &'static str> {
+    let rows = DOCUMENTATION.lines().filter_map(|line| line.strip_prefix("| `"));
+    let rows = rows.filter_map(|row| {
+        let (name, rest) = row.split_once("` | ")?;
+        let kind = rest.split(' ').next()?;
+        ["counter", "gauge", "histogram"].contains(&kind).then_some((name, kind))
+    });
+    rows.collect()
+}
+
+#[track_caller]
+fn check_documented(scrape: &Scrape) {
+    let documented = documented();
+    for (name, kind) in &scrape.types {
+        assert_eq!(
+            documented.get(name.as_str()),
+            Some(&kind.as_str()),
+            "{name} in docs/observability.md"
+        );
+    }
+}
+
+/// All words of a text that could be names of metrics.
+fn names(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("mcm_") || word.starts_with("process_")).collect()
+}
+
+/// The dashboard and the alerts use metrics that exist, and the alerts are those of the documentation.
+#[test]
+fn dashboard_and_alerts_use_what_there_is() {
+    let dashboard = include_str!("../../packaging/observability/grafana-dashboard.json");
+    let alerts = include_str!("../../packaging/observability/alerts.yml");
+    let dashboard: Value = serde_json::from_str(dashboard).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let targets = panels.iter().filter_map(|panel| panel["targets"].as_array()).flatten();
+    let mut used: Vec<_> =
+        targets.map(|target| target["expr"].as_str().expect("a query")).collect();
+    let variables = dashboard["templating"]["list"].as_array().expect("variables");
+    used.extend(variables.iter().filter_map(|variable| variable["query"]["query"].as_str()));
+    assert!(used.len() > 30, "{}", used.len());
+    used.push(alerts);
+    let documented = documented();
+    for name in used.into_iter().flat_map(names) {
+        let stem = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
+        let known = |name: &str| documented.contains_key(name);
+        let histogram = stem.is_some_and(|stem| documented.get(stem) == Some(&"histogram"));
+        assert!(known(name) || histogram, "{name} is not in docs/observability.md");
+    }
+    let rules = alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
+    for alert in rules {
+        assert!(DOCUMENTATION.contains(alert), "{alert} is not in docs/observability.md");
+    }
+    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/observability/alerts.yml");
+    if let Ok(output) = Command::new("promtool").args(["check", "rules", rules]).output() {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
 }
 
 /// An answer's first line.
 fn status(address: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(wait::DEADLINE)).unwrap();
-    stream.write_all(request).unwrap();
+    // It may be cut off before it has said all.
+    let _ = stream.write_all(request);
     let mut answer = Vec::new();
     // A connection that is cut off has said what it had to say.
     let _ = stream.read_to_end(&mut answer);

@@ -1,6 +1,7 @@
 //! Who may call: programs on the same host, and others with a certificate.
 
 use crate::networks::Networks;
+use crate::refused::Reason;
 use crate::seldom::Seldom;
 use std::net::{IpAddr, SocketAddr};
 use tonic::service::Interceptor;
@@ -60,6 +61,7 @@ impl Checker {
         if peer.allowed() {
             return Ok(());
         }
+        Reason::Stranger.happened();
         REFUSED.warn(&format!(
             "{}: refused, as it is not on this host; to let other hosts in, start {} with --tls-cert, --tls-key and --tls-ca",
             peer.address, self.program

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use media::{ConnectionConfig, Payload, SecondPath, St2110, Video};
 use st2110::jpegxs::{Colour, PacketMode, TransmissionMode, VideoInformation};
-use st2110::video::{FrameLayout, Packing, Picture, Scan, WireFormat};
+use st2110::video::{Depth, FrameLayout, Packing, Picture, Scan, WireFormat};
 
 use crate::{
     Error, Incomplete,
@@ -163,7 +163,12 @@ pub fn picture(config: &ConnectionConfig) -> Result<Option<(Picture, FrameLayout
         media::Scan::Psf => Scan::Psf,
     };
     let picture = Picture::new(format, video.width, video.height, scan)?;
-    Ok(Some((picture, FrameLayout::Mesh(video.pixel_format))))
+    // Frames in memory have 10 bits at most. Who names 12 on the wire knows that the last two do not arrive.
+    let layout = match format.depth {
+        Depth::Twelve => FrameLayout::Narrowed(video.pixel_format),
+        _ => FrameLayout::Mesh(video.pixel_format),
+    };
+    Ok(Some((picture, layout)))
 }
 
 /// How rows are cut.
@@ -232,6 +237,12 @@ mod tests {
         let (found, layout) = picture(&config).unwrap().unwrap();
         assert_eq!((found.format(), found.scan()), (WireFormat::YCBCR_422_10, Scan::Interlaced));
         assert_eq!(layout, FrameLayout::Mesh(video.pixel_format));
+        let Endpoint::St2110(stream) = &mut config.endpoint else { unreachable!() };
+        stream.wire_format =
+            Some(media::WireFormat { sampling: media::Sampling::YCbCr422, depth: 12 });
+        let (found, layout) = picture(&config).unwrap().unwrap();
+        assert_eq!(found.format().depth, Depth::Twelve);
+        assert_eq!(layout, FrameLayout::Narrowed(video.pixel_format));
         // Pgroups of 4:2:2 are two pixels wide.
         config.payload = Payload::Video(Video { width: 1921, ..video });
         assert!(picture(&config).is_err());

@@ -127,6 +127,8 @@ fn draw_group(out: &mut String, mesh: &Mesh, group: &Group, top: f64) -> (f64, f
     let own = first.as_ref().map_or(0.0, HostBox::height);
     let height = stack.max(own);
 
+    // Over the boxes that they lead across.
+    let mut lines = String::new();
     if let (Some(first), Some(origin)) = (&first, origin) {
         let at = Point { x, y: y + (height - own) / 2.0 };
         let mut target_y = y + (height - stack) / 2.0;
@@ -135,7 +137,7 @@ fn draw_group(out: &mut String, mesh: &Mesh, group: &Group, top: f64) -> (f64, f
                 let start = right_of(at, index);
                 let end =
                     Point { x: beyond + target.place.inset(), y: target_y + target.place.entry() };
-                link(out, start, end, bridge);
+                link(&mut lines, start, end, bridge);
             }
             target_y += target.place.height() + BETWEEN.1;
         }
@@ -146,7 +148,7 @@ fn draw_group(out: &mut String, mesh: &Mesh, group: &Group, top: f64) -> (f64, f
                 y: at.y + first.height() / 2.0 - NODE.1 / 2.0 + (HEAD - PAD) / 2.0,
             };
             let end = Point { x: at.x + PAD, y: left.y + NODE.1 / 2.0 };
-            curve(out, Point { x: left.x + NODE.0, y: end.y }, end, origin);
+            curve(&mut lines, Point { x: left.x + NODE.0, y: end.y }, end, origin);
             draw_node(out, &node, left);
         }
         draw_host(out, first, at, Some(origin));
@@ -165,6 +167,7 @@ fn draw_group(out: &mut String, mesh: &Mesh, group: &Group, top: f64) -> (f64, f
         }
         target_y += target.place.height() + BETWEEN.1;
     }
+    out.push_str(&lines);
     (y + height - top, if others.is_empty() { x } else { beyond } + BOX_WIDTH)
 }
 
@@ -266,7 +269,7 @@ fn words(member: &Member) -> Vec<(String, bool)> {
         words.push((format!("pid {}", member.pid), false));
     }
     if member.state != "active" {
-        words.push((member.state.clone(), !member.up));
+        words.push((member.state.clone(), colour(member) == RED));
     } else {
         words.push((format!("{:.2} fps", member.fps), false));
     }
@@ -324,7 +327,7 @@ fn draw_host(out: &mut String, host: &HostBox<'_>, at: Point, source: Option<&Me
     if let Some(node) = &host.left {
         draw_node(out, node, left);
     } else if !host.right.is_empty() {
-        text(out, "s", left.x, middle + 4.0, "no source");
+        text(out, "s", left.x + 16.0, middle + 4.0, "no source");
     }
 }
 
@@ -350,15 +353,12 @@ fn draw_node(out: &mut String, node: &Node<'_>, at: Point) {
     }
     push(out, format_args!("<text class=\"s\" x=\"{:.1}\" y=\"{:.1}\">", x + 29.0, y + 36.0));
     for (index, (word, bad)) in node.lines.iter().enumerate() {
-        let separator = if index == 0 { "" } else { " · " };
+        if index > 0 {
+            out.push_str("<tspan dx=\"6\">·</tspan>");
+        }
         let class = if *bad { "s bad" } else { "s" };
-        push(
-            out,
-            format_args!(
-                "<tspan class=\"s\">{separator}</tspan><tspan class=\"{class}\">{}</tspan>",
-                escape(word)
-            ),
-        );
+        let apart = if index > 0 { " dx=\"6\"" } else { "" };
+        push(out, format_args!("<tspan class=\"{class}\"{apart}>{}</tspan>", escape(word)));
     }
     out.push_str("</text>\n");
 }
@@ -366,20 +366,22 @@ fn draw_node(out: &mut String, node: &Node<'_>, at: Point) {
 /// A bridge between two hosts, with what flows.
 fn link(out: &mut String, start: Point, end: Point, bridge: &Member) {
     curve(out, start, end, bridge);
-    let (x, y) = ((start.x + PAD + end.x) / 2.0, (start.y + end.y) / 2.0);
     let label = if bridge.up { rate(bridge) } else { bridge.state.clone() };
-    let class = if bridge.up { "r" } else { "r bad" };
-    // White behind it, so that it can be read on the line.
-    for more in [" stroke=\"#ffffff\" stroke-width=\"5\" stroke-linejoin=\"round\"", ""] {
-        push(
-            out,
-            format_args!(
-                "<text class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\"{more}>{}</text>\n",
-                y - 6.0,
-                escape(&label)
-            ),
-        );
+    if label.is_empty() {
+        return;
     }
+    let (x, y) = ((start.x + PAD + end.x) / 2.0, (start.y + end.y) / 2.0);
+    // About as wide as the text.
+    let width = 6.2 * label.chars().count() as f64 + 16.0;
+    push(
+        out,
+        format_args!(
+            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"20\" rx=\"10\" fill=\"#ffffff\" stroke=\"#e4e7eb\"/>\n",
+            x - width / 2.0,
+            y - 10.0
+        ),
+    );
+    text(out, if bridge.up { "r" } else { "r bad" }, x, y + 4.0, &label);
 }
 
 fn curve(out: &mut String, start: Point, end: Point, member: &Member) {

@@ -16,4 +16,6 @@ pub(crate) use engines::Engines;
 pub(crate) use manager::Manager;
 pub(crate) use members::Members;
 pub(crate) use st2110::HostClock;
+#[cfg(test)]
+pub(crate) use status::Figures;
 pub(crate) use status::{Phase, Row, Table};

@@ -55,8 +55,8 @@ const COLUMNS: [Column; 15] = [
         "Frames a second, over the last second or so.",
         |line| Some(line.connection.fps.into()),
     ),
-    ("mcm_payload_bits_per_second", Kind::Gauge, "Payload, over the last second or so.", |line| {
-        Some((line.connection.mbit_per_s * 1e6).into())
+    ("mcm_payload_bytes_per_second", Kind::Gauge, "Payload, over the last second or so.", |line| {
+        Some((line.connection.mbit_per_s * 1e6 / 8.0).into())
     }),
     (
         "mcm_nominal_frames_per_second",
@@ -104,6 +104,11 @@ const COLUMNS: [Column; 15] = [
         (!line.is_source()).then(|| (line.connection.state() == State::Waiting).into())
     }),
 ];
+
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    COLUMNS.iter().map(|(name, ..)| *name)
+}
 
 pub(super) fn write(out: &mut Exposition, snapshot: &Snapshot, rows: &[Row]) {
     let kinds: HashMap<_, _> = rows.iter().map(|row| (row.conn_id.as_str(), row.kind())).collect();

@@ -63,3 +63,18 @@ impl Collector {
         out.finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_documented() {
+        let documentation = include_str!("../../../docs/observability.md");
+        let bridges = names::FAMILIES.iter().map(|family| family.name);
+        let all = bridges.chain(paths::names()).chain(connections::names());
+        for name in all {
+            assert!(documentation.contains(&format!("\n| `{name}` |")), "{name}");
+        }
+    }
+}

@@ -71,23 +71,39 @@ const FAMILIES: &[Family] = &[
     family("mcm_codec_seconds", "Time to encode or decode a frame.", &[("codec", "")]),
 ];
 
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    FAMILIES.iter().map(|family| family.name)
+}
+
 /// A measurement by its parts.
 #[derive(Debug, PartialEq)]
 struct Measured<'a> {
     path: &'static str,
+    /// Of all that came, or of the last seconds; empty where that is not said.
+    window: &'static str,
     stem: &'a str,
     stat: &'static str,
     value: f64,
 }
 
-/// `path1_gap_max_us` is the greatest `gap` of path 1 in microseconds.
+/// `path1_last_gap_max_us` is the greatest `gap` of path 1 within the last seconds, in microseconds.
 fn parse(name: &str, value: f64) -> Measured<'_> {
     let (path, rest) = of_path(name).unwrap_or(("", name));
+    let (window, rest) = match (path, rest.strip_prefix("last_")) {
+        ("", _) => ("", rest),
+        (_, Some(rest)) => ("recent", rest),
+        (_, None) => ("all", rest),
+    };
     let (rest, value) = rest.strip_suffix("_us").map_or((rest, value), |rest| (rest, value / 1e6));
     let stats = ["min", "mean", "max"];
     let stat = stats.into_iter().find(|stat| rest.ends_with(&format!("_{stat}")));
     let stem = stat.map_or(rest, |stat| &rest[..rest.len() - stat.len() - 1]);
-    Measured { path, stem, stat: stat.unwrap_or_default(), value }
+    Measured { path, window, stem, stat: stat.unwrap_or_default(), value }
+}
+
+fn is_known(stem: &str) -> bool {
+    FAMILIES.iter().any(|family| family.stems.iter().any(|(known, _)| *known == stem))
 }
 
 pub(super) fn write(out: &mut Exposition, lines: &[Line<'_>]) {
@@ -95,25 +111,36 @@ pub(super) fn write(out: &mut Exposition, lines: &[Line<'_>]) {
         let mut written = out.family(family.name, Gauge, family.help);
         for line in lines {
             for (name, value) in &line.measurements {
-                let Measured { path, stem, stat, value } = parse(name, *value);
+                let Measured { path, window, stem, stat, value } = parse(name, *value);
                 let found = family.stems.iter().find(|(known, _)| *known == stem);
                 let Some((_, schedule)) = found else { continue };
-                let labels = [("path", path), ("schedule", schedule), ("stat", stat)];
+                let labels =
+                    [("path", path), ("window", window), ("schedule", schedule), ("stat", stat)];
                 let labels = labels.iter().filter(|(_, value)| !value.is_empty());
                 let labels: Vec<_> = line.labels.iter().chain(labels).copied().collect();
                 written.sample(&labels, value);
             }
         }
     }
-    let known = |name: &str| {
-        let stem = parse(name, 0.0).stem;
-        FAMILIES.iter().any(|family| family.stems.iter().any(|(known, _)| *known == stem))
-    };
+    let help = "Counts of the last seconds; see the counters with _total for all.";
+    let mut recent = out.family("mcm_st2110_recent", Gauge, help);
+    for line in lines {
+        for (name, value) in &line.measurements {
+            let Measured { path, window, stem, .. } = parse(name, *value);
+            if window == "recent" && !is_known(stem) {
+                let labels = [("path", path), ("count", stem)];
+                recent.sample(&[&line.labels[..], &labels].concat(), *value);
+            }
+        }
+    }
     let help = "Measurements of bridges that have no name of their own yet; times in microseconds.";
     let mut others = out.family("mcm_bridge_measurement", Gauge, help);
     for line in lines {
-        for (name, value) in line.measurements.iter().filter(|(name, _)| !known(name)) {
-            others.sample(&[&line.labels[..], &[("measurement", *name)]].concat(), *value);
+        for (name, value) in &line.measurements {
+            let Measured { window, stem, .. } = parse(name, *value);
+            if window != "recent" && !is_known(stem) {
+                others.sample(&[&line.labels[..], &[("measurement", *name)]].concat(), *value);
+            }
         }
     }
 }
@@ -124,13 +151,15 @@ mod tests {
 
     #[test]
     fn names_are_taken_apart() {
-        let gap = Measured { path: "1", stem: "gap", stat: "max", value: 0.000_25 };
+        let part = |path, window, stem, stat, value| Measured { path, window, stem, stat, value };
+        let gap = part("1", "all", "gap", "max", 0.000_25);
         assert_eq!(parse("path1_gap_max_us", 250.0), gap);
-        let tro = Measured { path: "2", stem: "tro", stat: "", value: 0.5 };
+        let tro = part("2", "all", "tro", "", 0.5);
         assert_eq!(parse("path2_tro_us", 500_000.0), tro);
-        let vrx = Measured { path: "1", stem: "vrx_linear", stat: "mean", value: 3.0 };
-        assert_eq!(parse("path1_vrx_linear_mean", 3.0), vrx);
-        let late = Measured { path: "", stem: "wake_late", stat: "max", value: 0.001 };
+        let vrx = part("1", "recent", "vrx_linear", "mean", 3.0);
+        assert_eq!(parse("path1_last_vrx_linear_mean", 3.0), vrx);
+        assert_eq!(parse("path2_last_narrow", 5.0), part("2", "recent", "narrow", "", 5.0));
+        let late = part("", "", "wake_late", "max", 0.001);
         assert_eq!(parse("wake_late_max_us", 1000.0), late);
     }
 }

@@ -4,6 +4,7 @@ use super::MAX_SHOWN;
 use crate::clock_view;
 use crate::control_service::Identity;
 use crate::exchange::Totals;
+use access::Reason;
 use exposition::{
     Exposition,
     Kind::{Counter, Gauge},
@@ -31,6 +32,11 @@ pub(super) fn write(out: &mut Exposition, identity: &Identity, totals: Totals, c
     }
     let help = "Clients that were cut off for a violation of the protocol, or turned away for want of room.";
     out.single("mcm_proxy_refused_clients_total", Counter, help, totals.refused_clients);
+    let help = "Connections and calls that were refused on all TCP ports, by reason.";
+    let mut refused = out.family("mcm_proxy_refused_total", Counter, help);
+    for reason in Reason::ALL {
+        refused.sample(&[("reason", reason.word())], reason.count());
+    }
     reference_clock(out, clock);
 }
 

@@ -156,3 +156,106 @@ fn number(name: &str, value: u64) -> (String, Value) {
 fn text(name: &str, value: &str) -> (String, Value) {
     (name.to_owned(), Value::Text(value.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bridge::Figures;
+    use media::{ConnectionConfig, Endpoint, Payload};
+    use mesh_agent::topology::{BridgeLink, BridgeSpec};
+    use std::time::Instant;
+
+    struct Counts(Vec<(&'static str, u64)>);
+
+    impl Figures for Counts {
+        fn local(&self) -> String {
+            String::new()
+        }
+        fn counters(&self) -> Vec<(&'static str, u64)> {
+            self.0.clone()
+        }
+        fn measurements(&self) -> Vec<(&'static str, f64)> {
+            Vec::new()
+        }
+        fn sdp(&self) -> Option<String> {
+            None
+        }
+    }
+
+    fn bridge(phase: Phase, counts: &[(&'static str, u64)]) -> Row {
+        let endpoint = Endpoint::MultipointGroup { urn: "g".into() };
+        let spec = BridgeSpec {
+            id: "b".into(),
+            group: "g".into(),
+            proxy: "p".into(),
+            direction: Direction::Ingress,
+            config: Arc::new(ConnectionConfig::new(endpoint, Payload::Blob)),
+            link: BridgeLink::St2110,
+        };
+        Row {
+            spec: Arc::new(spec),
+            phase,
+            since: Instant::now(),
+            conn_id: "c".into(),
+            figures: Some(Arc::new(Counts(counts.to_vec()))),
+        }
+    }
+
+    fn field(metric: &Metric, name: &str) -> Value {
+        metric.field(name).unwrap_or_else(|| panic!("{name}: {metric:?}")).clone()
+    }
+
+    #[test]
+    fn each_side_sees_its_bytes() {
+        let connection = |conn_id: &str, kind: Kind| Connection {
+            conn_id: conn_id.into(),
+            kind: kind.into(),
+            state: State::Active.into(),
+            frames: 60,
+            bytes: 6000,
+            missed: 2,
+            mbit_per_s: 8.0,
+            fps: 60.0,
+            ..Connection::default()
+        };
+        let of_bridge = Connection { bridge: true, ..connection("c", Kind::Source) };
+        let all = [connection("s", Kind::Source), connection("r", Kind::Receiver), of_bridge];
+        let metrics = measure(&all, &[], &mut HashMap::new(), UNIX_EPOCH + INTERVAL);
+        let ids: Vec<_> = metrics.iter().map(|metric| metric.provider.as_str()).collect();
+        assert_eq!((ids, metrics[0].timestamp_ms), (vec!["s", "r"], 1000));
+        for (metric, bytes, rates) in
+            [(&metrics[0], [6000, 0], [8.0, 0.0]), (&metrics[1], [0, 6000], [0.0, 8.0])]
+        {
+            assert_eq!(["in", "out"].map(|name| field(metric, name)), bytes.map(Value::Unsigned));
+            assert_eq!(["inbw", "outbw"].map(|name| field(metric, name)), rates.map(Value::Real));
+            assert_eq!(field(metric, "state"), Value::Text("active".into()));
+        }
+        assert_eq!(field(&metrics[1], "ftrn"), Value::Unsigned(2));
+    }
+
+    #[test]
+    fn errors_of_bridges_are_told_once() {
+        let mut errors = HashMap::new();
+        let counts =
+            [("frames", 9), ("bytes", 90), ("linked", 1), ("gaps", 2), ("losses", 1), ("wild", 3)];
+        let up = bridge(Phase::Active, &counts);
+        let tell = |row: &Row, errors: &mut _| {
+            measure(&[], std::slice::from_ref(row), errors, SystemTime::now()).remove(0)
+        };
+        let first = tell(&up, &mut errors);
+        assert_eq!(field(&first, "link"), Value::Bool(true));
+        let names = ["strn", "ftrn", "in", "err", "errd"];
+        assert_eq!(names.map(|name| field(&first, name)), [9, 2, 90, 4, 4].map(Value::Unsigned));
+        assert_eq!(field(&tell(&up, &mut errors), "errd"), Value::Unsigned(0));
+        // It was started anew, and has no connection yet.
+        let down = bridge(Phase::Active, &[("linked", 0), ("losses", 1)]);
+        let third = tell(&down, &mut errors);
+        assert_eq!(
+            (field(&third, "link"), field(&third, "errd")),
+            (Value::Bool(false), Value::Unsigned(0))
+        );
+        let failed = tell(&bridge(Phase::Failed("no".into()), &[]), &mut errors);
+        assert_eq!(field(&failed, "state"), Value::Text("failed".into()));
+        assert_eq!(field(&failed, "link"), Value::Bool(false));
+    }
+}

@@ -62,6 +62,8 @@ pub(crate) struct State {
 /// What has happened since the agent started.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counters {
+    /// Calls of proxies that were answered with an error.
+    pub(crate) failed_calls: u64,
     pub(crate) registrations: u64,
     pub(crate) refusals: u64,
     pub(crate) applied: u64,

@@ -10,8 +10,10 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::codegen::http::Response;
 use tonic::service::InterceptorLayer;
 use tonic::transport::Server;
+use tower::util::MapResponseLayer;
 
 /// The longest request: the registration of a proxy with thousands of connections.
 const MAX_REQUEST: usize = 16 << 20;
@@ -117,6 +119,17 @@ async fn serve_proxies(
 ) {
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<ProxyApiServer<ProxyService>>().await;
+    let count = {
+        let agent = agent.clone();
+        move |response: Response<tonic::body::Body>| {
+            // An error is an answer without a body: its status stands in the head.
+            let status = response.headers().get("grpc-status");
+            if status.is_some_and(|status| status != "0") {
+                agent.lock().counters.failed_calls += 1;
+            }
+            response
+        }
+    };
     let service = ProxyApiServer::new(ProxyService(agent))
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_REQUEST);
@@ -128,6 +141,7 @@ async fn serve_proxies(
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .http2_max_header_list_size(16 * 1024)
         .layer(InterceptorLayer::new(CHECKER))
+        .layer(MapResponseLayer::new(count))
         .add_service(service)
         .add_service(health)
         .serve_with_incoming_shutdown(ReceiverStream::new(incoming), stopped(stop))

@@ -4,6 +4,8 @@ use super::identifier::{BridgeId, GroupId, ProxyId, StreamId};
 use super::model::{Direction, Grant, GroupRecord, SessionKey, Source, bridge_id};
 use super::{Decides, Topology};
 use media::{ConnectionConfig, Endpoint};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A decision that is to be made, with a proposal that is good as far as is known here.
@@ -63,12 +65,12 @@ pub(super) struct Origin {
 }
 
 impl Topology {
-    /// All decisions that are to be made now. Empty where decisions are made here.
+    /// All decisions that are to be made now. Empty where decisions are made here. No two of them want the same port.
     pub fn wishes(&mut self) -> Vec<Wish> {
         let groups: Vec<_> = self.wishful.iter().cloned().collect();
-        let mut wishes = Vec::new();
+        let (mut wishes, mut spoken_for) = (Vec::new(), BTreeSet::new());
         for group in groups {
-            let of_group = self.wishes_of(&group);
+            let of_group = self.wishes_of(&group, &mut spoken_for);
             if of_group.is_empty() {
                 self.wishful.remove(&group);
             }
@@ -77,10 +79,26 @@ impl Topology {
         wishes
     }
 
+    /// Whether a decision is still to be made.
+    pub fn still_wishes(&mut self, wish: &Wish) -> bool {
+        let now = self.wishes_of(wish.group(), &mut BTreeSet::new());
+        now.iter().any(|now| match (now, wish) {
+            (
+                Wish::Grant { destination, grant, .. },
+                Wish::Grant { destination: to, grant: proposal, .. },
+            ) => {
+                // The port is what this wish proposes, and the store knows whether it is free.
+                destination == to
+                    && (&grant.source, grant.endpoints) == (&proposal.source, proposal.endpoints)
+            }
+            _ => now == wish,
+        })
+    }
+
     /// Makes the decisions about a group, or notes that there are some.
     pub(super) fn decide(&mut self, group: &GroupId) {
         if self.decides == Decides::Elsewhere {
-            if self.wishes_of(group).is_empty() {
+            if self.wishes_of(group, &mut BTreeSet::new()).is_empty() {
                 self.wishful.remove(group);
             } else {
                 self.wishful.insert(group.clone());
@@ -89,7 +107,7 @@ impl Topology {
         }
         // A record, then grants that follow from it; twice if a port has to be given back before it can be granted.
         loop {
-            let wishes = self.wishes_of(group);
+            let wishes = self.wishes_of(group, &mut BTreeSet::new());
             if wishes.is_empty() {
                 return;
             }
@@ -136,8 +154,8 @@ impl Topology {
         }
     }
 
-    /// What is to be decided about one group.
-    fn wishes_of(&mut self, id: &GroupId) -> Vec<Wish> {
+    /// What is to be decided about one group. Ports that others want are not proposed, and those that are proposed are added to them.
+    fn wishes_of(&mut self, id: &GroupId, spoken_for: &mut BTreeSet<(IpAddr, u16)>) -> Vec<Wish> {
         let Some(group) = self.groups.get(id) else { return Vec::new() };
         let mut wishes = Vec::new();
         let origin = self.origin(id);
@@ -173,8 +191,15 @@ impl Topology {
             if old.is_some_and(|old| old.source == origin.proxy && old.endpoints == endpoints) {
                 continue;
             }
-            match self.find_port(id, &origin, destination) {
-                Ok((port, key)) => wanted.push((destination.clone(), port, endpoints, key)),
+            let claimed = |ip, port| spoken_for.contains(&(ip, port));
+            match self.find_port(id, &origin, destination, claimed) {
+                Ok((port, key)) => {
+                    if let Some(ip) = self.rdma_ip(destination) {
+                        let run = 0..u16::from(endpoints);
+                        spoken_for.extend(run.filter_map(|i| Some((ip, port.checked_add(i)?))));
+                    }
+                    wanted.push((destination.clone(), port, endpoints, key));
+                }
                 Err(_) if old.is_some() => {
                     let (group, destination) = (id.clone(), destination.clone());
                     wishes.push(Wish::Release { group, destination });
@@ -219,12 +244,13 @@ impl Topology {
         self.holds.get(group, &ingress).or_else(|| self.holds.get(group, &egress)).is_some()
     }
 
-    /// A port for the bridge from the source to a proxy; the one that is in use, with its key, if such a bridge is running.
+    /// A port for the bridge from the source to a proxy, which nobody has and nobody has `claimed`; the one that is in use, with its key, if such a bridge is running.
     pub(super) fn find_port(
         &self,
         group: &GroupId,
         origin: &Origin,
         destination: &ProxyId,
+        claimed: impl Fn(IpAddr, u16) -> bool,
     ) -> Result<(u16, Option<SessionKey>), String> {
         let device = |proxy: &ProxyId| {
             let state = self.proxies.get(proxy);
@@ -238,7 +264,8 @@ impl Topology {
         let device = device(destination)?;
         let endpoints = origin.config.options.rdma.num_endpoints;
         let (ingress, egress) = link_ids(group, &origin.proxy, destination);
-        let free = |port| self.ports.is_free(device.dataplane_ip, port, &ingress);
+        let ip = device.dataplane_ip;
+        let free = |port| self.ports.is_free(ip, port, &ingress) && !claimed(ip, port);
         let held = self.holds.get(group, &ingress).or_else(|| self.holds.get(group, &egress));
         if let Some(link) = held.and_then(|hold| hold.spec.rdma())
             && device.ports.contain(link.port, endpoints)

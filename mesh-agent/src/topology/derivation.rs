@@ -130,7 +130,7 @@ impl Topology {
         let grant = self.groups.get(id).and_then(|group| group.grants.get(to));
         let grant = grant.filter(|g| g.source == origin.proxy && g.endpoints == endpoints);
         let Some(grant) = grant else {
-            self.find_port(id, origin, to)?;
+            self.find_port(id, origin, to, |_, _| false)?;
             return Err(format!("a port at media proxy {to} is being allocated"));
         };
         let gone = |proxy: &ProxyId| format!("media proxy {proxy} has no address for streams");

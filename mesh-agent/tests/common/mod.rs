@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub(crate) mod schema;
+
 use media::{ConnectionConfig, Endpoint, Payload, St2110, Video};
 use mesh_agent::AgentError;
 use mesh_agent::agent::Agent;

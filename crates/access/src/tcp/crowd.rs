@@ -1,5 +1,6 @@
 //! The TCP connections of one port: a bounded number, and who has to make room for whom.
 
+use crate::refused::Reason;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -72,6 +73,7 @@ impl Crowd {
         let worst = same.min_by_key(|(number, member)| (member.rank, member.last_seen, **number));
         if let Some(number) = worst.map(|(number, _)| *number) {
             state.members.remove(&number);
+            Reason::Crowd.happened();
         }
     }
 

@@ -10,6 +10,7 @@ pub use guarded::Guarded;
 
 use crate::networks::Networks;
 use crate::peer::Peer;
+use crate::refused::Reason;
 use crate::seldom::Seldom;
 use crowd::{Crowd, Rank};
 use guarded::{Duplex, Rewound};
@@ -83,6 +84,9 @@ pub async fn accept(
                 greeted = tokio::time::timeout(GREET_TIMEOUT, greet(stream, peer, speaks, tls)) => greeted,
                 _ = &mut ended => return,
             };
+            if greeted.is_err() {
+                Reason::Silent.happened();
+            }
             if let Ok(Some((stream, peer))) = greeted {
                 place.greeted(self::rank(peer), Instant::now());
                 // If the server is gone, so is the connection.
@@ -112,6 +116,7 @@ async fn greet(
         return Some((Box::new(stream), peer));
     }
     let Some(tls) = tls else {
+        Reason::Tls.happened();
         TLS_FAILED.warn(&format!(
             "{address}: speaks TLS, which is not configured; see --tls-cert, --tls-key and --tls-ca"
         ));
@@ -124,6 +129,7 @@ async fn greet(
             Some((Box::new(stream), Peer { certified: true, ..peer }))
         }
         Err(error) => {
+            Reason::Tls.happened();
             TLS_FAILED.warn(&format!("{address}: TLS handshake failed: {error}"));
             None
         }
@@ -148,6 +154,7 @@ async fn opening<S: Duplex>(
     if first.is_ascii_uppercase() {
         return Some(Rewound::new(vec![first], stream));
     }
+    Reason::Garbage.happened();
     GARBAGE_SEEN.warn(&format!(
         "{address}: refused: it speaks neither HTTP nor TLS; it began with \"{}\"",
         first.escape_ascii()
@@ -167,12 +174,14 @@ async fn preface<S: Duplex>(
             return Some(Rewound::new(head, stream));
         }
         if head.starts_with(LEGACY) {
+            Reason::Garbage.happened();
             LEGACY_SEEN.warn(&format!(
                 "{address}: refused: it speaks the binary protocol of older SDKs, which is not served yet"
             ));
             return None;
         }
         if !PREFACE.starts_with(&head) && !LEGACY.starts_with(&head) {
+            Reason::Garbage.happened();
             GARBAGE_SEEN.warn(&format!(
                 "{address}: refused: it speaks neither gRPC (HTTP/2) nor TLS; it began with \"{}\"",
                 head.escape_ascii()

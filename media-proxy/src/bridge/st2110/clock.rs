@@ -3,18 +3,39 @@
 use super::mac;
 use log::{info, warn};
 use st2110::reference::{ClockState, Discipline, ReferenceClock};
-use st2110_net::host_time::{interface_mac, read_clocks};
+use st2110_net::engine::{Clock, SystemClock};
+use st2110_net::host_time::{HardwareClock, interface_mac, read_clocks};
 use st2110_net::socket::Interface;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 /// The host's clock, for the streams and for those who ask about it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HostClock {
+    /// The clock that streams follow instead of the system's.
+    hardware: Option<Arc<HardwareClock>>,
     /// Where streams go that name no interface; known with the first of them.
     interface: Arc<OnceLock<Interface>>,
 }
 
 impl HostClock {
+    /// The system's clock, or a PTP hardware clock.
+    ///
+    /// # Errors
+    /// There is no such clock, or this process may not read it.
+    pub(crate) fn open(hardware: Option<&Path>) -> Result<Self, st2110_net::Error> {
+        let hardware = hardware.map(HardwareClock::open).transpose()?.map(Arc::new);
+        Ok(Self { hardware, ..Self::default() })
+    }
+
+    /// The time that streams follow.
+    pub(super) fn time(&self) -> Arc<dyn Clock> {
+        match &self.hardware {
+            Some(clock) => Arc::clone(clock) as Arc<dyn Clock>,
+            None => Arc::new(SystemClock),
+        }
+    }
+
     /// The first stream starts, on this interface. Logs what is wrong with the clock.
     pub(super) fn announce(&self, interface: &Interface) {
         if self.interface.set(interface.clone()).is_err() {
@@ -35,26 +56,36 @@ impl HostClock {
             Some(Interface::Name(name)) => interface_mac(name),
             Some(Interface::Any) | None => None,
         };
-        of_host(mac)
+        self.of(mac)
     }
-}
 
-/// The state of the clock of streams that leave by the interface with this hardware address.
-pub(super) fn of_host(mac: Option<[u8; 6]>) -> ClockState {
-    // Without hardware of its own, as on the loopback interface, nobody else can receive the stream.
-    let mut readings = read_clocks(None, None, mac.unwrap_or_default());
-    // TAI, as far as the kernel says, if a daemon steers its clock and has set the TAI offset. Otherwise it is the sender's own
-    // clock (ST 2110-10 §8.2).
-    let steered = matches!(readings.discipline, Discipline::Steered { .. });
-    if steered && readings.kernel_offset != 0 {
-        readings.reference = Some(ReferenceClock::traceable());
+    /// The state for streams that leave by the interface with this hardware address.
+    pub(super) fn of(&self, mac: Option<[u8; 6]>) -> ClockState {
+        // Without hardware of its own, as on the loopback interface, nobody else can receive the stream.
+        let hardware = self.hardware.as_deref();
+        let mut readings = read_clocks(hardware, None, mac.unwrap_or_default());
+        // TAI, as far as the kernel says, if a daemon steers its clock and has set the TAI offset. Otherwise it is the sender's own
+        // clock (ST 2110-10 §8.2). Whether a hardware clock is steered nobody tells.
+        let steered = matches!(readings.discipline, Discipline::Steered { .. });
+        if steered && readings.kernel_offset != 0 && readings.hardware.is_none() {
+            readings.reference = Some(ReferenceClock::traceable());
+        }
+        ClockState::new(readings)
     }
-    ClockState::new(readings)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_hardware_clock_is_refused() {
+        for path in ["/dev/null", "/dev/ptp-of-nobody"] {
+            let error = HostClock::open(Some(Path::new(path))).unwrap_err().to_string();
+            assert!(error.contains(path) && error.contains("accepted: /dev/ptpN"), "{error}");
+        }
+        assert!(HostClock::open(None).unwrap().hardware.is_none());
+    }
 
     #[test]
     fn before_the_first_stream_no_interface_is_known() {

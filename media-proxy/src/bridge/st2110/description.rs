@@ -1,7 +1,8 @@
 //! Session descriptions of the streams of bridges.
 
+use super::clock::HostClock;
+use super::mac;
 use super::stream::Stream;
-use super::{clock, mac};
 use log::debug;
 use st2110::pacing::SenderType;
 use st2110::sdp::{Colour, Sender, compose};
@@ -12,6 +13,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 pub(super) fn of_sender(
     stream: &Stream,
     interface: &Interface,
+    clock: &HostClock,
     pacing: SenderType,
     session: u32,
 ) -> Option<String> {
@@ -31,7 +33,7 @@ pub(super) fn of_sender(
         name: stream.config.group_id(),
         address,
         second_address: second,
-        clock: clock::of_host(mac::of_interface_with(address)).reference,
+        clock: clock.of(mac::of_interface_with(address)).reference,
         pacing: match pacing {
             SenderType::Narrow => media::Pacing::Narrow,
             SenderType::NarrowLinear => media::Pacing::Linear,

@@ -1,5 +1,6 @@
 //! A bridge from a group to the network.
 
+use super::clock::HostClock;
 use super::coding::CodecCounts;
 use super::feed::RingFeed;
 use super::figures::Sending as SendingFigures;
@@ -39,11 +40,12 @@ pub(super) struct Place<'a> {
     pub(super) members: &'a Members,
     pub(super) interface: &'a Interface,
     pub(super) identities: Arc<Identities>,
+    pub(super) clock: &'a HostClock,
 }
 
 impl Egress {
     pub(super) fn start(place: Place<'_>, stream: &Stream, alarm: Alarm) -> Result<Self, String> {
-        let Place { engine, members, interface, identities } = place;
+        let Place { engine, members, interface, identities, clock } = place;
         let connection = members
             .join(Direction::Receive, &stream.config)
             .map_err(|error| format!("egress bridge: {error}"))?;
@@ -107,7 +109,7 @@ impl Egress {
             return Err("its session on the network has ended at once".into());
         }
         let local = configured::describe(endpoint, usual);
-        let sdp = description::of_sender(stream, interface, pacing, identity.ssrc);
+        let sdp = description::of_sender(stream, interface, clock, pacing, identity.ssrc);
         let figures = Arc::new(SendingFigures::new(&sending, codec, local, sdp));
         Ok(Self { connection, sending, destination, identity, identities, watch, figures })
     }

@@ -52,14 +52,17 @@ impl Network {
     /// # Errors
     /// Why it cannot start.
     pub(crate) fn start(&self, spec: &BridgeSpec, alarm: Alarm) -> Result<Box<dyn Bridge>, String> {
-        let engine = self.engine.get_or_init(|| Engine::new(EngineOptions::default()));
+        let engine = self.engine.get_or_init(|| {
+            Engine::new(EngineOptions { clock: self.clock.time(), ..EngineOptions::default() })
+        });
         let stream = stream::Stream::of(&spec.config)?;
         let interface: &Interface = self.interface.get();
         self.clock.announce(interface);
         Ok(match spec.direction {
             Direction::Egress => {
                 let identities = Arc::clone(&self.identities);
-                let place = egress::Place { engine, members: &self.members, interface, identities };
+                let (members, clock) = (&self.members, &self.clock);
+                let place = egress::Place { engine, members, interface, identities, clock };
                 Box::new(egress::Egress::start(place, &stream, alarm)?)
             }
             Direction::Ingress => {

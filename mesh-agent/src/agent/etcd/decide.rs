@@ -77,7 +77,11 @@ impl Agent {
 
     /// The transaction for a decision; `None` if things have changed since.
     fn deciding(&self, etcd: &Etcd, wish: &Wish) -> Option<Transaction> {
-        let state = self.lock();
+        let mut state = self.lock();
+        // Another agent may have been faster: what it has decided stays.
+        if !state.topology.still_wishes(wish) {
+            return None;
+        }
         let revisions = etcd.revisions.lock();
         let keys = &etcd.keys;
         let start = Transaction::default();

@@ -280,15 +280,21 @@ fn measurements(metric: Option<&Metric>, registered_at: Option<SystemTime>) -> V
         status.insert("updatedAt".into(), time(updated).into());
         for (name, shown) in NAMES {
             if let Some(value) = metric.field(name) {
-                status.insert(
-                    shown.into(),
-                    match value {
-                        Measured::Text(text) => text.as_str().into(),
-                        Measured::Unsigned(number) => (*number).into(),
-                        Measured::Real(number) => (*number).into(),
-                        Measured::Bool(yes) => (*yes).into(),
-                    },
-                );
+                let value = match value {
+                    Measured::Text(text) => text.as_str().into(),
+                    Measured::Unsigned(number) => (*number).into(),
+                    Measured::Real(number) => (*number).into(),
+                    Measured::Bool(yes) => (*yes).into(),
+                };
+                // A proxy may send what it likes; a number that is none becomes null.
+                let fits = match shown {
+                    "state" | "program" => Value::is_string,
+                    "linked" => Value::is_boolean,
+                    _ => Value::is_number,
+                };
+                if fits(&value) {
+                    status.insert(shown.into(), value);
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::agent::{Agent, State};
 use crate::metrics::Value as Measured;
+use access::Reason;
 use exposition::{Exposition, Kind, Value};
 use std::collections::BTreeMap;
 
@@ -64,9 +65,19 @@ pub(super) fn text(agent: &Agent) -> String {
             "Media proxies that were lost.",
         ),
         ("mcm_agent_store_errors_total", counters.store_errors, "Failed requests to the store."),
+        (
+            "mcm_agent_failed_calls_total",
+            counters.failed_calls,
+            "Calls of media proxies that were answered with an error.",
+        ),
     ];
     for (name, value, help) in totals {
         out.single(name, Kind::Counter, help, value);
+    }
+    let help = "Connections and calls that were refused on all ports, by reason.";
+    let mut refused = out.family("mcm_agent_refused_total", Kind::Counter, help);
+    for reason in Reason::ALL {
+        refused.sample(&[("reason", reason.word())], reason.count());
     }
     streams(&mut out, &state);
     out.finish()

@@ -1,7 +1,11 @@
 //! Mesh groups: a star of RDMA bridges from the source's proxy.
 
 use super::harness::*;
-use crate::topology::{ConnectionId, GroupId, ProxyId};
+use crate::topology::{
+    ConnectionId, Decides, Grant, GroupId, GroupRecord, ProxyId, SessionKey, Source, Topology, Wish,
+};
+use proto::Kind;
+use std::sync::Arc;
 
 #[test]
 fn one_node_needs_no_bridge() {
@@ -206,4 +210,44 @@ fn a_stream_has_one_id_on_all_nodes() {
     }
     let after = fleet.desired(2);
     assert!(after.generation > before.generation, "the proxy is told");
+}
+
+/// Where others decide: wishes that are made at the same time do not get into each other's way, and one that somebody else has
+/// fulfilled meanwhile is none any more.
+#[test]
+fn wishes_want_different_ports_and_are_fulfilled_once() {
+    let mut topology = Topology::new(Decides::Elsewhere, counting_keys());
+    for number in [1, 2] {
+        topology.put_proxy(proxy(number));
+    }
+    for (order, group) in ["a", "b", "c"].into_iter().enumerate() {
+        let config = mesh(group);
+        let source = connection(&format!("s{group}"), 1, Kind::Source, &config);
+        let definition = Arc::clone(&source.config);
+        let record =
+            GroupRecord { definition, source: Some(Source::Connection(source.id.clone())) };
+        topology.put_connection(source, 2 * order as u64);
+        let receiver = connection(&format!("r{group}"), 2, Kind::Receiver, &config);
+        topology.put_connection(receiver, 2 * order as u64 + 1);
+        topology.put_record(&group.into(), Some(record));
+    }
+    topology.settle();
+    let wishes = topology.wishes();
+    let ports = |wishes: &[Wish]| {
+        let ports = wishes.iter().map(|wish| match wish {
+            Wish::Grant { grant, .. } => grant.port,
+            other => panic!("{other:?}"),
+        });
+        ports.collect::<Vec<_>>()
+    };
+    assert_eq!(ports(&wishes), [9100, 9101, 9102]);
+    assert!(wishes.iter().all(|wish| topology.still_wishes(wish)));
+    // Somebody else has chosen another port and another key.
+    let Wish::Grant { group, destination, grant } = wishes[1].clone() else { panic!() };
+    let grant = Grant { port: 9200, key: SessionKey([9; 32]), ..grant };
+    topology.put_grant(&group, &destination, Some(grant));
+    topology.settle();
+    let left = wishes.iter().map(|wish| topology.still_wishes(wish)).collect::<Vec<_>>();
+    assert_eq!(left, [true, false, true]);
+    assert_eq!(ports(&topology.wishes()), [9100, 9101]);
 }

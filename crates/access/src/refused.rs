@@ -1,0 +1,64 @@
+//! How often somebody was refused since the program started.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Why a connection or a call was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It began with something that the port does not speak.
+    Garbage,
+    /// It did not show in time what it speaks.
+    Silent,
+    /// The TLS handshake failed, or TLS is not configured.
+    Tls,
+    /// It had to make room for others.
+    Crowd,
+    /// A call of somebody who may not call.
+    Stranger,
+}
+
+impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Garbage, Self::Silent, Self::Tls, Self::Crowd, Self::Stranger];
+
+    /// A word for measurements.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Garbage => "garbage",
+            Self::Silent => "silent",
+            Self::Tls => "tls",
+            Self::Crowd => "crowd",
+            Self::Stranger => "stranger",
+        }
+    }
+
+    /// How often that has happened in this process, on all of its ports.
+    #[must_use]
+    pub fn count(self) -> u64 {
+        COUNTS[self as usize].load(Ordering::Relaxed)
+    }
+
+    /// It has happened once more.
+    pub(crate) fn happened(self) {
+        COUNTS[self as usize].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+static COUNTS: [AtomicU64; Reason::ALL.len()] = [const { AtomicU64::new(0) }; Reason::ALL.len()];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_is_counted_by_itself() {
+        for (number, reason) in Reason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, number);
+            let before = reason.count();
+            reason.happened();
+            assert!(reason.count() > before);
+        }
+    }
+}

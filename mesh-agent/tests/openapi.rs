@@ -1,0 +1,212 @@
+//! The description of the REST API and the server agree: each path, method, answer and schema that is described is what the server
+//! does, and the server does nothing that is not described, whatever it is asked.
+
+mod common;
+
+use common::schema::Schemas;
+use common::{Node, Server, mesh, proxy, request, stream, until};
+use media::{Ancillary, Audio, ConnectionConfig, Endpoint, Payload, Rdma};
+use mesh_agent::metrics::{Metric, Value as Measured};
+use mesh_agent::plane::ControlPlane;
+use mesh_agent::topology::Proxy;
+use proptest::prelude::*;
+use proto::Kind;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// A fleet with something of every kind, so that every property of every object is there.
+fn fleet() -> (Server, [Node; 3]) {
+    let server = Server::in_memory();
+    let reachable = |number| Node::new(number, &[server.proxies]);
+    let alone = Node::with(Proxy { rdma: None, ..proxy(3) }, &[server.proxies], None);
+    let nodes = [reachable(1), reachable(2), alone];
+    let [one, two, three] = &nodes;
+    one.add("s", Kind::Source, &mesh("camera")).unwrap();
+    two.add("r", Kind::Receiver, &mesh("camera")).unwrap();
+    one.add("q", Kind::Receiver, &stream(5004)).unwrap();
+    let audio = ConnectionConfig { payload: Payload::Audio(Audio::default()), ..mesh("sound") };
+    one.add("a", Kind::Source, &audio).unwrap();
+    let blob = ConnectionConfig { payload: Payload::Blob, max_payload_size: 77, ..mesh("bytes") };
+    one.add("b", Kind::Source, &blob).unwrap();
+    let rdma = ConnectionConfig::new(Endpoint::Rdma(Rdma::default()), mesh("").payload);
+    one.add("d", Kind::Source, &rdma).unwrap();
+    let payload = Payload::Ancillary(Ancillary::default());
+    one.add("n", Kind::Source, &ConnectionConfig { payload, ..mesh("captions") }).unwrap();
+    for (id, config) in [
+        ("a2", audio),
+        ("b2", blob),
+        ("d2", rdma),
+        ("n2", ConnectionConfig { payload, ..mesh("captions") }),
+    ] {
+        two.add(id, Kind::Receiver, &config).unwrap();
+    }
+    // One that other hosts cannot reach.
+    three.add("r3", Kind::Receiver, &mesh("camera")).unwrap();
+    let bridges = one.wait_for_bridges(6).bridges;
+    two.wait_for_bridges(5);
+    let fields = |names: &[(&str, Measured)]| {
+        names.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect::<Vec<_>>()
+    };
+    let measured = fields(&[
+        ("state", Measured::Text("active".into())),
+        ("link", Measured::Bool(true)),
+        ("in", Measured::Unsigned(1)),
+        ("out", Measured::Unsigned(2)),
+        ("strn", Measured::Unsigned(3)),
+        ("ftrn", Measured::Unsigned(4)),
+        ("err", Measured::Unsigned(5)),
+        ("errd", Measured::Unsigned(6)),
+        ("tps", Measured::Real(59.94)),
+        ("inbw", Measured::Real(7.5)),
+        ("outbw", Measured::Real(8.5)),
+        ("program", Measured::Text("camera".into())),
+        ("pid", Measured::Unsigned(9)),
+        ("queue", Measured::Unsigned(10)),
+        ("capacity", Measured::Unsigned(11)),
+        ("held", Measured::Unsigned(12)),
+        ("waits", Measured::Unsigned(13)),
+        ("losses", Measured::Unsigned(14)),
+    ]);
+    let metric = |provider: &str| Metric {
+        timestamp_ms: 1_700_000_000_000,
+        provider: provider.to_owned(),
+        fields: measured.clone(),
+    };
+    // Those of "r" are not of the types that they should be.
+    let nonsense = measured.iter().map(|(name, _)| (name.clone(), Measured::Real(f64::NAN)));
+    let nonsense = Metric { fields: nonsense.collect(), ..metric("r") };
+    one.plane.metrics(vec![metric("s"), metric(bridges[0].id.as_str()), nonsense]);
+    until("it has been measured", || {
+        server.get("/connection/s").1["status"]["tps"] == 59.94
+            && server
+                .list("/media-proxy?status", "mediaProxy")
+                .iter()
+                .all(|proxy| proxy["status"]["apply"]["state"] == "applied")
+    });
+    (server, nodes)
+}
+
+/// An id as it stands in a path.
+fn encoded(id: &str) -> String {
+    id.bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { char::from(b).into() } else { format!("%{b:02X}") })
+        .collect()
+}
+
+/// The one answer that is described for this status, against which the body is checked.
+fn check(
+    schemas: &Schemas<'_>,
+    operation: &Value,
+    (what, status, body): (&str, u16, &Value),
+) -> Result<(), String> {
+    let response = &operation["responses"][status.to_string()];
+    if !response.is_object() {
+        return Err(format!("{what}: {status} is not described"));
+    }
+    match response.pointer("/content/application~1json/schema") {
+        Some(schema) => schemas.validate(body, schema, what),
+        None => Ok(()),
+    }
+}
+
+#[test]
+fn every_path_method_and_schema_is_answered_as_described() {
+    let (server, _nodes) = fleet();
+    let (_, document) = server.get("/openapi.json");
+    let schemas = Schemas::new(&document);
+    let paths = document["paths"].as_object().unwrap();
+    let mut statuses = BTreeSet::new();
+    let mut ask = |template: &str, method: &str, path: &str| {
+        let (status, body) = request(server.rest, method, path);
+        let what = format!("{method} {path}");
+        let operation = &paths[template][method.to_ascii_lowercase()];
+        check(&schemas, operation, (&what, status, &body)).unwrap();
+        statuses.insert((template.to_owned(), method.to_ascii_lowercase(), status));
+        status
+    };
+    // What takes something away comes last; a bridge before what it follows from.
+    let ids = |template: &str| {
+        let kind = template.trim_end_matches("/{id}");
+        let (_, body) = server.get(kind);
+        let objects = body.as_object().unwrap().values().next().unwrap().as_array().unwrap();
+        objects.iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    for (template, operations) in paths {
+        let parameters = operations["get"]["parameters"].as_array().cloned().unwrap_or_default();
+        let queries = parameters.iter().filter(|parameter| parameter["in"] == "query");
+        let queries: Vec<_> = queries.map(|it| it["name"].as_str().unwrap()).collect();
+        let all = if template.ends_with("/{id}") { ids(template) } else { vec![String::new()] };
+        assert!(!all.is_empty(), "{template}");
+        for id in &all {
+            let path = template.replace("{id}", &encoded(id));
+            assert!([200, 204].contains(&ask(template, "GET", &path)), "{path}");
+            for query in &queries {
+                assert_eq!(ask(template, "GET", &format!("{path}?{query}")), 200);
+            }
+            if !queries.is_empty() {
+                assert_eq!(ask(template, "GET", &format!("{path}?{}", queries.join("&"))), 200);
+                assert_eq!(ask(template, "GET", &format!("{path}?nothing")), 400);
+            }
+        }
+        if template.ends_with("/{id}") {
+            for method in ["GET", "DELETE"] {
+                assert_eq!(ask(template, method, &template.replace("{id}", "none")), 404);
+            }
+        }
+        // What is not described is not there.
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+            if operations.get(method.to_ascii_lowercase()).is_none() {
+                let (status, body) =
+                    request(server.rest, method, &template.replace("{id}", &encoded(&all[0])));
+                assert_eq!(status, 405, "{method} {template}");
+                schemas.validate(&body, &error_schema(), template).unwrap();
+            }
+        }
+    }
+    for (kind, expected) in
+        [("/bridge", 409), ("/connection", 204), ("/multipoint-group", 204), ("/media-proxy", 204)]
+    {
+        let template = format!("{kind}/{{id}}");
+        let id = ids(&template)[0].clone();
+        assert_eq!(ask(&template, "DELETE", &format!("{kind}/{}", encoded(&id))), expected);
+    }
+    for (template, operations) in paths {
+        for method in operations.as_object().unwrap().keys() {
+            let seen = statuses.iter().any(|(t, m, _)| t == template && m == method);
+            assert!(seen, "{method} {template} was never asked for");
+        }
+    }
+    assert_eq!(schemas.unseen(), [""; 0], "described, and in no answer");
+}
+
+fn error_schema() -> Value {
+    serde_json::json!({ "$ref": "#/components/schemas/Error" })
+}
+
+#[test]
+fn whatever_is_asked_the_answer_is_as_described() {
+    let (server, _nodes) = fleet();
+    let (_, document) = server.get("/openapi.json");
+    let schemas = Schemas::new(&document);
+    let templates: Vec<_> = document["paths"].as_object().unwrap().keys().cloned().collect();
+    let templates = proptest::sample::select(templates);
+    let methods = proptest::sample::select(vec!["GET", "DELETE", "POST", "PUT"]);
+    let any_id = prop_oneof!["[ -~]{0,40}", "\\PC{0,40}", "[a-z]{1,3}", "[./%]{1,6}"];
+    let query =
+        prop_oneof![Just(String::new()), "\\?[a-z&=?%/]{0,20}", "\\?(config|status)(=[a-z]{0,3})?"];
+    let config = ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() };
+    proptest!(config, |(template in templates, method in methods, id in any_id, query in query)| {
+        let path = format!("{}{query}", template.replace("{id}", &encoded(&id)));
+        let (status, body) = request(server.rest, method, &path);
+        prop_assert!(status < 500, "{method} {path}: {status} {body}");
+        let operation = &document["paths"][&template][method.to_ascii_lowercase()];
+        // A path with an empty id, or none of the methods that are described.
+        if operation.is_object() && !(template.ends_with("{id}") && id.is_empty()) {
+            prop_assert_eq!(check(&schemas, operation, (&path, status, &body)), Ok(()));
+        } else {
+            prop_assert!([404, 405].contains(&status), "{method} {path}: {status} {body}");
+            prop_assert_eq!(schemas.validate(&body, &error_schema(), &path), Ok(()));
+        }
+    });
+    assert_eq!(server.get("/health").0, 200);
+}

@@ -1,0 +1,108 @@
+//! ST 2110 streams between programs on two hosts: two proxies in network namespaces of their own.
+
+mod figures;
+mod members;
+mod streams;
+
+use mcm_dp::client::{Client, Connection, Direction, Timeout};
+use mcm_tests::content::{self, Stamp};
+use mcm_tests::drops::on_hosts;
+use mcm_tests::pair::Pair;
+use mcm_tests::wait;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::JoinHandle;
+
+/// Runs a test on two hosts with a proxy each, whose interfaces are chosen by address and by name.
+fn hosts(test: impl Fn(&mut Pair)) {
+    let options: [&[&str]; 2] = [&["-i", "10.77.0.1"], &["-d", "kernel:eth0"]];
+    on_hosts(|| Pair::with_options(2, 1, options), test);
+}
+
+fn stream(ip: &str, port: u16, payload: &Value) -> Value {
+    json!({
+        "connection": { "st2110": { "ipAddr": ip, "port": port, "transport": "st2110-20" } },
+        "payload": payload,
+        "bufferQueueCapacity": 32,
+    })
+}
+
+/// Small pictures whose bytes are on the wire as they are in memory. Few a second: on a machine that is busy with other things a
+/// sender is late by many milliseconds, and a receiver gives an unfinished frame up after two periods.
+fn video(ip: &str, port: u16) -> Value {
+    stream(
+        ip,
+        port,
+        &json!({ "video": {
+            "width": 320, "height": 180, "fps": 10, "pixelFormat": "yuv422p10rfc4175",
+        }}),
+    )
+}
+
+fn connect(client: &Arc<Client>, direction: Direction, config: &Value) -> Arc<Connection> {
+    client.connect(direction, &config.to_string()).expect("a connection")
+}
+
+/// Sends frames until it is dropped.
+struct Sender {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<u64>>,
+}
+
+impl Sender {
+    fn start(connection: Arc<Connection>, source: u64) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let mut index = 0;
+            while !stopped.load(Relaxed) {
+                put(&connection, Stamp { source, index });
+                index += 1;
+            }
+            index
+        });
+        Self { stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn put(connection: &Connection, stamp: Stamp) {
+    let mut buffer = connection.get(Timeout::Infinite).expect("a buffer");
+    content::fill(stamp, buffer.payload_mut(), &mut []);
+    Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).expect("put");
+}
+
+/// The next frame, which must be whole.
+fn take(connection: &Connection) -> Stamp {
+    let buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a frame");
+    assert!(!buffer.info().incomplete, "{:?}", buffer.missing().collect::<Vec<_>>());
+    content::check(buffer.payload(), buffer.metadata()).expect("the frame is as it was made")
+}
+
+/// Waits for so many whole frames in a row. Those before them may be missing in part or whole, as the stream was joined or
+/// interrupted; but none is ever wrong.
+fn take_row(connection: &Connection, source: u64, count: u64) {
+    let mut row = 0;
+    let mut last = None;
+    wait::until("frames in a row", || {
+        let buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a frame");
+        if buffer.info().incomplete {
+            row = 0;
+            return false;
+        }
+        let stamp = content::check(buffer.payload(), buffer.metadata()).expect("an exact frame");
+        let follows = last.is_some_and(|last| stamp == Stamp { index: last + 1, ..stamp });
+        row = if follows && stamp.source == source { row + 1 } else { 1 };
+        last = Some(stamp.index);
+        row >= count
+    });
+}
