@@ -129,7 +129,7 @@ install_all() {
 }
 
 # All options are read before anything is done.
-[ $# -le 1 ] || [ "$1" = bench ] || { usage >&2; exit 2; }
+[ $# -le 1 ] || [ "$1" = bench ] || [ "$1" = demo ] || { usage >&2; exit 2; }
 case ${1:-} in
 '')
     install_packages build
@@ -164,7 +164,7 @@ demo)
     case ${2-} in
     '') script=(scripts/demo.sh) ;;
     --nodes)
-        [[ ${3-} =~ ^[2-8]$ ]] || fail "demo --nodes: found '${3-}'; allowed: 2 to 8"
+        [[ $# -le 3 && ${3-} =~ ^[2-8]$ ]] || fail "demo --nodes: found '${*:3}'; allowed: 2 to 8"
         script=(scripts/demo-nodes.sh "$3")
         ;;
     *) fail "demo: found '$2'; allowed: --nodes with a number" ;;

@@ -52,8 +52,54 @@ pub(crate) struct Round {
     pub(crate) rate: f64,
     /// Microseconds from each frame's start to its arrival at the last destination.
     pub(crate) delays: Samples,
-    /// Microseconds of all processors' time for each frame and destination.
-    pub(crate) cpu: f64,
+    /// Microseconds of processors' time for each frame and destination.
+    pub(crate) cpu: Cpu,
+}
+
+/// Microseconds of processors' time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cpu {
+    /// Of everything in this process, the kernel's work for it included.
+    pub(crate) all: f64,
+    /// Of the threads that send. The kernel brings their packets to the other host's sockets in their time.
+    pub(crate) senders: f64,
+    /// Of the threads that receive.
+    pub(crate) receivers: f64,
+}
+
+impl Cpu {
+    /// Names of the threads that send and of those that receive begin so.
+    pub(super) const SENDER: &str = "bench-out";
+    pub(super) const RECEIVER: &str = "bench-in";
+
+    fn now() -> Self {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        let all = time.tv_sec as f64 * 1e6 + time.tv_nsec as f64 / 1000.0;
+        let mut cpu = Self { all, ..Self::default() };
+        for task in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+            let read = |file| std::fs::read_to_string(task.path().join(file)).unwrap_or_default();
+            let (name, times) = (read("comm"), read("schedstat"));
+            // Its first word is the time on a processor, in nanoseconds.
+            let nanos: f64 =
+                times.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0.0);
+            if name.starts_with(Self::SENDER) {
+                cpu.senders += nanos / 1000.0;
+            } else if name.starts_with(Self::RECEIVER) {
+                cpu.receivers += nanos / 1000.0;
+            }
+        }
+        cpu
+    }
+
+    /// For each of so many frames since then.
+    fn since(earlier: Self, frames: f64) -> Self {
+        let now = Self::now();
+        Self {
+            all: (now.all - earlier.all) / frames,
+            senders: (now.senders - earlier.senders) / frames,
+            receivers: (now.receivers - earlier.receivers) / frames,
+        }
+    }
 }
 
 /// Sends `count` frames, flat out or at a steady pace, and waits until they have arrived everywhere.
@@ -64,7 +110,7 @@ pub(crate) fn round(
     mut send: impl FnMut() -> Result<(), BenchError>,
 ) -> Result<Round, BenchError> {
     arrivals.iter().for_each(Arrivals::forget);
-    let cpu = cpu_us();
+    let cpu = Cpu::now();
     let start = monotonic_ns();
     let sent = match period {
         Some(period) => crate::crew::paced(count, period, |_| send())?,
@@ -83,11 +129,5 @@ pub(crate) fn round(
     );
     let frames = (count * arrivals.len()) as f64;
     let rate = count as f64 * 1e9 / nanos as f64;
-    Ok(Round { rate, delays, cpu: (cpu_us() - cpu) / frames })
-}
-
-/// Processors' time of this process, all threads, the kernel's work for them included.
-fn cpu_us() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    time.tv_sec as f64 * 1e6 + time.tv_nsec as f64 / 1000.0
+    Ok(Round { rate, delays, cpu: Cpu::since(cpu, frames) })
 }

@@ -192,8 +192,9 @@ impl<E: Engine> Placement<E> {
                 self.essential = network.map(|spec| spec.id.clone()).collect();
                 self.groups = groups;
                 self.generation = Some(generation);
-                self.name_streams();
                 self.manager.apply(&bridges, now);
+                // Only now, so that bridges that end are still named by what they carried.
+                self.name_streams();
             }
             Input::Bridge(event) => self.manager.happened(event, now),
             // Told apart before.

@@ -3,6 +3,7 @@
 //! Nothing here sleeps for luck: [`wait::until`] waits for a condition, with a deadline that only a failure reaches.
 
 pub mod agent;
+pub mod authority;
 pub mod codestreams;
 pub mod config;
 pub mod content;

@@ -6,12 +6,19 @@ use crate::case::{Case, Figure, Target, Unit};
 use crate::error::BenchError;
 use crate::hosts::Hosts;
 use crate::samples::Samples;
-use crate::wire::{Mesh, Plain, Round};
+use crate::wire::{Cpu, Mesh, Plain, Round};
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
 const NAME: &str = "fabric";
+
+/// A part of the processors' time.
+type Part = fn(&Cpu) -> f64;
+
+/// What is told of it.
+const CPU: [(&str, Part); 3] =
+    [("all", |cpu| cpu.all), ("egress", |cpu| cpu.senders), ("ingress", |cpu| cpu.receivers)];
 
 pub(super) fn run(options: &Options, report: &mut impl FnMut(Case)) -> Result<(), BenchError> {
     if let Err(error) = fabric::library_version() {
@@ -26,7 +33,7 @@ pub(super) fn run(options: &Options, report: &mut impl FnMut(Case)) -> Result<()
         let plain = Plain::start(&hosts, destinations, FRAME)?;
         let whom = format!("to {destinations} {place}");
         let frames = options.either(120, 30) / destinations;
-        let cpu = RefCell::new((Samples::default(), Samples::default()));
+        let cpu = RefCell::new((Vec::new(), Vec::new()));
         let pair = Pair::measure(
             rounds,
             || {
@@ -43,7 +50,10 @@ pub(super) fn run(options: &Options, report: &mut impl FnMut(Case)) -> Result<()
         let case = pair.rate(NAME, format!("flat out, {whom}"), Unit::PerSecond, "TCP");
         report(case.wants(Target::RatioAtLeast(0.9)));
         let (ring, floor) = cpu.into_inner();
-        report(processors(format!("CPU per frame, {whom}"), &ring, &floor));
+        for (what, part) in CPU {
+            let [ring, floor] = [&ring, &floor].map(|all| samples(all, part));
+            report(processors(format!("CPU per frame, {what}, {whom}"), &ring, &floor));
+        }
         let period = Some(Duration::from_nanos(1_000_000_000 / 60));
         let frames = options.either(60, 20);
         let pair = Pair::measure(
@@ -69,6 +79,12 @@ pub(super) fn run(options: &Options, report: &mut impl FnMut(Case)) -> Result<()
 
 fn outcome(round: Round) -> Outcome {
     Outcome { rate: round.rate, delays: round.delays }
+}
+
+fn samples(all: &[Cpu], part: Part) -> Samples {
+    let mut samples = Samples::default();
+    samples.extend(all.iter().map(part));
+    samples
 }
 
 fn processors(case: String, ring: &Samples, floor: &Samples) -> Case {

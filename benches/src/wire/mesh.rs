@@ -1,7 +1,7 @@
 //! A ring on the first host, and bridges to rings on its neighbours.
 
 use super::rings::{RingFrames, RingSlots};
-use super::{Arrivals, PATIENCE, Round, round};
+use super::{Arrivals, Cpu, PATIENCE, Round, round};
 use crate::crew::new_source;
 use crate::error::BenchError;
 use crate::hosts::Hosts;
@@ -113,12 +113,13 @@ impl Mesh {
         host: usize,
         work: impl FnOnce(&Stop) + Send + 'static,
     ) -> Result<(), BenchError> {
+        let name = if host == 0 { Cpu::SENDER } else { Cpu::RECEIVER };
         let (stop, hosts) = (self.stop.clone(), Arc::clone(hosts));
         let run = move || match hosts.enter(host) {
             Ok(()) => work(&stop),
             Err(error) => eprintln!("{error}"),
         };
-        self.threads.push(ring::quiet_thread("bench-bridge", run)?);
+        self.threads.push(ring::quiet_thread(name, run)?);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Bare TCP: what there is to be had.
 
 use super::rings::Signal;
-use super::{Arrivals, PATIENCE, Round, round};
+use super::{Arrivals, Cpu, PATIENCE, Round, round};
 use crate::error::BenchError;
 use crate::hosts::Hosts;
 use std::io::{Read, Write};
@@ -64,8 +64,9 @@ impl Plain {
         host: usize,
         work: impl FnOnce() -> std::io::Result<()> + Send + 'static,
     ) -> Result<(), BenchError> {
+        let name = if host == 0 { Cpu::SENDER } else { Cpu::RECEIVER };
         let hosts = Arc::clone(hosts);
-        self.threads.push(ring::quiet_thread("bench-tcp", move || {
+        self.threads.push(ring::quiet_thread(name, move || {
             let done = hosts.enter(host).and_then(|()| Ok(work()?));
             if let Err(error) = done {
                 eprintln!("{error}");

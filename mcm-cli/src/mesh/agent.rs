@@ -90,8 +90,10 @@ fn failed(agent: &str, reason: String) -> CliError {
     CliError::Agent { agent: agent.to_owned(), reason }
 }
 
+/// A text for a terminal, which what proxies tell must not command.
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
+    let text = value.as_str().unwrap_or_default();
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 fn read(proxies: &[Value], groups: &[Value], connections: &[Value], bridges: &[Value]) -> Mesh {
@@ -103,7 +105,8 @@ fn read(proxies: &[Value], groups: &[Value], connections: &[Value], bridges: &[V
     };
     let connections = connections.iter().map(|connection| {
         let status = &connection["status"];
-        let name = status["program"].as_str().unwrap_or("program").to_owned();
+        let told = text(&status["program"]);
+        let name = if told.is_empty() { "program".to_owned() } else { told };
         (text(&connection["groupId"]), Member { name, ..member(connection) })
     });
     let bridges = bridges.iter().map(|bridge| {
@@ -142,7 +145,8 @@ fn member(object: &Value) -> Member {
     let count = |name: &str| status[name].as_f64().map_or(0, |number| number as u64);
     let rate = |name: &str| status[name].as_f64().unwrap_or(0.0);
     let linked = status["linked"] == true;
-    let state = status["state"].as_str().unwrap_or("?");
+    let told = text(&status["state"]);
+    let state = if told.is_empty() { "?" } else { told.as_str() };
     Member {
         id: text(&object["id"]),
         host: text(&object["proxyId"]),
@@ -167,7 +171,7 @@ fn member(object: &Value) -> Member {
 fn format(payload: &Value) -> String {
     let words = |value: &Value, names: &[&str]| {
         let words = names.iter().map(|name| match &value[*name] {
-            Value::String(text) => text.clone(),
+            text @ Value::String(_) => self::text(text),
             // As few digits as tell rates apart.
             Value::Number(number) => {
                 let number = number.as_f64().unwrap_or(0.0);
@@ -208,7 +212,7 @@ mod tests {
             "config": {"payload": {"video": {"width": 1920, "height": 1080, "fps": 59.940_059_94, "pixelFormat": "v210"}}},
             "status": {"streamId": "s", "problems": [{"proxyId": "p2", "reason": "no port"}]},
         })];
-        let status = json!({"state": "active", "linked": true, "trnSucceeded": 5, "tps": 59.9, "inBandwidthMbit": 3.0, "program": "cam_app", "pid": 7, "waits": 1});
+        let status = json!({"state": "active", "linked": true, "trnSucceeded": 5, "tps": 59.9, "inBandwidthMbit": 3.0, "program": "cam\u{1b}app", "pid": 7, "waits": 1});
         let connections = [
             json!({"id": "s", "proxyId": "p1", "groupId": "cam", "config": {"kind": "rx"}, "status": status}),
         ];
@@ -222,7 +226,7 @@ mod tests {
         assert_eq!(group.format, "video 1920x1080 59.94 v210");
         assert_eq!((group.stream.as_str(), group.problems.len()), ("s", 1));
         let origin = group.origin().unwrap();
-        assert_eq!((origin.name.as_str(), origin.pid, origin.waits), ("cam_app", 7, Some(1)));
+        assert_eq!((origin.name.as_str(), origin.pid, origin.waits), ("cam?app", 7, Some(1)));
         assert_eq!((origin.frames, origin.mbit_per_s, origin.up), (5, 3.0, true));
         let (egress, to) = group.egresses("p1").next().unwrap();
         assert_eq!((to.peer.as_str(), to.remote.as_str()), ("p2", "10.0.0.2:9100"));

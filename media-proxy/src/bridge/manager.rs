@@ -172,9 +172,8 @@ impl<E: Engine> Manager<E> {
     pub(crate) fn name_streams(&mut self, streams: HashMap<String, String>) {
         for entry in self.entries.values() {
             let group = entry.spec.group.as_str();
-            if streams.get(group) != self.streams.get(group)
-                && matches!(entry.state, State::Active { .. })
-            {
+            let is_new = streams.get(group).is_some_and(|it| self.streams.get(group) != Some(it));
+            if is_new && matches!(entry.state, State::Active { .. }) {
                 info!("{}: goes on with this stream", describe(&entry.spec, &streams));
             }
         }

@@ -72,6 +72,8 @@ fn receive(cases: &[Video]) {
         let scratch = pair.runs[0].outside().join("again.sdp");
         let args = sending(case, &file, FRAMES, &scratch);
         undisturbed(&pair.net, &format!("{case:?}"), || {
+            // What came in a run before is not to be seen.
+            let _ = pair.wait_bridges(2, 0);
             let receiver = case.receiver(&pair, from(&sdp, case.multicast));
             std::thread::scope(|scope| {
                 scope.spawn(|| run(&pair, 1, &args));
@@ -182,6 +184,8 @@ fn audio_from_ffmpeg() {
         let sdp = description(&pair, sending);
         let args = sending(&pair.runs[0].outside().join("again.sdp"));
         undisturbed(&pair.net, &format!("{case:?}"), || {
+            // What came in a run before is not to be seen.
+            let _ = pair.wait_bridges(2, 0);
             let receiver = case.receiver(&pair, from(&sdp, case.multicast));
             std::thread::scope(|scope| {
                 scope.spawn(|| run(&pair, 1, &args));

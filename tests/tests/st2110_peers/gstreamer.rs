@@ -56,6 +56,8 @@ fn receive(cases: &[Video]) {
         // The first frame shows how it numbers the lines of fields, and is lost.
         let first = usize::from(interlaced);
         undisturbed(&pair.net, &format!("{case:?}"), || {
+            // What came in a run before is not to be seen.
+            let _ = pair.wait_bridges(2, 0);
             let receiver = case.receiver(&pair, stream.clone());
             let mut sender = start(&pair, 1, &pipeline);
             video::take(&receiver, &noise, first..FRAMES)
@@ -184,6 +186,8 @@ fn audio_from_gstreamer() {
             sink(case.destination(), case.port)
         );
         undisturbed(&pair.net, &format!("{case:?}"), || {
+            // What came in a run before is not to be seen.
+            let _ = pair.wait_bridges(2, 0);
             let receiver = case.receiver(&pair, stream.clone());
             let _sender = start(&pair, 1, &pipeline);
             case.take(&receiver, noise.frame(0))

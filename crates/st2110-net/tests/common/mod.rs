@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 
 pub(crate) mod frames;
+pub(crate) mod video;
 
 use std::{
     fs::File,

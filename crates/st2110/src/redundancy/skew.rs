@@ -34,7 +34,47 @@ impl SkewClass {
 
 #[cfg(test)]
 mod tests {
+    use media::Tai;
+
     use super::*;
+    use crate::redundancy::{Merge, Use};
+    use crate::sequence::NumberWidth;
+
+    /// Packets a second of 1080p59.94.
+    const RATE: u32 = 259_200;
+
+    /// Sends packets of which the first path loses every seventh, the second one `behind` by so many packets. Returns how many were used, and
+    /// how many came too late by the second path.
+    fn merged(merge: &mut Merge, packets: u32, behind: u32) -> (u32, u64) {
+        let mut used = 0;
+        for step in 0..packets + behind {
+            let now = Tai::from_nanos(1_000_000_000 * u64::from(step) / u64::from(RATE) + 1);
+            let first = (step < packets && step % 7 != 3).then_some((0, step));
+            let second = step.checked_sub(behind).map(|number| (1, number));
+            for (path, number) in first.into_iter().chain(second) {
+                let verdict = merge.packet(path, now, 1, number);
+                used += u32::from(matches!(verdict, Use::First { .. }));
+            }
+        }
+        let second = merge.counts(1);
+        (used, second.late + second.apart)
+    }
+
+    #[test]
+    fn each_class_bridges_its_differential() {
+        const PACKETS: u32 = 4000;
+        for class in [SkewClass::A, SkewClass::B, SkewClass::C, SkewClass::D] {
+            let merge = || Merge::new(NumberWidth::Bits32, class.limit(), RATE);
+            let limit = (class.limit().as_nanos() * u128::from(RATE) / 1_000_000_000) as u32;
+            let packets = PACKETS + limit;
+            assert_eq!(merged(&mut merge(), packets, limit), (packets, 0), "{class:?}");
+            // Beyond the window nobody knows any more what has been used, so what comes is refused.
+            let (mut narrow, beyond) = (merge(), merge().window() as u32 + 10);
+            let packets = PACKETS + 2 * beyond;
+            let (used, late) = merged(&mut narrow, packets, beyond);
+            assert!(used < packets && late > 0, "{class:?}: {used} of {packets}, {late} late");
+        }
+    }
 
     #[test]
     fn the_smallest_class_is_found() {
