@@ -25,6 +25,8 @@ commands:
              send real clips, got from PyPI, through the mesh with the machine's FFmpeg
   test-ffmpeg-patches
              build FFmpeg from Debian's sources with the patches of ffmpeg-plugin/patches (takes minutes)
+  test-libfabric-matrix
+             carry frames between hosts with another release of libfabric, got from Debian (needs root)
   demo       send video from FFmpeg to three receivers through the mesh, and show what came of it
   demo --nodes 3
              the same from one host to receivers on three hosts, which are network namespaces (needs root)
@@ -60,6 +62,7 @@ packages() {
         gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good etcd-server) ;;
     demo) packages+=(ffmpeg python3 iproute2 libfabric1) ;;
     test-ffmpeg-matrix) packages+=(python3 python3-venv debian-archive-keyring) ;;
+    test-libfabric-matrix) packages+=(debian-archive-keyring iproute2 nftables libfabric1) ;;
     test-ffmpeg-clips) packages+=(ffmpeg python3 python3-pip) ;;
     test-ffmpeg-patches) packages+=(dpkg-dev debian-archive-keyring) ;;
     esac
@@ -154,7 +157,7 @@ test)
     check_rust
     exec scripts/test.sh
     ;;
-test-ffmpeg-*)
+test-ffmpeg-* | test-libfabric-*)
     [ -x "scripts/$1.sh" ] || { say "unknown command '$1'"; usage >&2; exit 2; }
     install_packages "$1"
     check_rust

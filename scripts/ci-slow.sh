@@ -9,6 +9,7 @@ step 'ST 2110: all large video from and to others' scripts/cargo-tests.sh -p mcm
 step 'Fleets: partition, loss of the store, every order of start' \
     scripts/cargo-tests.sh -p mcm-tests --test fleet --test fleet_partition -- --ignored --test-threads 1
 # These get wheels and packages from PyPI and Debian.
+step 'libfabric: its releases' ./build.sh test-libfabric-matrix
 step 'FFmpeg: its releases' ./build.sh test-ffmpeg-matrix
 step 'FFmpeg: real clips' ./build.sh test-ffmpeg-clips
 finish
