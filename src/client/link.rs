@@ -84,7 +84,7 @@ fn ask(host: &str, port: u16) -> Result<PathBuf, String> {
         .connect_timeout(ANSWER)
         .timeout(ANSWER);
     let answer = runtime.block_on(async {
-        let channel = endpoint.connect().await.map_err(|error| fail(&causes(&error)))?;
+        let channel = endpoint.connect().await.map_err(|error| fail(&proto::causes(&error)))?;
         let call = SdkapiClient::new(channel).open_exchange(OpenExchangeRequest {}).await;
         call.map_err(|status| match status.code() {
             tonic::Code::Unimplemented => {
@@ -94,15 +94,4 @@ fn ask(host: &str, port: u16) -> Result<PathBuf, String> {
         })
     })?;
     Ok(PathBuf::from(answer.into_inner().path))
-}
-
-/// An error with everything that caused it: the transport's own text says nothing.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -17,6 +17,7 @@ pub mod process;
 pub mod program;
 pub mod proxy;
 pub mod random;
+pub mod repeating;
 pub mod resources;
 pub mod role;
 pub mod run;

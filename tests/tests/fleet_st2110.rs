@@ -3,12 +3,11 @@
 use mcm_dp::client::{Client, Connection, Direction, Timeout};
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::fleet::{AGENT, Fleet};
+use mcm_tests::repeating::Repeating;
 use mcm_tests::run::Run;
 use mcm_tests::wait;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::JoinHandle;
 
 /// A stream of few, small pictures. An unfinished one is left out: who begins in the middle sees those.
 fn stream(port: u16) -> Value {
@@ -28,37 +27,13 @@ fn open(client: &Arc<Client>, direction: Direction, config: &Value) -> Arc<Conne
 }
 
 /// A program that sends until it is dropped.
-struct Sender {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Sender {
-    fn start(client: &Arc<Client>, config: &Value) -> Self {
-        let connection = open(client, Direction::Send, config);
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
-            for index in 0.. {
-                if stopped.load(Relaxed) {
-                    break;
-                }
-                let mut buffer = connection.get(Timeout::Infinite).expect("a buffer");
-                content::fill(Stamp { source: 7, index }, buffer.payload_mut(), &mut []);
-                Connection::put(buffer, Timeout::Infinite).map_err(|(_, it)| it).expect("put");
-            }
-        });
-        Self { stop, thread: Some(thread) }
-    }
-}
-
-impl Drop for Sender {
-    fn drop(&mut self) {
-        self.stop.store(true, Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+fn send(client: &Arc<Client>, config: &Value) -> Repeating {
+    let connection = open(client, Direction::Send, config);
+    Repeating::start(move |index| {
+        let mut buffer = connection.get(Timeout::Infinite).expect("a buffer");
+        content::fill(Stamp { source: 7, index }, buffer.payload_mut(), &mut []);
+        Connection::put(buffer, Timeout::Infinite).map_err(|(_, it)| it).expect("put");
+    })
 }
 
 /// The next frames, which must be whole, and each later than the one before.
@@ -83,7 +58,7 @@ fn a_stream_from_outside_comes_in_once() {
     let proxy = fleet.net.proxy(AGENT, &outside, &["-d", "kernel:eth0"]);
     let config = stream(5004);
     let (beyond, clients) = (proxy.client(), [fleet.client(1), fleet.client(2)]);
-    let _sender = Sender::start(&beyond, &config);
+    let _sender = send(&beyond, &config);
     let first = open(&clients[0], Direction::Receive, &config);
     take(&first, 3);
     let second = open(&clients[1], Direction::Receive, &config);
@@ -109,7 +84,7 @@ fn a_stream_to_the_outside_leaves_once() {
     let (beyond, clients) = (proxy.client(), [fleet.client(1), fleet.client(2)]);
     let early = open(&clients[1], Direction::Receive, &config);
     fleet.wait_bridges(2, &[("st2110-20", true, "239.77.1.1")]);
-    let sender = Sender::start(&clients[0], &config);
+    let sender = send(&clients[0], &config);
     fleet.wait_bridges(1, &[("st2110-20", false, "239.77.1.1"), ("rdma", false, "10.77.0.2")]);
     fleet.wait_bridges(2, &[("rdma", true, "10.77.0.1")]);
     take(&early, 3);

@@ -54,3 +54,15 @@ impl ProtoError {
         matches!(self, Self::Io(error) if error.kind() == std::io::ErrorKind::WouldBlock)
     }
 }
+
+/// An error with everything that caused it. Of a failed call to another program the error itself often says next to nothing.
+#[must_use]
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -9,7 +9,7 @@ pub mod socket;
 mod stream;
 
 pub use config::Kind;
-pub use error::ProtoError;
+pub use error::{ProtoError, causes};
 
 /// `sdk.SDKAPI`: what an SDK says to the proxy's SDK port, and the connection configuration on the wire.
 #[allow(missing_docs, clippy::all, clippy::pedantic)]

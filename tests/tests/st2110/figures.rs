@@ -1,6 +1,6 @@
 //! What is told of streams and of the clock.
 
-use crate::{Sender, connect, hosts, put, take, take_row, video};
+use crate::{connect, hosts, put, send, take, take_row, video};
 use mcm_dp::client::Direction;
 use mcm_tests::content::Stamp;
 use mcm_tests::pair::Pair;
@@ -52,7 +52,7 @@ fn received_video_is_judged() {
         let [a, b] = pair.programs.clone();
         let config = video("239.77.0.1", 5004);
         let receiver = connect(&b, Direction::Receive, &config);
-        let _sender = Sender::start(connect(&a, Direction::Send, &config), 1);
+        let _sender = send(connect(&a, Direction::Send, &config), 1);
         take_row(&receiver, 1, 5);
         let bridge = measured(pair, "path1_vrx_max");
         let count = |name: &str| bridge.counters[name];
@@ -94,7 +94,7 @@ fn received_audio_is_measured() {
             "bufferQueueCapacity": 128,
         });
         let _receiver = connect(&b, Direction::Receive, &config);
-        let _sender = Sender::start(connect(&a, Direction::Send, &config), 1);
+        let _sender = send(connect(&a, Direction::Send, &config), 1);
         let bridge = measured(pair, "path1_ts_df_max_us");
         assert_eq!(bridge.measurements["path1_samples_per_packet"], 48.0, "{bridge:?}");
         assert!(bridge.measurements["path1_ts_df_min_us"] >= 0.0, "{bridge:?}");

@@ -8,11 +8,10 @@ use mcm_dp::client::{Client, Connection, Direction, Timeout};
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::drops::on_hosts;
 use mcm_tests::pair::Pair;
+use mcm_tests::repeating::Repeating;
 use mcm_tests::wait;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::JoinHandle;
 
 /// Runs a test on two hosts with a proxy each, whose interfaces are chosen by address and by name.
 fn hosts(test: impl Fn(&mut Pair)) {
@@ -44,35 +43,9 @@ fn connect(client: &Arc<Client>, direction: Direction, config: &Value) -> Arc<Co
     client.connect(direction, &config.to_string()).expect("a connection")
 }
 
-/// Sends frames until it is dropped.
-struct Sender {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<u64>>,
-}
-
-impl Sender {
-    fn start(connection: Arc<Connection>, source: u64) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
-            let mut index = 0;
-            while !stopped.load(Relaxed) {
-                put(&connection, Stamp { source, index });
-                index += 1;
-            }
-            index
-        });
-        Self { stop, thread: Some(thread) }
-    }
-}
-
-impl Drop for Sender {
-    fn drop(&mut self) {
-        self.stop.store(true, Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+/// Sends frames until what this returns is dropped.
+fn send(connection: Arc<Connection>, source: u64) -> Repeating {
+    Repeating::start(move |index| put(&connection, Stamp { source, index }))
 }
 
 fn put(connection: &Connection, stamp: Stamp) {

@@ -1,6 +1,6 @@
 //! Bridges come, go, and change places with programs.
 
-use crate::{Sender, connect, hosts, put, take, take_row, video};
+use crate::{connect, hosts, put, send, take, take_row, video};
 use mcm_dp::client::Direction;
 use mcm_tests::content::Stamp;
 use mcm_tests::{config, wait};
@@ -16,7 +16,7 @@ fn receivers_of_a_stream_share_its_bridge() {
         let [a, b] = pair.programs.clone();
         let config = video("239.77.0.1", 5004);
         let source = connect(&a, Direction::Send, &config);
-        let _sender = Sender::start(source, 1);
+        let _sender = send(source, 1);
         let first = connect(&b, Direction::Receive, &config);
         take_row(&first, 1, 5);
         let second = connect(&b, Direction::Receive, &config);
@@ -72,7 +72,7 @@ fn a_source_takes_over_from_the_network() {
         drop(source);
         only(BridgeDirection::Ingress);
         let a = Arc::clone(&pair.programs[0]);
-        let _sender = Sender::start(connect(&a, Direction::Send, &config), 8);
+        let _sender = send(connect(&a, Direction::Send, &config), 8);
         take_row(&receiver, 8, 5);
     });
 }
@@ -115,7 +115,7 @@ fn what_cannot_be_is_refused_with_the_reason() {
         // Nothing of all this has done any harm.
         let b = Arc::clone(&pair.programs[1]);
         let config = video("239.77.0.1", 5004);
-        let _sender = Sender::start(connect(&a, Direction::Send, &config), 1);
+        let _sender = send(connect(&a, Direction::Send, &config), 1);
         take_row(&connect(&b, Direction::Receive, &config), 1, 5);
     });
 }
@@ -126,7 +126,7 @@ fn streams_come_back_after_a_restart_of_either_proxy() {
         let [a, b] = pair.programs.clone();
         let config = video("239.77.0.1", 5004);
         let source = connect(&a, Direction::Send, &config);
-        let _sender = Sender::start(source, 1);
+        let _sender = send(source, 1);
         let receiver = connect(&b, Direction::Receive, &config);
         take_row(&receiver, 1, 5);
         for signal in [Signal::KILL, Signal::TERM] {

@@ -2,7 +2,7 @@
 
 use crate::noise::Noise;
 use crate::sound::{self, Sound};
-use crate::video::{self, LARGE, SMALL, Sender, Video};
+use crate::video::{self, LARGE, SMALL, Video};
 use crate::{exact_row, hosts, shape, start};
 use mcm_tests::drops::undisturbed;
 use mcm_tests::pair::Pair;
@@ -105,7 +105,7 @@ fn send(cases: &[Video]) {
         let noise = Arc::new(case.noise());
         let source = case.source(&pair);
         let sdp = case.sdp(&pair);
-        let sender = Sender::start(source, Arc::clone(&noise));
+        let sender = video::send(source, Arc::clone(&noise));
         let format = case.format;
         let output = format!(
             "-fps_mode passthrough -c:v rawvideo -pix_fmt {format} -flush_packets 1 -f rawvideo"

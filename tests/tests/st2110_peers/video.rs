@@ -3,12 +3,11 @@
 use crate::noise::{CYCLE, Noise};
 use mcm_dp::client::{Client, Connection, Direction, Timeout};
 use mcm_tests::pair::Pair;
+use mcm_tests::repeating::Repeating;
 use mcm_tests::wait;
 use media::{PixelFormat, Scan};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// A stream from host 1 to host 2.
@@ -138,35 +137,11 @@ pub(crate) fn take(
     Ok(())
 }
 
-/// Sends the frames of a noise again and again until it is dropped.
-pub(crate) struct Sender {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Sender {
-    pub(crate) fn start(connection: Arc<Connection>, noise: Arc<Noise>) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
-            for index in (0..CYCLE).cycle() {
-                if stopped.load(Relaxed) {
-                    break;
-                }
-                let mut buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a buffer");
-                buffer.payload_mut().copy_from_slice(noise.frame(index));
-                Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).unwrap();
-            }
-        });
-        Self { stop, thread: Some(thread) }
-    }
-}
-
-impl Drop for Sender {
-    fn drop(&mut self) {
-        self.stop.store(true, Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+/// Sends the frames of a noise again and again until what this returns is dropped.
+pub(crate) fn send(connection: Arc<Connection>, noise: Arc<Noise>) -> Repeating {
+    Repeating::start(move |index| {
+        let mut buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a buffer");
+        buffer.payload_mut().copy_from_slice(noise.frame(index as usize % CYCLE));
+        Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).unwrap();
+    })
 }

@@ -53,7 +53,7 @@ impl Ways {
                     done = attempts.join_next() => match done {
                         Some(Ok((address, Ok(channel)))) => return Ok((address, channel)),
                         Some(Ok((address, Err(error)))) => {
-                            failures.push(format!("mesh agent {address}: {}", chain(&error)));
+                            failures.push(format!("mesh agent {address}: {}", proto::causes(&error)));
                         }
                         Some(Err(error)) => failures.push(error.to_string()),
                         None => return Err(failures.join("; ")),
@@ -63,17 +63,6 @@ impl Ways {
             }
         }
     }
-}
-
-/// An error with what caused it, which the error itself often does not say.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
