@@ -4,6 +4,7 @@
 //! removed from any thread while others run. What a session does on its thread is bounded, so that one whose feed has
 //! nothing, whose sink has no room or whose socket is flooded harms no other.
 
+mod alarm;
 mod clock;
 mod guard;
 mod pool;

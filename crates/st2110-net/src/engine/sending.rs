@@ -11,6 +11,7 @@ use std::{
 use media::Tai;
 
 use super::{
+    alarm::Alarms,
     clock::{SharedClock, sleep_until},
     guard::{Guard, SENDING_WINDOW},
     pool::Start,
@@ -57,17 +58,39 @@ const LONGEST: Duration = Duration::from_millis(5);
 
 struct Thread {
     clock: SharedClock,
+    /// None if the process had no descriptors left.
+    alarms: Option<Alarms>,
     tasks: HashMap<u64, Box<dyn SendTask>>,
-    due: BinaryHeap<Reverse<(Tai, u64)>>,
+    due: BinaryHeap<Reverse<Due>>,
     last: Tai,
+}
+
+/// When a session is due; the earliest is the least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Due {
+    at: Tai,
+    id: u64,
+    /// Nanoseconds since it was due before. Paced streams are due evenly, so it is likely to be due again after the same time.
+    step: u64,
+}
+
+impl Due {
+    fn now(at: Tai, id: u64) -> Self {
+        Self { at, id, step: 0 }
+    }
+
+    fn again(self, at: Tai) -> Self {
+        Self { at, step: at.as_nanos().saturating_sub(self.at.as_nanos()), ..self }
+    }
 }
 
 /// Runs until the other end of the commands is dropped.
 pub(super) fn run(clock: SharedClock, start: Start<dyn SendTask>) {
     let Start { priority, commands, .. } = start;
     let mut guard = Guard::new(priority, SENDING_WINDOW, clock.now());
-    let mut thread =
-        Thread { clock, tasks: HashMap::new(), due: BinaryHeap::new(), last: Tai::default() };
+    let (tasks, due) = (HashMap::new(), BinaryHeap::new());
+    let alarms = Alarms::new().ok();
+    let mut thread = Thread { clock, alarms, tasks, due, last: Tai::default() };
     loop {
         let command = if thread.tasks.is_empty() {
             match commands.recv() {
@@ -94,14 +117,14 @@ impl Thread {
         match command {
             Command::Add(id, task) => {
                 self.tasks.insert(id, task);
-                self.due.push(Reverse((self.clock.now(), id)));
+                self.due.push(Reverse(Due::now(self.clock.now(), id)));
             }
             Command::Remove(id, done) => {
                 if let Some(mut task) = self.tasks.remove(&id) {
                     task.over(Over::Stopped);
                     discard(task);
                 }
-                self.due.retain(|Reverse((_, other))| *other != id);
+                self.due.retain(|Reverse(due)| due.id != id);
                 if let Some(done) = done {
                     done.send(()).ok();
                 }
@@ -114,33 +137,45 @@ impl Thread {
         let now = self.clock.now();
         if now < self.last {
             // The clock was set back: the sessions see to it themselves.
-            self.due = self.tasks.keys().map(|id| Reverse((now, *id))).collect();
+            self.due = self.tasks.keys().map(|id| Reverse(Due::now(now, *id))).collect();
         }
         self.last = now;
         let Some(mut first) = self.due.peek_mut() else { return now };
-        let Reverse((when, id)) = *first;
-        if when > now {
+        let Reverse(due) = *first;
+        if due.at > now {
             drop(first);
-            sleep_until(&*self.clock, when, LONGEST);
+            self.sleep(due);
             return now;
         }
-        let Some(task) = self.tasks.get_mut(&id) else { return now };
+        let Some(task) = self.tasks.get_mut(&due.id) else { return now };
         // A panic of a feed is the end of its session and of no other. The session is not used again.
         let over = match catch_unwind(AssertUnwindSafe(|| task.run(now))) {
             Ok(Wake::At(next)) => {
                 // In place: the heap moves it to where it belongs.
-                *first = Reverse((next, id));
+                *first = Reverse(due.again(next));
                 return now;
             }
             Ok(Wake::End) => Over::Ended,
             Err(_) => Over::Panicked,
         };
         std::collections::binary_heap::PeekMut::pop(first);
-        if let Some(mut task) = self.tasks.remove(&id) {
+        if let Some(mut task) = self.tasks.remove(&due.id) {
             task.over(over);
             discard(task);
         }
         now
+    }
+
+    /// Sleeps until the first session is due.
+    fn sleep(&mut self, first: Due) {
+        let Some(alarms) = &mut self.alarms else {
+            return sleep_until(&*self.clock, first.at, LONGEST);
+        };
+        // The next to sleep for is the session itself, or one of those that stand below it in the heap.
+        let others = self.due.as_slice().iter().skip(1).take(2).map(|Reverse(due)| due.at);
+        let again = first.at.checked_add(Duration::from_nanos(first.step));
+        let then = others.chain(again).filter(|then| *then > first.at).min();
+        alarms.sleep(&*self.clock, first.at, then, LONGEST);
     }
 }
 

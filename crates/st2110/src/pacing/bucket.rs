@@ -1,5 +1,7 @@
 //! The leaky bucket of the network compatibility model (ST 2110-21 §6.6.1).
 
+use std::time::Duration;
+
 use media::{FrameRate, Tai};
 
 use crate::time::NANOS;
@@ -45,6 +47,17 @@ impl LeakyBucket {
     pub fn add(&mut self, now: Tai, packets: u32) {
         self.level = self.level_at(now) + u128::from(packets) * self.packet;
         self.at = Some(self.at.map_or(now, |at| at.max(now)));
+    }
+
+    /// In how long so many packets drain.
+    pub fn span(&self, packets: u32) -> Duration {
+        let nanos = (u128::from(packets) * self.packet).div_ceil(self.drain);
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// Forgets all that was added.
+    pub fn clear(&mut self) {
+        (self.level, self.at) = (0, None);
     }
 
     /// Forgets `span` nanoseconds of draining: packets left later than they were counted.

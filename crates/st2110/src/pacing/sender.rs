@@ -29,10 +29,10 @@ pub enum Step {
 ///
 /// Packets are due a *lead* before the schedule reads them, five eighths of the virtual receiver buffer but at most an eighth of a
 /// unit, and leave in bursts of a few: large ones, because a burst costs a system call and a sleep however small it is. What
-/// breaks Cinst is not a timer that comes late, but the burst with which a stall is made good; so the sender holds a bucket
-/// of its own, smaller than the standard's and slower to drain, and whatever is late waits for room in it. At 1.08 times
-/// the average rate it catches up. Meanwhile it comes back as soon as there is room for half a burst: until a thread is awake
-/// there is room for more, and if it waited for all of it first, a thread that always wakes late would never catch up.
+/// breaks Cinst is not a timer that comes late, but the burst with which a stall is made good. So what is late leaves at 1.09
+/// times the average rate, and the sender holds a bucket of its own, smaller than the standard's and slower to drain, in which there
+/// has to be room. Bursts follow each other by when they were to leave, not by when they left: a thread that always wakes a
+/// little late does not fall behind, and its sleeps are even, so that timers can be set in advance.
 ///
 /// One unit after another: [`Sender::begin`], then [`Sender::step`] and [`Sender::sent`] until [`Step::Idle`].
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ pub struct Sender {
     cap: u32,
     burst: u32,
     lead: u32,
+    /// The next burst leaves no earlier: from when the last one was to leave.
+    next: Tai,
     /// Nanoseconds that handing over usually takes.
     usual: u64,
     unit: Unit,
@@ -57,23 +59,30 @@ struct Unit {
 }
 
 impl Sender {
-    /// How fast the sender's bucket drains: 27/25 of the average rate, below the 11/10 of the model.
-    const DRAIN: (u32, u32) = (27, 25);
+    /// How fast the sender's bucket drains: 109/100 of the average rate, below the 11/10 of the model.
+    const DRAIN: (u32, u32) = (109, 100);
     /// The most packets in one burst: 64 KiB of datagrams of 1460 octets are 44.
     pub const MAX_BURST: u32 = 44;
+
+    /// What has left is ahead of the schedule by less than this.
+    const AHEAD: Duration = Duration::from_secs(1);
 
     /// A sender of type `kind` for up to `packets` packets per unit, in datagrams of at most `max_udp` octets (see
     /// [`Limits::new`]).
     pub fn new(kind: SenderType, schedule: Schedule, packets: u32, max_udp: Option<u16>) -> Self {
         let rate = schedule.clock().rate();
         let limits = Limits::new(kind, packets, rate, schedule.active(), max_udp);
-        let cap = (limits.cmax - (limits.cmax / 8).max(1)).max(1);
-        let burst = (cap * 6 / 7).clamp(1, Self::MAX_BURST);
+        // What Cmax leaves beyond the cap is for what cannot be seen: when the packets of a burst really leave. What the cap leaves beyond a
+        // burst is for threads that wake late: the next burst still leaves on time.
+        let share = |parts: u32| (limits.cmax / parts).max(1);
+        let cap = limits.cmax.saturating_sub(share(16)).max(1);
+        let burst = cap.saturating_sub(share(8)).clamp(1, Self::MAX_BURST);
         // The buffer also has to take the burst that arrives at once; and of a small unit not most may be due before it begins.
         let lead = (limits.vrx / 8 * 5).min(limits.vrx.saturating_sub(burst));
         let lead = lead.min((packets / 8).max(burst));
         let bucket = LeakyBucket::new(rate, packets, Self::DRAIN);
-        Self { schedule, limits, bucket, cap, burst, lead, usual: 0, unit: Unit::default() }
+        let (next, unit) = (Tai::default(), Unit::default());
+        Self { schedule, limits, bucket, cap, burst, lead, next, usual: 0, unit }
     }
 
     /// What the stream must keep to.
@@ -86,12 +95,12 @@ impl Sender {
         &self.schedule
     }
 
-    /// The usual burst in packets: three quarters of Cmax.
+    /// The usual burst in packets: 13 of 16 that Cmax allows.
     pub const fn burst(&self) -> u32 {
         self.burst
     }
 
-    /// The largest burst, which leaves when packets are late: seven eighths of Cmax, at most [`Sender::MAX_BURST`].
+    /// The largest burst, which leaves when packets are late: 15 of 16 that Cmax allows, at most [`Sender::MAX_BURST`].
     pub fn largest_burst(&self) -> u32 {
         self.cap.min(Self::MAX_BURST)
     }
@@ -115,6 +124,11 @@ impl Sender {
     pub fn begin(&mut self, n: u64, packets: u32) {
         self.bucket.set_packets(packets);
         self.unit = Unit { n, packets, sent: 0 };
+        if self.next.since(self.due()) > Self::AHEAD {
+            // The clock was set back.
+            self.bucket.clear();
+            self.next = Tai::default();
+        }
     }
 
     /// Packets of the present unit that have not been sent.
@@ -128,16 +142,30 @@ impl Sender {
         if left == 0 {
             return Step::Idle;
         }
-        let usual = self.burst.min(left);
-        let due = self.due();
-        let least = if due > now { usual } else { usual.div_ceil(2) };
-        let until = due.max(self.bucket.ready(least, self.cap));
+        let until = self.ready(now);
         if until > now {
             return Step::Wait { until };
         }
-        // More than the usual burst is due after a stall.
-        let most = self.due_before(now).clamp(usual, left.min(Self::MAX_BURST));
-        Step::Send { packets: self.bucket.room(now, self.cap).clamp(least, most) }
+        let usual = self.burst.min(left);
+        let most = if self.is_behind(now) { left.min(Self::MAX_BURST) } else { usual };
+        let room = self.bucket.room(now, self.cap);
+        Step::Send { packets: room.clamp(self.least(now), most) }
+    }
+
+    /// When to send next.
+    fn ready(&self, now: Tai) -> Tai {
+        self.due().max(self.next).max(self.bucket.ready(self.least(now), self.cap))
+    }
+
+    /// The least that leaves at once. A thread that is behind takes what there is room for, and half a burst will do.
+    fn least(&self, now: Tai) -> u32 {
+        let usual = self.burst.min(self.left());
+        if self.is_behind(now) { usual.div_ceil(2) } else { usual }
+    }
+
+    /// Whether more than a burst is late.
+    fn is_behind(&self, now: Tai) -> bool {
+        self.due_before(now) >= 2 * self.burst
     }
 
     /// `packets` packets have been handed to the network: `before` is the time read before that, `after` the time read after it.
@@ -146,6 +174,13 @@ impl Sender {
     /// usually takes is no such stop.
     pub fn sent(&mut self, packets: u32, before: Tai, after: Tai) {
         let packets = packets.min(self.left());
+        // Of a thread that is behind no time must be lost by waking late, while the bucket is empty: it comes back earlier than that.
+        let pause = if self.is_behind(before) { self.burst - self.burst / 4 } else { self.burst };
+        let span = self.bucket.span(pause);
+        let wanted = self.ready(before);
+        // After a stall the present counts.
+        let left = if before.since(wanted) > span { before } else { wanted };
+        self.next = left.checked_add(span).unwrap_or(left);
         self.unit.sent += packets;
         self.bucket.add(before, packets);
         // A delay does no harm as long as less drains in it than the own bucket is smaller than the model's, half of which is left to
@@ -214,33 +249,42 @@ mod tests {
         sender.begin(50, PACKETS);
         let due = Tai::from_nanos(1_000_000_000 + 2_000_000 - 2_000_000);
         assert_eq!(sender.step(Tai::from_nanos(0)), Step::Wait { until: due });
-        assert_eq!(sender.step(due), Step::Send { packets: 12 });
-        sender.sent(12, due, due);
-        // Cmax 16, own cap 14: the next 12 need a level of 2 and so ten drains of 1/(240000 · 1.08) s = 3858 ns; but they are due
-        // only 12 · 4 µs later.
-        let next = Tai::from_nanos(due.as_nanos() + 48_000);
+        assert_eq!(sender.step(due), Step::Send { packets: 13 });
+        sender.sent(13, due, due);
+        // Cmax 16, own cap 15: the next 13 need a level of 2 and so eleven drains of 1/(240000 · 1.09) s = 3823 ns; but they are due
+        // only 13 · 4 µs later.
+        let next = Tai::from_nanos(due.as_nanos() + 52_000);
         assert_eq!(sender.step(due), Step::Wait { until: next });
-        assert_eq!(sender.left(), PACKETS - 12);
+        assert_eq!(sender.left(), PACKETS - 13);
     }
 
     #[test]
     fn after_a_stall_the_bucket_decides() {
         let mut sender = sender(SenderType::Wide, PACKETS);
-        assert_eq!((sender.burst(), sender.largest_burst()), (12, 14));
+        assert_eq!((sender.burst(), sender.largest_burst()), (13, 15));
         sender.begin(50, PACKETS);
         let now = Tai::from_nanos(1_003_000_000);
-        // 3 ms late: the cap at once, then six packets each 6 drains, or more if the thread wakes late.
-        assert_eq!(sender.step(now), Step::Send { packets: 14 });
-        sender.sent(14, now, now);
-        let wait = Tai::from_nanos(now.as_nanos() + 6 * 100_000 / 108 * 10_000 / 2400 + 1);
-        let Step::Wait { until } = sender.step(now) else { panic!("no wait") };
-        assert!(until.as_nanos().abs_diff(wait.as_nanos()) <= 10, "{until} {wait}");
-        assert_eq!(sender.step(until), Step::Send { packets: 6 });
-        let later = Tai::from_nanos(now.as_nanos() + 9 * 3859);
-        assert_eq!(sender.step(later), Step::Send { packets: 9 });
-        // 2 ms of lead are used up: packet 14 was to be read at 2.056 ms.
-        assert_eq!(sender.late(now), Some(Duration::from_nanos(944_000)));
-        assert_eq!(sender.late(Tai::from_nanos(1_002_056_000)), None);
+        let later = |nanos: u64| Tai::from_nanos(now.as_nanos() + nanos);
+        // 3 ms late: the cap at once, then ten packets each ten drains of 1/(240000 · 1.09) s, or more if the thread wakes late.
+        assert_eq!(sender.step(now), Step::Send { packets: 15 });
+        sender.sent(15, now, now);
+        assert_eq!(sender.step(now), Step::Wait { until: later(38_227) });
+        assert_eq!(sender.step(later(38_227)), Step::Send { packets: 10 });
+        assert_eq!(sender.step(later(43_000)), Step::Send { packets: 11 });
+        // How late it woke does not delay the next one.
+        sender.sent(11, later(43_000), later(43_000));
+        assert_eq!(sender.step(later(43_000)), Step::Wait { until: later(76_454) });
+        // But there has to be room for half a burst.
+        sender.sent(13, later(76_454), later(76_454));
+        sender.sent(13, later(76_454), later(76_454));
+        let Step::Wait { until } = sender.step(later(76_454)) else { panic!("no wait") };
+        // 15 − 11.25 + 11 − 8.75 + 26 = 32 packets have to become 8.
+        let ready = later(76_454 + 24 * 3823).as_nanos();
+        assert!(until.as_nanos().abs_diff(ready) < 100, "{until}");
+        assert_eq!(sender.step(until), Step::Send { packets: 7 });
+        // 2 ms of lead are used up: packet 52 was to be read at 2.208 ms.
+        assert_eq!(sender.late(now), Some(Duration::from_nanos(792_000)));
+        assert_eq!(sender.late(Tai::from_nanos(1_002_208_000)), None);
     }
 
     #[test]
@@ -252,9 +296,10 @@ mod tests {
         sender.sent(1, at(2000), at(2010));
         let (before, after) = (at(3000), at(4000));
         sender.sent(14, before, after);
-        // Of the millisecond 10 µs count, in which 2.6 of the 14 packets drain. Otherwise the bucket would be empty.
+        // Of the millisecond 10 µs count, in which 2.6 of the 14 packets drain; 7 make room for half a burst. Otherwise the bucket would
+        // be empty.
         let Step::Wait { until } = sender.step(after) else { panic!("no wait") };
-        assert!(until > at(4010) && until < at(4020), "{until}");
+        assert!(until > at(4005) && until < at(4015), "{until}");
     }
 
     #[test]
@@ -270,6 +315,19 @@ mod tests {
         assert_eq!(sender.step(Tai::from_nanos(2_000_000_000)), Step::Idle);
         sender.begin(52, 0);
         assert_eq!(sender.step(Tai::from_nanos(2_000_000_000)), Step::Idle);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_stops_nothing() {
+        let mut sender = sender(SenderType::Wide, PACKETS);
+        let now = Tai::from_nanos(5_003_000_000);
+        sender.begin(250, PACKETS);
+        for _ in 0..3 {
+            sender.sent(15, now, now);
+        }
+        // Four seconds earlier.
+        sender.begin(50, PACKETS);
+        assert_eq!(sender.step(Tai::from_nanos(1_000_000_000)), Step::Send { packets: 13 });
     }
 
     #[test]

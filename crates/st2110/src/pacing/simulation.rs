@@ -29,6 +29,8 @@ struct Machine {
     stop: u64,
     /// What a call costs.
     call: u64,
+    /// Another order of all that.
+    seed: u64,
 }
 
 /// A small generator (xorshift), so that a run can be repeated.
@@ -88,7 +90,7 @@ fn run(kind: SenderType, packets: impl Fn(u64) -> u32, machine: Machine) -> Vide
     };
     let mut sender = Sender::new(kind, schedule, most, None);
     let mut wire = Wire::new(most);
-    let mut random = Random(88_172_645_463_325_252);
+    let mut random = Random(88_172_645_463_325_252 ^ machine.seed);
     let mut now = schedule.clock().start(FIRST);
     for frame in 0..FRAMES {
         sender.begin(FIRST + frame, packets(frame));
@@ -128,7 +130,7 @@ fn run_without_bucket(packets: u32, machine: Machine) -> VideoSummary {
     let schedule = Schedule::gapped(HD, P60, Some(OFFSET));
     let lead = Sender::new(SenderType::Wide, schedule, packets, None).lead(packets);
     let mut wire = Wire::new(packets);
-    let mut random = Random(88_172_645_463_325_252);
+    let mut random = Random(88_172_645_463_325_252 ^ machine.seed);
     let mut now = schedule.clock().start(FIRST);
     for n in FIRST..FIRST + FRAMES {
         let mut sent = 0;
@@ -157,16 +159,28 @@ const BUSY: Machine = Machine {
     interruptions: 3000,
     stop: 300_000,
     call: 9_000,
+    seed: 0,
 };
+
+/// The same machine on many days.
+fn days(count: u64, machine: Machine) -> impl Iterator<Item = Machine> {
+    (0..count).map(move |day| Machine { seed: day.wrapping_mul(0x9e37_79b9_7f4a_7c15), ..machine })
+}
 
 #[test]
 fn wide_is_kept_on_a_busy_machine() {
-    let summary = run(SenderType::Wide, |_| 4320, BUSY);
-    assert_eq!((summary.units, summary.failed, summary.unknown), (FRAMES, 0, 1), "{summary:#?}");
-    // The stalls were felt: the lead was used up at least half.
-    let lead = 540;
-    assert!(summary.vrx.min < lead / 2 && summary.vrx.min >= 0, "{:?}", summary.vrx);
-    assert!(summary.cinst > 8.0 && summary.cinst <= 16.0, "{}", summary.cinst);
+    let mut failed = 0;
+    for machine in days(12, BUSY) {
+        let summary = run(SenderType::Wide, |_| 4320, machine);
+        assert_eq!((summary.units, summary.unknown), (FRAMES, 1), "{summary:#?}");
+        // The stalls were felt: the lead was used up at least half.
+        let lead = 540;
+        assert!(summary.vrx.min < lead / 2, "{:?}", summary.vrx);
+        assert!(summary.cinst > 8.0 && summary.cinst <= 16.0, "{}", summary.cinst);
+        failed += summary.failed;
+    }
+    // Three stalls of 0.9 ms within 20 ms are too much for a lead of 2 ms. That does not happen every day.
+    assert!(failed < 12 * FRAMES / 200, "{failed} frames");
 }
 
 #[test]
@@ -189,9 +203,10 @@ fn a_stall_beyond_the_lead_underruns_and_is_made_good() {
 
 #[test]
 fn wide_is_kept_at_four_times_the_rate() {
-    let machine = Machine { stall: 500_000, ..BUSY };
-    let summary = run(SenderType::Wide, |_| 17_280, machine);
-    assert_eq!((summary.units, summary.failed), (FRAMES, 0), "{summary:#?}");
+    for machine in days(3, Machine { stall: 500_000, ..BUSY }) {
+        let summary = run(SenderType::Wide, |_| 17_280, machine);
+        assert_eq!((summary.units, summary.failed), (FRAMES, 0), "{summary:#?}");
+    }
 }
 
 #[test]
@@ -204,6 +219,7 @@ fn narrow_is_kept_where_the_rate_allows_it() {
         interruptions: u64::MAX,
         stop: 0,
         call: 4_000,
+        seed: 0,
     };
     let summary = run(SenderType::Narrow, |_| 500, machine);
     assert_eq!((summary.narrow, summary.unknown), (FRAMES - 1, 1), "{summary:#?}");
