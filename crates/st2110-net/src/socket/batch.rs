@@ -7,6 +7,8 @@ use std::{
     ptr,
 };
 
+use st2110::rtp::Datagrams;
+
 use super::{
     control::{Arrival, Control},
     name::Name,
@@ -133,15 +135,8 @@ pub struct Bundle<'a> {
 
 impl<'a> Bundle<'a> {
     /// The datagrams, in the order of arrival.
-    pub fn datagrams(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
-        let segment = self.arrival.segment.filter(|segment| *segment > 0).unwrap_or(usize::MAX);
-        // An empty datagram is one, too.
-        let segment = segment.min(self.bytes.len().max(1));
-        let (bytes, count) = (self.bytes, self.bytes.len().div_ceil(segment).max(1));
-        (0..count).map(move |index| {
-            let rest = &bytes[index * segment..];
-            &rest[..segment.min(rest.len())]
-        })
+    pub fn datagrams(&self) -> Datagrams<'a> {
+        Datagrams::new(self.bytes, self.arrival.segment.unwrap_or(0))
     }
 
     /// Whether the datagram was longer than any of ST 2110, so that its end is missing.
