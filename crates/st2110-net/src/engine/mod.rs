@@ -10,6 +10,7 @@ mod pool;
 mod priority;
 mod receiving;
 mod sending;
+mod watched;
 
 use std::{num::NonZero, sync::Arc, thread, time::Duration};
 

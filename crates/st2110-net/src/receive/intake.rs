@@ -65,6 +65,8 @@ impl Intake {
         let open = |path: &ReceiverOptions| {
             Receiver::open(&ReceiverOptions {
                 buffer: Some(path.buffer.unwrap_or(usual)),
+                // Of no interest without a filter.
+                senders: !path.sources.is_empty(),
                 ..path.clone()
             })
         };
@@ -98,6 +100,7 @@ impl Intake {
     ) -> Outcome {
         let socket = &self.sockets[path];
         let outcome = match socket.receive(batch) {
+            Ok(0) => Outcome::Nothing,
             Ok(count) if count == Batch::capacity(socket.coalesces()) => Outcome::More,
             // An error is that of one datagram, reported by ICMP for example.
             Ok(_) | Err(_) => Outcome::Drained,
