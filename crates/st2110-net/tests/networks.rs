@@ -175,7 +175,7 @@ impl Relay {
             while goes_on.load(std::sync::atomic::Ordering::Relaxed) {
                 receiver.receive(&mut batch).unwrap();
                 let now = std::time::Instant::now();
-                for datagram in batch.bundles().flat_map(|bundle| bundle.datagrams()) {
+                for datagram in batch.bundles().flat_map(|bundle| bundle.datagrams().iter()) {
                     let (header, _) = Header::parse(datagram).unwrap();
                     count += 1;
                     match pass(header.sequence) {

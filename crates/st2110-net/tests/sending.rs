@@ -38,7 +38,7 @@ fn receive(receiver: &Receiver, count: usize) -> Vec<Packet> {
         receiver.receive(&mut batch).unwrap();
         for bundle in batch.bundles() {
             let at = bundle.realtime().unwrap();
-            for datagram in bundle.datagrams() {
+            for datagram in bundle.datagrams().iter() {
                 let (header, payload) = Header::parse(datagram).unwrap();
                 packets.push(Packet { header, payload: datagram[payload].to_vec(), at });
             }

@@ -183,7 +183,7 @@ fn receive(receiver: &Receiver, plan: &mut Plan, time: Duration) -> Result<u64, 
                 let tai = i128::from(utc) + i128::from(offset) * 1_000_000_000;
                 Tai::from_nanos(u64::try_from(tai).unwrap_or(0))
             });
-            for datagram in bundle.datagrams() {
+            for datagram in bundle.datagrams().iter() {
                 others += u64::from(!take(plan, arrival, datagram));
             }
         }

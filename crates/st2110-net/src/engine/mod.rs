@@ -11,6 +11,7 @@ mod pool;
 mod priority;
 mod receiving;
 mod sending;
+mod watched;
 
 use std::{num::NonZero, sync::Arc, thread, time::Duration};
 

@@ -1,24 +1,20 @@
 //! Threads that receive: many sockets on each, read in turn.
 
 use std::{
-    collections::HashMap,
-    os::fd::{AsFd as _, OwnedFd},
-    panic::{AssertUnwindSafe, catch_unwind},
+    os::fd::OwnedFd,
     sync::mpsc::{Receiver as Commands, TryRecvError},
     time::Duration,
 };
 
 use media::Tai;
-use rustix::{
-    buffer::spare_capacity,
-    event::{Timespec, epoll},
-};
+use rustix::event::Timespec;
 
 use super::{
     clock::{SharedClock, ahead_of_realtime, sleep_until},
     guard::{Guard, RECEIVING_WINDOW},
     pool::Start,
-    sending::{Command, Over, discard},
+    sending::{Command, Over},
+    watched::{Socket, Watched},
 };
 use crate::socket::{Batch, Receiver};
 
@@ -62,6 +58,8 @@ impl Moment {
 /// How a session goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
+    /// There was nothing to read.
+    Nothing,
     /// All that was there has been read.
     Drained,
     /// There may be more at once.
@@ -70,114 +68,135 @@ pub(crate) enum Outcome {
     End,
 }
 
-/// Stands for the descriptor that says that there are commands.
-const COMMANDS: u64 = u64::MAX;
-/// Sockets of a session at most: two paths of video and two of ancillary data.
-const PATHS: u64 = 4;
-
 struct Thread {
     clock: SharedClock,
     gather: Duration,
-    epoll: OwnedFd,
-    tasks: HashMap<u64, Box<dyn ReceiveTask>>,
+    watched: Watched,
     batch: Batch,
+    /// Sockets that are read in this round.
+    ready: Vec<Socket>,
     /// Sessions that have not read all that was there in this round.
     more: Vec<u64>,
     due: Vec<u64>,
+    /// All sockets had packets in the last round.
+    busy: bool,
+}
+
+/// What there is to do.
+enum Found {
+    /// Read the sockets that are ready; of the others, all has been read that had come.
+    Ready,
+    /// Nothing: waiting was interrupted, and which sockets have packets is not known.
+    Nothing,
+    /// There will be no more commands.
+    End,
 }
 
 /// Runs until the other end of the commands is dropped.
 pub(super) fn run(clock: SharedClock, gather: Duration, start: Start<dyn ReceiveTask>) {
     let Start { priority, commands, wake } = start;
-    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).and_then(|epoll| {
-        epoll::add(&epoll, &wake, epoll::EventData::new_u64(COMMANDS), epoll::EventFlags::IN)?;
-        Ok(epoll)
-    });
-    let epoll = match epoll {
-        Ok(epoll) => epoll,
+    let watched = match Watched::new(&wake) {
+        Ok(watched) => watched,
         Err(error) => {
             return log::error!("an ST 2110 receiving thread cannot start: epoll: {error}");
         }
     };
     let mut guard = Guard::new(priority, RECEIVING_WINDOW, clock.now());
-    let (tasks, batch) = (HashMap::new(), Batch::new());
-    let mut thread =
-        Thread { clock, gather, epoll, tasks, batch, more: Vec::new(), due: Vec::new() };
-    let mut events = Vec::new();
-    while thread.round(&mut events, &commands, &wake) {
+    let mut thread = Thread {
+        clock,
+        gather,
+        watched,
+        batch: Batch::new(),
+        ready: Vec::new(),
+        more: Vec::new(),
+        due: Vec::new(),
+        busy: false,
+    };
+    while thread.round(&commands, &wake) {
         guard.check(thread.clock.now());
     }
 }
 
 impl Thread {
     /// Waits for packets, and serves each socket that has some once. False if the thread is to end.
-    fn round(
-        &mut self,
-        events: &mut Vec<epoll::Event>,
-        commands: &Commands<Command<dyn ReceiveTask>>,
-        wake: &OwnedFd,
-    ) -> bool {
-        // Whatever arrived before this moment is reported by this call, and read in this round.
+    fn round(&mut self, commands: &Commands<Command<dyn ReceiveTask>>, wake: &OwnedFd) -> bool {
+        // Whatever arrived before this moment is read in this round.
         let horizon = self.clock.now();
-        let timeout = self.timeout(horizon);
-        events.clear();
-        events.reserve(1 + self.tasks.len() * PATHS as usize);
-        if epoll::wait(&self.epoll, spare_capacity(events), timeout.as_ref()).is_err() {
-            // Interrupted.
-            return true;
+        match self.find_ready(horizon, commands, wake) {
+            Found::Ready => {}
+            Found::Nothing => return true,
+            Found::End => return false,
         }
-        let mut received = false;
+        let mut received = 0;
         self.more.clear();
         let moment = Moment { now: self.clock.now(), ahead: ahead_of_realtime(&*self.clock) };
-        for event in events.iter() {
-            let data = event.data.u64();
-            if data == COMMANDS {
-                rustix::io::read(wake, &mut [0; 8]).ok();
-                if !self.obey_all(commands) {
-                    return false;
-                }
-                continue;
-            }
-            let (id, path) = (data / PATHS, (data % PATHS) as usize);
-            received = true;
+        for &Socket { id, path } in &self.ready {
             let batch = &mut self.batch;
-            let read = |task: &mut dyn ReceiveTask| task.receive(path, batch, moment);
-            if serve(&mut self.tasks, &self.epoll, id, read) {
-                self.more.push(id);
+            match self.watched.serve(id, |task| task.receive(path, batch, moment)) {
+                Outcome::Nothing => continue,
+                Outcome::More => self.more.push(id),
+                Outcome::Drained | Outcome::End => {}
             }
+            received += 1;
         }
+        self.busy = received > 0 && received == self.watched.sockets().len();
         self.tick(horizon);
-        if received && self.more.is_empty() {
+        if received > 0 && self.more.is_empty() {
             let until = moment.now.checked_add(self.gather).unwrap_or(moment.now);
             sleep_until(&*self.clock, until, self.gather);
         }
         true
     }
 
+    /// Finds the sockets to be read.
+    fn find_ready(
+        &mut self,
+        now: Tai,
+        commands: &Commands<Command<dyn ReceiveTask>>,
+        wake: &OwnedFd,
+    ) -> Found {
+        self.ready.clear();
+        if self.busy {
+            // They will have some again, and asking which ones do takes as long as finding out that one has none. A command has made the
+            // descriptor readable as well, which is seen the next time.
+            if !self.obey_all(commands) {
+                return Found::End;
+            }
+            self.ready.extend_from_slice(self.watched.sockets());
+            return Found::Ready;
+        }
+        let timeout = self.timeout(now);
+        match self.watched.wait(timeout.as_ref(), &mut self.ready) {
+            Ok(true) => {
+                rustix::io::read(wake, &mut [0; 8]).ok();
+                if self.obey_all(commands) { Found::Ready } else { Found::End }
+            }
+            Ok(false) => Found::Ready,
+            Err(_) => Found::Nothing,
+        }
+    }
+
     /// How long to wait for packets at most.
     fn timeout(&self, now: Tai) -> Option<Timespec> {
-        let deadline = self.tasks.values().filter_map(|task| task.deadline()).min()?;
+        let deadline = self.watched.deadline()?;
         Some(Timespec::try_from(deadline.since(now)).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 }))
     }
 
     /// Calls sessions whose deadline has passed, unless there are packets of theirs that may have come before it.
     fn tick(&mut self, horizon: Tai) {
-        let is_due =
-            |task: &dyn ReceiveTask| task.deadline().is_some_and(|deadline| deadline <= horizon);
-        let tasks =
-            self.tasks.iter().filter(|(id, task)| is_due(&***task) && !self.more.contains(id));
-        self.due.extend(tasks.map(|(id, _)| *id));
+        let read = |id: &u64| !self.more.contains(id);
+        self.due.extend(self.watched.due(horizon).filter(read));
         for id in self.due.drain(..) {
-            serve(&mut self.tasks, &self.epoll, id, |task| task.tick(horizon));
+            self.watched.serve(id, |task| task.tick(horizon));
         }
     }
 
     fn obey_all(&mut self, commands: &Commands<Command<dyn ReceiveTask>>) -> bool {
         loop {
             match commands.try_recv() {
-                Ok(Command::Add(id, task)) => self.add(id, task),
+                Ok(Command::Add(id, task)) => self.watched.add(id, task),
                 Ok(Command::Remove(id, done)) => {
-                    remove(&mut self.tasks, &self.epoll, id, Over::Stopped);
+                    self.watched.remove(id, Over::Stopped);
                     if let Some(done) = done {
                         done.send(()).ok();
                     }
@@ -187,51 +206,4 @@ impl Thread {
             }
         }
     }
-
-    fn add(&mut self, id: u64, mut task: Box<dyn ReceiveTask>) {
-        let added = sockets(&*task).try_for_each(|(path, socket)| {
-            let data = epoll::EventData::new_u64(id * PATHS + path);
-            epoll::add(&self.epoll, socket.as_fd(), data, epoll::EventFlags::IN)
-        });
-        if let Err(error) = added {
-            log::error!("a socket cannot be watched: {error}");
-            return task.over(Over::Ended);
-        }
-        self.tasks.insert(id, task);
-    }
-}
-
-fn sockets(task: &dyn ReceiveTask) -> impl Iterator<Item = (u64, &Receiver)> {
-    (0..PATHS).map_while(|path| Some((path, task.socket(path as usize)?)))
-}
-
-/// Calls a session. True if there is more to read at once.
-fn serve(
-    tasks: &mut HashMap<u64, Box<dyn ReceiveTask>>,
-    epoll: &OwnedFd,
-    id: u64,
-    call: impl FnOnce(&mut dyn ReceiveTask) -> Outcome,
-) -> bool {
-    let Some(task) = tasks.get_mut(&id) else { return false };
-    // A panic of a sink is the end of its session and of no other. The session is not used again.
-    match catch_unwind(AssertUnwindSafe(|| call(&mut **task))) {
-        Ok(outcome @ (Outcome::Drained | Outcome::More)) => outcome == Outcome::More,
-        Ok(Outcome::End) => {
-            remove(tasks, epoll, id, Over::Ended);
-            false
-        }
-        Err(_) => {
-            remove(tasks, epoll, id, Over::Panicked);
-            false
-        }
-    }
-}
-
-fn remove(tasks: &mut HashMap<u64, Box<dyn ReceiveTask>>, epoll: &OwnedFd, id: u64, why: Over) {
-    let Some(mut task) = tasks.remove(&id) else { return };
-    for (_, socket) in sockets(&*task) {
-        epoll::delete(epoll, socket.as_fd()).ok();
-    }
-    task.over(why);
-    discard(task);
 }

@@ -11,8 +11,9 @@ use st2110::{
 
 use super::{
     Origin, Receiving,
-    intake::{Intake, Packet, Traffic},
+    intake::{Intake, Traffic},
     judge::Judge,
+    selection::Packet,
     stats::ReceiveStats,
     times::Times,
 };
@@ -155,11 +156,13 @@ impl<S: FrameSink> ReceiveTask for Blocks<S> {
     fn receive(&mut self, path: usize, batch: &mut Batch, moment: Moment) -> Outcome {
         let frames = &mut self.frames;
         let mut goes_on = true;
-        let outcome = self.intake.receive(path, batch, moment, |packet| {
-            frames.pending = packet.at.checked_add(frames.patience);
-            let fits = collect(&mut frames.collector, packet, &frames.stats);
-            goes_on &= frames.deliver(packet.at);
-            fits
+        let outcome = self.intake.receive(path, batch, moment, |packets| {
+            packets.each(|packet| {
+                frames.pending = packet.at.checked_add(frames.patience);
+                let fits = collect(&mut frames.collector, packet, &frames.stats);
+                goes_on &= frames.deliver(packet.at);
+                fits
+            })
         });
         if goes_on { outcome } else { Outcome::End }
     }
@@ -210,20 +213,22 @@ impl Rider {
     pub(super) fn receive(&mut self, path: usize, batch: &mut Batch, moment: Moment) -> Outcome {
         let (collector, stats) = (&mut self.collector, &self.stats);
         let (scratch, kept) = (&mut self.scratch, &mut self.kept);
-        self.intake.receive(path, batch, moment, |packet| {
-            let fits = collect(collector, packet, stats);
-            while let Ok(Some(collected)) = collector.pop(scratch) {
-                stats.counters.frames.add(1);
-                stats.counters.incomplete_frames.add(u64::from(!collected.complete));
-                if kept.len() == KEPT {
-                    kept.pop_front();
+        self.intake.receive(path, batch, moment, |packets| {
+            packets.each(|packet| {
+                let fits = collect(collector, packet, stats);
+                while let Ok(Some(collected)) = collector.pop(scratch) {
+                    stats.counters.frames.add(1);
+                    stats.counters.incomplete_frames.add(u64::from(!collected.complete));
+                    if kept.len() == KEPT {
+                        kept.pop_front();
+                    }
+                    kept.push_back((
+                        RtpTimestamp(collected.timestamp),
+                        scratch[..collected.len].to_vec(),
+                    ));
                 }
-                kept.push_back((
-                    RtpTimestamp(collected.timestamp),
-                    scratch[..collected.len].to_vec(),
-                ));
-            }
-            fits
+                fits
+            })
         })
     }
 

@@ -11,8 +11,9 @@ use st2110::{
 
 use super::{
     Origin, Receiving,
-    intake::{Intake, Packet, Traffic},
+    intake::{Intake, Traffic},
     judge::Judge,
+    selection::Packet,
     stats::ReceiveStats,
     times::Times,
 };
@@ -188,10 +189,12 @@ impl<S: FrameSink> ReceiveTask for Samples<S> {
     fn receive(&mut self, path: usize, batch: &mut Batch, moment: Moment) -> Outcome {
         let buffers = &mut self.buffers;
         let mut goes_on = true;
-        let outcome = self.intake.receive(path, batch, moment, |packet| {
-            let fits = buffers.packet(packet);
-            goes_on &= buffers.deliver(packet.at);
-            fits
+        let outcome = self.intake.receive(path, batch, moment, |packets| {
+            packets.each(|packet| {
+                let fits = buffers.packet(packet);
+                goes_on &= buffers.deliver(packet.at);
+                fits
+            })
         });
         if goes_on { outcome } else { Outcome::End }
     }

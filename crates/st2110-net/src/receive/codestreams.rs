@@ -16,8 +16,9 @@ use st2110::{
 use super::{
     Origin, Receiving,
     ancillary::Rider,
-    intake::{Intake, Packet, Traffic},
+    intake::{Intake, Traffic},
     pictures::{clocks, judge},
+    selection::Packet,
     stats::ReceiveStats,
     times::Times,
 };
@@ -252,17 +253,19 @@ impl<S: FrameSink> ReceiveTask for Codestreams<S> {
             return rider.receive(path, batch, moment);
         }
         let mut goes_on = true;
-        let outcome = self.intake.receive(path, batch, moment, |packet| {
-            let fits = frames.packet(packet);
-            // As early as possible: the slot of a finished frame may be the one that the next frame needs. But what came earlier on the
-            // other path may not have been read yet, so that frames are finished by the time up to which both have been. If too many
-            // are open, because one path is silent while much is read of the other, the oldest has to go.
-            let crowded = frames.window.len() > frames.open;
-            let by = if crowded { packet.at } else { packet.read };
-            if frames.window.deadline().is_some_and(|deadline| deadline <= by) {
-                goes_on &= frames.deliver(by, rider);
-            }
-            fits
+        let outcome = self.intake.receive(path, batch, moment, |packets| {
+            packets.each(|packet| {
+                let fits = frames.packet(packet);
+                // As early as possible: the slot of a finished frame may be the one that the next frame needs. But what came earlier on the
+                // other path may not have been read yet, so that frames are finished by the time up to which both have been. If too many
+                // are open, because one path is silent while much is read of the other, the oldest has to go.
+                let crowded = frames.window.len() > frames.open;
+                let by = if crowded { packet.at } else { packet.read };
+                if frames.window.deadline().is_some_and(|deadline| deadline <= by) {
+                    goes_on &= frames.deliver(by, rider);
+                }
+                fits
+            })
         });
         frames.publish();
         if goes_on { outcome } else { Outcome::End }

@@ -3,7 +3,7 @@
 use media::Tai;
 use st2110::{
     analyser::{AudioAnalyser, AudioSummary, Expectation, VideoAnalyser, VideoSummary},
-    rtp::Header,
+    rtp::Run,
     time::MediaClock,
 };
 
@@ -43,11 +43,16 @@ impl Judge {
         Self::Audio(Box::new(AudioAnalyser::new(clock, AudioAnalyser::PERIOD)))
     }
 
-    pub(super) fn packet(&mut self, at: Tai, header: &Header, size: usize) {
+    /// Takes in packets that arrived together.
+    pub(super) fn run(&mut self, at: Tai, run: &Run<'_>) {
         match self {
             // What it reports of a frame is in the summary as well.
-            Self::Video(analyser) => drop(analyser.packet(at, header, size)),
-            Self::Audio(analyser) => drop(analyser.packet(at, header, size)),
+            Self::Video(analyser) => analyser.run(at, run, drop),
+            Self::Audio(analyser) => {
+                for ((header, _), datagram) in run.packets().zip(run.datagrams().iter()) {
+                    let _ = analyser.packet(at, &header, datagram.len());
+                }
+            }
             Self::None => {}
         }
     }

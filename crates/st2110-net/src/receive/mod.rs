@@ -6,6 +6,7 @@ mod codestreams;
 mod intake;
 mod judge;
 mod pictures;
+mod selection;
 mod stats;
 mod times;
 

@@ -1,5 +1,7 @@
 //! Uncompressed video, ST 2110-20: packets are placed straight into the sink's slots.
 
+use std::ops::Range;
+
 use media::{FrameRate, Tai};
 use st2110::{
     analyser::Expectation,
@@ -7,14 +9,15 @@ use st2110::{
     sequence::NumberWidth,
     time::{FrameClock, MediaClock, RtpTimestamp},
     video::{Arrival, Depacketiser, Field, FrameLayout, PacketError, Picture, RowNumbering, Scan},
-    window::{End, Fields, FrameWindow, Place, WindowLimits},
+    window::{End, Fields, FrameId, FrameWindow, Place, WindowLimits},
 };
 
 use super::{
     Origin, Receiving,
     ancillary::Rider,
-    intake::{Intake, Packet, Traffic},
+    intake::{Intake, Traffic},
     judge::Judge,
+    selection::{Packet, Packets},
     stats::ReceiveStats,
     times::Times,
 };
@@ -141,12 +144,43 @@ struct Frames<S: FrameSink> {
 }
 
 impl<S: FrameSink> Frames<S> {
-    /// Places a packet. False if it does not fit.
-    fn packet(&mut self, packet: &Packet<'_>) -> bool {
+    /// Places packets that belong together, and hands over what is finished. Returns how many do not fit, and whether the sink wants more.
+    fn packets(&mut self, packets: &Packets<'_>) -> (usize, bool) {
+        let (mut refused, mut goes_on, mut index) = (0, true, 0);
+        while let Some(packet) = packets.get(index) {
+            index += 1;
+            let place = self.packet(&packet);
+            refused += usize::from(place.is_err());
+            goes_on &= self.deliver_due(packets);
+            if let Ok(Some((frame, field))) = place {
+                let rest = index..packets.run.before_marker();
+                index += self.followers(packets, rest, frame, field);
+                goes_on &= self.deliver_due(packets);
+            }
+        }
+        (refused, goes_on)
+    }
+
+    /// Hands over what is finished, if anything is. False if the sink wants no more.
+    fn deliver_due(&mut self, packets: &Packets<'_>) -> bool {
+        self.due(packets).is_none_or(|by| self.deliver(by))
+    }
+
+    /// The moment by which frames are finished, if any are. That should be as early as possible: the slot of a finished frame may be the one
+    /// that the next frame needs. But what came earlier on the other path may not have been read yet, so it is the time up to which
+    /// both have been. If too many are open, because one path is silent while much is read of the other, the oldest has to go.
+    fn due(&self, packets: &Packets<'_>) -> Option<Tai> {
+        let crowded = self.window.len() > self.open;
+        let by = if crowded { packets.at } else { packets.read };
+        self.window.deadline().filter(|deadline| *deadline <= by).map(|_| by)
+    }
+
+    /// Places a packet; says in which frame and field, if in any. Error if it does not fit.
+    fn packet(&mut self, packet: &Packet<'_>) -> Result<Option<(FrameId, Field)>, PacketError> {
         if packet.restart {
             self.window.restart(packet.at);
         }
-        let Ok(field) = Depacketiser::field(packet.payload) else { return false };
+        let field = Depacketiser::field(packet.payload)?;
         let (sink, spare, depacketiser) = (&mut self.sink, &mut self.spare, &self.depacketiser);
         let open = |_| {
             let slot = sink.slot(depacketiser.frame_size())?;
@@ -159,7 +193,7 @@ impl<S: FrameSink> Frames<S> {
             match self.window.packet(packet.at, timestamp, second, packet.header.marker, open) {
                 Place::Slot { frame, slot } => (frame, slot),
                 // The window counts these.
-                Place::Late | Place::Stray | Place::NoSlot => return true,
+                Place::Late | Place::Stray | Place::NoSlot => return Ok(None),
             };
         match self.depacketiser.place(packet.payload, filling.slot.payload(), &mut filling.arrival)
         {
@@ -167,9 +201,33 @@ impl<S: FrameSink> Frames<S> {
             Ok(_) => {}
             Err(PacketError::RowsPerFrame) => self.number_rows(RowNumbering::PerFrame),
             Err(PacketError::RowsPerField) => self.number_rows(RowNumbering::PerField),
-            Err(_) => return false,
+            Err(error) => return Err(error),
         }
-        true
+        Ok(Some((frame, field)))
+    }
+
+    /// Places packets that come behind one of the same frame and field, and have no marker: the window would find the same for each of them.
+    /// Returns how many were placed. It ends where something else happens: a packet that does not fit, or a frame that is finished.
+    fn followers(
+        &mut self,
+        packets: &Packets<'_>,
+        rest: Range<usize>,
+        frame: FrameId,
+        field: Field,
+    ) -> usize {
+        // A sink that wants no more has left what is due; after the next packet it would be asked again.
+        if rest.is_empty() || self.due(packets).is_some() {
+            return 0;
+        }
+        let Some(filling) = self.window.slot(frame) else { return 0 };
+        let payloads =
+            rest.map_while(|index| packets.run.packet(index).map(|(_, payload)| payload));
+        let (slot, arrival) = (filling.slot.payload(), &mut filling.arrival);
+        let placed = self.depacketiser.place_all(field, payloads, slot, arrival).unwrap_or(0);
+        if arrival.is_complete() {
+            self.window.complete(frame);
+        }
+        placed
     }
 
     /// The sender numbers lines otherwise than expected. Frames under way have them in wrong places.
@@ -263,17 +321,10 @@ impl<S: FrameSink> ReceiveTask for Pictures<S> {
             return rider.receive(path, batch, moment);
         }
         let mut goes_on = true;
-        let outcome = self.intake.receive(path, batch, moment, |packet| {
-            let fits = frames.packet(packet);
-            // As early as possible: the slot of a finished frame may be the one that the next frame needs. But what came earlier on the
-            // other path may not have been read yet, so that frames are finished by the time up to which both have been. If too many
-            // are open, because one path is silent while much is read of the other, the oldest has to go.
-            let crowded = frames.window.len() > frames.open;
-            let by = if crowded { packet.at } else { packet.read };
-            if frames.window.deadline().is_some_and(|deadline| deadline <= by) {
-                goes_on &= frames.deliver(by);
-            }
-            fits
+        let outcome = self.intake.receive(path, batch, moment, |packets| {
+            let (refused, more) = frames.packets(packets);
+            goes_on &= more;
+            refused
         });
         frames.publish();
         if goes_on { outcome } else { Outcome::End }
@@ -296,3 +347,6 @@ impl<S: FrameSink> ReceiveTask for Pictures<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

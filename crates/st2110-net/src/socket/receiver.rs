@@ -35,10 +35,12 @@ pub struct ReceiverOptions {
     pub offload: Offload,
     /// Whether to ask for times of arrival.
     pub times: bool,
+    /// Whether to ask who sent each datagram.
+    pub senders: bool,
 }
 
 impl ReceiverOptions {
-    /// Options with the usual values: any source, any interface, the usual buffer, with times.
+    /// Options with the usual values: any source, any interface, the usual buffer, with times and senders.
     pub fn new(address: IpAddr, port: u16) -> Self {
         Self {
             address,
@@ -48,6 +50,7 @@ impl ReceiverOptions {
             buffer: None,
             offload: Offload::Automatic,
             times: true,
+            senders: true,
         }
     }
 }
@@ -74,6 +77,7 @@ pub fn receive_buffer(packets: u64, bytes: u64) -> usize {
 pub struct Receiver {
     fd: OwnedFd,
     coalescing: bool,
+    senders: bool,
     warnings: Vec<Warning>,
 }
 
@@ -149,7 +153,7 @@ impl Receiver {
         if multicast {
             join(&fd, level, interface.index, options, &mut warnings)?;
         }
-        Ok(Self { fd, coalescing, warnings })
+        Ok(Self { fd, coalescing, senders: options.senders, warnings })
     }
 
     /// The address and port that it listens at.
@@ -176,7 +180,7 @@ impl Receiver {
     /// # Errors
     /// The kernel's, other than that nothing is there.
     pub fn receive(&self, batch: &mut Batch) -> io::Result<usize> {
-        batch.fill(self.fd.as_fd(), self.coalescing)
+        batch.fill(self.fd.as_fd(), self.coalescing, self.senders)
     }
 }
 

@@ -24,6 +24,12 @@ impl Spread {
         self.count += 1;
     }
 
+    /// Takes a value in several times.
+    pub(crate) fn repeat(&mut self, value: i64, times: u64) {
+        let sum = i128::from(value) * i128::from(times);
+        self.merge(&Self { count: times, min: value, max: value, sum });
+    }
+
     /// Takes the values of another one in.
     pub fn merge(&mut self, other: &Self) {
         if other.count == 0 {
@@ -52,8 +58,13 @@ pub struct Histogram {
 impl Histogram {
     /// Takes a duration in.
     pub fn add(&mut self, nanos: u64) {
+        self.repeat(nanos, 1);
+    }
+
+    /// Takes a duration in several times.
+    pub(crate) fn repeat(&mut self, nanos: u64, times: u64) {
         let bin = nanos.max(1).ilog2().min(31) as usize;
-        self.bins[bin] += 1;
+        self.bins[bin] += times;
     }
 
     /// Takes the durations of another one in.

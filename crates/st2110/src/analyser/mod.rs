@@ -4,6 +4,7 @@
 //! as the system can tell it.
 
 mod audio;
+mod expectation;
 mod figures;
 mod learning;
 mod running;
@@ -14,7 +15,8 @@ mod video;
 mod video_tests;
 
 pub use audio::{AudioAnalyser, AudioSummary};
+pub use expectation::Expectation;
 pub use figures::{Histogram, Spread};
 pub use summary::{Markers, VideoSummary};
 pub use unit::{Compliance, UnitReport, Verdict};
-pub use video::{Expectation, VideoAnalyser};
+pub use video::VideoAnalyser;

@@ -1,5 +1,7 @@
 //! The analyser of video and other streams of frames.
 
+mod runs;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -7,11 +9,11 @@ use media::{FrameRate, Tai};
 
 use super::learning::Learner;
 use super::running::Running;
-use super::{Compliance, UnitReport, VideoSummary};
+use super::{Compliance, Expectation, UnitReport, VideoSummary};
 use crate::pacing::{LeakyBucket, Limits, Raster, Schedule, SenderType};
 use crate::rtp::Header;
 use crate::sequence::{Arrival, Counts, NumberWidth, Tracker};
-use crate::time::{FrameClock, MediaClock, RtpTimestamp, nanos};
+use crate::time::{FrameClock, RtpTimestamp, nanos};
 
 /// The standard's β: the network drains at 1.1 times the average rate.
 const BETA: (u32, u32) = (11, 10);
@@ -19,52 +21,6 @@ const BETA: (u32, u32) = (11, 10);
 const OFFSET_UNITS: usize = 8;
 /// Packets that may come in the wrong order.
 const WINDOW: u32 = 4096;
-
-/// What is known of a stream beforehand, for example from its session description. What is not known is learnt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Expectation {
-    /// Frames a second.
-    pub frame_rate: Option<FrameRate>,
-    /// The raster; without it, a progressive one is assumed, and its default offset is not.
-    pub raster: Option<Raster>,
-    /// Packets in a frame, or in a field of interlaced video.
-    pub packets: Option<u32>,
-    /// `TROFFSET`. Without it, the raster's default; without that, the least offset that would do.
-    pub offset: Option<Duration>,
-    /// `MAXUDP`.
-    pub max_udp: Option<u16>,
-    /// The media clock.
-    pub clock: MediaClock,
-}
-
-impl Expectation {
-    /// The agreed offset in nanoseconds, if units come at `rate`.
-    fn offset_at(&self, rate: FrameRate) -> Option<u64> {
-        if let Some(offset) = self.offset {
-            return Some(nanos(offset));
-        }
-        let raster = self.raster?;
-        let frame_rate = match raster.fields {
-            true => FrameRate { num: rate.num, den: rate.den.saturating_mul(2) },
-            false => rate,
-        };
-        Some(nanos(raster.default_offset(frame_rate)))
-    }
-}
-
-impl Default for Expectation {
-    /// Nothing is known but the clock of video.
-    fn default() -> Self {
-        Self {
-            frame_rate: None,
-            raster: None,
-            packets: None,
-            offset: None,
-            max_udp: None,
-            clock: MediaClock::VIDEO,
-        }
-    }
-}
 
 /// Judges a stream of frames by ST 2110-21.
 ///
@@ -137,6 +93,18 @@ struct Unit {
     read: Option<(Tai, [i64; 2])>,
 }
 
+impl Unit {
+    /// The packet with that index has come, when so many had been read.
+    fn levels(&mut self, index: u32, read: [i64; 2]) {
+        for (levels, read) in self.levels.iter_mut().zip(read) {
+            let low = i64::from(index) - read;
+            let high = low + 1;
+            let levels = levels.get_or_insert((low, high));
+            *levels = (levels.0.min(low), levels.1.max(high));
+        }
+    }
+}
+
 impl VideoAnalyser {
     /// An analyser of a stream of which that is known.
     pub fn new(expected: Expectation) -> Self {
@@ -168,9 +136,9 @@ impl VideoAnalyser {
             Arrival::New { number, .. } | Arrival::Reordered { number } => Some(number),
             Arrival::Duplicate { .. } | Arrival::Late => None,
         };
-        self.traffic(arrival, size);
+        self.traffic(arrival, 1, size, size);
         let Some(number) = number else {
-            self.count(arrival);
+            self.count(arrival, 1);
             return None;
         };
         let timestamp = RtpTimestamp(header.timestamp);
@@ -178,12 +146,12 @@ impl VideoAnalyser {
         match &mut self.unit {
             // Behind what has ended: it counts on the wire only.
             _ if self.ended.is_some_and(|ended| number <= ended.number) => {
-                self.count(arrival);
+                self.count(arrival, 1);
                 return None;
             }
             Some(unit) if unit.timestamp == timestamp => unit.base = unit.base.min(number),
             Some(unit) if number <= unit.highest => {
-                self.count(arrival);
+                self.count(arrival, 1);
                 return None;
             }
             Some(_) => {
@@ -192,7 +160,7 @@ impl VideoAnalyser {
             }
             None => self.begin(arrival, number, timestamp),
         }
-        self.count(arrival);
+        self.count(arrival, 1);
         self.place(arrival, number, header.marker);
         if header.marker {
             // A unit that ended with another's first packet, and one of that packet alone: the second is only counted.
@@ -236,21 +204,27 @@ impl VideoAnalyser {
         (self.unit, self.ended, self.before) = (None, None, None);
     }
 
-    fn traffic(&mut self, arrival: Tai, size: usize) {
-        self.figures.now.octets += size as u64;
-        self.figures.now.largest = self.figures.now.largest.max(size);
+    /// Counts `count` packets, at least one, that arrived together.
+    fn traffic(&mut self, arrival: Tai, count: u32, octets: usize, largest: usize) {
+        let figures = &mut self.figures.now;
+        figures.octets += octets as u64;
+        figures.largest = figures.largest.max(largest);
         if let Some(last) = self.last_arrival {
             let gap = nanos(arrival.since(last));
-            self.figures.now.gaps.add(i64::try_from(gap).unwrap_or(i64::MAX));
-            self.figures.now.gap_histogram.add(gap);
+            figures.gaps.add(i64::try_from(gap).unwrap_or(i64::MAX));
+            figures.gap_histogram.add(gap);
+        }
+        if let Some(others) = count.checked_sub(1).filter(|others| *others > 0) {
+            figures.gaps.repeat(0, others.into());
+            figures.gap_histogram.repeat(0, others.into());
         }
         self.last_arrival = Some(arrival);
     }
 
-    /// Counts a packet in the bucket.
-    fn count(&mut self, arrival: Tai) {
+    /// Counts packets that arrived together in the bucket.
+    fn count(&mut self, arrival: Tai, packets: u32) {
         let Some(model) = &mut self.model else { return };
-        model.bucket.add(arrival, 1);
+        model.bucket.add(arrival, packets);
         if let Some(unit) = &mut self.unit {
             unit.cinst = unit.cinst.max(model.bucket.parts());
         }
@@ -370,12 +344,7 @@ impl VideoAnalyser {
             read
         });
         unit.read = Some((arrival, read));
-        for (levels, read) in unit.levels.iter_mut().zip(read) {
-            let low = i64::from(index) - read;
-            let high = low + 1;
-            let levels = levels.get_or_insert((low, high));
-            *levels = (levels.0.min(low), levels.1.max(high));
-        }
+        unit.levels(index, read);
     }
 
     fn finish(&mut self) -> Option<UnitReport> {

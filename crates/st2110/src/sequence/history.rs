@@ -51,7 +51,7 @@ impl History {
     pub(crate) fn insert(&mut self, number: u64) -> Placed {
         if number > self.highest {
             let skipped = number - self.highest - 1;
-            self.clear(self.highest + 1, skipped);
+            self.assign(self.highest + 1, skipped, false);
             self.highest = number;
             self.accepted += 1;
             self.set(number);
@@ -71,26 +71,36 @@ impl History {
         Placed::Older
     }
 
+    /// Inserts the `count` numbers above the highest.
+    pub(crate) fn append(&mut self, count: u64) {
+        self.assign(self.highest + 1, count, true);
+        self.highest += count;
+        self.accepted += count;
+    }
+
+    /// Whether the `count` numbers from `from` on are all in the window and have been seen.
+    pub(crate) fn contains(&self, from: u64, count: u64) -> bool {
+        let end = from + count;
+        end <= self.highest + 1
+            && self.highest - from < self.bits.len() as u64 * 64
+            && words(from, count)
+                .all(|(number, mask)| self.bits[self.place(number).0] & mask == mask)
+    }
+
     fn set(&mut self, number: u64) {
         let (word, bit) = self.place(number);
         self.bits[word] |= bit;
     }
 
-    /// Forgets `count` numbers from `from` on.
-    fn clear(&mut self, from: u64, count: u64) {
+    /// Notes of the `count` numbers from `from` on whether they have been seen.
+    fn assign(&mut self, from: u64, count: u64, seen: bool) {
         if count >= self.bits.len() as u64 * 64 {
-            self.bits.fill(0);
+            self.bits.fill(if seen { u64::MAX } else { 0 });
             return;
         }
-        let mut number = from;
-        let end = from + count;
-        while number < end {
-            let (word, _) = self.place(number);
-            let low = number % 64;
-            let span = (64 - low).min(end - number);
-            let mask = (u64::MAX >> (64 - span)) << low;
-            self.bits[word] &= !mask;
-            number += span;
+        for (number, mask) in words(from, count) {
+            let word = &mut self.bits[self.place(number).0];
+            if seen { *word |= mask } else { *word &= !mask }
         }
     }
 
@@ -99,6 +109,21 @@ impl History {
         let word = (number / 64) as usize & (self.bits.len() - 1);
         (word, 1 << (number % 64))
     }
+}
+
+/// The `count` numbers from `from` on by words of 64: one of the word's numbers, and the bits of those that are meant.
+fn words(from: u64, count: u64) -> impl Iterator<Item = (u64, u64)> {
+    let (mut number, end) = (from, from + count);
+    std::iter::from_fn(move || {
+        if number == end {
+            return None;
+        }
+        let low = number % 64;
+        let span = (64 - low).min(end - number);
+        let word = (number, (u64::MAX >> (64 - span)) << low);
+        number += span;
+        Some(word)
+    })
 }
 
 #[cfg(test)]
@@ -138,6 +163,33 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn many_at_once_are_as_one_after_the_other(
+            steps in prop::collection::vec((1_u64..100, 0_u64..6, 0_u64..140), 1..60),
+        ) {
+            let mut history = History::new(10_000, 128);
+            let mut model = history.clone();
+            for (count, skipped, back) in steps {
+                if skipped > 0 {
+                    let number = history.highest() + 1 + skipped;
+                    prop_assert_eq!(history.insert(number), model.insert(number));
+                }
+                let first = history.highest() + 1;
+                history.append(count);
+                for number in first..first + count {
+                    prop_assert_eq!(model.insert(number), Placed::Newer { skipped: 0 });
+                }
+                prop_assert_eq!((&history.bits, history.highest), (&model.bits, model.highest));
+                prop_assert_eq!(history.missing(), model.missing());
+                let from = history.highest().saturating_sub(back);
+                let seen = |number| {
+                    number <= history.highest() && history.clone().insert(number) == Placed::Duplicate
+                };
+                let expected = (from..from + count).all(seen);
+                prop_assert_eq!(history.contains(from, count), expected);
+            }
+        }
+
         #[test]
         fn it_agrees_with_a_set(steps in prop::collection::vec((-200_i64..200, 0_u8..20), 1..300)) {
             let mut history = History::new(10_000, 128);

@@ -202,6 +202,29 @@ impl Tracker {
         }
     }
 
+    /// Takes in `count` packets at once that are just the next ones of the sender: with its SSRC, and numbers from `number` on that follow
+    /// its highest. Each is [`Arrival::New`] with nothing skipped; the first one's continued number is given. Otherwise `None`: nothing
+    /// has been taken in, and [`Tracker::feed`] tells what each packet is.
+    pub fn feed_next(&mut self, now: Tai, ssrc: u32, number: u32, count: u32) -> Option<u64> {
+        let current = self.current.as_mut()?;
+        let next = current.history.highest() + 1;
+        let extended = self.width == NumberWidth::Bits32;
+        if count == 0
+            || ssrc != current.ssrc
+            || self.width.distance(next, number) != 0
+            || extended && constant_extension(current.raw, number, self.window)
+        {
+            return None;
+        }
+        // From one of these numbers to the next the extension does go on.
+        current.history.append(count.into());
+        current.raw = number.wrapping_add(count - 1) & self.width.mask();
+        current.seen = current.seen.max(now);
+        self.candidate = None;
+        self.counts.received += u64::from(count);
+        Some(next)
+    }
+
     fn stranger(&mut self, now: Tai, ssrc: u32, number: u32, old: bool) -> Arrival {
         let mask = self.width.mask();
         let run = match self.candidate {

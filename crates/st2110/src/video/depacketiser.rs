@@ -1,9 +1,10 @@
 //! From packets to frames in memory.
 
+use super::divisor::Divisor;
 use super::header::{SegmentHeader, split};
 use super::{
-    Arrival, Conversion, Direction, Field, FrameLayout, PacketError, Picture, Scan, Segment, Simd,
-    VideoError,
+    Arrival, Conversion, Direction, Field, FrameLayout, PacketError, Pgroup, Picture, Scan,
+    Segment, Simd, VideoError,
 };
 
 /// How a sender numbers the lines of fields.
@@ -25,6 +26,15 @@ pub struct Depacketiser {
     picture: Picture,
     conversion: Conversion,
     rows: RowNumbering,
+    pgroups: Pgroups,
+}
+
+/// By what numbers on the wire are divided, of each packet.
+#[derive(Clone, Copy, Debug)]
+struct Pgroups {
+    octets: Divisor,
+    pixels: Divisor,
+    lines: Divisor,
 }
 
 impl Depacketiser {
@@ -38,7 +48,9 @@ impl Depacketiser {
         rows: RowNumbering,
     ) -> Result<Self, VideoError> {
         let conversion = Conversion::new(picture, layout, Direction::Receive, Simd::detect())?;
-        Ok(Self { picture, conversion, rows })
+        let Pgroup { octets, pixels, lines } = picture.pgroup();
+        let [octets, pixels, lines] = [octets, pixels, lines].map(Divisor::new);
+        Ok(Self { picture, conversion, rows, pgroups: Pgroups { octets, pixels, lines } })
     }
 
     /// What is received.
@@ -81,10 +93,55 @@ impl Depacketiser {
         frame: &mut [u8],
         arrival: &mut Arrival,
     ) -> Result<usize, PacketError> {
-        if frame.len() < self.frame_size() || *arrival.picture() != self.picture {
-            return Err(PacketError::Frame);
+        self.check(frame, arrival)?;
+        self.put(payload, frame, arrival)
+    }
+
+    /// Places payloads one after the other, as [`Depacketiser::place`] does, as long as each is of `field`, nothing is wrong with it, and the
+    /// frame is not complete. Returns how many it has placed.
+    ///
+    /// # Errors
+    /// [`PacketError::Frame`]: the frame is too small, or `arrival` of another picture.
+    pub fn place_all<'a>(
+        &self,
+        field: Field,
+        payloads: impl Iterator<Item = &'a [u8]>,
+        frame: &mut [u8],
+        arrival: &mut Arrival,
+    ) -> Result<usize, PacketError> {
+        self.check(frame, arrival)?;
+        let mut count = 0;
+        for payload in payloads {
+            if arrival.is_complete()
+                || Self::field(payload) != Ok(field)
+                || self.put(payload, frame, arrival).is_err()
+            {
+                break;
+            }
+            count += 1;
         }
-        let (headers, mut data) = split(payload)?;
+        Ok(count)
+    }
+
+    fn check(&self, frame: &[u8], arrival: &Arrival) -> Result<(), PacketError> {
+        let fits = frame.len() >= self.frame_size() && *arrival.picture() == self.picture;
+        if fits { Ok(()) } else { Err(PacketError::Frame) }
+    }
+
+    fn put(
+        &self,
+        payload: &[u8],
+        frame: &mut [u8],
+        arrival: &mut Arrival,
+    ) -> Result<usize, PacketError> {
+        let (mut headers, mut data) = split(payload)?;
+        if headers.len() == 1
+            && let Some(header) = headers.next()
+        {
+            let segment = self.segment(header)?;
+            let part = data.get(..header.length.into()).ok_or(PacketError::DataTruncated)?;
+            return Ok(self.put_segment(segment, part, frame, arrival));
+        }
         let mut needed = 0;
         for header in headers.clone() {
             self.segment(header)?;
@@ -98,33 +155,39 @@ impl Depacketiser {
             let segment = self.segment(header)?;
             let part;
             (part, data) = data.split_at(usize::from(header.length));
-            let marked = arrival.mark(segment);
-            if marked > 0 {
-                self.conversion.unpack(part, frame, segment);
-            }
-            new += marked;
+            new += self.put_segment(segment, part, frame, arrival);
         }
-        Ok(new * self.picture.pgroup().octets)
+        Ok(new)
+    }
+
+    /// Returns how many octets were new.
+    fn put_segment(
+        &self,
+        segment: Segment,
+        data: &[u8],
+        frame: &mut [u8],
+        arrival: &mut Arrival,
+    ) -> usize {
+        let new = arrival.mark(segment);
+        if new > 0 {
+            self.conversion.unpack(data, frame, segment);
+        }
+        new * self.picture.pgroup().octets
     }
 
     /// Where a segment belongs, in rows of the frame.
+    #[inline]
     fn segment(&self, header: SegmentHeader) -> Result<Segment, PacketError> {
-        let pgroup = self.picture.pgroup();
-        let (line, offset) = (usize::from(header.line), usize::from(header.offset));
         if self.picture.scan() == Scan::Progressive && header.field == Field::Second {
             return Err(PacketError::Field);
         }
-        let length = usize::from(header.length);
-        if !length.is_multiple_of(pgroup.octets) {
-            return Err(PacketError::Length);
-        }
-        if !line.is_multiple_of(pgroup.lines) {
-            return Err(PacketError::Row);
-        }
-        let row = self.row(header.field, line / pgroup.lines)?;
-        let (first, count) = (offset / pgroup.pixels, length / pgroup.octets);
-        let segment = Segment { row, first, count };
-        if !offset.is_multiple_of(pgroup.pixels) || !self.picture.contains(segment) {
+        let pgroups = &self.pgroups;
+        let count = pgroups.octets.exact(header.length).ok_or(PacketError::Length)?;
+        let row = pgroups.lines.exact(header.line).ok_or(PacketError::Row)?;
+        let row = self.row(header.field, row.into())?;
+        let first = pgroups.pixels.exact(header.offset).ok_or(PacketError::Offset)?;
+        let segment = Segment { row, first: first.into(), count: count.into() };
+        if !self.picture.contains(segment) {
             return Err(PacketError::Offset);
         }
         Ok(segment)

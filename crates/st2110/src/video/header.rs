@@ -60,7 +60,7 @@ impl SegmentHeader {
 /// If the headers do not end within the payload.
 pub(super) fn split(
     payload: &[u8],
-) -> Result<(impl Iterator<Item = SegmentHeader> + Clone + '_, &[u8]), PacketError> {
+) -> Result<(impl ExactSizeIterator<Item = SegmentHeader> + Clone + '_, &[u8]), PacketError> {
     let rest = payload.get(EXTENDED_SEQUENCE..).ok_or(PacketError::HeaderTruncated)?;
     let (headers, _) = rest.as_chunks::<SEGMENT_HEADER>();
     let last = headers.iter().position(|bytes| !SegmentHeader::read(*bytes).more);

@@ -36,6 +36,7 @@ mod conversion;
 #[cfg(test)]
 mod conversion_tests;
 mod depacketiser;
+mod divisor;
 mod error;
 mod format;
 mod header;

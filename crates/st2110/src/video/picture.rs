@@ -36,6 +36,7 @@ pub struct Picture {
     /// What follows from these and is needed for every packet.
     pgroup: Pgroup,
     row_pgroups: usize,
+    rows: usize,
 }
 
 /// Pgroups of one row that lie side by side.
@@ -78,7 +79,8 @@ impl Picture {
             return Err(VideoError::Scan { scan, format });
         }
         let row_pgroups = width as usize / pgroup.pixels;
-        Ok(Self { format, width, height, scan, pgroup, row_pgroups })
+        let rows = height as usize / pgroup.lines;
+        Ok(Self { format, width, height, scan, pgroup, row_pgroups, rows })
     }
 
     /// Samples on the wire.
@@ -132,14 +134,16 @@ impl Picture {
     /// Rows of pgroups in a frame: lines, or pairs of lines for 4:2:0.
     #[must_use]
     pub const fn rows(&self) -> usize {
-        self.height as usize / self.pgroup().lines
+        self.rows
     }
 
     /// Rows of pgroups in a field. The first has one more where the frame has an odd number.
     #[must_use]
     pub const fn field_rows(&self, field: Field) -> usize {
-        let fields = self.scan.fields();
-        (self.rows() + fields - 1 - field.index()) / fields
+        match self.scan.fields() {
+            2 => (self.rows() + 1 - field.index()) / 2,
+            _ => self.rows() - field.index(),
+        }
     }
 
     /// Row of the frame that is a field's row `row`.

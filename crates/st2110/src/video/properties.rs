@@ -102,6 +102,58 @@ fn packets(stream: &Stream, packetiser: &Packetiser, frame: &[u8]) -> Vec<Vec<u8
 
 proptest! {
     #[test]
+    fn many_at_once_are_placed_as_one_after_the_other(
+        stream in streams(),
+        seed: u64,
+        picks in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..24, 0_usize..16), 1..60),
+        most in 1_usize..9,
+    ) {
+        let Stream { picture, layout, packing, max_udp_payload } = stream;
+        let packetiser = Packetiser::new(picture, layout, packing, max_udp_payload).unwrap();
+        let all = packets(&stream, &packetiser, &frame(&stream, seed));
+        let mut next = 0;
+        let payloads: Vec<_> = picks.into_iter().map(|(pick, kind, place)| {
+            // Mostly what follows; now and then another one, or damage.
+            next = if kind == 0 { pick.index(all.len()) } else { (next + 1) % all.len() };
+            let mut payload = all[next].clone();
+            match kind {
+                1 => payload[place % 8] ^= 1 << (place % 8),
+                2 => payload.truncate(place),
+                _ => {}
+            }
+            payload
+        }).collect();
+        let depacketiser = Depacketiser::new(picture, layout, RowNumbering::PerField).unwrap();
+        let [mut many, mut each] =
+            [(); 2].map(|()| (vec![0; depacketiser.frame_size()], Arrival::new(picture)));
+        for mut rest in payloads.chunks(most) {
+            while let Some(first) = rest.first() {
+                let complete = many.1.is_complete();
+                let field = Depacketiser::field(first).unwrap_or(Field::First);
+                let payloads = rest.iter().map(Vec::as_slice);
+                let placed =
+                    depacketiser.place_all(field, payloads, &mut many.0, &mut many.1).unwrap();
+                for payload in &rest[..placed] {
+                    prop_assert_eq!(Depacketiser::field(payload), Ok(field));
+                    prop_assert!(!each.1.is_complete());
+                    prop_assert!(depacketiser.place(payload, &mut each.0, &mut each.1).is_ok());
+                }
+                prop_assert!(many == each);
+                rest = &rest[placed..];
+                let Some((refused, others)) = rest.split_first() else { break };
+                let [result, expected] = [&mut many, &mut each]
+                    .map(|it| depacketiser.place(refused, &mut it.0, &mut it.1));
+                prop_assert_eq!(result, expected);
+                let goes_on = Depacketiser::field(refused) == Ok(field);
+                let wrong = expected.is_err();
+                prop_assert!(wrong || complete || many.1.is_complete() || !goes_on);
+                rest = others;
+            }
+        }
+        prop_assert!(many == each);
+    }
+
+    #[test]
     fn frames_survive(
         stream in streams(),
         seed in any::<u64>(),

@@ -188,6 +188,12 @@ impl<S> FrameWindow<S> {
         }
     }
 
+    /// What an open frame was opened with. A packet with time stamp and field of one that [`FrameWindow::packet`] has just put there belongs
+    /// there too, as long as nothing else is done with the window.
+    pub fn slot(&mut self, frame: FrameId) -> Option<&mut S> {
+        self.open.iter_mut().rev().find(|open| open.id == frame)?.slot.as_mut()
+    }
+
     /// Nothing is missing of that frame: it is finished as soon as those before it are. A frame that is gone is ignored.
     pub fn complete(&mut self, frame: FrameId) {
         if let Some(open) = self.open.iter_mut().find(|open| open.id == frame) {
