@@ -20,13 +20,15 @@ use rustix::time::{
 use super::clock::Clock;
 
 /// Falling asleep and waking up costs more CPU time than waiting awake for so long.
-const NAP: u64 = 10_000;
+pub(super) const NAP: u64 = 10_000;
+/// The same for a sleep whose timer is yet to be set: that takes as long again, and the thread wakes later.
+const UNFORESEEN: u64 = 30_000;
 /// A timer that was set in advance serves if it is earlier than wanted by at most the first, or later by at most the second.
 const EARLY: u64 = 5_000;
 const LATE: u64 = 1_000;
 /// Waking up is taken to be late by no more than this: what is beyond is the machine's, and comes and goes.
 const LATEST: u64 = 40_000;
-const MOST_AWAKE: u64 = NAP + LATEST;
+const MOST_AWAKE: u64 = UNFORESEEN + LATEST;
 /// How fast the estimate of the usual lateness grows, and falls: one of three awakenings is earlier than that.
 const GROWTH: u64 = 50;
 const FALL: u64 = 100;
@@ -76,15 +78,20 @@ impl Alarms {
         let Some(wait) = until.as_nanos().checked_sub(now) else { return };
         let end = start.saturating_add(wait.min(most.as_nanos() as u64));
         let at = end.saturating_sub(self.lateness);
-        if end > start.saturating_add(NAP) {
-            let then = then.and_then(|then| {
-                let after = then.as_nanos().checked_sub(now)?.checked_add(start)?;
-                after.checked_sub(self.lateness).filter(|next| *next > at.saturating_add(NAP))
-            });
-            let Some(late) = self.wait(at, then) else { return };
+        let then = then.and_then(|then| {
+            let after = then.as_nanos().checked_sub(now)?.checked_add(start)?;
+            after.checked_sub(self.lateness).filter(|next| *next > at.saturating_add(NAP))
+        });
+        let set = self.timers.iter().position(|timer| timer.serves(at));
+        let worth = if set.is_some() { NAP } else { UNFORESEEN };
+        if end > start.saturating_add(worth) {
+            let Some(late) = self.wait(set, at, then) else { return };
             if at > start {
                 self.note(late);
             }
+        } else if let Some(then) = then {
+            // There is time to set the timer for the next sleep, so that it does not have to be waited for awake as well.
+            self.foresee(usize::from(set == Some(0)), then);
         }
         // What is left is shorter than a sleep, unless that was interrupted.
         while matches!(end.checked_sub(monotonic()), Some(1..=MOST_AWAKE)) {
@@ -92,9 +99,9 @@ impl Alarms {
         }
     }
 
-    /// Sleeps until a timer expires that is set for `at`, or nearly so, and sets the other for `then`. Returns how late it is.
-    fn wait(&mut self, at: u64, then: Option<u64>) -> Option<u64> {
-        let first = match self.timers.iter().position(|timer| timer.serves(at)) {
+    /// Sleeps until the timer expires that is `set` for `at`, or one that is set now, and sets the other for `then`. Returns how late it is.
+    fn wait(&mut self, set: Option<usize>, at: u64, then: Option<u64>) -> Option<u64> {
+        let first = match set {
             Some(set) => set,
             None => {
                 // The one that would wait longer is more likely to be of use as it is.
@@ -103,15 +110,20 @@ impl Alarms {
                 free
             }
         };
-        if let Some(then) = then
-            && !self.timers[1 - first].serves(then)
-        {
-            self.timers[1 - first].set(then)?;
+        if let Some(then) = then {
+            self.foresee(1 - first, then);
         }
         let timer = &mut self.timers[first];
         let set = timer.at.take()?;
         rustix::io::read(&timer.fd, &mut [0; 8]).ok()?;
         Some(monotonic().saturating_sub(set))
+    }
+
+    /// Sees to it that a timer is set for `then`, if need be this one.
+    fn foresee(&mut self, timer: usize, then: u64) {
+        if !self.timers.iter().any(|timer| timer.serves(then)) {
+            self.timers[timer].set(then);
+        }
     }
 
     /// Learns from an awakening that was so late.

@@ -11,7 +11,7 @@ use std::{
 use media::Tai;
 
 use super::{
-    alarm::Alarms,
+    alarm::{Alarms, NAP},
     clock::{SharedClock, sleep_until},
     guard::{Guard, SENDING_WINDOW},
     pool::Start,
@@ -79,8 +79,10 @@ impl Due {
         Self { at, id, step: 0 }
     }
 
+    /// What is postponed by a moment only is no step.
     fn again(self, at: Tai) -> Self {
-        Self { at, step: at.as_nanos().saturating_sub(self.at.as_nanos()), ..self }
+        let passed = at.as_nanos().saturating_sub(self.at.as_nanos());
+        Self { at, step: if passed > NAP { passed } else { self.step }, ..self }
     }
 }
 

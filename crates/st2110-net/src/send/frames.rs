@@ -268,11 +268,12 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
             self.essence.send(frame.payload(), unit, sent, most, &mut self.rtp, &mut self.paths);
         let (before, after) = self.paths.last_call();
         self.pacing.sent(count, before, after);
-        self.model.add(before, count);
-        if self.model.exceeds(before, self.pacing.limits().cmax) {
+        // As the pacing counts them.
+        self.model.add(after, count);
+        if self.model.exceeds(after, self.pacing.limits().cmax) {
             self.compliant = false;
         }
-        self.stats().counters.cinst_max_milli.raise((self.model.level(before) * 1000.0) as u64);
+        self.stats().counters.cinst_max_milli.raise((self.model.level(after) * 1000.0) as u64);
         sent += count;
         self.essence.prepare(frame.payload(), unit, sent, self.rtp.sequence());
         match self.pacing.step(after) {

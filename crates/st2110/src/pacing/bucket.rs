@@ -60,11 +60,6 @@ impl LeakyBucket {
         (self.level, self.at) = (0, None);
     }
 
-    /// Forgets `span` nanoseconds of draining: packets left later than they were counted.
-    pub fn hold(&mut self, span: u64) {
-        self.at = self.at.map(|at| Tai::from_nanos(at.as_nanos().saturating_add(span)));
-    }
-
     /// The level at `now`, in packets.
     pub fn level(&self, now: Tai) -> f64 {
         self.packets(self.level_at(now))
@@ -160,7 +155,7 @@ mod tests {
         bucket.add(at(10_000), 1);
         bucket.add(at(0), 1);
         assert_eq!(bucket.level(at(10_000)), 2.0);
-        bucket.hold(9_000);
-        assert_eq!(bucket.level(at(19_000)), 2.0);
+        bucket.clear();
+        assert_eq!((bucket.level(at(0)), bucket.ready(4, 4)), (0.0, Tai::from_nanos(0)));
     }
 }

@@ -46,8 +46,8 @@ pub struct Sender {
     lead: u32,
     /// The next burst leaves no earlier: from when the last one was to leave.
     next: Tai,
-    /// Nanoseconds that handing over usually takes.
-    usual: u64,
+    /// Nanoseconds that handing over takes at least.
+    takes: u64,
     unit: Unit,
 }
 
@@ -82,7 +82,7 @@ impl Sender {
         let lead = lead.min((packets / 8).max(burst));
         let bucket = LeakyBucket::new(rate, packets, Self::DRAIN);
         let (next, unit) = (Tai::default(), Unit::default());
-        Self { schedule, limits, bucket, cap, burst, lead, next, usual: 0, unit }
+        Self { schedule, limits, bucket, cap, burst, lead, next, takes: 0, unit }
     }
 
     /// What the stream must keep to.
@@ -148,13 +148,15 @@ impl Sender {
         }
         let usual = self.burst.min(left);
         let most = if self.is_behind(now) { left.min(Self::MAX_BURST) } else { usual };
-        let room = self.bucket.room(now, self.cap);
+        let leave = Tai::from_nanos(now.as_nanos().saturating_add(self.takes));
+        let room = self.bucket.room(leave, self.cap);
         Step::Send { packets: room.clamp(self.least(now), most) }
     }
 
     /// When to send next.
     fn ready(&self, now: Tai) -> Tai {
-        self.due().max(self.next).max(self.bucket.ready(self.least(now), self.cap))
+        let room = self.bucket.ready(self.least(now), self.cap).as_nanos();
+        self.due().max(self.next).max(Tai::from_nanos(room.saturating_sub(self.takes)))
     }
 
     /// The least that leaves at once. A thread that is behind takes what there is room for, and half a burst will do.
@@ -170,31 +172,26 @@ impl Sender {
 
     /// `packets` packets have been handed to the network: `before` is the time read before that, `after` the time read after it.
     ///
-    /// A thread that is stopped in between sends later than it meant to; that time does not count as drained. What handing over
-    /// usually takes is no such stop.
+    /// They count as having left at the end of it: a thread that is stopped in between sends later than it meant to, and if that was after they
+    /// had left, the next ones are no closer to them than they seem.
     pub fn sent(&mut self, packets: u32, before: Tai, after: Tai) {
         let packets = packets.min(self.left());
         // Of a thread that is behind no time must be lost by waking late, while the bucket is empty: it comes back earlier than that.
-        let pause = if self.is_behind(before) { self.burst - self.burst / 4 } else { self.burst };
+        let pause = if self.is_behind(before) { self.burst - self.burst / 8 } else { self.burst };
         let span = self.bucket.span(pause);
         let wanted = self.ready(before);
         // After a stall the present counts.
         let left = if before.since(wanted) > span { before } else { wanted };
         self.next = left.checked_add(span).unwrap_or(left);
         self.unit.sent += packets;
-        self.bucket.add(before, packets);
-        // A delay does no harm as long as less drains in it than the own bucket is smaller than the model's, half of which is left to
-        // what cannot be seen. Delays do not add up: one burst's makes the distance to the next shorter, and that one's longer again.
-        let spare = self.schedule.span(self.unit.packets, self.limits.cmax - self.cap) / 2;
+        self.bucket.add(after, packets);
+        // What it takes at least: the estimate falls quickly and grows slowly.
         let taken = nanos(after.since(before));
-        if self.usual == 0 {
-            self.usual = taken;
-        }
-        let stopped = taken.saturating_sub(self.usual);
-        if stopped > spare {
-            self.bucket.hold(stopped);
-        }
-        self.usual = (self.usual * 15 + taken.min(self.usual * 4)) / 16;
+        self.takes = match self.takes {
+            0 => taken,
+            takes if taken < takes => takes.midpoint(taken),
+            takes => takes + (taken.min(takes * 4) - takes) / 64,
+        };
     }
 
     /// How long ago the next packet should have been read, if it was: the receiver's buffer underruns.
@@ -265,26 +262,25 @@ mod tests {
         sender.begin(50, PACKETS);
         let now = Tai::from_nanos(1_003_000_000);
         let later = |nanos: u64| Tai::from_nanos(now.as_nanos() + nanos);
-        // 3 ms late: the cap at once, then ten packets each ten drains of 1/(240000 · 1.09) s, or more if the thread wakes late.
+        // 3 ms late: the cap at once, then 12 packets each 12 drains of 1/(240000 · 1.09) s, or more if the thread wakes late.
         assert_eq!(sender.step(now), Step::Send { packets: 15 });
         sender.sent(15, now, now);
-        assert_eq!(sender.step(now), Step::Wait { until: later(38_227) });
-        assert_eq!(sender.step(later(38_227)), Step::Send { packets: 10 });
-        assert_eq!(sender.step(later(43_000)), Step::Send { packets: 11 });
+        assert_eq!(sender.step(now), Step::Wait { until: later(45_872) });
+        assert_eq!(sender.step(later(45_872)), Step::Send { packets: 12 });
+        assert_eq!(sender.step(later(50_000)), Step::Send { packets: 13 });
         // How late it woke does not delay the next one.
-        sender.sent(11, later(43_000), later(43_000));
-        assert_eq!(sender.step(later(43_000)), Step::Wait { until: later(76_454) });
+        sender.sent(13, later(50_000), later(50_000));
+        assert_eq!(sender.step(later(50_000)), Step::Wait { until: later(91_744) });
         // But there has to be room for half a burst.
-        sender.sent(13, later(76_454), later(76_454));
-        sender.sent(13, later(76_454), later(76_454));
-        let Step::Wait { until } = sender.step(later(76_454)) else { panic!("no wait") };
-        // 15 − 11.25 + 11 − 8.75 + 26 = 32 packets have to become 8.
-        let ready = later(76_454 + 24 * 3823).as_nanos();
+        sender.sent(26, later(91_744), later(91_744));
+        let Step::Wait { until } = sender.step(later(91_744)) else { panic!("no wait") };
+        // 15 − 13.1 + 13 − 10.9 + 26 = 30 packets have to become 8.
+        let ready = later(91_744 + 22 * 3823).as_nanos();
         assert!(until.as_nanos().abs_diff(ready) < 100, "{until}");
         assert_eq!(sender.step(until), Step::Send { packets: 7 });
-        // 2 ms of lead are used up: packet 52 was to be read at 2.208 ms.
-        assert_eq!(sender.late(now), Some(Duration::from_nanos(792_000)));
-        assert_eq!(sender.late(Tai::from_nanos(1_002_208_000)), None);
+        // 2 ms of lead are used up: packet 54 was to be read at 2.216 ms.
+        assert_eq!(sender.late(now), Some(Duration::from_nanos(784_000)));
+        assert_eq!(sender.late(Tai::from_nanos(1_002_216_000)), None);
     }
 
     #[test]
@@ -292,14 +288,14 @@ mod tests {
         let mut sender = sender(SenderType::Wide, PACKETS);
         let at = |microseconds: u64| Tai::from_nanos(1_000_000_000 + microseconds * 1000);
         sender.begin(50, PACKETS);
-        // What a call usually takes.
+        // What a call takes.
         sender.sent(1, at(2000), at(2010));
         let (before, after) = (at(3000), at(4000));
         sender.sent(14, before, after);
-        // Of the millisecond 10 µs count, in which 2.6 of the 14 packets drain; 7 make room for half a burst. Otherwise the bucket would
-        // be empty.
+        // The 14 packets count as having left at the end, and the next ones will leave at the end of their call: six have to drain, in 22.9 µs,
+        // of which the call takes 10. Otherwise the bucket would be empty.
         let Step::Wait { until } = sender.step(after) else { panic!("no wait") };
-        assert!(until > at(4005) && until < at(4015), "{until}");
+        assert!(until > at(4012) && until < at(4013), "{until}");
     }
 
     #[test]
