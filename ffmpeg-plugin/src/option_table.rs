@@ -59,7 +59,7 @@ pub(crate) fn rows(kind: Kind, direction: Direction, any_format: bool) -> Vec<Ro
     });
     rows.extend(match kind {
         Kind::Video => video(),
-        Kind::Audio => audio(direction),
+        Kind::Audio => audio(),
     });
     if any_format {
         rows.push(text!(
@@ -173,31 +173,33 @@ fn video() -> Vec<Row> {
         text!(
             video_size,
             None,
-            c"frame size, as 1920x1080 or hd720 (default: the group's or stream's)"
+            c"frame size, as 1920x1080 or hd720 (default: the group's, stream's or SDP's)"
         ),
-        text!(pixel_format, None, c"pixel format (default: the group's or stream's)"),
+        text!(pixel_format, None, c"pixel format (default: the group's, stream's or SDP's)"),
         text!(
             frame_rate,
             None,
-            c"frames per second, as 25, 60000/1001 or ntsc (default: the group's or stream's)"
+            c"frames per second, as 25, 60000/1001 or ntsc (default: the group's, stream's or SDP's)"
         ),
         text!(framerate as frame_rate, None, c"the same as frame_rate"),
-        text!(scan, None, c"progressive, interlaced or psf (default: the group's or progressive)"),
+        text!(scan, None, c"progressive, interlaced or psf (default: the group's or SDP's, or progressive)"),
     ]
 }
 
-fn audio(direction: Direction) -> Vec<Row> {
-    let ptime = match direction {
-        Direction::Tx => Some(c"1ms"),
-        Direction::Rx => None,
-    };
+fn audio() -> Vec<Row> {
     vec![
-        int!(channels, 0, 0, 64, c"number of channels (default: the group's or stream's)"),
-        int!(sample_rate, 0, 0, 192_000, c"samples per second (default: the group's or stream's)"),
+        int!(channels, 0, 0, 64, c"number of channels (default: the group's, stream's or SDP's)"),
+        int!(
+            sample_rate,
+            0,
+            0,
+            192_000,
+            c"samples per second (default: the group's, stream's or SDP's)"
+        ),
         text!(
             ptime,
-            ptime,
-            c"packet time: audio in one frame of the mesh (default: the group's, or 1ms)"
+            None,
+            c"packet time: audio in one frame of the mesh (default: the group's or SDP's, or 1ms)"
         ),
     ]
 }

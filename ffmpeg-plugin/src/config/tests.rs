@@ -128,6 +128,7 @@ fn every_option_of_a_stream_is_passed_on() {
         ttl: Some(3),
         dscp: Some(46),
         sdp: None,
+        description: None,
     };
     let payload = match video() {
         Payload::Video { width, height, rate, format, .. } => {
@@ -151,21 +152,39 @@ fn every_option_of_a_stream_is_passed_on() {
     assert_eq!(json["payload"]["video"]["scan"], "interlaced");
 }
 
+const SDP: &str = "v=0\no=- 1 1 IN IP4 10.0.0.1\ns=x\nt=0 0\nm=video 5004 RTP/AVP 96\n\
+    c=IN IP4 239.0.0.1/32\na=rtpmap:96 CODEC/90000\na=fmtp:96 sampling=YCbCr-4:2:2; width=1280; \
+    height=720; exactframerate=60000/1001; depth=10; PM=2110GPM\n";
+
+fn described(codec: &str, payload_type: Option<&str>) -> Settings {
+    let stream = Stream {
+        sdp: Some(SDP.replace("CODEC", codec)),
+        payload_type: payload_type.map(str::to_owned),
+        ..Stream::default()
+    };
+    let mut settings = st2110(stream);
+    crate::description::read(&mut settings, Direction::Rx).unwrap();
+    settings
+}
+
 #[test]
 fn an_sdp_stands_for_what_is_not_given() {
-    let stream = |sdp: &str, payload_type: Option<&str>| {
-        let stream = Stream {
-            sdp: some(sdp),
-            payload_type: payload_type.map(str::to_owned),
-            ..Stream::default()
-        };
-        json(&st2110(stream), Direction::Rx, &video())["connection"]["st2110"].clone()
+    let stream = |settings: &Settings| {
+        json(settings, Direction::Rx, &video())["connection"]["st2110"].clone()
     };
-    assert_eq!(stream("v=0\n...", None), json!({ "sdp": "v=0\n..." }));
-    assert_eq!(
-        stream("camera.sdp", Some("100")),
-        json!({ "sdpFile": "camera.sdp", "payloadType": 100 })
-    );
+    let raw = SDP.replace("CODEC", "raw");
+    assert_eq!(stream(&described("raw", None)), json!({ "sdp": raw }));
+    assert_eq!(stream(&described("raw", Some("100"))), json!({ "sdp": raw, "payloadType": 100 }));
+    // FFmpeg's frames are raw, whoever says that the stream is not.
+    assert_eq!(stream(&described("jxsv", None))["codec"], "jpegxs");
+}
+
+#[test]
+fn the_group_of_a_described_stream_is_known() {
+    let mut settings = described("raw", None);
+    assert_eq!(group(&settings, Way::St2110), some("239.0.0.1:5004"));
+    settings.stream.first.port = Some(6000);
+    assert_eq!(group(&settings, Way::St2110), some("239.0.0.1:6000"));
 }
 
 #[test]
