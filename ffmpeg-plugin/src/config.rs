@@ -40,7 +40,7 @@ pub(crate) fn way(settings: &Settings) -> Result<Way, Error> {
     match settings.conn_type.as_deref() {
         Some("st2110") => Ok(Way::St2110),
         None | Some("multipoint-group") => {
-            let Stream { second, ttl, dscp, .. } = &settings.stream;
+            let Stream { second, depth, ttl, dscp, .. } = &settings.stream;
             let number = |number: &Option<u32>| number.map(|number| number.to_string());
             for (name, value) in [
                 ("interface", settings.stream.first.interface.clone()),
@@ -48,6 +48,8 @@ pub(crate) fn way(settings: &Settings) -> Result<Way, Error> {
                 ("second_port", number(&second.port)),
                 ("second_mcast_sip_addr", second.mcast_sip_addr.clone()),
                 ("second_interface", second.interface.clone()),
+                ("sampling", settings.stream.sampling.clone()),
+                ("depth", number(depth)),
                 ("pacing", settings.stream.pacing.clone()),
                 ("packing", settings.stream.packing.clone()),
                 ("packet_mode", settings.stream.packet_mode.clone()),
@@ -223,6 +225,8 @@ fn stream(stream: &Stream, transport: &'static str, payload_type: Option<u32>) -
         default("payloadType", payload_type.into());
     }
     set(&mut value, "transportPixelFormat", &stream.transport_pixel_format);
+    set(&mut value, "sampling", &stream.sampling);
+    set(&mut value, "depth", &stream.depth);
     let compressed = Transport::St2110_22;
     let described = described.is_some_and(|description| description.transport == compressed);
     if described || value["transport"] == compressed.name() {

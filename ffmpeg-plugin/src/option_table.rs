@@ -116,6 +116,7 @@ fn st2110(kind: Kind) -> Vec<Row> {
         ),
         int!(ttl, UNSET, UNSET, 255, c"ST 2110: hops that multicast packets may make"),
         int!(dscp, UNSET, UNSET, 63, c"ST 2110: DSCP of the packets"),
+        text!(incomplete_frames, None, c"ST 2110, input: deliver, repeat or drop"),
         text!(sdp, None, c"ST 2110: SDP, or the name of its file, instead of single options"),
     ];
     if kind == Kind::Video {
@@ -125,10 +126,15 @@ fn st2110(kind: Kind) -> Vec<Row> {
                 None,
                 c"ST 2110: pixel format on the wire: yuv422p10rfc4175 (default: as the frames)"
             ),
+            text!(
+                sampling,
+                None,
+                c"ST 2110: samples on the wire, as YCbCr-4:2:2; with depth (default: as the frames)"
+            ),
+            int!(depth, 0, 0, 16, c"ST 2110: bits of a sample on the wire: 8, 10, 12 or 16"),
             text!(pacing, None, c"ST 2110-21: narrow, linear or wide"),
             text!(packing, None, c"ST 2110-20: gpm or bpm"),
             text!(packet_mode, None, c"ST 2110-22, output: codestream or slice"),
-            text!(incomplete_frames, None, c"ST 2110, input: deliver, repeat or drop"),
             text!(bits_per_pixel, None, c"ST 2110-22, output: bits of JPEG XS for each pixel"),
             text!(coding_quality, None, c"ST 2110-22, output: what the encoder prefers, as speed"),
         ]);

@@ -44,6 +44,8 @@ pub(crate) struct Stream {
     pub(crate) transport: Option<String>,
     pub(crate) payload_type: Option<String>,
     pub(crate) transport_pixel_format: Option<String>,
+    pub(crate) sampling: Option<String>,
+    pub(crate) depth: Option<u32>,
     pub(crate) pacing: Option<String>,
     pub(crate) packing: Option<String>,
     pub(crate) packet_mode: Option<String>,
@@ -110,6 +112,9 @@ impl Settings {
                     "transport_pixel_format",
                     private.transport_pixel_format,
                 )?,
+                sampling: word("sampling", private.sampling)?,
+                // Audio devices have no such option, and so the zero of fresh memory.
+                depth: number(private.depth).filter(|depth| *depth > 0),
                 pacing: word("pacing", private.pacing)?,
                 packing: word("packing", private.packing)?,
                 packet_mode: word("packet_mode", private.packet_mode)?,

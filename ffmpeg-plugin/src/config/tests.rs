@@ -119,6 +119,8 @@ fn every_option_of_a_stream_is_passed_on() {
         transport: some("st2110-22"),
         payload_type: some("96"),
         transport_pixel_format: some("v210"),
+        sampling: some("YCbCr-4:2:2"),
+        depth: Some(12),
         pacing: some("wide"),
         packing: some("bpm"),
         packet_mode: some("slice"),
@@ -145,6 +147,7 @@ fn every_option_of_a_stream_is_passed_on() {
                 "ipAddr": "239.0.0.2", "port": 5002, "multicastSourceIpAddr": "10.0.0.2", "interfaceIpAddr": "10.1.0.2",
             },
             "transport": "st2110-22", "payloadType": 96, "transportPixelFormat": "v210",
+            "sampling": "YCbCr-4:2:2", "depth": 12,
             "codec": "jpegxs", "bitsPerPixel": 2.5, "quality": "speed", "pacing": "wide", "packing": "bpm",
             "packetMode": "slice", "incompleteFrames": "repeat", "ttl": 3, "dscp": 46,
         } })
@@ -259,6 +262,8 @@ fn the_library_understands_it() {
     let stream = Stream {
         first: path("239.0.0.1"),
         second: path("239.0.0.2"),
+        sampling: some("YCbCr-4:2:2"),
+        depth: Some(12),
         pacing: some("wide"),
         packing: some("bpm"),
         incomplete_frames: some("drop"),
@@ -270,6 +275,10 @@ fn the_library_understands_it() {
     let config = media::ConnectionConfig::from_json(&text).unwrap();
     let media::Endpoint::St2110(read) = &config.endpoint else { panic!("{config:?}") };
     assert_eq!((read.ttl, read.dscp), (3, 46));
+    assert_eq!(
+        read.wire_format.map(|wire| wire.to_string()).as_deref(),
+        Some("YCbCr-4:2:2 12 bit")
+    );
     let second = read.second_path.expect("a second path");
     assert_eq!((second.ip_addr.to_string(), second.port), ("239.0.0.2".to_owned(), 9001));
     assert!(second.interface_ip_addr.is_some() && read.interface_ip_addr.is_some());
@@ -288,6 +297,9 @@ fn the_library_understands_it() {
     let media::Endpoint::St2110(read) = &config.endpoint else { panic!("{config:?}") };
     assert_eq!(read.codec.map(|codec| codec.name()), Some("jpegxs"));
     assert_eq!(read.packet_mode.name(), "slice");
-    let text = connection(&st2110(Stream::default()), Direction::Tx, &audio()).unwrap();
-    media::ConnectionConfig::from_json(&text).unwrap();
+    let stream = Stream { incomplete_frames: some("drop"), ..Stream::default() };
+    let text = connection(&st2110(stream), Direction::Rx, &audio()).unwrap();
+    let config = media::ConnectionConfig::from_json(&text).unwrap();
+    let media::Endpoint::St2110(read) = &config.endpoint else { panic!("{config:?}") };
+    assert_eq!(read.incomplete_frames.name(), "drop");
 }

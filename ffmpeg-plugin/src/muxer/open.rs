@@ -12,6 +12,7 @@ use crate::parameters::Parameters;
 use crate::settings::Settings;
 use crate::values::{check_size, frame_rate, parse_rate, parse_size, v210_lines};
 use crate::video;
+use media::Scan;
 use std::ffi::c_int;
 
 /// Opens an output of video.
@@ -66,6 +67,11 @@ pub(super) fn video(context: Context) -> Result<Muxer, Error> {
         described.size("size of the stream", Some((width, height)))?;
         described.rate(Some(rate))?;
         scan = Some(described.scan(scan.as_deref())?);
+    }
+    // The first field of the mesh and of ST 2110 has the first line: the other order would play time backwards in each frame.
+    if scan.as_deref() == Some(Scan::Interlaced.name()) && parameters.bottom_field_first()? {
+        let allowed = "the stream's bottom field comes first; convert it with -vf fieldorder=tff";
+        return Err(Error::option("scan", "interlaced", allowed));
     }
     let lines = if format == video::V210 { Some(v210_lines(width, height)?) } else { None };
 

@@ -83,6 +83,16 @@ impl Mesh {
         }
     }
 
+    /// The description of a stream that is sent.
+    pub fn sdp(&mut self, group: &str) -> String {
+        let control = &mut self.control;
+        let sdp = match &self.host {
+            Some((net, host)) => net.on(*host, || control.sdp(group)),
+            None => control.sdp(group),
+        };
+        sdp.unwrap_or_else(|error| panic!("{group}: {error}"))
+    }
+
     /// A file of the test.
     pub fn file(&self, name: &str) -> PathBuf {
         self.run.outside().join(name)
