@@ -42,14 +42,14 @@ fn is_text(sdp: &str) -> bool {
 
 /// Of a video that is described.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Described<'a> {
+pub(crate) struct DescribedVideo<'a> {
     description: &'a Description,
     video: Video,
 }
 
-impl<'a> Described<'a> {
+impl<'a> DescribedVideo<'a> {
     /// `None` without a description. One of something else is refused.
-    pub(crate) fn video(settings: &'a Settings) -> Result<Option<Self>, Error> {
+    pub(crate) fn of(settings: &'a Settings) -> Result<Option<Self>, Error> {
         let Some(description) = &settings.stream.description else { return Ok(None) };
         match description.payload {
             Payload::Video(video) => Ok(Some(Self { description, video })),

@@ -5,7 +5,7 @@ use crate::audio::Pcm;
 use crate::clock::{Growing, RECEIVED, Unit};
 use crate::config::{self, DEFAULT_PTIME, Payload};
 use crate::context::Context;
-use crate::description::{Described, DescribedAudio};
+use crate::description::{DescribedAudio, DescribedVideo};
 use crate::error::Error;
 use crate::group::{Told, ask};
 use crate::layout::Rational;
@@ -79,7 +79,7 @@ fn video_payload(context: Context, client: &Client, settings: &Settings) -> Resu
     let format = settings.pixel_format.as_deref().map(pixel_format).transpose()?;
     let mut scan = settings.scan.clone();
     let mut default_format = DEFAULT_FORMAT;
-    if let Some(described) = Described::video(settings)? {
+    if let Some(described) = DescribedVideo::of(settings)? {
         size = Some(described.size("video_size", size)?);
         rate = described.rate(rate)?;
         scan = Some(described.scan(scan.as_deref())?);

@@ -28,7 +28,7 @@ fn text<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
 #[test]
 fn what_is_not_given_is_that_of_the_description() {
     let settings = described(VIDEO);
-    let video = Described::video(&settings).unwrap().unwrap();
+    let video = DescribedVideo::of(&settings).unwrap().unwrap();
     assert_eq!(video.size("video_size", None).unwrap(), (640, 360));
     assert_eq!(video.rate(None).unwrap(), Some(FrameRate::new(30000, 1001).unwrap()));
     assert_eq!(video.scan(None).unwrap(), "interlaced");
@@ -45,7 +45,7 @@ fn what_is_not_given_is_that_of_the_description() {
 #[test]
 fn what_is_given_has_to_agree() {
     let settings = described(VIDEO);
-    let video = Described::video(&settings).unwrap().unwrap();
+    let video = DescribedVideo::of(&settings).unwrap().unwrap();
     assert!(video.size("video_size", Some((640, 360))).is_ok());
     let refused = text(video.size("video_size", Some((1920, 1080))));
     assert_eq!(refused, "video_size: found 1920x1080; the SDP says 640x360");
@@ -72,7 +72,7 @@ fn what_is_given_has_to_agree() {
 #[test]
 fn a_rate_that_the_description_lacks_is_the_users() {
     let settings = described(&VIDEO.replace("exactframerate=30000/1001; ", ""));
-    let video = Described::video(&settings).unwrap().unwrap();
+    let video = DescribedVideo::of(&settings).unwrap().unwrap();
     assert_eq!(video.rate(None).unwrap(), None);
     let rate = FrameRate::new(50, 1).unwrap();
     assert_eq!(video.rate(Some(rate)).unwrap(), Some(rate));
@@ -88,14 +88,14 @@ fn samples_of_aes3_may_be_had_in_any_format() {
 
 #[test]
 fn a_description_of_something_else_names_the_device_for_it() {
-    let refused = text(Described::video(&described(AUDIO)));
+    let refused = text(DescribedVideo::of(&described(AUDIO)));
     assert_eq!(
         refused,
         "sdp: found a stream of audio; this device needs one of video; use the device mcm_audio"
     );
     let refused = text(DescribedAudio::of(&described(VIDEO)));
     assert!(refused.ends_with("one of audio; use the device mcm"), "{refused}");
-    assert!(Described::video(&Settings::default()).unwrap().is_none());
+    assert!(DescribedVideo::of(&Settings::default()).unwrap().is_none());
 }
 
 #[test]

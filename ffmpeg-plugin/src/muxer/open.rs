@@ -4,7 +4,7 @@ use super::{Muxer, Packets, VIDEO_TICKS};
 use crate::audio::Pcm;
 use crate::config::{self, DEFAULT_PTIME, Payload};
 use crate::context::Context;
-use crate::description::{Described, DescribedAudio};
+use crate::description::{DescribedAudio, DescribedVideo};
 use crate::error::Error;
 use crate::mesh::{Client, Connection};
 use crate::options::Direction;
@@ -63,7 +63,7 @@ pub(super) fn video(context: Context) -> Result<Muxer, Error> {
         })?,
     };
     let mut scan = settings.scan.clone();
-    if let Some(described) = Described::video(&settings)? {
+    if let Some(described) = DescribedVideo::of(&settings)? {
         described.size("size of the stream", Some((width, height)))?;
         described.rate(Some(rate))?;
         scan = Some(described.scan(scan.as_deref())?);
