@@ -37,9 +37,14 @@ impl Pcm {
     }
 
     /// Names of formats, for messages.
-    pub(crate) fn allowed(formats: &[Self]) -> String {
+    pub(crate) fn names(formats: &[Self]) -> String {
         let names: Vec<_> = formats.iter().map(|pcm| pcm.name()).collect();
-        format!("allowed: {}", names.join(", "))
+        names.join(", ")
+    }
+
+    /// The same as what is accepted.
+    pub(crate) fn allowed(formats: &[Self]) -> String {
+        format!("allowed: {}", Self::names(formats))
     }
 
     /// Bytes of a sample of one channel.

@@ -4,7 +4,7 @@ use crate::audio::Pcm;
 use crate::error::Error;
 use crate::options::Direction;
 use crate::settings::{Path, Settings, Stream};
-use media::FrameRate;
+use media::{FrameRate, Transport};
 use serde_json::{Map, Value, json};
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,9 +12,9 @@ use std::net::{IpAddr, SocketAddr};
 const DEFAULT_GROUP: &str = "192.168.97.1";
 /// Where streams of commands go that do not say.
 const DEFAULT_ADDRESS: &str = "192.168.96.1";
-const DEFAULT_PORT: u32 = 9001;
-/// The transport of compressed video.
-const COMPRESSED: &str = "st2110-22";
+const DEFAULT_PORT: u16 = 9001;
+/// Audio in one frame of the mesh, where nobody says.
+pub(crate) const DEFAULT_PTIME: &str = "1ms";
 
 /// What is sent or received.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,7 +40,7 @@ pub(crate) fn way(settings: &Settings) -> Result<Way, Error> {
     match settings.conn_type.as_deref() {
         Some("st2110") => Ok(Way::St2110),
         None | Some("multipoint-group") => {
-            let Stream { second, ttl, dscp, .. } = &settings.stream;
+            let Stream { second, depth, ttl, dscp, .. } = &settings.stream;
             let number = |number: &Option<u32>| number.map(|number| number.to_string());
             for (name, value) in [
                 ("interface", settings.stream.first.interface.clone()),
@@ -48,6 +48,8 @@ pub(crate) fn way(settings: &Settings) -> Result<Way, Error> {
                 ("second_port", number(&second.port)),
                 ("second_mcast_sip_addr", second.mcast_sip_addr.clone()),
                 ("second_interface", second.interface.clone()),
+                ("sampling", settings.stream.sampling.clone()),
+                ("depth", number(depth)),
                 ("pacing", settings.stream.pacing.clone()),
                 ("packing", settings.stream.packing.clone()),
                 ("packet_mode", settings.stream.packet_mode.clone()),
@@ -97,11 +99,19 @@ fn refuse_earlier(settings: &Settings) -> Result<(), Error> {
 pub(crate) fn group(settings: &Settings, way: Way) -> Option<String> {
     match way {
         Way::Group => Some(settings.urn.clone().unwrap_or_else(|| of_url(&settings.url))),
-        Way::St2110 if settings.stream.sdp.is_some() => None,
         Way::St2110 => {
             let Path { ip_addr, port, .. } = &settings.stream.first;
-            let address: IpAddr = ip_addr.as_deref().unwrap_or(DEFAULT_ADDRESS).parse().ok()?;
-            let port = u16::try_from(port.unwrap_or(DEFAULT_PORT)).ok()?;
+            let described = settings.stream.description.as_ref();
+            let address: IpAddr = match (ip_addr, described) {
+                (Some(address), _) => address.parse().ok()?,
+                (None, Some(described)) => described.ip_addr,
+                (None, None) => DEFAULT_ADDRESS.parse().ok()?,
+            };
+            let port = match (port, described) {
+                (Some(port), _) => u16::try_from(*port).ok()?,
+                (None, Some(described)) => described.port,
+                (None, None) => DEFAULT_PORT,
+            };
             Some(SocketAddr::new(address, port).to_string())
         }
     }
@@ -175,7 +185,7 @@ fn meaning(
     match payload_type {
         None => Ok((own, Some(number))),
         Some("st20") if video => Ok((own, Some(number))),
-        Some("st22") if video => Ok((COMPRESSED, Some(number))),
+        Some("st22") if video => Ok((Transport::St2110_22.name(), Some(number))),
         Some("st30") if !video => Ok((own, Some(number))),
         Some(text) => {
             let number = text.parse().ok().filter(|number| *number < 128);
@@ -196,9 +206,9 @@ fn meaning(
 fn stream(stream: &Stream, transport: &'static str, payload_type: Option<u32>) -> Value {
     let mut value = way_through(&stream.first);
     let transport = stream.transport.as_deref().unwrap_or(transport);
-    if let Some(sdp) = &stream.sdp {
-        let key = if sdp.trim_start().starts_with("v=") { "sdp" } else { "sdpFile" };
-        value[key] = sdp.as_str().into();
+    let described = stream.description.as_ref();
+    if let Some(description) = described {
+        value["sdp"] = description.text.as_str().into();
         set(&mut value, "transport", &stream.transport);
         if stream.payload_type.is_some() {
             set(&mut value, "payloadType", &payload_type);
@@ -215,7 +225,11 @@ fn stream(stream: &Stream, transport: &'static str, payload_type: Option<u32>) -
         default("payloadType", payload_type.into());
     }
     set(&mut value, "transportPixelFormat", &stream.transport_pixel_format);
-    if value["transport"] == COMPRESSED {
+    set(&mut value, "sampling", &stream.sampling);
+    set(&mut value, "depth", &stream.depth);
+    let compressed = Transport::St2110_22;
+    let described = described.is_some_and(|description| description.transport == compressed);
+    if described || value["transport"] == compressed.name() {
         // FFmpeg's frames are raw: the mesh encodes and decodes.
         value["codec"] = "jpegxs".into();
     }

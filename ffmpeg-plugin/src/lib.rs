@@ -16,6 +16,7 @@ mod clock;
 mod config;
 mod context;
 mod demuxer;
+mod description;
 mod devices;
 mod error;
 mod group;

@@ -59,7 +59,7 @@ pub(crate) fn rows(kind: Kind, direction: Direction, any_format: bool) -> Vec<Ro
     });
     rows.extend(match kind {
         Kind::Video => video(),
-        Kind::Audio => audio(direction),
+        Kind::Audio => audio(),
     });
     if any_format {
         rows.push(text!(
@@ -116,6 +116,7 @@ fn st2110(kind: Kind) -> Vec<Row> {
         ),
         int!(ttl, UNSET, UNSET, 255, c"ST 2110: hops that multicast packets may make"),
         int!(dscp, UNSET, UNSET, 63, c"ST 2110: DSCP of the packets"),
+        text!(incomplete_frames, None, c"ST 2110, input: deliver, repeat or drop"),
         text!(sdp, None, c"ST 2110: SDP, or the name of its file, instead of single options"),
     ];
     if kind == Kind::Video {
@@ -125,10 +126,15 @@ fn st2110(kind: Kind) -> Vec<Row> {
                 None,
                 c"ST 2110: pixel format on the wire: yuv422p10rfc4175 (default: as the frames)"
             ),
+            text!(
+                sampling,
+                None,
+                c"ST 2110: samples on the wire, as YCbCr-4:2:2; with depth (default: as the frames)"
+            ),
+            int!(depth, 0, 0, 16, c"ST 2110: bits of a sample on the wire: 8, 10, 12 or 16"),
             text!(pacing, None, c"ST 2110-21: narrow, linear or wide"),
             text!(packing, None, c"ST 2110-20: gpm or bpm"),
             text!(packet_mode, None, c"ST 2110-22, output: codestream or slice"),
-            text!(incomplete_frames, None, c"ST 2110, input: deliver, repeat or drop"),
             text!(bits_per_pixel, None, c"ST 2110-22, output: bits of JPEG XS for each pixel"),
             text!(coding_quality, None, c"ST 2110-22, output: what the encoder prefers, as speed"),
         ]);
@@ -173,31 +179,33 @@ fn video() -> Vec<Row> {
         text!(
             video_size,
             None,
-            c"frame size, as 1920x1080 or hd720 (default: the group's or stream's)"
+            c"frame size, as 1920x1080 or hd720 (default: the group's, stream's or SDP's)"
         ),
-        text!(pixel_format, None, c"pixel format (default: the group's or stream's)"),
+        text!(pixel_format, None, c"pixel format (default: the group's, stream's or SDP's)"),
         text!(
             frame_rate,
             None,
-            c"frames per second, as 25, 60000/1001 or ntsc (default: the group's or stream's)"
+            c"frames per second, as 25, 60000/1001 or ntsc (default: the group's, stream's or SDP's)"
         ),
         text!(framerate as frame_rate, None, c"the same as frame_rate"),
-        text!(scan, None, c"progressive, interlaced or psf (default: the group's or progressive)"),
+        text!(scan, None, c"progressive, interlaced or psf (default: the group's or SDP's, or progressive)"),
     ]
 }
 
-fn audio(direction: Direction) -> Vec<Row> {
-    let ptime = match direction {
-        Direction::Tx => Some(c"1ms"),
-        Direction::Rx => None,
-    };
+fn audio() -> Vec<Row> {
     vec![
-        int!(channels, 0, 0, 64, c"number of channels (default: the group's or stream's)"),
-        int!(sample_rate, 0, 0, 192_000, c"samples per second (default: the group's or stream's)"),
+        int!(channels, 0, 0, 64, c"number of channels (default: the group's, stream's or SDP's)"),
+        int!(
+            sample_rate,
+            0,
+            0,
+            192_000,
+            c"samples per second (default: the group's, stream's or SDP's)"
+        ),
         text!(
             ptime,
-            ptime,
-            c"packet time: audio in one frame of the mesh (default: the group's, or 1ms)"
+            None,
+            c"packet time: audio in one frame of the mesh (default: the group's or SDP's, or 1ms)"
         ),
     ]
 }

@@ -149,6 +149,13 @@ impl Parameters {
         self.context.get(c"pixel_format")
     }
 
+    /// Whether the stream has fields, of which the one with the second line comes first.
+    pub(crate) fn bottom_field_first(&self) -> Result<bool, Error> {
+        // FFmpeg's programs write BT for what decoders call BB.
+        const BOTTOM: [&str; 4] = ["3", "bb", "5", "bt"];
+        Ok(BOTTOM.contains(&self.context.get(c"field_order")?.as_str()))
+    }
+
     /// Channels and samples per second.
     pub(crate) fn audio(&self) -> Result<(u32, u32), Error> {
         let layout = self.context.get(c"ch_layout")?;

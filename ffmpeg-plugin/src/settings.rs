@@ -1,8 +1,10 @@
 //! The options of an open device, as plain values.
 
 use crate::context::Context;
+use crate::description;
 use crate::error::Error;
-use crate::options::{Private, UNSET, text};
+use crate::options::{Direction, Private, UNSET, text};
+use media::Description;
 use std::ffi::c_int;
 
 /// What the user has given; `None` where nothing was.
@@ -42,6 +44,8 @@ pub(crate) struct Stream {
     pub(crate) transport: Option<String>,
     pub(crate) payload_type: Option<String>,
     pub(crate) transport_pixel_format: Option<String>,
+    pub(crate) sampling: Option<String>,
+    pub(crate) depth: Option<u32>,
     pub(crate) pacing: Option<String>,
     pub(crate) packing: Option<String>,
     pub(crate) packet_mode: Option<String>,
@@ -51,6 +55,8 @@ pub(crate) struct Stream {
     pub(crate) ttl: Option<u32>,
     pub(crate) dscp: Option<u32>,
     pub(crate) sdp: Option<String>,
+    /// What stands in it, once it has been read.
+    pub(crate) description: Option<Description>,
 }
 
 /// One of its ways through the network.
@@ -71,8 +77,14 @@ pub(crate) struct Earlier {
 }
 
 impl Settings {
-    /// Reads them.
-    pub(crate) fn of(context: Context) -> Result<Self, Error> {
+    /// Reads them, and the session description that they name.
+    pub(crate) fn of(context: Context, direction: Direction) -> Result<Self, Error> {
+        let mut settings = Self::given(context)?;
+        description::read(&mut settings, direction)?;
+        Ok(settings)
+    }
+
+    fn given(context: Context) -> Result<Self, Error> {
         // SAFETY: FFmpeg has made the private data and set the options; they are read, by this thread only.
         let private: &Private = unsafe { &*context.private() };
         // SAFETY: the same for each of the texts.
@@ -100,6 +112,9 @@ impl Settings {
                     "transport_pixel_format",
                     private.transport_pixel_format,
                 )?,
+                sampling: word("sampling", private.sampling)?,
+                // Audio devices have no such option, and so the zero of fresh memory.
+                depth: number(private.depth).filter(|depth| *depth > 0),
                 pacing: word("pacing", private.pacing)?,
                 packing: word("packing", private.packing)?,
                 packet_mode: word("packet_mode", private.packet_mode)?,
@@ -109,6 +124,7 @@ impl Settings {
                 ttl: number(private.ttl),
                 dscp: number(private.dscp),
                 sdp: word("sdp", private.sdp)?,
+                description: None,
             },
             earlier: Earlier {
                 protocol_type: word("protocol_type", private.protocol_type)?,

@@ -4,6 +4,7 @@ mod common;
 
 use common::{Mesh, PATIENT, finish};
 use mcm_tests::process::Process;
+use mcm_tests::wait;
 use std::process::Command;
 
 /// What these need is not there in a test: cameras, screens, networks.
@@ -79,14 +80,16 @@ fn every_command_does_what_it_says() {
             others.push(mesh.start("source", &source));
             mesh.wait_for_source(group);
         }
-        let mut pasted = pasted(&mesh, &command);
+        let clients = mesh.control.info().clients + sends.len() as u32;
         for group in &sends {
             let device = if group.ends_with("audio") { "mcm_audio" } else { "mcm" };
-            // One that is there from the start cannot be too late for a source that waits for nobody.
+            // One that asks for its group from the start cannot be too late for a source that waits for nobody.
             others.push(
                 mesh.start("receiver", &format!("-f {device} -i {group} -c copy -t 0.1 -f null -")),
             );
         }
+        wait::until("the receivers ask", || mesh.control.info().clients >= clients);
+        let mut pasted = pasted(&mesh, &command);
         if sends.is_empty() {
             assert!(pasted.wait().success(), "{command}\n{}", pasted.output());
             others.iter_mut().for_each(Process::kill);

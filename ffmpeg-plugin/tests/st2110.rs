@@ -122,6 +122,56 @@ fn rgb_crosses_the_network() {
     crosses("rgb24", stream, stream);
 }
 
+/// Frames have no more bits than before, and none of those is lost on the way.
+#[test]
+fn twelve_bits_cross_the_network() {
+    let stream = "-ip_addr 127.0.0.1 -port PORT -sampling YCbCr-4:2:2 -depth 12";
+    crosses("yuv422p10le", stream, stream);
+}
+
+#[test]
+fn fields_cross_the_network() {
+    let stream = "-ip_addr 127.0.0.1 -port PORT -scan interlaced -packing bpm -pacing linear";
+    crosses("uyvy422", stream, stream);
+}
+
+#[test]
+fn incomplete_audio_is_marked_or_left_out() {
+    let mut mesh = Mesh::on_loopback();
+    let port = free_port();
+    let between = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let group = format!("127.0.0.1:{port}");
+    let input = |incomplete: &str| {
+        format!(
+            "-f mcm_audio_pcm16 -conn_type st2110 -ip_addr 127.0.0.1 -port {port} -payload_type 97 \
+             -buf_queue_cap 64 {incomplete} -i - -t 1 -c:a pcm_s16be -f s16be"
+        )
+    };
+    for (name, incomplete, corrupt) in
+        [("marked", "", true), ("left-out", "-incomplete_frames drop", false)]
+    {
+        let receiver = mesh.start(name, &format!("{} {name}", input(incomplete)));
+        mesh.wait_for_source(&group);
+        mesh.wait_for_receivers(&group, 1);
+        let stop = AtomicBool::new(false);
+        let mut receiver = std::thread::scope(|scope| {
+            // A marker bit, which the first packet may have, begins the count anew.
+            scope.spawn(|| relay(&between, port, &[(0, 20), (1, 20)], &stop));
+            let to = between.local_addr().expect("an address").port();
+            mesh.plain(&format!(
+                "-re -f lavfi -i sine=sample_rate=48000:duration=2 -ac 2 -c:a pcm_s16be -payload_type 97 \
+                 -f rtp -sdp_file sdp rtp://127.0.0.1:{to}?pkt_size=1000"
+            ));
+            stop.store(true, Relaxed);
+            receiver
+        });
+        let status = receiver.wait();
+        let output = receiver.output();
+        assert!(status.success(), "{status}: {output}");
+        assert_eq!(output.contains("Packet corrupt"), corrupt, "{name}: {output}");
+    }
+}
+
 #[test]
 fn two_paths_cross_the_network() {
     let stream = "-ip_addr 127.0.0.1 -port PORT -second_ip_addr 127.0.0.1 -second_port SECOND";

@@ -2,12 +2,9 @@
 
 use super::session::Direction;
 use crate::error::Error;
-use media::{ConfigError, ConfigErrorKind, ConnectionConfig, SdpSource};
+use media::{ConfigErrorKind, ConnectionConfig, SdpSource, read_sdp_file};
 use st2110::sdp::{Role, describe};
-use std::io::Read;
 
-/// A session description may be at most so long, in bytes.
-const MAX_SDP: u64 = 1 << 16;
 const FILE_PATH: &str = "connection.st2110.sdpFile";
 
 /// Reads and validates a configuration. A file that it names is read here: the proxy gets its text.
@@ -19,7 +16,7 @@ pub(super) fn read(direction: Direction, config: &str) -> Result<ConnectionConfi
     let read_sdp = |source: SdpSource<'_>| match source {
         SdpSource::Text(text) => describe(text, role),
         SdpSource::File(path) => {
-            describe(&read_file(path)?, role).map_err(|error| error.at(FILE_PATH))
+            describe(&read_sdp_file(path)?, role).map_err(|error| error.at(FILE_PATH))
         }
     };
     ConnectionConfig::from_json_with(config, &read_sdp).map_err(|error| {
@@ -30,25 +27,6 @@ pub(super) fn read(direction: Direction, config: &str) -> Result<ConnectionConfi
             ConfigErrorKind::Malformed | ConfigErrorKind::Invalid => Error::ConnectionConfig(text),
         }
     })
-}
-
-fn read_file(path: &str) -> Result<String, ConfigError> {
-    let refuse = |reason: String| {
-        ConfigError::invalid(FILE_PATH, format!("{path}: {reason}"), "a readable file of SDP text")
-    };
-    // Looked at first: opening a pipe would wait for its writer.
-    let kind = std::fs::metadata(path).map_err(|error| refuse(error.to_string()))?;
-    if !kind.is_file() {
-        return Err(refuse("not a regular file".to_owned()));
-    }
-    let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(|error| refuse(error.to_string()))?;
-    let read = file.take(MAX_SDP + 1).read_to_string(&mut text);
-    read.map_err(|error| refuse(error.to_string()))?;
-    if text.len() as u64 > MAX_SDP {
-        return Err(refuse(format!("more than {MAX_SDP} bytes")));
-    }
-    Ok(text)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Everything here is plain data and arithmetic, the same on both sides of a connection: the library in a program and the
 //! media proxy of its node use it to say what a connection carries and whether two connections may share a group. Nothing
-//! opens a socket; the environment and the clock are read in [`run_dir`], [`tai`] and nowhere else.
+//! opens a socket; the environment, the clock and files are read in [`run_dir`], [`tai`], [`read_sdp_file`] and nowhere else.
 //!
 //! * [`PixelFormat`], [`Video`], [`Audio`], [`Payload`]: what is carried, and how many bytes it takes.
 //! * [`FrameRate`]: exact rational rates.
@@ -30,6 +30,7 @@ mod payload;
 mod pixel;
 mod rate;
 pub mod run_dir;
+mod sdp_file;
 mod st2110;
 mod stream_json;
 mod stream_rules;
@@ -50,6 +51,7 @@ pub use options::{Delivery, EndOfStream, Options, RdmaOptions, RdmaProvider};
 pub use payload::{Payload, Video};
 pub use pixel::PixelFormat;
 pub use rate::FrameRate;
+pub use sdp_file::read_sdp_file;
 pub use st2110::{
     AncillaryStream, BitsPerPixel, Codec, CodingQuality, IncompleteFrames, Pacing, PacketMode,
     Packing, SecondPath, St2110, Transport,

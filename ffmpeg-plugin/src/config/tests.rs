@@ -119,6 +119,8 @@ fn every_option_of_a_stream_is_passed_on() {
         transport: some("st2110-22"),
         payload_type: some("96"),
         transport_pixel_format: some("v210"),
+        sampling: some("YCbCr-4:2:2"),
+        depth: Some(12),
         pacing: some("wide"),
         packing: some("bpm"),
         packet_mode: some("slice"),
@@ -128,6 +130,7 @@ fn every_option_of_a_stream_is_passed_on() {
         ttl: Some(3),
         dscp: Some(46),
         sdp: None,
+        description: None,
     };
     let payload = match video() {
         Payload::Video { width, height, rate, format, .. } => {
@@ -144,6 +147,7 @@ fn every_option_of_a_stream_is_passed_on() {
                 "ipAddr": "239.0.0.2", "port": 5002, "multicastSourceIpAddr": "10.0.0.2", "interfaceIpAddr": "10.1.0.2",
             },
             "transport": "st2110-22", "payloadType": 96, "transportPixelFormat": "v210",
+            "sampling": "YCbCr-4:2:2", "depth": 12,
             "codec": "jpegxs", "bitsPerPixel": 2.5, "quality": "speed", "pacing": "wide", "packing": "bpm",
             "packetMode": "slice", "incompleteFrames": "repeat", "ttl": 3, "dscp": 46,
         } })
@@ -151,21 +155,39 @@ fn every_option_of_a_stream_is_passed_on() {
     assert_eq!(json["payload"]["video"]["scan"], "interlaced");
 }
 
+const SDP: &str = "v=0\no=- 1 1 IN IP4 10.0.0.1\ns=x\nt=0 0\nm=video 5004 RTP/AVP 96\n\
+    c=IN IP4 239.0.0.1/32\na=rtpmap:96 CODEC/90000\na=fmtp:96 sampling=YCbCr-4:2:2; width=1280; \
+    height=720; exactframerate=60000/1001; depth=10; PM=2110GPM\n";
+
+fn described(codec: &str, payload_type: Option<&str>) -> Settings {
+    let stream = Stream {
+        sdp: Some(SDP.replace("CODEC", codec)),
+        payload_type: payload_type.map(str::to_owned),
+        ..Stream::default()
+    };
+    let mut settings = st2110(stream);
+    crate::description::read(&mut settings, Direction::Rx).unwrap();
+    settings
+}
+
 #[test]
 fn an_sdp_stands_for_what_is_not_given() {
-    let stream = |sdp: &str, payload_type: Option<&str>| {
-        let stream = Stream {
-            sdp: some(sdp),
-            payload_type: payload_type.map(str::to_owned),
-            ..Stream::default()
-        };
-        json(&st2110(stream), Direction::Rx, &video())["connection"]["st2110"].clone()
+    let stream = |settings: &Settings| {
+        json(settings, Direction::Rx, &video())["connection"]["st2110"].clone()
     };
-    assert_eq!(stream("v=0\n...", None), json!({ "sdp": "v=0\n..." }));
-    assert_eq!(
-        stream("camera.sdp", Some("100")),
-        json!({ "sdpFile": "camera.sdp", "payloadType": 100 })
-    );
+    let raw = SDP.replace("CODEC", "raw");
+    assert_eq!(stream(&described("raw", None)), json!({ "sdp": raw }));
+    assert_eq!(stream(&described("raw", Some("100"))), json!({ "sdp": raw, "payloadType": 100 }));
+    // FFmpeg's frames are raw, whoever says that the stream is not.
+    assert_eq!(stream(&described("jxsv", None))["codec"], "jpegxs");
+}
+
+#[test]
+fn the_group_of_a_described_stream_is_known() {
+    let mut settings = described("raw", None);
+    assert_eq!(group(&settings, Way::St2110), some("239.0.0.1:5004"));
+    settings.stream.first.port = Some(6000);
+    assert_eq!(group(&settings, Way::St2110), some("239.0.0.1:6000"));
 }
 
 #[test]
@@ -240,6 +262,8 @@ fn the_library_understands_it() {
     let stream = Stream {
         first: path("239.0.0.1"),
         second: path("239.0.0.2"),
+        sampling: some("YCbCr-4:2:2"),
+        depth: Some(12),
         pacing: some("wide"),
         packing: some("bpm"),
         incomplete_frames: some("drop"),
@@ -251,6 +275,10 @@ fn the_library_understands_it() {
     let config = media::ConnectionConfig::from_json(&text).unwrap();
     let media::Endpoint::St2110(read) = &config.endpoint else { panic!("{config:?}") };
     assert_eq!((read.ttl, read.dscp), (3, 46));
+    assert_eq!(
+        read.wire_format.map(|wire| wire.to_string()).as_deref(),
+        Some("YCbCr-4:2:2 12 bit")
+    );
     let second = read.second_path.expect("a second path");
     assert_eq!((second.ip_addr.to_string(), second.port), ("239.0.0.2".to_owned(), 9001));
     assert!(second.interface_ip_addr.is_some() && read.interface_ip_addr.is_some());
@@ -269,6 +297,9 @@ fn the_library_understands_it() {
     let media::Endpoint::St2110(read) = &config.endpoint else { panic!("{config:?}") };
     assert_eq!(read.codec.map(|codec| codec.name()), Some("jpegxs"));
     assert_eq!(read.packet_mode.name(), "slice");
-    let text = connection(&st2110(Stream::default()), Direction::Tx, &audio()).unwrap();
-    media::ConnectionConfig::from_json(&text).unwrap();
+    let stream = Stream { incomplete_frames: some("drop"), ..Stream::default() };
+    let text = connection(&st2110(stream), Direction::Rx, &audio()).unwrap();
+    let config = media::ConnectionConfig::from_json(&text).unwrap();
+    let media::Endpoint::St2110(read) = &config.endpoint else { panic!("{config:?}") };
+    assert_eq!(read.incomplete_frames.name(), "drop");
 }

@@ -3,8 +3,9 @@
 use super::{Demuxer, Frames};
 use crate::audio::Pcm;
 use crate::clock::{Growing, RECEIVED, Unit};
-use crate::config::{self, Payload};
+use crate::config::{self, DEFAULT_PTIME, Payload};
 use crate::context::Context;
+use crate::description::{DescribedAudio, DescribedVideo};
 use crate::error::Error;
 use crate::group::{Told, ask};
 use crate::layout::Rational;
@@ -25,7 +26,6 @@ const DEFAULT_FORMAT: &str = "yuv422p10le";
 const DEFAULT_RATE: FrameRate = FrameRate { num: 25, den: 1 };
 const DEFAULT_CHANNELS: u32 = 2;
 const DEFAULT_SAMPLE_RATE: u32 = 48_000;
-const DEFAULT_PTIME: &str = "1ms";
 
 /// Ticks of a video frame, where its rate is below [`FAST`].
 const FRAME_TICKS: u32 = 1000;
@@ -36,7 +36,7 @@ const FAST: u32 = 70;
 /// Opens an input of video.
 pub(super) fn video(context: Context) -> Result<Demuxer, Error> {
     let libav = context.libav();
-    let settings = Settings::of(context)?;
+    let settings = Settings::of(context, Direction::Rx)?;
     let client = Client::new()?;
     let payload = video_payload(context, &client, &settings)?;
     let Payload::Video { width, height, rate, format, ref scan } = payload else {
@@ -69,19 +69,29 @@ pub(super) fn video(context: Context) -> Result<Demuxer, Error> {
     })
 }
 
-/// What the user says, what the mesh says of the rest, and the defaults of what is left.
+/// What the user says and the session description, what the mesh says of the rest, and the defaults of what is left.
 fn video_payload(context: Context, client: &Client, settings: &Settings) -> Result<Payload, Error> {
     let libav = context.libav();
-    let size = settings.video_size.as_deref().map(|size| parse_size(libav, size)).transpose()?;
-    let rate = settings.frame_rate.as_deref().map(|rate| parse_rate(libav, rate)).transpose()?;
+    let mut size =
+        settings.video_size.as_deref().map(|size| parse_size(libav, size)).transpose()?;
+    let mut rate =
+        settings.frame_rate.as_deref().map(|rate| parse_rate(libav, rate)).transpose()?;
     let format = settings.pixel_format.as_deref().map(pixel_format).transpose()?;
+    let mut scan = settings.scan.clone();
+    let mut default_format = DEFAULT_FORMAT;
+    if let Some(described) = DescribedVideo::of(settings)? {
+        size = Some(described.size("video_size", size)?);
+        rate = described.rate(rate)?;
+        scan = Some(described.scan(scan.as_deref())?);
+        default_format = pixel_format(described.pixel_format())?;
+    }
     let made =
         |size: Option<(u32, u32)>, rate: Option<FrameRate>, format: Option<&'static str>, scan| {
             let (width, height) = size.unwrap_or(DEFAULT_SIZE);
             let rate = rate.unwrap_or(DEFAULT_RATE);
-            Payload::Video { width, height, rate, format: format.unwrap_or(DEFAULT_FORMAT), scan }
+            Payload::Video { width, height, rate, format: format.unwrap_or(default_format), scan }
         };
-    let default = made(size, rate, format, settings.scan.clone());
+    let default = made(size, rate, format, scan.clone());
     let told = Told::of(&[size.is_some(), rate.is_some(), format.is_some()]);
     let Some(group) = ask(context, client, settings, told, &default)? else { return Ok(default) };
     let carried = group.of_kind("video")?;
@@ -93,7 +103,7 @@ fn video_payload(context: Context, client: &Client, settings: &Settings) -> Resu
             Some(format) => format,
             None => pixel_format(text("pixelFormat"))?,
         }),
-        settings.scan.clone().or(carried["scan"].as_str().map(str::to_owned)),
+        scan.or(carried["scan"].as_str().map(str::to_owned)),
     ))
 }
 
@@ -107,7 +117,7 @@ fn number(carried: &Value, key: &str) -> Option<u32> {
 
 /// Opens an input of audio.
 pub(super) fn audio(context: Context, formats: &'static [Pcm]) -> Result<Demuxer, Error> {
-    let settings = Settings::of(context)?;
+    let settings = Settings::of(context, Direction::Rx)?;
     let client = Client::new()?;
     let payload = audio_payload(context, &client, &settings, formats)?;
     let Payload::Audio { channels, sample_rate, pcm, .. } = payload else {
@@ -139,18 +149,25 @@ fn audio_payload(
     formats: &'static [Pcm],
 ) -> Result<Payload, Error> {
     let named = settings.sample_format.as_deref().map(|name| Pcm::named(name, formats));
-    let only = match formats {
+    let mut only = match formats {
         [only] => Some(*only),
         _ => named.transpose()?,
     };
-    let (channels, sample_rate) = (settings.channels, settings.sample_rate);
+    let (mut channels, mut sample_rate) = (settings.channels, settings.sample_rate);
     let ptime = settings.ptime.clone();
+    let mut default_ptime = DEFAULT_PTIME;
+    if let Some(described) = DescribedAudio::of(settings)? {
+        channels = Some(described.channels("channels", channels)?);
+        sample_rate = Some(described.sample_rate("sample_rate", sample_rate)?);
+        only = described.pcm(only, formats)?;
+        default_ptime = described.packet_time();
+    }
     let made =
         |channels: Option<u32>, sample_rate: Option<u32>, pcm: Option<Pcm>, ptime| Payload::Audio {
             channels: channels.unwrap_or(DEFAULT_CHANNELS),
             sample_rate: sample_rate.unwrap_or(DEFAULT_SAMPLE_RATE),
             pcm: pcm.unwrap_or(formats[0]),
-            ptime: Option::unwrap_or_else(ptime, || DEFAULT_PTIME.to_owned()),
+            ptime: Option::unwrap_or_else(ptime, || default_ptime.to_owned()),
         };
     let default = made(channels, sample_rate, only, ptime.clone());
     let mut given = vec![channels.is_some(), sample_rate.is_some(), ptime.is_some()];

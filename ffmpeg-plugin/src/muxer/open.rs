@@ -2,8 +2,9 @@
 
 use super::{Muxer, Packets, VIDEO_TICKS};
 use crate::audio::Pcm;
-use crate::config::{self, Payload};
+use crate::config::{self, DEFAULT_PTIME, Payload};
 use crate::context::Context;
+use crate::description::{DescribedAudio, DescribedVideo};
 use crate::error::Error;
 use crate::mesh::{Client, Connection};
 use crate::options::Direction;
@@ -11,6 +12,7 @@ use crate::parameters::Parameters;
 use crate::settings::Settings;
 use crate::values::{check_size, frame_rate, parse_rate, parse_size, v210_lines};
 use crate::video;
+use media::Scan;
 use std::ffi::c_int;
 
 /// Opens an output of video.
@@ -36,7 +38,7 @@ pub(super) fn video(context: Context) -> Result<Muxer, Error> {
             "allowed: wrapped_avframe (the default), rawvideo, v210",
         ));
     };
-    let settings = Settings::of(context)?;
+    let settings = Settings::of(context, Direction::Tx)?;
     if let Some(size) = &settings.video_size
         && parse_size(libav, size)? != (width, height)
     {
@@ -60,9 +62,20 @@ pub(super) fn video(context: Context) -> Result<Muxer, Error> {
             )
         })?,
     };
+    let mut scan = settings.scan.clone();
+    if let Some(described) = DescribedVideo::of(&settings)? {
+        described.size("size of the stream", Some((width, height)))?;
+        described.rate(Some(rate))?;
+        scan = Some(described.scan(scan.as_deref())?);
+    }
+    // The first field of the mesh and of ST 2110 has the first line: the other order would play time backwards in each frame.
+    if scan.as_deref() == Some(Scan::Interlaced.name()) && parameters.bottom_field_first()? {
+        let allowed = "the stream's bottom field comes first; convert it with -vf fieldorder=tff";
+        return Err(Error::option("scan", "interlaced", allowed));
+    }
     let lines = if format == video::V210 { Some(v210_lines(width, height)?) } else { None };
 
-    let payload = Payload::Video { width, height, rate, format, scan: settings.scan.clone() };
+    let payload = Payload::Video { width, height, rate, format, scan };
     let connection = open(&settings, &payload)?;
     check_size(libav, connection.payload_size(), format, lines, (width, height))?;
     let packets = match (lines, libav.call.pixel_format(format)) {
@@ -85,7 +98,7 @@ pub(super) fn audio(context: Context, formats: &'static [Pcm]) -> Result<Muxer, 
         let allowed = format!("{}; choose one with -c:a", Pcm::allowed(formats));
         Error::option("codec of the stream", parameters.codec().to_string(), allowed)
     })?;
-    let settings = Settings::of(context)?;
+    let settings = Settings::of(context, Direction::Tx)?;
     if let Some(name) = &settings.sample_format
         && Pcm::named(name, formats)? != pcm
     {
@@ -104,7 +117,14 @@ pub(super) fn audio(context: Context, formats: &'static [Pcm]) -> Result<Muxer, 
             return Err(Error::option(name, asked.to_string(), allowed));
         }
     }
-    let ptime = settings.ptime.clone().unwrap_or_default();
+    let mut default_ptime = DEFAULT_PTIME;
+    if let Some(described) = DescribedAudio::of(&settings)? {
+        described.channels("channels of the stream", Some(channels))?;
+        described.sample_rate("sample rate of the stream", Some(sample_rate))?;
+        described.pcm(Some(pcm), formats)?;
+        default_ptime = described.packet_time();
+    }
+    let ptime = settings.ptime.clone().unwrap_or_else(|| default_ptime.to_owned());
     let connection = open(&settings, &Payload::Audio { channels, sample_rate, pcm, ptime })?;
     stream.set_time_base(sample_rate, 1);
     let sample = pcm.bytes() * channels as usize;

@@ -2,13 +2,17 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part")]
 
 use mcm_tests::control::Control;
+use mcm_tests::netns::Net;
 use mcm_tests::process::Process;
 use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;
 use mcm_tests::{program, wait};
+use proto::control::Group;
+use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 /// Nobody is left behind because this machine is busy.
 pub const PATIENT: &str = "-stall_timeout 60000";
@@ -17,26 +21,76 @@ pub struct Mesh {
     pub run: Run,
     pub proxy: Proxy,
     pub control: Control,
+    /// The host that all of this is on, unless it is this machine.
+    host: Option<(Arc<Net>, usize)>,
+}
+
+/// Two hosts with a mesh each, on one network: 10.77.0.1 and 10.77.0.2.
+pub struct Hosts {
+    pub a: Mesh,
+    pub b: Mesh,
+    pub net: Arc<Net>,
+}
+
+impl Hosts {
+    /// Runs a test on such hosts, where there can be any; see [`mcm_tests::drops::on_hosts`].
+    pub fn test(test: impl Fn(&mut Self)) {
+        mcm_tests::drops::on_hosts(Self::new, test);
+    }
+
+    fn new() -> Option<Self> {
+        let net = Arc::new(Net::new(2)?);
+        let mesh = |host: usize| {
+            let address = format!("10.77.0.{host}");
+            Mesh::on(Some((Arc::clone(&net), host)), &["-i", &address])
+        };
+        Some(Self { a: mesh(1), b: mesh(2), net })
+    }
+}
+
+impl AsRef<Net> for Hosts {
+    fn as_ref(&self) -> &Net {
+        &self.net
+    }
 }
 
 impl Mesh {
     pub fn new() -> Self {
-        Self::with(&[])
+        Self::on(None, &[])
     }
 
     /// One whose proxy sends and receives ST 2110 on the loopback interface.
     pub fn on_loopback() -> Self {
-        Self::with(&["-i", "127.0.0.1"])
+        Self::on(None, &["-i", "127.0.0.1"])
     }
 
-    fn with(arguments: &[&str]) -> Self {
+    fn on(host: Option<(Arc<Net>, usize)>, arguments: &[&str]) -> Self {
         let run = Run::new();
         install(run.outside());
-        let mut command = Command::new(program::media_proxy());
+        let mut command = command(&host, program::media_proxy());
         command.args(arguments);
         let proxy = Proxy::start_by(command, &run);
         let control = proxy.control();
-        Self { run, proxy, control }
+        Self { run, proxy, control, host }
+    }
+
+    /// One group, if it exists.
+    pub fn group(&mut self, name: &str) -> Option<Group> {
+        let control = &mut self.control;
+        match &self.host {
+            Some((net, host)) => net.on(*host, || control.group(name)),
+            None => control.group(name),
+        }
+    }
+
+    /// The description of a stream that is sent.
+    pub fn sdp(&mut self, group: &str) -> String {
+        let control = &mut self.control;
+        let sdp = match &self.host {
+            Some((net, host)) => net.on(*host, || control.sdp(group)),
+            None => control.sdp(group),
+        };
+        sdp.unwrap_or_else(|error| panic!("{group}: {error}"))
     }
 
     /// A file of the test.
@@ -46,7 +100,7 @@ impl Mesh {
 
     /// One of the wrappers, with arguments separated by blanks. It runs in the test's folder.
     pub fn wrapper(&self, name: &str, arguments: &str) -> Command {
-        let mut command = Command::new(self.file("bin").join(name));
+        let mut command = command(&self.host, self.file("bin").join(name));
         command.args(arguments.split_whitespace()).current_dir(self.run.outside());
         command.env("MCM_RUN_DIR", self.run.path());
         command
@@ -77,14 +131,14 @@ impl Mesh {
     /// Waits until a group has so many receivers.
     pub fn wait_for_receivers(&mut self, group: &str, count: usize) {
         wait::until(&format!("{count} receivers of {group}"), || {
-            self.control.group(group).is_some_and(|it| it.receivers.len() == count)
+            self.group(group).is_some_and(|it| it.receivers.len() == count)
         });
     }
 
     /// Waits until a group has a source.
     pub fn wait_for_source(&mut self, group: &str) {
         wait::until(&format!("a source of {group}"), || {
-            self.control.group(group).is_some_and(|it| it.source.is_some())
+            self.group(group).is_some_and(|it| it.source.is_some())
         });
     }
 
@@ -102,6 +156,14 @@ impl Mesh {
         let text =
             std::fs::read_to_string(self.file(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
         text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+    }
+}
+
+/// A command on a host.
+fn command(host: &Option<(Arc<Net>, usize)>, program: impl AsRef<OsStr>) -> Command {
+    match host {
+        Some((net, host)) => net.command(*host, program),
+        None => Command::new(program),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `mcm analyze`: judges a stream on the wire.
 
+mod path;
 mod report;
 
 use crate::error::CliError;
@@ -7,24 +8,23 @@ use crate::output::print;
 use crate::stream::{Wishes, load, st2110};
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::ValueExt;
-use media::{ConnectionConfig, Payload, Tai};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use media::{ConnectionConfig, Payload};
+use path::{Analyser, Path, receive};
 use st2110::analyser::{AudioAnalyser, Expectation, VideoAnalyser};
 use st2110::pacing::Raster;
-use st2110::rtp::Header;
 use st2110::sdp::Role;
 use st2110::time::MediaClock;
 use st2110_net::configured::incoming;
-use st2110_net::socket::{Batch, Interface, Receiver, ReceiverOptions};
-use std::net::SocketAddr;
-use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use st2110_net::socket::{Interface, ReceiverOptions};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 const USAGE: &str = "\
 usage: mcm analyze [OPTIONS] STREAM
 
 Receives a stream for a while and judges it by ST 2110-21: sender type, Cinst, virtual receiver buffer (VRX), first packet, gaps
-between packets, RTP offset, loss. Of audio it tells the time-stamped delay factor (TS-DF).
+between packets, RTP offset, loss. Of audio it tells the time-stamped delay factor (TS-DF). Of two paths (ST 2022-7) each is judged.
+The status is 1 if nothing of the stream came on a path; what came instead is told.
 Times are those of the kernel: what an ordinary interface delivers in bundles arrives in bundles.
 
   -i, --interface NAME  address of this host, or kernel:NAME
@@ -83,54 +83,63 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, CliError> {
     })
 }
 
-/// What measures.
-enum Analyser {
-    Video(Box<VideoAnalyser>),
-    Audio(Box<AudioAnalyser>),
-}
-
-/// What is received and measured.
-struct Plan {
-    receiver: ReceiverOptions,
-    payload_type: Option<u8>,
-    analyser: Analyser,
-}
-
 /// Runs the command.
 pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), CliError> {
     let Some(options) = parse(arguments)? else { return Ok(()) };
-    let mut plan = plan(&options)?;
-    let receiver = Receiver::open(&plan.receiver)?;
-    for warning in receiver.warnings() {
-        eprintln!("mcm: warning: {warning}");
+    let mut paths = paths(&options)?;
+    paths.iter().for_each(Path::warn);
+    receive(&mut paths, options.seconds)?;
+    let reports: Vec<_> = paths.iter().map(|path| (path.name.as_str(), path.report())).collect();
+    print(&if options.json { report::to_json(&reports) } else { report::to_text(&reports) })?;
+    let silent: Vec<_> = paths.iter().filter_map(Path::silence).collect();
+    if silent.is_empty() {
+        return Ok(());
     }
-    let others = receive(&receiver, &mut plan, options.seconds)?;
-    let report = match &plan.analyser {
-        Analyser::Video(analyser) => report::video(&analyser.summary(), others),
-        Analyser::Audio(analyser) => report::audio(&analyser.summary(), others),
-    };
-    print(&if options.json { report.to_json() } else { report.to_text() })
+    let seconds = options.seconds.as_secs_f64();
+    Err(CliError::Stream(format!("{} (in {seconds} s)", silent.join("; "))))
 }
 
-fn plan(options: &Options) -> Result<Plan, CliError> {
-    if let Ok(address) = options.stream.parse::<SocketAddr>() {
+/// What is received and measured: one path, or two (ST 2022-7).
+fn paths(options: &Options) -> Result<Vec<Path>, CliError> {
+    if let Some(address) = address(&options.stream)? {
         let mut receiver = ReceiverOptions::new(address.ip(), address.port());
         receiver.interface = options.interface.clone();
         let analyser = match options.audio {
             Some(rate) => audio(rate)?,
             None => Analyser::Video(VideoAnalyser::new(Expectation::default()).into()),
         };
-        return Ok(Plan { receiver, payload_type: None, analyser });
+        return Ok(vec![Path::open(address.to_string(), &receiver, None, analyser)?]);
     }
     let config = load(&options.stream, Role::Receiver, Wishes::default())?;
     let stream = st2110(&config)?;
-    // Of two paths, the first is judged.
-    let receiver = incoming(stream, &options.interface).swap_remove(0);
-    let analyser = match &config.payload {
-        Payload::Audio(sound) => audio(sound.sample_rate.hz())?,
-        _ => Analyser::Video(VideoAnalyser::new(expectation(&config)).into()),
-    };
-    Ok(Plan { receiver, payload_type: Some(stream.payload_type), analyser })
+    let second = stream.second_path.map(|path| (path.ip_addr, path.port));
+    let addresses = std::iter::once((stream.ip_addr, stream.port)).chain(second);
+    let paths = addresses.zip(incoming(stream, &options.interface)).map(|(address, receiver)| {
+        let analyser = match &config.payload {
+            Payload::Audio(sound) => audio(sound.sample_rate.hz())?,
+            _ => Analyser::Video(VideoAnalyser::new(expectation(&config)).into()),
+        };
+        let name = SocketAddr::from(address).to_string();
+        Path::open(name, &receiver, Some(stream.payload_type), analyser)
+    });
+    paths.collect()
+}
+
+/// The address that STREAM is; `None` if it is the name of a file.
+fn address(text: &str) -> Result<Option<SocketAddr>, CliError> {
+    if let Some(address) = text.parse::<SocketAddr>().ok().filter(|address| address.port() != 0) {
+        return Ok(Some(address));
+    }
+    let is_ip = |text: &str| text.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    let begins_so = text.rsplit_once(':').is_some_and(|(ip, _)| is_ip(ip));
+    if (is_ip(text) || begins_so) && !std::path::Path::new(text).exists() {
+        return Err(CliError::Option {
+            option: "STREAM",
+            found: text.to_owned(),
+            allowed: "an address with a port from 1 to 65535, as 239.0.0.1:5004 or [ff05::1]:5004, or a file",
+        });
+    }
+    Ok(None)
 }
 
 fn audio(rate: u32) -> Result<Analyser, CliError> {
@@ -158,47 +167,28 @@ fn expectation(config: &ConnectionConfig) -> Expectation {
     }
 }
 
-/// Receives for so long. Returns how many datagrams do not belong to the stream.
-fn receive(receiver: &Receiver, plan: &mut Plan, time: Duration) -> Result<u64, CliError> {
-    let fail =
-        |what: &str, error: &dyn std::fmt::Display| CliError::Stream(format!("{what}: {error}"));
-    let end = Instant::now() + time;
-    let offset = media::tai::offset_seconds();
-    let mut batch = Batch::new();
-    let mut others = 0;
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(others);
-        }
-        let mut fds = [PollFd::from_borrowed_fd(receiver.as_fd(), PollFlags::IN)];
-        let patience = Timespec { tv_sec: 0, tv_nsec: left.as_nanos().min(100_000_000) as i64 };
-        match poll(&mut fds, Some(&patience)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(fail("poll()", &error)),
-        }
-        receiver.receive(&mut batch).map_err(|error| fail("recvmmsg()", &error))?;
-        for bundle in batch.bundles() {
-            let arrival = bundle.realtime().map_or_else(Tai::now, |utc| {
-                let tai = i128::from(utc) + i128::from(offset) * 1_000_000_000;
-                Tai::from_nanos(u64::try_from(tai).unwrap_or(0))
-            });
-            for datagram in bundle.datagrams().iter() {
-                others += u64::from(!take(plan, arrival, datagram));
-            }
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Whether the datagram belongs to the stream.
-fn take(plan: &mut Plan, arrival: Tai, datagram: &[u8]) -> bool {
-    let Ok((header, _)) = Header::parse(datagram) else { return false };
-    if plan.payload_type.is_some_and(|payload_type| payload_type != header.payload_type) {
-        return false;
+    #[test]
+    fn addresses_need_a_port() {
+        for text in ["239.9.9.1:5004", "[ff05::1]:5004"] {
+            assert_eq!(address(text).unwrap().unwrap().to_string(), text);
+        }
+        for text in
+            ["239.9.9.1", "239.9.9.1:", "239.9.9.1:0", "239.9.9.1:65536", "ff05::1", "[ff05::1]"]
+        {
+            let error = address(text).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!(
+                    "STREAM is {text:?}; accepted is an address with a port"
+                )),
+                "{error}"
+            );
+        }
+        for text in ["camera.sdp", "streams:1.json", "239.9.9"] {
+            assert!(address(text).unwrap().is_none(), "{text}");
+        }
     }
-    match &mut plan.analyser {
-        Analyser::Video(analyser) => drop(analyser.packet(arrival, &header, datagram.len())),
-        Analyser::Audio(analyser) => drop(analyser.packet(arrival, &header, datagram.len())),
-    }
-    true
 }

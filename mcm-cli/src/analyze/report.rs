@@ -1,5 +1,6 @@
 //! The figures of a stream, for people and for programs.
 
+use super::path::Others;
 use serde_json::{Map, Value, json};
 use st2110::analyser::{AudioSummary, Spread, VideoSummary};
 use st2110::sequence::Counts;
@@ -25,14 +26,18 @@ impl Report {
         self.add(name, text, json!({ "min": min, "max": max, "mean": mean, "unit": suffix }));
     }
 
-    fn counts(&mut self, counts: &Counts, others: u64) {
+    fn counts(&mut self, counts: &Counts, others: &Others) {
         for (name, value) in [
             ("packets", counts.received),
             ("lost", counts.lost),
             ("reordered", counts.reordered),
             ("duplicate", counts.duplicate),
             ("late", counts.late),
-            ("foreign", counts.foreign + others),
+            ("foreign", counts.foreign + others.all()),
+            ("other sender", others.sender),
+            ("other payload type", others.payload_type),
+            ("not rtp", others.not_rtp),
+            ("too long", others.too_long),
             ("restarts", counts.restarts),
         ] {
             self.add(name, value.to_string(), value);
@@ -40,7 +45,7 @@ impl Report {
     }
 
     /// A line for each figure.
-    pub(super) fn to_text(&self) -> String {
+    fn to_text(&self) -> String {
         let mut text = String::new();
         for (name, value, _) in &self.rows {
             let _ = writeln!(text, "{name:<20} {value}");
@@ -49,21 +54,45 @@ impl Report {
     }
 
     /// An object with a member for each figure.
-    pub(super) fn to_json(&self) -> String {
-        let members: Map<_, _> = self
-            .rows
-            .iter()
-            .map(|(name, _, value)| (name.replace(' ', "_"), value.clone()))
-            .collect();
-        format!("{:#}\n", Value::Object(members))
+    fn to_json(&self) -> Map<String, Value> {
+        self.rows.iter().map(|(name, _, value)| (name.replace(' ', "_"), value.clone())).collect()
     }
 }
 
-/// The figures of video, or ancillary data. `others` counts datagrams that do not belong to the stream.
-pub(super) fn video(summary: &VideoSummary, others: u64) -> Report {
+/// The figures of one path; or of two, each under its address.
+pub(super) fn to_text(paths: &[(&str, Report)]) -> String {
+    match paths {
+        [(_, report)] => report.to_text(),
+        _ => {
+            let path =
+                |(name, report): &(&str, Report)| format!("path {name}\n{}", report.to_text());
+            paths.iter().map(path).collect::<Vec<_>>().join("\n")
+        }
+    }
+}
+
+/// An object with the figures of one path; or one with an array of such objects.
+pub(super) fn to_json(paths: &[(&str, Report)]) -> String {
+    let json = match paths {
+        [(_, report)] => Value::Object(report.to_json()),
+        _ => {
+            let path = |(name, report): &(&str, Report)| {
+                let mut members = report.to_json();
+                members.insert("path".into(), (*name).into());
+                Value::Object(members)
+            };
+            json!({ "paths": paths.iter().map(path).collect::<Vec<_>>() })
+        }
+    };
+    format!("{json:#}\n")
+}
+
+/// The figures of video, or ancillary data. `others` are the datagrams that do not belong to the stream.
+pub(super) fn video(summary: &VideoSummary, others: &Others) -> Report {
     let mut report = Report { rows: Vec::new() };
     let judged = summary.narrow + summary.linear + summary.wide + summary.failed;
     let verdict = match summary {
+        _ if summary.counts.received == 0 => "nothing came",
         _ if judged == 0 => "not judged: too few whole frames",
         VideoSummary { failed: 1.., .. } => "fails the limits of ST 2110-21",
         VideoSummary { wide: 1.., .. } => "2110TPW",
@@ -102,7 +131,7 @@ pub(super) fn video(summary: &VideoSummary, others: u64) -> Report {
 }
 
 /// The figures of audio.
-pub(super) fn audio(summary: &AudioSummary, others: u64) -> Report {
+pub(super) fn audio(summary: &AudioSummary, others: &Others) -> Report {
     let mut report = Report { rows: Vec::new() };
     report.spread("ts-df", &summary.delay_factor, 1e3, "µs");
     if let Some(samples) = summary.samples {

@@ -1,19 +1,20 @@
 //! `mcm st2110 recv`.
 
+use super::account::Account;
 use super::framing::Framing;
-use super::{Options, engine, warn};
+use super::{Options, ancillary, engine, warn};
 use crate::error::CliError;
 use crate::stream::{codestreams, load, st2110};
-use media::{ConnectionConfig, Payload, Transport};
+use media::{ConnectionConfig, Endpoint, Payload, Transport};
 use st2110::sdp::Role;
-use st2110_net::configured::{codestream_receiver, incoming, incomplete, picture};
+use st2110_net::configured::{codestream_receiver, incoming, incomplete, picture, rider};
 use st2110_net::engine::{Engine, Over};
 use st2110_net::receive::{AncillaryReceiver, AudioReceiver, Origin, Receiving, VideoReceiver};
 use st2110_net::{FrameSink, FrameSlot, Received};
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Bytes that may wait for the disk, and frames at least and at most.
@@ -21,41 +22,64 @@ const WAITING_BYTES: usize = 64 << 20;
 const WAITING: [usize; 2] = [8, 4096];
 /// How often the session is looked at.
 const LOOK: Duration = Duration::from_millis(20);
+/// How often frames with gaps are reported.
+const REPORT: Duration = Duration::from_secs(1);
 
-struct Slot(Vec<u8>);
+/// A frame, and what rides with it.
+#[derive(Default)]
+struct Slot {
+    payload: Vec<u8>,
+    metadata: Vec<u8>,
+}
 
 impl FrameSlot for Slot {
     fn payload(&mut self) -> &mut [u8] {
-        &mut self.0
+        &mut self.payload
+    }
+
+    fn metadata(&mut self) -> &mut [u8] {
+        &mut self.metadata
     }
 }
 
 /// Hands frames to the writing thread.
 struct Sink {
-    frames: SyncSender<Vec<u8>>,
+    frames: SyncSender<Slot>,
     /// Memory that the writing thread gives back.
-    spare: Receiver<Vec<u8>>,
+    spare: Receiver<Slot>,
+    /// Room for what rides with a frame.
+    metadata: usize,
+    /// Nothing has been received yet.
+    first: bool,
     left: Option<u64>,
-    dropped: Arc<std::sync::atomic::AtomicU64>,
+    account: Arc<Mutex<Account>>,
 }
 
 impl FrameSink for Sink {
     type Slot = Slot;
 
     fn slot(&mut self, payload: usize) -> Option<Slot> {
-        let mut bytes = self.spare.try_recv().unwrap_or_default();
-        bytes.clear();
-        bytes.resize(payload, 0);
-        Some(Slot(bytes))
+        let mut slot = self.spare.try_recv().unwrap_or_default();
+        for (bytes, size) in [(&mut slot.payload, payload), (&mut slot.metadata, self.metadata)] {
+            bytes.clear();
+            bytes.resize(size, 0);
+        }
+        Some(slot)
     }
 
-    fn commit(&mut self, slot: Slot, frame: &Received<'_>) -> bool {
-        let mut bytes = slot.0;
-        bytes.truncate(frame.payload);
-        match self.frames.try_send(bytes) {
-            Ok(()) => {}
+    fn commit(&mut self, mut slot: Slot, frame: &Received<'_>) -> bool {
+        let has_gaps = !frame.gaps.is_empty();
+        if std::mem::take(&mut self.first) && has_gaps {
+            // It was under way already when the socket was opened, which is no loss.
+            lock(&self.account).began_inside = true;
+            return true;
+        }
+        slot.payload.truncate(frame.payload);
+        slot.metadata.truncate(frame.metadata);
+        match self.frames.try_send(slot) {
+            Ok(()) => lock(&self.account).write(has_gaps),
             Err(TrySendError::Full(_)) => {
-                self.dropped.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                lock(&self.account).too_slow += 1;
                 return true;
             }
             Err(TrySendError::Disconnected(_)) => return false,
@@ -67,57 +91,123 @@ impl FrameSink for Sink {
     }
 }
 
+/// Both threads hold it for a moment only.
+fn lock(account: &Mutex<Account>) -> MutexGuard<'_, Account> {
+    account.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A file that frames are written to, or standard output.
+struct Output {
+    path: String,
+    file: Box<dyn Write + Send>,
+    framing: Framing,
+}
+
+impl Output {
+    fn open(path: &str, framing: Framing) -> Result<Self, CliError> {
+        let file: Box<dyn Write + Send> = match path {
+            "-" => Box::new(std::io::stdout()),
+            path => Box::new(BufWriter::new(File::create(path).map_err(|e| fail(path, &e))?)),
+        };
+        Ok(Self { path: path.to_owned(), file, framing })
+    }
+
+    fn write(&mut self, frame: &[u8]) -> Result<(), CliError> {
+        self.framing.write(&mut self.file, frame).map_err(|error| fail(&self.path, &error))
+    }
+
+    fn close(mut self) -> Result<(), CliError> {
+        self.file.flush().map_err(|error| fail(&self.path, &error))
+    }
+}
+
+fn fail(path: &str, error: &std::io::Error) -> CliError {
+    CliError::File { path: path.to_owned(), reason: error.to_string() }
+}
+
 /// Runs the command.
 pub(super) fn run(options: &Options) -> Result<(), CliError> {
-    let config = load(&options.stream, Role::Receiver, options.wishes)?;
-    let framing = Framing::of(&config);
-    let path = options.file.clone();
-    let fail =
-        |error: std::io::Error| CliError::File { path: path.clone(), reason: error.to_string() };
-    let mut file: Box<dyn Write + Send> = match path.as_str() {
-        "-" => Box::new(std::io::stdout()),
-        path => Box::new(BufWriter::new(File::create(path).map_err(fail)?)),
-    };
+    let mut config = load(&options.stream, Role::Receiver, options.wishes)?;
+    if let (Endpoint::St2110(stream), Some(incomplete)) = (&mut config.endpoint, options.incomplete)
+    {
+        stream.incomplete_frames = incomplete;
+    }
+    let limit = config.max_metadata_size as usize;
+    let blocks = ancillary(st2110(&config)?, options)?;
+    let mut blocks = blocks.map(|path| Output::open(path, Framing::Counted(limit))).transpose()?;
+    let mut file = Output::open(&options.file, Framing::of(&config))?;
     let [least, most] = WAITING;
     let waiting = (WAITING_BYTES / config.payload_size().max(1) as usize).clamp(least, most);
-    let (frames, written) = sync_channel::<Vec<u8>>(waiting);
+    let (frames, written) = sync_channel::<Slot>(waiting);
     let (give_back, spare) = sync_channel(waiting);
+    let metadata = if blocks.is_some() { limit } else { 0 };
     let writer = std::thread::spawn(move || {
         for frame in written {
-            framing.write(&mut file, &frame)?;
+            file.write(&frame.payload)?;
+            if let Some(blocks) = &mut blocks {
+                blocks.write(&frame.metadata)?;
+            }
             // Where nobody wants it any more it is freed.
             let _ = give_back.try_send(frame);
         }
-        file.flush()
+        blocks.map_or(Ok(()), Output::close)?;
+        file.close()
     });
-    let dropped = Arc::default();
-    let sink = Sink { frames, spare, left: options.frames, dropped: Arc::clone(&dropped) };
+    let account = Arc::<Mutex<Account>>::default();
+    let left = options.frames;
+    let sink = Sink { frames, spare, metadata, first: true, left, account: Arc::clone(&account) };
     let engine = engine();
     let receiving = start(&engine, &config, options, sink)?;
     warn(&receiving.stats().warnings());
     let end = options.seconds.map(|time| Instant::now() + time);
+    let mut reported = Instant::now();
     while receiving.stats().over().is_none() && end.is_none_or(|end| Instant::now() < end) {
         std::thread::sleep(LOOK);
+        if reported.elapsed() >= REPORT {
+            report(&account);
+            reported = Instant::now();
+        }
     }
-    let stats = Arc::clone(receiving.stats());
+    let (stats, riding) = (Arc::clone(receiving.stats()), receiving.ancillary_stats().cloned());
     let over = stats.over();
     receiving.stop();
-    let result = writer.join().unwrap_or_else(|_| Err(std::io::Error::other("the writer failed")));
-    result.map_err(fail)?;
-    let counts = stats.get();
-    let dropped = dropped.load(std::sync::atomic::Ordering::Relaxed);
+    let result =
+        writer.join().unwrap_or_else(|_| Err(CliError::Stream("the writer failed".into())));
+    result?;
+    report(&account);
+    let (counts, account) = (stats.get(), lock(&account));
     eprintln!(
-        "received {} frames, {} of them with gaps; {} packets, {} lost, {} of another format; {dropped} frames dropped \
-         because the file was too slow",
-        counts.frames, counts.incomplete_frames, counts.packets, counts.lost, counts.other_format
+        "received {} frames, {} of them with gaps; {} frames dropped for their gaps, {} because the file was too slow{}; \
+         {} packets, {} lost, {} of another format",
+        account.written,
+        account.with_gaps,
+        counts.dropped_frames,
+        account.too_slow,
+        if account.began_inside { ", 1 because it had begun before" } else { "" },
+        counts.packets,
+        counts.lost,
+        counts.other_format
     );
+    if let Some(riding) = riding.map(|stats| stats.get()) {
+        eprintln!(
+            "ancillary data: {} packets, {} lost, {} of another format",
+            riding.packets, riding.lost, riding.other_format
+        );
+    }
     match (over, options.frames) {
         (Some(Over::Panicked), _) => Err(CliError::Stream("the session failed".into())),
         (None, Some(wanted)) => {
-            let text = format!("{} of {wanted} frames came in time", counts.frames - dropped);
+            let text = format!("{} of {wanted} frames came in time", account.written);
             Err(CliError::Stream(text))
         }
         _ => Ok(()),
+    }
+}
+
+/// Tells of frames with gaps.
+fn report(account: &Mutex<Account>) {
+    if let Some(text) = lock(account).report() {
+        eprintln!("mcm: warning: {text}");
     }
 }
 
@@ -135,7 +225,9 @@ fn start(
             let Some((picture, layout)) = picture(config)? else {
                 return Err(CliError::Stream("payload.video is needed".into()));
             };
-            let (rate, ancillary) = (video.rate, None);
+            let rate = video.rate;
+            let ancillary = rider(stream)
+                .map(|rider| Origin::new(incoming(&rider, &options.interface), rider.payload_type));
             VideoReceiver { picture, layout, rate, origin, incomplete, ancillary }
                 .start(engine, sink)?
         }

@@ -136,6 +136,34 @@ fn small_video_to_gstreamer() {
     send(&video::cases(SMALL, &FORMATS, &[Scan::Progressive]));
 }
 
+/// GStreamer's depayloader does not know fields: it refuses streams that are described as interlaced, does not look at the F bit, and ends a
+/// picture with each marker. Told half of the height, it has each field as a picture, exact and in order.
+#[test]
+fn fields_to_gstreamer() {
+    let Some(pair) = hosts(PROGRAM) else { return };
+    let file = pair.runs[1].outside().join("written");
+    for case in video::cases(SMALL, &FORMATS, &[Scan::Interlaced]) {
+        let (_, height) = case.size;
+        let field = case.noise().frame_size() / 2;
+        let fields = Arc::new(Noise::pixels(case.format, field));
+        let source = case.source(&pair);
+        let caps = caps(&case.sdp(&pair));
+        let halved = caps.replace(
+            &format!("height=(string){height}"),
+            &format!("height=(string){}", height / 2),
+        );
+        assert_ne!(caps, halved);
+        let row = field / (height as usize / 2);
+        let sender = video::send_fields(source, Arc::clone(&fields), row);
+        let address = address(case.destination(), case.port, case.multicast);
+        let pictures = exact_row(&pair, &format!("{case:?} {halved}"), &fields, &file, || {
+            receiving(&pair, &address, &halved, "rtpvrawdepay", &file)
+        });
+        drop(sender);
+        println!("{case:?}: {pictures:?}");
+    }
+}
+
 /// Of each format one, and both kinds of addresses.
 fn some_large() -> Vec<Video> {
     let mut cases = video::cases(LARGE, &FORMATS, &[Scan::Progressive]);

@@ -145,3 +145,22 @@ pub(crate) fn send(connection: Arc<Connection>, noise: Arc<Noise>) -> Repeating 
         Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).unwrap();
     })
 }
+
+/// The same with frames whose fields are the frames of a noise, by turns; their rows have so many bytes.
+pub(crate) fn send_fields(
+    connection: Arc<Connection>,
+    fields: Arc<Noise>,
+    row: usize,
+) -> Repeating {
+    Repeating::start(move |index| {
+        let mut buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a buffer");
+        let first = 2 * index as usize % CYCLE;
+        let [top, bottom] = [0, 1].map(|field| fields.frame(first + field).chunks_exact(row));
+        let pairs = buffer.payload_mut().chunks_exact_mut(2 * row);
+        for (rows, (top, bottom)) in pairs.zip(top.zip(bottom)) {
+            rows[..row].copy_from_slice(top);
+            rows[row..].copy_from_slice(bottom);
+        }
+        Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).unwrap();
+    })
+}

@@ -1,0 +1,183 @@
+//! One path of a stream, as it is received and measured.
+
+use super::report::{self, Report};
+use crate::error::CliError;
+use media::Tai;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use st2110::analyser::{AudioAnalyser, VideoAnalyser};
+use st2110::rtp::Header;
+use st2110_net::socket::{Batch, Bundle, Receiver, ReceiverOptions};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+/// How long one look at the sockets lasts.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What measures.
+pub(super) enum Analyser {
+    Video(Box<VideoAnalyser>),
+    Audio(Box<AudioAnalyser>),
+}
+
+/// Datagrams that came to the address of a stream and are not of it. The names are those of the media proxy's counters.
+#[derive(Debug, Default)]
+pub(super) struct Others {
+    /// From an address that is not among the sources.
+    pub(super) sender: u64,
+    /// Of another payload type, and which.
+    pub(super) payload_type: u64,
+    types: BTreeSet<u8>,
+    /// Not RTP.
+    pub(super) not_rtp: u64,
+    /// Longer than any of ST 2110.
+    pub(super) too_long: u64,
+}
+
+impl Others {
+    pub(super) fn all(&self) -> u64 {
+        self.sender + self.payload_type + self.not_rtp + self.too_long
+    }
+}
+
+/// A path.
+pub(super) struct Path {
+    /// Address and port, for people.
+    pub(super) name: String,
+    receiver: Receiver,
+    sources: Vec<IpAddr>,
+    payload_type: Option<u8>,
+    analyser: Analyser,
+    others: Others,
+}
+
+impl Path {
+    /// Opens its socket. A payload type that is not known is any.
+    pub(super) fn open(
+        name: String,
+        options: &ReceiverOptions,
+        payload_type: Option<u8>,
+        analyser: Analyser,
+    ) -> Result<Self, CliError> {
+        let receiver = Receiver::open(options)?;
+        let sources = options.sources.clone();
+        Ok(Self { name, receiver, sources, payload_type, analyser, others: Others::default() })
+    }
+
+    /// What works less well than it should.
+    pub(super) fn warn(&self) {
+        for warning in self.receiver.warnings() {
+            eprintln!("mcm: warning: {warning}");
+        }
+    }
+
+    /// The figures.
+    pub(super) fn report(&self) -> Report {
+        match &self.analyser {
+            Analyser::Video(analyser) => report::video(&analyser.summary(), &self.others),
+            Analyser::Audio(analyser) => report::audio(&analyser.summary(), &self.others),
+        }
+    }
+
+    /// Why there is nothing to be judged; `None` if there is.
+    pub(super) fn silence(&self) -> Option<String> {
+        let counts = match &self.analyser {
+            Analyser::Video(analyser) => analyser.summary().counts,
+            Analyser::Audio(analyser) => analyser.summary().counts,
+        };
+        if counts.received > 0 {
+            return None;
+        }
+        let (others, mut instead) = (&self.others, Vec::new());
+        if others.sender > 0 {
+            let wanted = list(&self.sources);
+            instead.push(format!("{} of other senders than {wanted}", others.sender));
+        }
+        if let (1.., Some(wanted)) = (others.payload_type, self.payload_type) {
+            let (count, found) = (others.payload_type, list(&others.types));
+            instead.push(format!("{count} of payload type {found} and not {wanted}"));
+        }
+        if others.not_rtp > 0 {
+            instead.push(format!("{} that are not RTP", others.not_rtp));
+        }
+        if others.too_long > 0 {
+            instead.push(format!("{} longer than ST 2110 allows", others.too_long));
+        }
+        Some(match instead.as_slice() {
+            [] => format!("{}: no packet came", self.name),
+            _ => format!("{}: no packet of the stream came, but {}", self.name, instead.join(", ")),
+        })
+    }
+
+    /// Takes what has arrived.
+    fn take(&mut self, bundle: &Bundle<'_>, offset: i64) {
+        let sender = bundle.sender().map(|sender| sender.ip());
+        let is_of_source = |sender| self.sources.contains(&sender);
+        if !self.sources.is_empty() && !sender.is_some_and(is_of_source) {
+            self.others.sender += bundle.datagrams().count() as u64;
+            return;
+        }
+        if bundle.truncated() {
+            self.others.too_long += 1;
+            return;
+        }
+        let arrival = bundle.realtime().map_or_else(Tai::now, |utc| {
+            let tai = i128::from(utc) + i128::from(offset) * 1_000_000_000;
+            Tai::from_nanos(u64::try_from(tai).unwrap_or(0))
+        });
+        for datagram in bundle.datagrams().iter() {
+            let Ok((header, _)) = Header::parse(datagram) else {
+                self.others.not_rtp += 1;
+                continue;
+            };
+            if self.payload_type.is_some_and(|wanted| wanted != header.payload_type) {
+                self.others.payload_type += 1;
+                self.others.types.insert(header.payload_type);
+                continue;
+            }
+            match &mut self.analyser {
+                Analyser::Video(analyser) => {
+                    analyser.packet(arrival, &header, datagram.len());
+                }
+                Analyser::Audio(analyser) => {
+                    analyser.packet(arrival, &header, datagram.len());
+                }
+            }
+        }
+    }
+}
+
+fn list<'a, T: ToString + 'a>(items: impl IntoIterator<Item = &'a T>) -> String {
+    items.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+}
+
+/// Receives on all paths for so long.
+pub(super) fn receive(paths: &mut [Path], time: Duration) -> Result<(), CliError> {
+    let fail =
+        |what: &str, error: &dyn std::fmt::Display| CliError::Stream(format!("{what}: {error}"));
+    let end = Instant::now() + time;
+    let offset = media::tai::offset_seconds();
+    let mut batch = Batch::new();
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        let mut fds: Vec<_> = paths
+            .iter()
+            .map(|path| PollFd::from_borrowed_fd(path.receiver.as_fd(), PollFlags::IN))
+            .collect();
+        let patience = Timespec { tv_sec: 0, tv_nsec: left.min(LOOK).as_nanos() as i64 };
+        match poll(&mut fds, Some(&patience)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(fail("poll()", &error)),
+        }
+        for path in paths.iter_mut() {
+            path.receiver.receive(&mut batch).map_err(|error| fail("recvmmsg()", &error))?;
+            for bundle in batch.bundles() {
+                path.take(&bundle, offset);
+            }
+        }
+    }
+}
