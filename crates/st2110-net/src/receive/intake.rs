@@ -187,7 +187,10 @@ impl Intake {
             (NumberWidth::Bits32, [high, low, ..]) => {
                 u32::from(u16::from_be_bytes([*high, *low])) << 16 | u32::from(header.sequence)
             }
-            (NumberWidth::Bits32, _) => return counters.other_format.add(1),
+            (NumberWidth::Bits32, _) => {
+                self.stats.refused.truncated.add(1);
+                return counters.other_format.add(1);
+            }
         };
         match self.merge.packet(path, at, header.ssrc, number) {
             Use::First { restart, .. } => {
