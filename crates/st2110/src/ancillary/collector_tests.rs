@@ -165,7 +165,7 @@ proptest! {
 fn frames_up_to_a_time_stamp_can_be_given_up() {
     let mut collector = collector(Scan::Progressive);
     let sent = stream(&[[10, 0], [10, 0], [10, 0]], false, 9);
-    let [first, second, third] = [0, 1, 2].map(|n| 5000_u32.wrapping_neg() + n * FRAME);
+    let [first, second, third] = [0, 1, 2].map(|n| (n * FRAME).wrapping_sub(5000));
     let mut block = vec![0; LIMIT];
     let mut ready = |collector: &mut Collector| {
         let next = || collector.pop(&mut block).unwrap();
