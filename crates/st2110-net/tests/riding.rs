@@ -233,6 +233,10 @@ fn data_without_room_or_picture_are_counted() {
         pair.block(&block(1, 2), 0);
     }
     wait_for("those without a picture", || pair.beside().riding().unmatched == 2);
+    // Once a later picture is there, theirs do not come any more.
+    pair.picture();
+    assert_eq!(pair.one().metadata, block(1, 2));
+    assert_eq!(pair.beside().riding().unmatched, 9);
 }
 
 #[test]

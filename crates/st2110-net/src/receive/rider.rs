@@ -121,6 +121,10 @@ impl Rider {
             self.gone.pop_front();
         }
         self.gone.push_back(timestamp);
+        // Pictures leave in order: what lies before this one has none to come.
+        let before = self.kept.len();
+        self.kept.retain(|(other, _)| timestamp.since(*other) <= 0 || near(*other, timestamp));
+        self.stats.riding.unmatched.add((before - self.kept.len()) as u64);
         let found = self.kept.iter().position(|(other, _)| near(*other, timestamp));
         let Some((_, block)) = found.and_then(|index| self.kept.remove(index)) else { return 0 };
         let Some(room) = room.get_mut(..block.len()) else {
