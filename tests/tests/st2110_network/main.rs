@@ -3,6 +3,7 @@
 
 mod accounting;
 mod detour;
+mod garbage;
 mod incomplete;
 mod packets;
 mod redundancy;
