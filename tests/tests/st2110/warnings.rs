@@ -47,6 +47,11 @@ const PRIORITY: &str = "no real-time priority for ST 2110 threads";
 #[test]
 fn a_proxy_without_privileges_says_what_it_lacks() {
     on_hosts(unprivileged, |pair| {
+        let limit = std::fs::read_to_string("/proc/sys/net/core/rmem_max").expect("the limit");
+        if limit.trim().parse::<usize>().expect("a number") >= 64 << 20 {
+            eprintln!("SKIPPED: everybody on this host may have large receive buffers");
+            return;
+        }
         let mut config = video("239.77.0.1", 5004);
         config["payload"] = json!({ "video": {
             "width": 1920, "height": 1080, "fps": 50, "pixelFormat": "yuv422p10le",
@@ -55,12 +60,10 @@ fn a_proxy_without_privileges_says_what_it_lacks() {
         let _receiver = connect(&pair.programs[1], Direction::Receive, &config);
         let bridge = pair.wait_bridges(2, 1).remove(0);
         let told = |part: &str| bridge.warnings.iter().filter(|it| it.contains(part)).count();
-        let limit = std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap();
-        let limited = limit.trim().parse::<usize>().unwrap() < 64 << 20;
-        assert_eq!((told(BUFFER), told(PRIORITY)), (usize::from(limited), 1), "{bridge:?}");
+        assert_eq!((told(BUFFER), told(PRIORITY)), (1, 1), "{bridge:?}");
         wait_looks(pair, 2);
         let buffer = lines(&pair.b, BUFFER);
-        assert_eq!(buffer.len(), usize::from(limited), "{buffer:?}");
+        assert_eq!(buffer.len(), 1, "{buffer:?}");
         for line in &buffer {
             let told =
                 line.starts_with("WARN: ingress bridge ") && line.contains(&bridge.bridge_id);

@@ -45,7 +45,8 @@ pub struct CodestreamReceiver {
     /// What is done with frames of which packets are missing. If they are delivered, then with what comes before the gap, or with all whole
     /// slices; to repeat means the whole last complete frame.
     pub incomplete: Incomplete,
-    /// A stream of ancillary data (ST 2110-40) whose packets become the frames' metadata, as far as the slot has room.
+    /// A stream of ancillary data (ST 2110-40) whose packets become the frames' metadata, as far as the slot has room. While it is alive
+    /// a finished frame waits for them, for that stream's skew at most.
     pub ancillary: Option<Origin>,
 }
 

@@ -38,7 +38,8 @@ pub struct VideoReceiver {
     pub origin: Origin,
     /// What is done with frames that have gaps.
     pub incomplete: Incomplete,
-    /// A stream of ancillary data (ST 2110-40) whose packets become the frames' metadata, as far as the slot has room.
+    /// A stream of ancillary data (ST 2110-40) whose packets become the frames' metadata, as far as the slot has room. While it is alive
+    /// a finished frame waits for them, for that stream's skew at most.
     pub ancillary: Option<Origin>,
 }
 
