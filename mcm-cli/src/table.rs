@@ -15,7 +15,13 @@ pub(crate) fn render(groups: &[Group]) -> String {
     let mut rows = vec![HEADINGS.map(str::to_owned)];
     let mut titles = Vec::new();
     for group in groups {
-        titles.push((rows.len(), title(&group.id, &group.format, &group.stream_id)));
+        let mut above = title(&group.id, &group.format, &group.stream_id);
+        for connection in connections(group) {
+            for warning in &connection.warnings {
+                let _ = write!(above, "\n  ! {}: {warning}", kind(connection));
+            }
+        }
+        titles.push((rows.len(), above));
         if group.source.is_none() {
             let mut row: [String; 11] = Default::default();
             row[0] = "source".into();
@@ -140,6 +146,7 @@ fn connection_json(connection: &Connection) -> Value {
         "live": connection.live,
         "bridge": connection.bridge,
         "remote": connection.remote,
+        "warnings": connection.warnings,
     })
 }
 
@@ -193,7 +200,9 @@ mod tests {
         let mut group = group();
         let bridge = group.source.as_mut().unwrap();
         (bridge.bridge, bridge.remote) = (true, "239.0.0.1:5004".into());
+        bridge.warnings = vec!["receive buffer of 1 byte".into()];
         let text = render(std::slice::from_ref(&group));
+        assert!(text.contains("stream 5f3a\n  ! bridge in: receive buffer of 1 byte\n"), "{text}");
         assert!(text.contains("bridge in 239.0.0.1:5004"), "{text}");
         assert_eq!(to_json(&[group])["groups"][0]["source"]["remote"], "239.0.0.1:5004");
     }

@@ -25,16 +25,16 @@ pub(crate) fn name_streams(bridges: &mut [Bridge], groups: &[Group]) {
     }
 }
 
-/// Tells at each bridge's connection where the bridge leads.
-pub(crate) fn name_remotes(groups: &mut [Group], table: &Table) {
+/// Tells at each bridge's connection where the bridge leads, and what is wrong with it.
+pub(crate) fn describe_bridges(groups: &mut [Group], table: &Table) {
     let rows = table.rows();
-    let remotes: HashMap<_, _> =
-        rows.iter().map(|row| (row.conn_id.as_str(), remote(&row.spec))).collect();
+    let rows: HashMap<_, _> = rows.iter().map(|row| (row.conn_id.as_str(), row)).collect();
     for group in groups {
         let connections = group.source.iter_mut().chain(&mut group.receivers);
         for connection in connections.filter(|connection| connection.bridge) {
-            if let Some(remote) = remotes.get(connection.conn_id.as_str()) {
-                connection.remote.clone_from(remote);
+            if let Some(row) = rows.get(connection.conn_id.as_str()) {
+                connection.remote = remote(&row.spec);
+                connection.warnings = warnings(row);
             }
         }
     }
@@ -104,7 +104,21 @@ fn view(row: &Row) -> Bridge {
             .unwrap_or_default(),
         // Known to the exchange; see `name_streams`.
         stream_id: String::new(),
+        warnings: warnings(row),
     }
+}
+
+/// All that works less well than it should.
+pub(crate) fn warnings(row: &Row) -> Vec<String> {
+    let Some(figures) = &row.figures else { return Vec::new() };
+    let mut warnings: Vec<String> = Vec::new();
+    for warning in figures.warnings().into_iter().chain(figures.shortfall()) {
+        // Both paths of a stream often have the same.
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+    warnings
 }
 
 /// The address at the other end.

@@ -51,14 +51,14 @@ fn wanted(group_id: String) -> Option<String> {
     (!group_id.is_empty()).then_some(group_id)
 }
 
-/// The groups, with rates, and with the addresses at the other ends of bridges.
+/// The groups, with rates, and with what is known of their bridges.
 async fn groups(
     exchange: &Handle,
     bridges: &Table,
     group: Option<String>,
 ) -> Result<Vec<Group>, Status> {
     let mut groups = rated_groups(exchange, group).await?;
-    bridge_view::name_remotes(&mut groups, bridges);
+    bridge_view::describe_bridges(&mut groups, bridges);
     Ok(groups)
 }
 

@@ -76,6 +76,11 @@ fn numbers_are_those_of_the_programs() {
             std::hint::spin_loop();
         }
     }
+    // What it has let pass does not wait for it. There are two slots more than the queue has, which nobody has needed yet.
+    let listed = proxy.control().group(group).expect("the group");
+    let asleep =
+        listed.receivers.iter().find(|it| it.conn_id == sleeper.id()).expect("it is there");
+    assert!((1..=6).contains(&asleep.queue_depth), "{asleep:?}");
     // It slept, and finds the newest half of the queue.
     take(&sleeper);
     let missed = sleeper.stats().missed;

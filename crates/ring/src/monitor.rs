@@ -7,8 +7,9 @@ use crate::layout::{
     LAYOUT_VERSION, RingId, SLOTS_OFFSET,
 };
 use crate::memory::{Mapping, check_seals};
+use crate::protocol::{self, Located};
 use crate::seat::SeatView;
-use crate::words::{Board, ENTRIES, Head, SEAT_GOODBYE, SourceCounts};
+use crate::words::{Board, ENTRIES, Head, MAX_SLOTS, SEAT_GOODBYE, SourceCounts};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
@@ -100,6 +101,23 @@ impl BoardMonitor {
     #[must_use]
     pub fn published(&self) -> u64 {
         self.head().count()
+    }
+
+    /// Frames that a receiver would get that now began to take at `position`: those in a row from there on that the source has not taken
+    /// back, and behind a gap the newest one, to which it would jump.
+    #[must_use]
+    pub fn waiting(&self, position: u64) -> u64 {
+        let board = self.board();
+        let head = protocol::load_head(board);
+        let unread = head.count().saturating_sub(position);
+        let is_there = |wanted: u64| match protocol::locate(board, head, wanted) {
+            Located::Slot(slot) => board.slots[slot].sequence.load(Relaxed) == wanted,
+            Located::Ahead | Located::Lapped => false,
+        };
+        // Each of them has a slot, whatever the two processes claim.
+        let most = unread.min(MAX_SLOTS as u64);
+        let row = (0..most).take_while(|at| is_there(position + at)).count() as u64;
+        if row < unread { row + 1 } else { row }
     }
 
     /// Payload bytes published so far.

@@ -5,6 +5,7 @@ mod common;
 
 use common::{Group, options, put, put_at};
 use ring::{Deadline, Origin, Receiver, RingError, Seat, Source};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -590,4 +591,35 @@ fn delays_are_counted_in_the_seat() {
     let measured = monitor.handoff().count() - 4;
     let most = (ring::monotonic_ns() - start) / ring::APART_NS + 1;
     assert!((1..=frames.min(most)).contains(&measured), "{measured} of {frames}");
+}
+
+/// What a receiver has let pass does not wait for it, whatever lies between its position and the newest frame.
+#[test]
+fn a_monitor_sees_how_many_frames_wait_for_a_receiver() {
+    let group = Group::new(options(100, 4));
+    let receiver = Arc::new(Receiver::new(None));
+    let seat = Seat::new().unwrap();
+    let seen = ring::SeatMonitor::open(seat.fd().try_clone_to_owned().unwrap()).unwrap();
+    let board = group.source.board_fd().try_clone_to_owned().unwrap();
+    let board = ring::BoardMonitor::open(board).unwrap();
+    group.seat_in(&receiver, seat, true);
+    let waiting = || board.waiting(seen.position());
+    assert_eq!(waiting(), 0);
+    for (number, expected) in [(0, 1), (1, 2)] {
+        put(&group.source, number);
+        assert_eq!(waiting(), expected);
+    }
+    for number in 2..50 {
+        put(&group.source, number);
+        // Two slots more than the queue has are there, and nobody needs them yet.
+        assert!((1..=6).contains(&waiting()), "{} after {number}", waiting());
+    }
+    // It gets exactly those.
+    let expected = waiting();
+    let mut taken = 0;
+    while receiver.get(Deadline::Now).is_ok() {
+        taken += 1;
+        assert_eq!(waiting(), expected - taken);
+    }
+    assert_eq!((taken, waiting()), (expected, 0));
 }

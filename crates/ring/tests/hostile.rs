@@ -134,6 +134,7 @@ fn a_receiver_survives_any_board() {
                 }
                 let _ = (receiver.wait_ready(soon()), receiver.stats());
                 let _ = (monitor.published(), monitor.closed(), monitor.waits());
+                assert!(monitor.waiting(seen.position()) <= 256);
                 assert!(seen.held() as usize <= geometry.lease_limit());
             }
         });

@@ -66,69 +66,72 @@ fn push_on_grid<'a>(
     engine: &Engine,
     buffers: impl Iterator<Item = &'a [u8]>,
     samples: u64,
+    rate: SampleRate,
 ) {
     let begin = engine.clock().now().as_nanos();
     for (index, bytes) in (0..).zip(buffers) {
-        queue.push(bytes, Some(Tai::from_nanos(begin + pair_ns(index * samples))));
+        queue.push(bytes, Some(Tai::from_nanos(begin + pair_ns(index * samples, rate))));
     }
 }
 
 #[test]
-fn audio_is_exact_in_all_codings_and_packet_times() {
+fn audio_is_exact_in_all_codings_rates_and_packet_times() {
     use AudioFormat as F;
     use PacketTime as T;
+    use SampleRate as R;
     let engine = Engine::new(EngineOptions::default());
+    let (pcm, aes3) = (Transport::St2110_30, Transport::St2110_31);
     let cases = [
-        (Transport::St2110_30, 2, F::PcmS16be, T::Ms1, T::Ms1),
-        (Transport::St2110_30, 8, F::PcmS24be, T::Us125, T::Us125),
-        (Transport::St2110_30, 4, F::PcmS24be, T::Us125, T::Ms1),
-        (Transport::St2110_30, 2, F::PcmS8, T::Ms1, T::Us250),
-        (Transport::St2110_31, 2, F::PcmS24be, T::Ms1, T::Ms1),
+        (pcm, R::Hz48000, 2, F::PcmS16be, T::Ms1, T::Ms1),
+        (pcm, R::Hz48000, 8, F::PcmS24be, T::Us125, T::Us125),
+        (pcm, R::Hz48000, 4, F::PcmS24be, T::Us125, T::Ms1),
+        (pcm, R::Hz48000, 2, F::PcmS8, T::Ms1, T::Us250),
+        (pcm, R::Hz48000, 2, F::PcmS24be, T::Us333, T::Ms1),
+        (pcm, R::Hz48000, 2, F::PcmS24be, T::Us80, T::Us80),
+        (pcm, R::Hz48000, 2, F::PcmS16be, T::Ms4, T::Ms4),
+        // As many channels as there may be, in packets as long as they may be.
+        (pcm, R::Hz48000, 64, F::PcmS24be, T::Us125, T::Us125),
+        (pcm, R::Hz48000, 64, F::PcmS24be, T::Us80, T::Us250),
+        (pcm, R::Hz96000, 4, F::PcmS24be, T::Ms1, T::Ms1),
+        (pcm, R::Hz96000, 32, F::PcmS24be, T::Us125, T::Ms1),
+        (pcm, R::Hz44100, 2, F::PcmS24be, T::Ms1_09, T::Ms1_09),
+        (pcm, R::Hz44100, 2, F::PcmS16be, T::Ms0_14, T::Ms1_09),
+        (pcm, R::Hz44100, 2, F::PcmS16be, T::Ms0_09, T::Ms0_09),
+        (aes3, R::Hz48000, 2, F::PcmS24be, T::Ms1, T::Ms1),
+        (aes3, R::Hz96000, 8, F::PcmS24be, T::Us333, T::Us333),
+        (aes3, R::Hz44100, 2, F::Am824, T::Ms1_09, T::Ms1_09),
     ];
-    for (transport, channels, format, sent, received) in cases {
-        let (sender, receiver) = pair(
-            transport,
-            audio(channels, format, sent),
-            audio(channels, format, received),
-            local_address(),
-        );
+    for case in cases {
+        let (transport, sample_rate, channels, format, sent, received) = case;
+        let form = |packet_time| Audio { channels, sample_rate, format, packet_time };
+        let (sender, receiver) = pair(transport, form(sent), form(received), local_address());
         let (queue, store) = (Queue::default(), Store::default());
         let receiving = receiver.start(&engine, store.clone()).unwrap();
-        let buffer = audio(channels, format, sent).packet_size().unwrap();
-        let samples = noise(1, buffer * 160);
-        let step = u64::from(sent.samples_per_packet(SampleRate::Hz48000).unwrap());
-        push_on_grid(&queue, &engine, samples.chunks(buffer), step);
+        let buffer = form(sent).packet_size().unwrap();
+        let samples = noise(1, buffer * 240);
+        let step = u64::from(sent.samples_per_packet(sample_rate).unwrap());
+        push_on_grid(&queue, &engine, samples.chunks(buffer), step, sample_rate);
         let _sending = sender.start(&engine, queue.clone()).unwrap();
-        let out = audio(channels, format, received).packet_size().unwrap();
+        let out = form(received).packet_size().unwrap();
         let count = samples.len() / out;
-        wait_for("all buffers", || store.len() >= count);
+        wait_for(&format!("all buffers of {case:?}"), || store.len() >= count);
         let frames = store.take();
-        assert!(
-            frames.iter().flat_map(|frame| &frame.bytes).eq(&samples),
-            "{transport} {format} {sent} {received}"
-        );
-        assert!(frames.iter().all(|frame| frame.gaps.is_empty()));
-        let step = (frames[1].timestamp - frames[0].timestamp) as u64;
-        assert!(
-            frames
-                .windows(2)
-                .all(|pair| u64::from(pair[1].timestamp.wrapping_sub(pair[0].timestamp)) == step)
-        );
-        let expected = pair_ns(step);
-        assert!(
-            frames.windows(2).all(|pair| pair[1]
-                .tai
-                .as_nanos()
-                .abs_diff(pair[0].tai.as_nanos() + expected)
-                <= 1)
-        );
+        assert!(frames.iter().flat_map(|frame| &frame.bytes).eq(&samples), "{case:?}");
+        assert!(frames.iter().all(|frame| frame.gaps.is_empty()), "{case:?}");
+        let step = received.samples_per_packet(sample_rate).unwrap();
+        for pair in frames.windows(2) {
+            assert_eq!(pair[1].timestamp.wrapping_sub(pair[0].timestamp), step, "{case:?}");
+            let passed = pair[1].tai.as_nanos() - pair[0].tai.as_nanos();
+            assert!(passed.abs_diff(pair_ns(step.into(), sample_rate)) <= 1, "{case:?}");
+        }
         let got = receiving.stats().get();
-        assert_eq!((got.lost, got.late, got.other_format, got.unaligned_times), (0, 0, 0, 0));
+        let wrong = (got.lost, got.late, got.other_format, got.unaligned_times);
+        assert_eq!(wrong, (0, 0, 0, 0), "{case:?}");
     }
 }
 
-fn pair_ns(samples: u64) -> u64 {
-    samples * 1_000_000_000 / 48_000
+fn pair_ns(samples: u64, rate: SampleRate) -> u64 {
+    samples * 1_000_000_000 / u64::from(rate.hz())
 }
 
 #[test]
@@ -152,7 +155,7 @@ fn lost_audio_is_silent_repeated_or_dropped_and_counted() {
         let receiving = hosts.on(1, || receiver.start(&engine, store.clone()).unwrap());
         let _sending = hosts.on(0, || sender.start(&engine, queue.clone()).unwrap());
         let sent: Vec<Arc<[u8]>> = (0..105).map(|seed| noise(seed, 192).into()).collect();
-        push_on_grid(&queue, &engine, sent.iter().map(|bytes| &bytes[..]), 48);
+        push_on_grid(&queue, &engine, sent.iter().map(|bytes| &bytes[..]), 48, form.sample_rate);
         let expected = if incomplete == Incomplete::Drop { 95 } else { 105 };
         wait_for("all buffers", || store.len() >= expected);
         let got = receiving.stats().get();
@@ -189,7 +192,7 @@ fn many_audio_streams_share_two_threads() {
             let (queue, store) = (Queue::default(), Store::default());
             let receiving = receiver.start(&engine, store.clone()).unwrap();
             let samples = noise(seed, 288 * 100);
-            push_on_grid(&queue, &engine, samples.chunks(288), 48);
+            push_on_grid(&queue, &engine, samples.chunks(288), 48, form.sample_rate);
             let sending = sender.start(&engine, queue).unwrap();
             (sending, receiving, store, samples)
         })

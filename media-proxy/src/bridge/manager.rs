@@ -2,6 +2,7 @@
 
 use super::engine::{Alarm, Bridge, Engine, Event, What};
 use super::status::{Phase, Row, Table};
+use super::warnings::{self, Told};
 use crate::placement::Input;
 use log::{info, warn};
 use mesh_agent::topology::{BridgeId, BridgeLink, BridgeSpec, Direction};
@@ -21,6 +22,8 @@ pub(crate) struct Manager<E> {
     table: Table,
     entries: BTreeMap<BridgeId, Entry>,
     attempts: u64,
+    /// When running bridges are asked for warnings again.
+    look: Instant,
     /// The daemon ends: nobody shall wait for what other hosts still have to send.
     closing: bool,
     /// Which streams groups carry, for the log.
@@ -44,6 +47,7 @@ enum State {
     Active {
         attempt: u64,
         bridge: Box<dyn Bridge>,
+        told: Told,
     },
     Failed {
         reason: String,
@@ -92,7 +96,7 @@ impl Entry {
             State::Starting { attempt } | State::Stopping { attempt, .. } => {
                 State::Stopping { attempt, next }
             }
-            State::Active { attempt, bridge } => {
+            State::Active { attempt, bridge, .. } => {
                 end(bridge, grace, alarm(attempt));
                 State::Stopping { attempt, next }
             }
@@ -110,6 +114,14 @@ fn describe(spec: &BridgeSpec, streams: &HashMap<String, String>) -> String {
     let group = spec.group.as_str();
     let stream = streams.get(group).map(|stream| format!(", stream {stream}"));
     format!("{direction} bridge {} of group \"{group}\"{}", spec.id, stream.unwrap_or_default())
+}
+
+/// Logs what has come to light of a running bridge since the last time.
+fn warn_of(entry: &mut Entry, streams: &HashMap<String, String>) {
+    let State::Active { bridge, told, .. } = &mut entry.state else { return };
+    for warning in told.news(&*bridge.figures()) {
+        warn!("{}: {warning}", describe(&entry.spec, streams));
+    }
 }
 
 /// Whether the end of a bridge takes until another host says so.
@@ -159,7 +171,8 @@ fn end(bridge: Box<dyn Bridge>, grace: bool, alarm: Alarm) {
 impl<E: Engine> Manager<E> {
     pub(crate) fn new(engine: Arc<E>, events: Sender<Input>, table: Table) -> Self {
         let (entries, streams) = (BTreeMap::new(), HashMap::new());
-        Self { engine, events, table, entries, attempts: 0, closing: false, streams }
+        let look = Instant::now();
+        Self { engine, events, table, entries, attempts: 0, look, closing: false, streams }
     }
 
     /// The daemon ends: so do all bridges. Those that send see to it first that what they have arrives.
@@ -239,7 +252,8 @@ impl<E: Engine> Manager<E> {
             (State::Starting { .. }, What::Started(Ok(bridge))) => {
                 info!("{name}: active, connection {}", bridge.connection());
                 entry.failures = 0;
-                entry.state = State::Active { attempt, bridge };
+                entry.state = State::Active { attempt, bridge, told: Told::default() };
+                warn_of(entry, &self.streams);
             }
             (State::Starting { .. }, What::Started(Err(reason))) => entry.fail(&name, reason, now),
             (State::Active { bridge, .. }, What::Broken(reason)) => {
@@ -269,17 +283,24 @@ impl<E: Engine> Manager<E> {
             if matches!(entry.state, State::Failed { retry, .. } if now >= retry) {
                 entry.state = State::Due;
             }
+            if now >= self.look {
+                warn_of(entry, &self.streams);
+            }
+        }
+        if now >= self.look {
+            self.look = now + warnings::INTERVAL;
         }
         self.start_due(now);
     }
 
     /// When [`Manager::tick`] has something to do next.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let retries = self.entries.values().filter_map(|entry| match entry.state {
+        let dues = self.entries.values().filter_map(|entry| match entry.state {
             State::Failed { retry, .. } => Some(retry),
+            State::Active { .. } if entry.spec.link == BridgeLink::St2110 => Some(self.look),
             _ => None,
         });
-        retries.min()
+        dues.min()
     }
 
     /// The condition of a bridge; `None` if it is not wanted.

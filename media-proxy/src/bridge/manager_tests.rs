@@ -11,11 +11,14 @@ struct Workshop {
     /// How many of the next attempts fail.
     failing: Mutex<u32>,
     log: Arc<Mutex<Vec<String>>>,
+    /// Of all bridges.
+    warnings: Arc<Mutex<Vec<String>>>,
     alarms: Mutex<Vec<Alarm>>,
 }
 
 struct Dummy {
     name: String,
+    warnings: Arc<Mutex<Vec<String>>>,
     log: Arc<Mutex<Vec<String>>>,
 }
 
@@ -29,6 +32,9 @@ impl Figures for Dummy {
     fn measurements(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
     }
+    fn warnings(&self) -> Vec<String> {
+        self.warnings.lock().unwrap().clone()
+    }
     fn sdp(&self) -> Option<String> {
         None
     }
@@ -39,7 +45,8 @@ impl Bridge for Dummy {
         self.name.clone()
     }
     fn figures(&self) -> Arc<dyn Figures> {
-        Arc::new(Self { name: String::new(), log: Arc::clone(&self.log) })
+        let (log, warnings) = (Arc::clone(&self.log), Arc::clone(&self.warnings));
+        Arc::new(Self { name: String::new(), log, warnings })
     }
     fn stop(self: Box<Self>) {
         self.log.lock().unwrap().push(format!("stop {}", self.name));
@@ -57,7 +64,8 @@ impl Engine for Workshop {
             return Err("no such port".into());
         }
         self.log.lock().unwrap().push(format!("start {name}"));
-        Ok(Box::new(Dummy { name, log: Arc::clone(&self.log) }))
+        let (log, warnings) = (Arc::clone(&self.log), Arc::clone(&self.warnings));
+        Ok(Box::new(Dummy { name, log, warnings }))
     }
 }
 
@@ -245,8 +253,43 @@ fn failures_are_tried_again_later_and_later() {
     w.events(1);
     w.manager.try_now(&"a".into(), w.now);
     w.events(1);
-    assert_eq!((w.phase("a"), w.manager.next_deadline()), (Some(Phase::Active), None));
+    assert_eq!(w.phase("a"), Some(Phase::Active));
     assert_eq!(w.log(), ["fail a", "fail a", "fail a", "start a"]);
+}
+
+#[test]
+fn each_warning_is_news_once() {
+    let warnings: Arc<Mutex<Vec<String>>> = Arc::default();
+    let dummy = Dummy { name: String::new(), log: Arc::default(), warnings: Arc::clone(&warnings) };
+    let mut told = Told::default();
+    let say = |texts: &[&str]| {
+        *warnings.lock().unwrap() = texts.iter().map(ToString::to_string).collect();
+    };
+    // Both paths of a stream may lack the same.
+    say(&["a", "a"]);
+    assert_eq!(told.news(&dummy), ["a"]);
+    say(&["a", "b"]);
+    assert_eq!(told.news(&dummy), ["b"]);
+    assert!(told.news(&dummy).is_empty());
+}
+
+/// What comes to light while frames flow is found although nothing else happens to a bridge.
+#[test]
+fn a_running_bridge_is_asked_for_warnings_again_and_again() {
+    let mut w = World::new();
+    w.apply(&[egress("a")]);
+    assert_eq!(w.manager.next_deadline(), None);
+    w.events(1);
+    let told = |w: &World| match &w.manager.entries.values().next().unwrap().state {
+        State::Active { told, .. } => format!("{told:?}"),
+        _ => String::new(),
+    };
+    w.workshop.warnings.lock().unwrap().push("no segmentation".into());
+    assert!(!told(&w).contains("segmentation"));
+    w.now = w.manager.next_deadline().expect("a look");
+    w.manager.tick(w.now);
+    assert!(told(&w).contains("segmentation"));
+    assert_eq!(w.manager.next_deadline(), Some(w.now + warnings::INTERVAL));
 }
 
 #[test]

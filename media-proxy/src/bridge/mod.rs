@@ -10,6 +10,7 @@ mod members;
 mod rdma;
 mod st2110;
 mod status;
+mod warnings;
 
 pub(crate) use engine::{Engine, Event};
 pub(crate) use engines::Engines;

@@ -17,6 +17,16 @@ pub(crate) trait Figures: Send + Sync {
     /// What was measured last, by name; times in microseconds.
     fn measurements(&self) -> Vec<(&'static str, f64)>;
 
+    /// What works less well than it should, for people: each is logged once. There may be more of them later.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What all bridges on the same threads have to do without. Whoever starts the threads logs it, once for all.
+    fn shortfall(&self) -> Option<String> {
+        None
+    }
+
     /// CPU time of threads that work for this bridge alone; `None` where it shares its threads with others.
     fn cpu_time(&self) -> Option<Duration> {
         None

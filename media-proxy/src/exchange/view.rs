@@ -154,9 +154,9 @@ impl Exchange {
                         .and_then(Connection::source)
                         .filter(|source| source.ring == ring)
                         .and_then(|source| self.boards.get(&source.board));
+                    // What it has let pass is no longer there, and counts as missed once it looks.
                     view.queue_depth = board.map_or(0, |board| {
-                        let depth = board.monitor.published().saturating_sub(seat.position());
-                        u32::try_from(depth).unwrap_or(u32::MAX)
+                        u32::try_from(board.monitor.waiting(seat.position())).unwrap_or(u32::MAX)
                     });
                 }
             }

@@ -88,6 +88,11 @@ fn state(out: &mut Exposition, lines: &[Line<'_>]) {
     for line in lines {
         failed.sample(&line.labels, matches!(line.row.phase, Phase::Failed(_)));
     }
+    let help = "What works less well at a bridge than it should; ListBridges has the words.";
+    let mut warnings = out.family("mcm_bridge_warnings", Gauge, help);
+    for line in lines.iter().filter(|line| line.row.phase == Phase::Active) {
+        warnings.sample(&line.labels, crate::bridge_view::warnings(line.row).len() as u64);
+    }
     let help = "CPU time of a bridge's own thread. ST 2110 bridges share theirs: see mcm_thread_cpu_seconds_total.";
     let mut cpu = out.family("mcm_bridge_cpu_seconds_total", Counter, help);
     for line in lines {

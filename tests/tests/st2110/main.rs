@@ -1,8 +1,11 @@
 //! ST 2110 streams between programs on two hosts: two proxies in network namespaces of their own.
 
+mod addresses;
 mod figures;
 mod members;
+mod reasons;
 mod streams;
+mod warnings;
 
 use mcm_dp::client::{Client, Connection, Direction, Timeout};
 use mcm_tests::content::{self, Stamp};

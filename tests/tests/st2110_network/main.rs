@@ -3,6 +3,8 @@
 
 mod accounting;
 mod detour;
+mod garbage;
+mod incomplete;
 mod packets;
 mod redundancy;
 mod strangers;

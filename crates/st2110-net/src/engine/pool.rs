@@ -6,7 +6,7 @@ use std::{
     os::fd::OwnedFd,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
     thread::{self, JoinHandle},
@@ -31,6 +31,9 @@ pub(super) enum Kind {
 /// A thread takes further sessions up to so many packets a second before another thread is started: about half of what one
 /// core carries, in the bundles of paced video.
 const COMFORTABLE: u64 = 150_000;
+
+/// Whether this process has been told that its threads have no real-time priority: it is the same for all of them.
+static TOLD: AtomicBool = AtomicBool::new(false);
 
 /// What a thread starts with: its priority, its commands, and a descriptor that is readable when there are new ones.
 pub(super) struct Start<T: ?Sized> {
@@ -140,11 +143,11 @@ impl<T: ?Sized + Send + 'static> Pool<T> {
         })?;
         // The thread sends it before anything that could fail.
         let (priority, id) = priority.recv().map_err(io::Error::other)?;
-        if self.real_time.is_some() && !matches!(priority, Priority::RealTime(_)) {
-            log::info!(
-                "no real-time priority for ST 2110 threads ({priority} instead), packets are paced less exactly on a busy \
-                 host: give the program CAP_SYS_NICE or a limit on rtprio (ulimit -r 50)"
-            );
+        if self.real_time.is_some()
+            && let Some(shortfall) = priority.shortfall()
+            && !TOLD.swap(true, Ordering::Relaxed)
+        {
+            log::warn!("{shortfall}");
         }
         Ok(Worker { commands, wake, thread, priority, id, load: 0 })
     }

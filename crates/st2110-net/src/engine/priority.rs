@@ -23,6 +23,19 @@ impl std::fmt::Display for Priority {
     }
 }
 
+impl Priority {
+    /// What threads that asked for real time lack with this, and what helps; `None` if this is real time.
+    pub fn shortfall(self) -> Option<String> {
+        if matches!(self, Self::RealTime(_)) {
+            return None;
+        }
+        Some(format!(
+            "no real-time priority for ST 2110 threads ({self} instead), on a busy host packets are paced less exactly and may be \
+             lost: give the program CAP_SYS_NICE or a limit on rtprio (ulimit -r 50)"
+        ))
+    }
+}
+
 const NICE: i8 = -11;
 
 /// Gives the calling thread the best priority that it may have, and timers that are not grouped with others.

@@ -1,8 +1,8 @@
-//! Ancillary data, ST 2110-40: as a stream of its own, and beside video.
+//! Ancillary data, ST 2110-40, as a stream of its own.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use media::{Ancillary, FrameRate, Scan, Tai};
+use media::{Ancillary, FrameRate, Tai};
 use st2110::{
     ancillary::{AncillaryPacketError, Collector},
     sequence::NumberWidth,
@@ -18,7 +18,7 @@ use super::{
     times::Times,
 };
 use crate::{
-    Error,
+    Counter, Error,
     engine::{Engine, Moment, Outcome, Over, ReceiveTask},
     frame::{FrameSink, FrameSlot, Gap, Incomplete, Received},
     socket::{Batch, Receiver, STANDARD_UDP_LIMIT},
@@ -73,7 +73,7 @@ impl AncillaryReceiver {
     }
 }
 
-fn open(origin: &Origin, rate: FrameRate) -> Result<Intake, Error> {
+pub(super) fn open(origin: &Origin, rate: FrameRate) -> Result<Intake, Error> {
     let packets = rate.as_f64() * f64::from(PACKETS);
     let traffic =
         Traffic { packets: packets as u32, bytes: packets as u64 * STANDARD_UDP_LIMIT as u64 };
@@ -81,7 +81,7 @@ fn open(origin: &Origin, rate: FrameRate) -> Result<Intake, Error> {
 }
 
 /// How long after the last packet the rest is delivered.
-fn patience(origin: &Origin, rate: FrameRate) -> Duration {
+pub(super) fn patience(origin: &Origin, rate: FrameRate) -> Duration {
     origin.skew + 2 * Duration::from_nanos(rate.period_ns())
 }
 
@@ -104,15 +104,30 @@ struct Frames<S: FrameSink> {
 }
 
 /// Gives a packet to a collector. False if it does not fit.
-fn collect(collector: &mut Collector, packet: &Packet<'_>, stats: &ReceiveStats) -> bool {
+pub(super) fn collect(
+    collector: &mut Collector,
+    packet: &Packet<'_>,
+    stats: &ReceiveStats,
+) -> bool {
     match collector.push(&packet.header, packet.payload) {
         Ok(()) => true,
         Err(AncillaryPacketError::Late | AncillaryPacketError::Duplicate) => {
             stats.counters.late.add(1);
             true
         }
-        Err(_) => false,
+        Err(AncillaryPacketError::Truncated) => refuse(&stats.refused.truncated),
+        Err(AncillaryPacketError::Length) => refuse(&stats.refused.length),
+        Err(AncillaryPacketError::Field) => refuse(&stats.refused.field),
+        Err(AncillaryPacketError::Parity) => refuse(&stats.refused.parity),
+        Err(AncillaryPacketError::Checksum) => refuse(&stats.refused.checksum),
+        Err(AncillaryPacketError::Room) => refuse(&stats.refused.room),
     }
+}
+
+/// Counts a packet that does not fit; false, as it does not.
+fn refuse(reason: &Counter) -> bool {
+    reason.add(1);
+    false
 }
 
 impl<S: FrameSink> Frames<S> {
@@ -179,67 +194,5 @@ impl<S: FrameSink> ReceiveTask for Blocks<S> {
 
     fn over(&mut self, why: Over) {
         self.intake.stats().end(why);
-    }
-}
-
-/// Blocks that are kept until the picture of their frame is finished.
-const KEPT: usize = 8;
-/// Bytes of a block that rides with video at most; a slot's room for metadata may be less.
-const RIDER_LIMIT: usize = 65_536;
-
-/// Ancillary data that ride with video.
-pub(super) struct Rider {
-    pub(super) intake: Intake,
-    collector: Collector,
-    scratch: Vec<u8>,
-    kept: VecDeque<(RtpTimestamp, Vec<u8>)>,
-    stats: Arc<ReceiveStats>,
-}
-
-impl Rider {
-    pub(super) fn open(origin: &Origin, rate: FrameRate, scan: Scan) -> Result<Self, Error> {
-        let intake = open(origin, rate)?;
-        let stats = intake.stats().clone();
-        Ok(Self {
-            intake,
-            collector: Collector::new(rate, scan, RIDER_LIMIT),
-            scratch: vec![0; RIDER_LIMIT],
-            kept: VecDeque::new(),
-            stats,
-        })
-    }
-
-    /// Reads packets.
-    pub(super) fn receive(&mut self, path: usize, batch: &mut Batch, moment: Moment) -> Outcome {
-        let (collector, stats) = (&mut self.collector, &self.stats);
-        let (scratch, kept) = (&mut self.scratch, &mut self.kept);
-        self.intake.receive(path, batch, moment, |packets| {
-            packets.each(|packet| {
-                let fits = collect(collector, packet, stats);
-                while let Ok(Some(collected)) = collector.pop(scratch) {
-                    stats.counters.frames.add(1);
-                    stats.counters.incomplete_frames.add(u64::from(!collected.complete));
-                    if kept.len() == KEPT {
-                        kept.pop_front();
-                    }
-                    kept.push_back((
-                        RtpTimestamp(collected.timestamp),
-                        scratch[..collected.len].to_vec(),
-                    ));
-                }
-                fits
-            })
-        })
-    }
-
-    /// Writes the block of the frame with that time stamp to `room`, and says how long it is; 0 if there is none, or no room.
-    pub(super) fn write(&mut self, timestamp: RtpTimestamp, room: &mut [u8]) -> usize {
-        // Senders round the two streams' time stamps alike, or nearly so.
-        let near = |(other, _): &(RtpTimestamp, _)| other.since(timestamp).unsigned_abs() <= 2;
-        let block = self.kept.iter().position(near).and_then(|index| self.kept.remove(index));
-        let Some((_, block)) = block else { return 0 };
-        let Some(room) = room.get_mut(..block.len()) else { return 0 };
-        room.copy_from_slice(&block);
-        block.len()
     }
 }

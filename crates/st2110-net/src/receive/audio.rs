@@ -14,11 +14,11 @@ use super::{
     intake::{Intake, Traffic},
     judge::Judge,
     selection::Packet,
-    stats::ReceiveStats,
+    stats::{ReceiveStats, RefusedCounters},
     times::Times,
 };
 use crate::{
-    Error,
+    Counter, Error,
     engine::{Engine, Moment, Outcome, Over, ReceiveTask},
     frame::{FrameSink, FrameSlot, Gap, Incomplete, Received},
     socket::{Batch, Receiver},
@@ -130,10 +130,16 @@ impl<S: FrameSink> Buffers<S> {
             }
             // Counted by the reslicer, which may believe it later.
             Err(AudioPacketError::Timestamp) => true,
-            Err(AudioPacketError::Empty | AudioPacketError::Length | AudioPacketError::TooLong) => {
-                false
-            }
+            Err(AudioPacketError::Empty) => self.refuse(|refused| &refused.empty),
+            Err(AudioPacketError::Length) => self.refuse(|refused| &refused.length),
+            Err(AudioPacketError::TooLong) => self.refuse(|refused| &refused.too_long),
         }
+    }
+
+    /// Counts a packet that does not fit; false, as it does not.
+    fn refuse(&self, reason: impl Fn(&RefusedCounters) -> &Counter) -> bool {
+        reason(&self.stats.refused).add(1);
+        false
     }
 
     /// Hands finished buffers over. False if the sink wants no more.

@@ -10,14 +10,14 @@ use st2110::{
     pacing::Raster,
     sequence::NumberWidth,
     time::{FrameClock, RtpTimestamp},
-    window::{FrameWindow, Place, WindowLimits},
+    window::{Finished, FrameWindow, Place, WindowLimits},
 };
 
 use super::{
     Origin, Receiving,
-    ancillary::Rider,
     intake::{Intake, Traffic},
     pictures::{clocks, judge},
+    rider::{Rider, Waiting, first},
     selection::Packet,
     stats::ReceiveStats,
     times::Times,
@@ -46,7 +46,8 @@ pub struct CodestreamReceiver {
     /// What is done with frames of which packets are missing. If they are delivered, then with what comes before the gap, or with all whole
     /// slices; to repeat means the whole last complete frame.
     pub incomplete: Incomplete,
-    /// A stream of ancillary data (ST 2110-40) whose packets become the frames' metadata, as far as the slot has room.
+    /// A stream of ancillary data (ST 2110-40) whose packets become the frames' metadata, as far as the slot has room. While it is alive
+    /// a finished frame waits for them, for that stream's skew at most.
     pub ancillary: Option<Origin>,
 }
 
@@ -79,6 +80,7 @@ impl CodestreamReceiver {
                 times: Times { clock, frames: Some(FrameClock::frames(self.rate)) },
                 open: limits.open,
                 window: FrameWindow::new(limits),
+                waiting: Waiting::new(),
                 fields,
                 limit: self.limit,
                 spare: Vec::new(),
@@ -114,6 +116,8 @@ struct Frames<S: FrameSink> {
     sink: S,
     times: Times,
     window: FrameWindow<Filling>,
+    /// Frames that wait for their ancillary data.
+    waiting: Waiting<Finished<Filling>>,
     /// Frames that may be open.
     open: usize,
     fields: usize,
@@ -161,9 +165,20 @@ impl<S: FrameSink> Frames<S> {
         true
     }
 
-    /// Hands finished frames over. False if the sink wants no more.
-    fn deliver(&mut self, now: Tai, rider: &mut Option<Rider>) -> bool {
-        while let Some(finished) = self.window.pop(now) {
+    /// Takes finished frames out of the window, and hands over those that need not wait. False if the sink wants no more.
+    fn deliver(&mut self, now: Tai, read: bool, rider: &mut Option<Rider>) -> bool {
+        loop {
+            if !self.hand_over(now, read, rider) {
+                return false;
+            }
+            let Some(finished) = self.window.pop(now) else { return true };
+            self.waiting.push(rider.as_ref(), finished.timestamp, now, finished);
+        }
+    }
+
+    /// Hands over frames that wait no longer for their ancillary data; see [`Waiting::pop`]. False if the sink wants no more.
+    fn hand_over(&mut self, now: Tai, read: bool, rider: &mut Option<Rider>) -> bool {
+        while let Some(finished) = self.waiting.pop(rider.as_mut(), now, read) {
             let Filling { parts, began } = finished.slot;
             let goes_on = self.commit(&parts, finished.timestamp, began, rider);
             self.spare.push(parts);
@@ -247,10 +262,11 @@ impl<S: FrameSink> ReceiveTask for Codestreams<S> {
 
     fn receive(&mut self, path: usize, batch: &mut Batch, moment: Moment) -> Outcome {
         let (frames, rider) = (&mut self.frames, &mut self.rider);
-        if let (Some(path), Some(rider)) =
+        if let (Some(path), Some(beside)) =
             (path.checked_sub(self.intake.sockets().len()), rider.as_mut())
         {
-            return rider.receive(path, batch, moment);
+            let outcome = beside.receive(path, batch, moment);
+            return if frames.hand_over(moment.now, false, rider) { outcome } else { Outcome::End };
         }
         let mut goes_on = true;
         let outcome = self.intake.receive(path, batch, moment, |packets| {
@@ -262,7 +278,7 @@ impl<S: FrameSink> ReceiveTask for Codestreams<S> {
                 let crowded = frames.window.len() > frames.open;
                 let by = if crowded { packet.at } else { packet.read };
                 if frames.window.deadline().is_some_and(|deadline| deadline <= by) {
-                    goes_on &= frames.deliver(by, rider);
+                    goes_on &= frames.deliver(by, false, rider);
                 }
                 fits
             })
@@ -272,11 +288,16 @@ impl<S: FrameSink> ReceiveTask for Codestreams<S> {
     }
 
     fn deadline(&self) -> Option<Tai> {
-        self.frames.window.deadline()
+        let Frames { window, waiting, .. } = &self.frames;
+        let rider = self.rider.as_ref().and_then(Rider::deadline);
+        first([window.deadline(), waiting.deadline(), rider])
     }
 
     fn tick(&mut self, now: Tai) -> Outcome {
-        let goes_on = self.frames.deliver(now, &mut self.rider);
+        if let Some(rider) = &mut self.rider {
+            rider.tick(now);
+        }
+        let goes_on = self.frames.deliver(now, true, &mut self.rider);
         self.frames.publish();
         if goes_on { Outcome::Drained } else { Outcome::End }
     }

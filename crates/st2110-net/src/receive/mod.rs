@@ -6,6 +6,7 @@ mod codestreams;
 mod intake;
 mod judge;
 mod pictures;
+mod rider;
 mod selection;
 mod stats;
 mod times;
@@ -20,7 +21,8 @@ pub use codestreams::CodestreamReceiver;
 pub use judge::{Analysis, Judged};
 pub use pictures::VideoReceiver;
 pub use stats::{
-    PathReceived, PathReceivedCounters, ReceiveCounters, ReceiveStats, ReceivedCounts,
+    PathReceived, PathReceivedCounters, ReceiveCounters, ReceiveStats, ReceivedCounts, Refused,
+    RefusedCounters, Riding, RidingCounters,
 };
 
 /// A session that receives. Dropping it ends the session; [`Receiving::stop`] also waits for that.

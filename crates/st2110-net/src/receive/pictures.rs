@@ -9,14 +9,14 @@ use st2110::{
     sequence::NumberWidth,
     time::{FrameClock, MediaClock, RtpTimestamp},
     video::{Arrival, Depacketiser, Field, FrameLayout, PacketError, Picture, RowNumbering, Scan},
-    window::{End, Fields, FrameId, FrameWindow, Place, WindowLimits},
+    window::{End, Fields, Finished, FrameId, FrameWindow, Place, WindowLimits},
 };
 
 use super::{
     Origin, Receiving,
-    ancillary::Rider,
     intake::{Intake, Traffic},
     judge::Judge,
+    rider::{Rider, Waiting, first},
     selection::{Packet, Packets},
     stats::ReceiveStats,
     times::Times,
@@ -41,7 +41,8 @@ pub struct VideoReceiver {
     pub origin: Origin,
     /// What is done with frames that have gaps.
     pub incomplete: Incomplete,
-    /// A stream of ancillary data (ST 2110-40) whose packets become the frames' metadata, as far as the slot has room.
+    /// A stream of ancillary data (ST 2110-40) whose packets become the frames' metadata, as far as the slot has room. While it is alive
+    /// a finished frame waits for them, for that stream's skew at most.
     pub ancillary: Option<Origin>,
 }
 
@@ -84,6 +85,7 @@ impl VideoReceiver {
                 depacketiser,
                 open: limits.open,
                 window: FrameWindow::new(limits),
+                waiting: Waiting::new(),
                 spare: Vec::new(),
                 incomplete: self.incomplete,
                 previous: Vec::new(),
@@ -131,6 +133,8 @@ struct Frames<S: FrameSink> {
     times: Times,
     depacketiser: Depacketiser,
     window: FrameWindow<Filling<S::Slot>>,
+    /// Frames that wait for their ancillary data.
+    waiting: Waiting<Finished<Filling<S::Slot>>>,
     /// Frames that may be open.
     open: usize,
     /// Records that are not in use.
@@ -163,7 +167,7 @@ impl<S: FrameSink> Frames<S> {
 
     /// Hands over what is finished, if anything is. False if the sink wants no more.
     fn deliver_due(&mut self, packets: &Packets<'_>) -> bool {
-        self.due(packets).is_none_or(|by| self.deliver(by))
+        self.due(packets).is_none_or(|by| self.deliver(by, false))
     }
 
     /// The moment by which frames are finished, if any are. That should be as early as possible: the slot of a finished frame may be the one
@@ -237,9 +241,20 @@ impl<S: FrameSink> Frames<S> {
         self.stats.counters.dropped_frames.add(dropped as u64);
     }
 
-    /// Hands finished frames over. False if the sink wants no more.
-    fn deliver(&mut self, now: Tai) -> bool {
-        while let Some(finished) = self.window.pop(now) {
+    /// Takes finished frames out of the window, and hands over those that need not wait. False if the sink wants no more.
+    fn deliver(&mut self, now: Tai, read: bool) -> bool {
+        loop {
+            if !self.hand_over(now, read) {
+                return false;
+            }
+            let Some(finished) = self.window.pop(now) else { return true };
+            self.waiting.push(self.rider.as_ref(), finished.timestamp, now, finished);
+        }
+    }
+
+    /// Hands over frames that wait no longer for their ancillary data; see [`Waiting::pop`]. False if the sink wants no more.
+    fn hand_over(&mut self, now: Tai, read: bool) -> bool {
+        while let Some(finished) = self.waiting.pop(self.rider.as_mut(), now, read) {
             let Filling { slot, arrival, began } = finished.slot;
             let complete = finished.end == End::Complete;
             let (tai, aligned) = self.times.of(finished.timestamp, began);
@@ -318,7 +333,8 @@ impl<S: FrameSink> ReceiveTask for Pictures<S> {
         if let (Some(path), Some(rider)) =
             (path.checked_sub(self.intake.sockets().len()), &mut frames.rider)
         {
-            return rider.receive(path, batch, moment);
+            let outcome = rider.receive(path, batch, moment);
+            return if frames.hand_over(moment.now, false) { outcome } else { Outcome::End };
         }
         let mut goes_on = true;
         let outcome = self.intake.receive(path, batch, moment, |packets| {
@@ -331,11 +347,16 @@ impl<S: FrameSink> ReceiveTask for Pictures<S> {
     }
 
     fn deadline(&self) -> Option<Tai> {
-        self.frames.window.deadline()
+        let Frames { window, waiting, rider, .. } = &self.frames;
+        let rider = rider.as_ref().and_then(Rider::deadline);
+        first([window.deadline(), waiting.deadline(), rider])
     }
 
     fn tick(&mut self, now: Tai) -> Outcome {
-        let goes_on = self.frames.deliver(now);
+        if let Some(rider) = &mut self.frames.rider {
+            rider.tick(now);
+        }
+        let goes_on = self.frames.deliver(now, true);
         self.frames.publish();
         if goes_on { Outcome::Drained } else { Outcome::End }
     }

@@ -141,7 +141,10 @@ impl Selection {
             return counters.other_ssrc.add(count);
         }
         self.judges[path].run(at, run);
-        let Some(number) = run.number() else { return counters.other_format.add(count) };
+        let Some(number) = run.number() else {
+            self.stats.refused.truncated.add(count);
+            return counters.other_format.add(count);
+        };
         let read = self.read.iter().copied().min().unwrap_or(at);
         let mut give = |run: Run<'_>, verdict| match verdict {
             Use::First { restart, .. } => {

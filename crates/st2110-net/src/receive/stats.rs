@@ -71,11 +71,51 @@ counters! {
     }
 }
 
+counters! {
+    /// Why packets were refused whose payload does not fit the format, where there is more to be said than that.
+    RefusedCounters,
+    /// Refused packets by reason at some moment. Of audio and ancillary data they add up to [`ReceivedCounts::other_format`].
+    Refused {
+        /// Payloads that end before their header, or before what it says (ST 2110-40).
+        truncated,
+        /// Payloads without samples (ST 2110-30, -31).
+        empty,
+        /// No whole number of samples of all channels; of ancillary data, a length that its packets do not have.
+        length,
+        /// More samples than a packet may have.
+        too_long,
+        /// A field that the picture does not have (ST 2110-40).
+        field,
+        /// A wrong parity bit of DID, SDID or Data_Count (ST 291-1).
+        parity,
+        /// A wrong checksum (ST 291-1).
+        checksum,
+        /// More ancillary data than a frame has room for.
+        room,
+    }
+}
+
+counters! {
+    /// What became of blocks of ancillary data that ride with video.
+    RidingCounters,
+    /// What became of blocks of ancillary data that ride with video, at some moment.
+    Riding {
+        /// Blocks that came after their picture had been handed over.
+        late,
+        /// Blocks for which the slot of their picture had not enough room for metadata.
+        too_large,
+        /// Blocks whose picture never came, or was not delivered, or has another time stamp.
+        unmatched,
+    }
+}
+
 /// What is known of a receiving session. Any thread may read it at any time.
 #[derive(Debug)]
 pub struct ReceiveStats {
     pub(crate) counters: ReceiveCounters,
     pub(crate) paths: Vec<PathReceivedCounters>,
+    pub(crate) refused: RefusedCounters,
+    pub(crate) riding: RidingCounters,
     state: Mutex<State>,
 }
 
@@ -91,6 +131,8 @@ impl ReceiveStats {
         Self {
             counters: ReceiveCounters::default(),
             paths: (0..paths).map(|_| PathReceivedCounters::default()).collect(),
+            refused: RefusedCounters::default(),
+            riding: RidingCounters::default(),
             state: Mutex::new(State { warnings, ..State::default() }),
         }
     }
@@ -103,6 +145,16 @@ impl ReceiveStats {
     /// Counts of each path: one, or two with ST 2022-7.
     pub fn paths(&self) -> impl Iterator<Item = PathReceived> + '_ {
         self.paths.iter().map(PathReceivedCounters::get)
+    }
+
+    /// Why packets of audio or ancillary data were refused.
+    pub fn refused(&self) -> Refused {
+        self.refused.get()
+    }
+
+    /// Of ancillary data that ride with video: what became of them.
+    pub fn riding(&self) -> Riding {
+        self.riding.get()
     }
 
     /// What works less well than it should.

@@ -79,6 +79,8 @@ pub struct Collector {
     /// Sequence number of the first packet of the next frame.
     next: Option<u16>,
     give_up: bool,
+    /// Frames up to this time stamp are not waited for.
+    given_up: Option<u32>,
     counts: Counts,
 }
 
@@ -95,6 +97,7 @@ impl Collector {
             last: None,
             next: None,
             give_up: false,
+            given_up: None,
             counts: Counts::default(),
         }
     }
@@ -175,6 +178,11 @@ impl Collector {
         self.give_up = true;
     }
 
+    /// Open frames up to this time stamp are ready now, complete or not: for when a picture is not to wait any longer.
+    pub fn give_up_to(&mut self, timestamp: u32) {
+        self.given_up = Some(timestamp);
+    }
+
     fn is_complete(&self, open: &Open) -> bool {
         let [first, second] = &open.fields;
         if !first.is_complete(self.next) {
@@ -193,10 +201,14 @@ impl Collector {
         }
         let Some(oldest) = self.open.front() else {
             self.give_up = false;
+            self.given_up = None;
             return Ok(None);
         };
         let complete = self.is_complete(oldest);
-        if !complete && self.open.len() <= OPEN && !self.give_up {
+        let until = |last: u32| oldest.timestamp.wrapping_sub(last).cast_signed() <= ROUNDING;
+        let given_up = self.give_up || self.given_up.is_some_and(until);
+        if !complete && self.open.len() <= OPEN && !given_up {
+            self.given_up = None;
             return Ok(None);
         }
         let Some(open) = self.open.pop_front() else { return Ok(None) };

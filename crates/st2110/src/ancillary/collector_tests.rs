@@ -160,3 +160,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn frames_up_to_a_time_stamp_can_be_given_up() {
+    let mut collector = collector(Scan::Progressive);
+    let sent = stream(&[[10, 0], [10, 0], [10, 0]], false, 9);
+    let [first, second, third] = [0, 1, 2].map(|n| (n * FRAME).wrapping_sub(5000));
+    let mut block = vec![0; LIMIT];
+    let mut ready = |collector: &mut Collector| {
+        let next = || collector.pop(&mut block).unwrap();
+        std::iter::from_fn(next).map(|it| (it.timestamp, it.complete)).collect::<Vec<_>>()
+    };
+    // The last packet of each frame is late.
+    for (header, payload) in sent.iter().filter(|(header, _)| !header.marker) {
+        collector.push(header, payload).unwrap();
+        assert_eq!(ready(&mut collector), []);
+    }
+    collector.give_up_to(second.wrapping_add(1));
+    assert_eq!(ready(&mut collector), [(first, false), (second, false)]);
+    // That concerned those that were there.
+    let mut results = Vec::new();
+    for (header, payload) in sent.iter().filter(|(header, _)| header.marker) {
+        results.push(collector.push(header, payload));
+    }
+    assert_eq!(results, [Err(AncillaryPacketError::Late), Err(AncillaryPacketError::Late), Ok(())]);
+    // Nothing is known of the packet before its first one.
+    assert_eq!(ready(&mut collector), [(third, true)]);
+}

@@ -2,7 +2,7 @@
 
 use super::mac;
 use log::{info, warn};
-use st2110::reference::{ClockState, Discipline, ReferenceClock};
+use st2110::reference::{ClockState, ClockWarning, Discipline, ReferenceClock};
 use st2110_net::engine::{Clock, SystemClock};
 use st2110_net::host_time::{HardwareClock, interface_mac, read_clocks};
 use st2110_net::socket::Interface;
@@ -43,7 +43,9 @@ impl HostClock {
         }
         let state = self.state();
         info!("ST 2110 follows {}", state.source);
-        for warning in &state.warnings {
+        // A TAI offset that is not set has been told by whoever assumed one, with what changes it.
+        let told = |warning: &&ClockWarning| matches!(warning, ClockWarning::OffsetNotSet { .. });
+        for warning in state.warnings.iter().filter(|warning| !told(warning)) {
             warn!("time: {warning}");
         }
     }

@@ -3,17 +3,17 @@
 use super::clock::HostClock;
 use super::coding::CodecCounts;
 use super::feed::RingFeed;
-use super::figures::Sending as SendingFigures;
+use super::figures::{Facts, Sending as SendingFigures};
 use super::identities::Identities;
 use super::session::{self, Watch};
 use super::stream::{Essence, Stream};
-use super::{description, encoding};
+use super::{description, encoding, remarks};
 use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::members::Members;
 use crate::bridge::status::Figures;
 use mcm_dp::client::{Connection, Direction};
 use st2110_net::configured::{self, codestream_sender};
-use st2110_net::engine::Engine;
+use st2110_net::engine::{Engine, Priority};
 use st2110_net::send::{AncillarySender, AudioSender, Identity, Rider, Sending, VideoSender};
 use st2110_net::socket::Interface;
 use std::net::SocketAddr;
@@ -108,9 +108,15 @@ impl Egress {
         if !watch.started() {
             return Err("its session on the network has ended at once".into());
         }
-        let local = configured::describe(endpoint, usual);
-        let sdp = description::of_sender(stream, interface, clock, pacing, identity.ssrc);
-        let figures = Arc::new(SendingFigures::new(&sending, codec, local, sdp));
+        let [priority, _] = engine.priorities();
+        let facts = Facts {
+            codec,
+            local: configured::describe(endpoint, usual),
+            sdp: description::of_sender(stream, interface, clock, pacing, identity.ssrc),
+            remarks: remarks::of_sender(endpoint),
+            shortfall: priority.and_then(Priority::shortfall),
+        };
+        let figures = Arc::new(SendingFigures::new(&sending, facts));
         Ok(Self { connection, sending, destination, identity, identities, watch, figures })
     }
 }

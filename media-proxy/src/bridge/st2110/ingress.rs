@@ -1,12 +1,12 @@
 //! A bridge from the network into a group.
 
 use super::coding::CodecCounts;
-use super::figures::Receiving as ReceivingFigures;
+use super::figures::{Facts, Receiving as ReceivingFigures};
 use super::regions::Regions;
 use super::session::{self, Watch};
 use super::sink::RingSink;
 use super::stream::{Essence, Stream};
-use super::{decoding, description};
+use super::{decoding, description, remarks};
 use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::members::Members;
 use crate::bridge::status::Figures;
@@ -14,7 +14,7 @@ use mcm_dp::client::{Connection, Direction};
 use media::{ConnectionConfig, Delivery, EndOfStream, Options};
 use st2110_net::Incomplete;
 use st2110_net::configured::{self, codestream_receiver};
-use st2110_net::engine::Engine;
+use st2110_net::engine::{Engine, Priority};
 use st2110_net::receive::{
     AncillaryReceiver, AudioReceiver, CodestreamReceiver, Origin, Receiving, VideoReceiver,
 };
@@ -107,9 +107,15 @@ impl Ingress {
         if !watch.started() {
             return Err("its session on the network has ended at once".into());
         }
-        let local = configured::describe(endpoint, interface);
-        let sdp = description::of_receiver(stream);
-        let figures = Arc::new(ReceivingFigures::new(&receiving, codec, local, sdp));
+        let [_, priority] = engine.priorities();
+        let facts = Facts {
+            codec,
+            local: configured::describe(endpoint, interface),
+            sdp: description::of_receiver(stream),
+            remarks: remarks::of_receiver(endpoint),
+            shortfall: priority.and_then(Priority::shortfall),
+        };
+        let figures = Arc::new(ReceivingFigures::new(&receiving, &stream.essence, facts));
         Ok(Self { connection, receiving, watch, figures })
     }
 }

@@ -80,6 +80,7 @@ impl Session {
             depacketiser: Depacketiser::new(picture, LAYOUT, RowNumbering::PerField).unwrap(),
             open: limits.open,
             window: FrameWindow::new(limits),
+            waiting: Waiting::new(),
             spare: Vec::new(),
             incomplete,
             previous: Vec::new(),
@@ -278,7 +279,7 @@ proptest! {
             let datagrams = Datagrams::new(&bundle.bytes, bundle.length);
             for session in [&mut together, &mut alone] {
                 if session.frames.window.deadline().is_some_and(|deadline| deadline < at) {
-                    prop_assert!(session.frames.deliver(at));
+                    prop_assert!(session.frames.deliver(at, true));
                 }
             }
             together.receive(bundle.path, datagrams, at);
