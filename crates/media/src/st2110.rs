@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::error::{ConfigError, quoted};
 use crate::names::named;
@@ -171,6 +172,21 @@ pub struct SecondPath {
     pub mcast_sip_addr: Option<IpAddr>,
     /// As [`St2110::interface_ip_addr`].
     pub interface_ip_addr: Option<IpAddr>,
+    /// Receivers only: how far the paths may be apart, in whole milliseconds up to [`SecondPath::MAX_SKEW`].
+    pub skew: Duration,
+}
+
+impl SecondPath {
+    /// The default skew: that of class A receivers (ST 2022-7:2019 §6).
+    pub const DEFAULT_SKEW: Duration = Duration::from_millis(10);
+    /// The greatest skew: that of class C receivers.
+    pub const MAX_SKEW: Duration = Duration::from_millis(450);
+
+    /// A path with the default skew, at the usual interface and from any sender.
+    pub const fn new(ip_addr: IpAddr, port: u16) -> Self {
+        let (mcast_sip_addr, interface_ip_addr) = (None, None);
+        Self { ip_addr, port, mcast_sip_addr, interface_ip_addr, skew: Self::DEFAULT_SKEW }
+    }
 }
 
 /// An ST 2110-40 stream whose packets ride as metadata of the frames of a video stream. Its paths and its time are those of the video.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::connection::ConnectionConfig;
-use crate::connection_json::only_one;
+use crate::connection_json::{milliseconds, only_one};
 use crate::description::{Description, ReadSdp, SdpSource};
 use crate::endpoint::Endpoint;
 use crate::error::ConfigError;
@@ -132,11 +132,13 @@ fn read_second_path(members: &mut Members<'_, '_>, first: &St2110) -> Result<Sec
     let port = described.map_or(first.port, |path| path.port);
     let filter = described.and_then(|path| path.mcast_sip_addr);
     let interface = described.and_then(|path| path.interface_ip_addr);
+    let skew = |node: &Node<'_, '_>| milliseconds(node, rules::SKEW_MS);
     Ok(SecondPath {
         ip_addr,
         port: members.get_or("port", port, |n| n.integer(rules::PORT))?,
         mcast_sip_addr: optional_address(members, "multicastSourceIpAddr", filter)?,
         interface_ip_addr: optional_address(members, "interfaceIpAddr", interface)?,
+        skew: members.get_or("skewMilliseconds", SecondPath::DEFAULT_SKEW, skew)?,
     })
 }
 

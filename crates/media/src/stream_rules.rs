@@ -9,7 +9,7 @@ use crate::error::{ConfigError, quoted};
 use crate::payload::Payload;
 use crate::pixel::PixelFormat;
 use crate::st2110::{BitsPerPixel, Codec, St2110, Transport};
-use crate::validation::{DSCP, PAYLOAD_TYPE, PORT, TTL, within};
+use crate::validation::{DSCP, PAYLOAD_TYPE, PORT, SKEW_MS, TTL, within, within_ms};
 
 type Result<T> = std::result::Result<T, ConfigError>;
 
@@ -33,6 +33,7 @@ pub(crate) fn check_stream(stream: &St2110) -> Result<()> {
         check_destination(at, path.ip_addr, path.port)?;
         check_hosts(at, path.ip_addr, path.mcast_sip_addr, path.interface_ip_addr)?;
         same_version(at, path.ip_addr, stream.ip_addr)?;
+        within_ms(&format!("{at}.skewMilliseconds"), path.skew, SKEW_MS)?;
         // On one interface only the destination tells the paths apart.
         let same = (path.ip_addr, path.port) == (stream.ip_addr, stream.port);
         if same && path.interface_ip_addr == stream.interface_ip_addr {

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use std::time::Duration;
+
 use crate::*;
 
 const ADDRESS: &str = r#""ipAddr": "239.0.0.1", "port": 5004"#;
@@ -40,7 +42,8 @@ fn every_field() {
     let config = read(
         r#""interfaceIpAddr": "10.0.0.2", "pacing": "wide", "packing": "bpm", "ttl": 1, "dscp": 46,
            "incompleteFrames": "repeat", "sampling": "YCbCr-4:4:4", "depth": 12,
-           "secondPath": {"ipAddr": "239.1.0.1", "multicastSourceIpAddr": "10.1.0.1", "interfaceIpAddr": "10.1.0.2"},
+           "secondPath": {"ipAddr": "239.1.0.1", "multicastSourceIpAddr": "10.1.0.1", "interfaceIpAddr": "10.1.0.2",
+                          "skewMilliseconds": 50},
            "ancillary": {"port": 5006}"#,
         r#""maxMetadataSize": 4096, "payload": {"video": {"scan": "interlaced", "fps": 25}}"#,
     )
@@ -57,6 +60,7 @@ fn every_field() {
         port: 5004,
         mcast_sip_addr: Some([10, 1, 0, 1].into()),
         interface_ip_addr: Some([10, 1, 0, 2].into()),
+        skew: Duration::from_millis(50),
     });
     expected.ancillary =
         Some(AncillaryStream { ip_addr: [239, 0, 0, 1].into(), port: 5006, payload_type: 113 });
@@ -131,6 +135,14 @@ fn wrong_values_are_invalid_at_their_path() {
         (r#""secondPath": {}"#, "secondPath.ipAddr"),
         (r#""secondPath": {"ipAddr": "0.0.0.0"}"#, "secondPath.ipAddr"),
         (r#""secondPath": {"ipAddr": "239.0.0.2", "port": 0}"#, "secondPath.port"),
+        (
+            r#""secondPath": {"ipAddr": "239.0.0.2", "skewMilliseconds": 451}"#,
+            "secondPath.skewMilliseconds",
+        ),
+        (
+            r#""secondPath": {"ipAddr": "239.0.0.2", "skewMilliseconds": -1}"#,
+            "secondPath.skewMilliseconds",
+        ),
         (r#""ancillary": {}"#, "ancillary.port"),
         (r#""ancillary": {"port": 5006, "payloadType": 128}"#, "ancillary.payloadType"),
         (r#""codec": "h264""#, "codec"),

@@ -313,6 +313,7 @@ mod tests {
             port: 5006,
             mcast_sip_addr: host("10.1.0.1"),
             interface_ip_addr: None,
+            skew: Duration::from_millis(450),
         });
         stream.ancillary = Some(AncillaryStream {
             ip_addr: "239.0.0.2".parse().unwrap(),
@@ -363,7 +364,7 @@ mod tests {
         let expected = St2110::new("239.0.0.1".parse().unwrap(), 5004);
         assert_eq!(read.endpoint, Endpoint::St2110(expected));
         type Change = fn(&mut sdk::ConfigSt2110);
-        let wrong: [(&str, Change); 9] = [
+        let wrong: [(&str, Change); 10] = [
             ("connection.st2110.packing", |s| s.packing = "tight".into()),
             ("connection.st2110.packetMode", |s| s.packet_mode = "2".into()),
             ("connection.st2110.ttl", |s| s.ttl = Some(0)),
@@ -374,6 +375,11 @@ mod tests {
                 s.wire_format = Some(sdk::WireFormat { sampling: "RGB".into(), depth: 9 });
             }),
             ("connection.st2110.secondPath.ipAddr", |s| s.second_path = Some(Default::default())),
+            ("connection.st2110.secondPath.skewMilliseconds", |s| {
+                let ip_addr = "239.0.0.2".into();
+                let (port, skew_ms) = (5004, Some(451));
+                s.second_path = Some(sdk::St2110Path { ip_addr, port, skew_ms, ..Default::default() });
+            }),
             ("connection.st2110.ancillary.port", |s| {
                 let ip_addr = "239.0.0.2".into();
                 let port = 70_000;

@@ -8,6 +8,7 @@ use media::{
     PacketMode, Packing, PixelFormat, Sampling, SecondPath, St2110, WireFormat,
 };
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// Writes a stream.
 pub(crate) fn stream_to_sdk(stream: &St2110) -> sdk::ConfigSt2110 {
@@ -29,6 +30,7 @@ pub(crate) fn stream_to_sdk(stream: &St2110) -> sdk::ConfigSt2110 {
             port: path.port.into(),
             mcast_sip_addr: optional_to_sdk(path.mcast_sip_addr),
             interface_ip_addr: optional_to_sdk(path.interface_ip_addr),
+            skew_ms: Some(u32::try_from(path.skew.as_millis()).unwrap_or(u32::MAX)),
         }),
         sdp: stream.sdp.clone().unwrap_or_default(),
         incomplete_frames: stream.incomplete_frames.name().to_owned(),
@@ -101,6 +103,7 @@ fn second_path(path: &sdk::St2110Path) -> Result<SecondPath, ConfigError> {
         port: narrow("connection.st2110.secondPath.port", path.port)?,
         mcast_sip_addr: optional("secondPath.multicastSourceIpAddr", &path.mcast_sip_addr)?,
         interface_ip_addr: optional("secondPath.interfaceIpAddr", &path.interface_ip_addr)?,
+        skew: path.skew_ms.map_or(SecondPath::DEFAULT_SKEW, |ms| Duration::from_millis(ms.into())),
     })
 }
 

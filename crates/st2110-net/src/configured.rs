@@ -2,9 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use media::{ConnectionConfig, Payload, SecondPath, St2110, Video};
+use media::{ConnectionConfig, FrameRate, Payload, SecondPath, St2110, Video};
 use st2110::jpegxs::{Colour, PacketMode, TransmissionMode, VideoInformation};
+use st2110::time::MediaClock;
 use st2110::video::{Depth, FrameLayout, Packing, Picture, Scan, WireFormat};
+use st2110::window::{Fields, WindowLimits};
 
 use crate::{
     Error, Incomplete,
@@ -67,6 +69,20 @@ pub fn incoming(stream: &St2110, usual: &Interface) -> Vec<ReceiverOptions> {
         }
     };
     paths(stream).map(options).collect()
+}
+
+/// Which packets belong to a stream, as its configuration says.
+pub fn origin(stream: &St2110, usual: &Interface) -> Origin {
+    let origin = Origin::new(incoming(stream, usual), stream.payload_type);
+    let skew = stream.second_path.map_or(origin.skew, |path| path.skew);
+    Origin { skew, ..origin }
+}
+
+/// Buffers that a receiver of uncompressed video may fill at the same time: frames that wait for packets of the slower path stay open
+/// for as long as the paths may be apart.
+pub fn open_frames(stream: &St2110, rate: FrameRate, usual: &Interface) -> usize {
+    let skew = origin(stream, usual).skew;
+    WindowLimits::new(Fields::One, rate, MediaClock::VIDEO, skew).open + 1
 }
 
 /// The stream of ancillary data that ride with video, if there is one. Where there are two paths, each goes the way of the video's, at
@@ -138,10 +154,9 @@ pub fn codestream_receiver(
         scan: video.scan,
         height: video.height,
         limit,
-        origin: Origin::new(incoming(stream, usual), stream.payload_type),
+        origin: origin(stream, usual),
         incomplete: incomplete(stream),
-        ancillary: rider(stream)
-            .map(|rider| Origin::new(incoming(&rider, usual), rider.payload_type)),
+        ancillary: rider(stream).map(|rider| origin(&rider, usual)),
     }
 }
 
@@ -190,6 +205,8 @@ pub fn incomplete(stream: &St2110) -> Incomplete {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use media::{AncillaryStream, Endpoint, SecondPath, Video};
 
     use super::*;
@@ -203,6 +220,7 @@ mod tests {
             port: 6000,
             mcast_sip_addr: None,
             interface_ip_addr: Some([10, 2, 0, 1].into()),
+            skew: SecondPath::DEFAULT_SKEW,
         });
         (stream.ttl, stream.dscp) = (7, 46);
         let usual = Interface::Name("eth0".into());
@@ -227,6 +245,25 @@ mod tests {
         let rider = outgoing(&rider(&stream).unwrap(), &usual);
         assert_eq!(rider[0].destination, SocketAddr::new(ip_addr, port));
         assert_eq!(rider[1].destination, "10.2.0.9:5010".parse().unwrap());
+    }
+
+    #[test]
+    fn the_skew_of_two_paths_reaches_every_receiver() {
+        let mut stream = St2110::new([239, 1, 1, 1].into(), 5004);
+        let (usual, rate) = (Interface::Any, FrameRate::new(50, 1).unwrap());
+        assert_eq!(origin(&stream, &usual).skew, Duration::from_millis(2));
+        assert_eq!(open_frames(&stream, rate, &usual), 4);
+        let mut path = SecondPath::new([239, 2, 1, 1].into(), 5004);
+        stream.second_path = Some(path);
+        assert_eq!(origin(&stream, &usual).skew, Duration::from_millis(10));
+        path.skew = Duration::from_millis(450);
+        stream.second_path = Some(path);
+        let (ip_addr, port) = ([239, 1, 1, 2].into(), 5010);
+        stream.ancillary = Some(AncillaryStream { ip_addr, port, payload_type: 113 });
+        assert_eq!(origin(&stream, &usual).skew, path.skew);
+        assert_eq!(open_frames(&stream, rate, &usual), 4 + 22);
+        let receiver = codestream_receiver(&stream, &Video::default(), 1000, &usual);
+        assert_eq!((receiver.origin.skew, receiver.ancillary.unwrap().skew), (path.skew, path.skew));
     }
 
     #[test]

@@ -93,7 +93,8 @@ pub fn describe(text: &str, role: Role) -> Result<Description, ConfigError> {
         wire_format,
         second_path: second.map(|stream| {
             let (ip_addr, mcast_sip_addr, interface_ip_addr) = leg(stream);
-            SecondPath { ip_addr, port: stream.leg.port, mcast_sip_addr, interface_ip_addr }
+            let path = SecondPath::new(ip_addr, stream.leg.port);
+            SecondPath { mcast_sip_addr, interface_ip_addr, ..path }
         }),
         rate: rate(&document, first),
         payload,

@@ -117,12 +117,7 @@ fn configurations() -> Vec<ConnectionConfig> {
     compressed.packet_mode = PacketMode::Slice;
     all.push(config(compressed, Payload::Video(video)));
     let mut both = stream(Transport::St2110_20);
-    both.second_path = Some(SecondPath {
-        ip_addr: [239, 2, 2, 3].into(),
-        port: 5004,
-        mcast_sip_addr: None,
-        interface_ip_addr: None,
-    });
+    both.second_path = Some(SecondPath::new([239, 2, 2, 3].into(), 5004));
     both.ancillary =
         Some(AncillaryStream { ip_addr: [239, 1, 2, 4].into(), port: 5006, payload_type: 101 });
     let mut both = config(both, Payload::Video(video));
