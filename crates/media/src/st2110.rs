@@ -4,9 +4,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::colour::Colour;
 use crate::error::{ConfigError, quoted};
 use crate::names::named;
 use crate::pixel::PixelFormat;
+use crate::sender_timing::SenderTiming;
 use crate::wire::WireFormat;
 
 named! {
@@ -247,6 +249,10 @@ pub struct St2110 {
     pub quality: CodingQuality,
     /// The ancillary stream that rides with the frames, ST 2110-20 and -22 only.
     pub ancillary: Option<AncillaryStream>,
+    /// What the colours mean, for descriptions of ST 2110-20 and -22.
+    pub colour: Colour,
+    /// What is known of the sender's timing; receivers only.
+    pub timing: SenderTiming,
     /// The session description from which the fields above were filled in, as it was given.
     pub sdp: Option<String>,
 }
@@ -281,6 +287,8 @@ impl St2110 {
             bits_per_pixel: BitsPerPixel::default(),
             quality: CodingQuality::default(),
             ancillary: None,
+            colour: Colour::default(),
+            timing: SenderTiming::default(),
             sdp: None,
         }
     }

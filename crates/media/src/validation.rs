@@ -69,7 +69,11 @@ pub(crate) fn within<T: PartialOrd + Display>(
     Err(ConfigError::invalid(path, value, format!("{} to {}", range.start(), range.end())))
 }
 
-pub(crate) fn within_ms(path: &str, value: Duration, range: RangeInclusive<u32>) -> Result<(), ConfigError> {
+pub(crate) fn within_ms(
+    path: &str,
+    value: Duration,
+    range: RangeInclusive<u32>,
+) -> Result<(), ConfigError> {
     let ms = |ms: &u32| Duration::from_millis(u64::from(*ms));
     if (ms(range.start())..=ms(range.end())).contains(&value) {
         return Ok(());

@@ -14,7 +14,8 @@ use st2110::pacing::Raster;
 use st2110::rtp::Header;
 use st2110::sdp::Role;
 use st2110::time::MediaClock;
-use st2110_net::configured::incoming;
+use st2110_net::configured::origin;
+use st2110_net::receive::Origin;
 use st2110_net::socket::{Batch, Interface, Receiver, ReceiverOptions};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -117,24 +118,25 @@ fn plan(options: &Options) -> Result<Plan, CliError> {
         let mut receiver = ReceiverOptions::new(address.ip(), address.port());
         receiver.interface = options.interface.clone();
         let analyser = match options.audio {
-            Some(rate) => audio(rate)?,
+            Some(rate) => audio(rate, 0)?,
             None => Analyser::Video(VideoAnalyser::new(Expectation::default()).into()),
         };
         return Ok(Plan { receiver, payload_type: None, analyser });
     }
     let config = load(&options.stream, Role::Receiver, Wishes::default())?;
     let stream = st2110(&config)?;
+    let mut origin = origin(stream, &options.interface);
     // Of two paths, the first is judged.
-    let receiver = incoming(stream, &options.interface).swap_remove(0);
+    let receiver = origin.paths.swap_remove(0);
     let analyser = match &config.payload {
-        Payload::Audio(sound) => audio(sound.sample_rate.hz())?,
-        _ => Analyser::Video(VideoAnalyser::new(expectation(&config)).into()),
+        Payload::Audio(sound) => audio(sound.sample_rate.hz(), origin.clock_offset)?,
+        _ => Analyser::Video(VideoAnalyser::new(expectation(&config, &origin)).into()),
     };
     Ok(Plan { receiver, payload_type: Some(stream.payload_type), analyser })
 }
 
-fn audio(rate: u32) -> Result<Analyser, CliError> {
-    let clock = MediaClock::new(rate, 0).ok_or_else(|| CliError::Option {
+fn audio(rate: u32, offset: u32) -> Result<Analyser, CliError> {
+    let clock = MediaClock::new(rate, offset).ok_or_else(|| CliError::Option {
         option: "--audio",
         found: rate.to_string(),
         allowed: "a sampling rate in Hz, such as 48000",
@@ -142,7 +144,7 @@ fn audio(rate: u32) -> Result<Analyser, CliError> {
     Ok(Analyser::Audio(AudioAnalyser::new(clock, AudioAnalyser::PERIOD).into()))
 }
 
-fn expectation(config: &ConnectionConfig) -> Expectation {
+fn expectation(config: &ConnectionConfig, origin: &Origin) -> Expectation {
     let known = match &config.payload {
         Payload::Video(video) => {
             let fields = video.scan != media::Scan::Progressive;
@@ -154,6 +156,10 @@ fn expectation(config: &ConnectionConfig) -> Expectation {
     Expectation {
         frame_rate: known.map(|(rate, _)| rate),
         raster: known.and_then(|(_, raster)| raster),
+        offset: origin.troff,
+        max_udp: origin.max_udp,
+        clock: MediaClock::new(MediaClock::VIDEO.rate(), origin.clock_offset)
+            .unwrap_or(MediaClock::VIDEO),
         ..Expectation::default()
     }
 }
@@ -201,4 +207,27 @@ fn take(plan: &mut Plan, arrival: Tai, datagram: &[u8]) -> bool {
         Analyser::Audio(analyser) => drop(analyser.packet(arrival, &header, datagram.len())),
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use media::Endpoint;
+    use st2110::sdp::describe;
+
+    #[test]
+    fn a_stream_is_judged_by_its_description() {
+        let text = "v=0\no=- 1 1 IN IP4 10.0.0.1\ns=x\nt=0 0\nm=video 5004 RTP/AVP 96\nc=IN IP4 239.0.0.1/9\n\
+            a=rtpmap:96 raw/90000\na=fmtp:96 sampling=YCbCr-4:2:2; depth=10; width=1920; height=1080; exactframerate=25; \
+            TP=2110TPN; TROFF=500; MAXUDP=8960\na=mediaclk:direct=7\n";
+        let description = describe(text, Role::Receiver).unwrap();
+        let stream = description.stream();
+        let origin = origin(&stream, &Interface::Any);
+        let config = ConnectionConfig::new(Endpoint::St2110(stream), description.payload);
+        let expected = expectation(&config, &origin);
+        assert_eq!(expected.offset, Some(Duration::from_micros(500)));
+        assert_eq!(expected.max_udp, Some(8960));
+        assert_eq!(Some(expected.clock), MediaClock::new(90_000, 7));
+        assert_eq!(expected.raster, Some(Raster { height: 1080, fields: false }));
+    }
 }

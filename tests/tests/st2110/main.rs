@@ -1,5 +1,6 @@
 //! ST 2110 streams between programs on two hosts: two proxies in network namespaces of their own.
 
+mod descriptions;
 mod figures;
 mod members;
 mod streams;

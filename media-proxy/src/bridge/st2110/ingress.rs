@@ -69,8 +69,8 @@ impl Ingress {
         let mut codec = None;
         let receiving = match &stream.essence {
             Essence::Video { video, picture, layout } => {
-                let ancillary = configured::rider(endpoint)
-                    .map(|rider| configured::origin(&rider, interface));
+                let ancillary =
+                    configured::rider(endpoint).map(|rider| configured::origin(&rider, interface));
                 let (picture, layout, rate) = (*picture, *layout, video.rate);
                 let receiver =
                     VideoReceiver { picture, layout, rate, origin, incomplete, ancillary };
@@ -112,7 +112,7 @@ impl Ingress {
             return Err("its session on the network has ended at once".into());
         }
         let local = configured::describe(endpoint, interface);
-        let sdp = description::of_receiver(stream);
+        let sdp = description::of_receiver(stream, interface);
         let figures = Arc::new(ReceivingFigures::new(&receiving, codec, local, sdp));
         Ok(Self { connection, receiving, watch, figures })
     }
