@@ -1,6 +1,7 @@
 //! Tests of descriptions that are templates.
 
 use media::{AncillaryStream, ConnectionConfig, Endpoint, Pacing, Payload, SecondPath};
+use proptest::prelude::*;
 
 use super::super::stream::tests::{FFMPEG_AUDIO, VIDEO};
 use super::super::{Role, Sender, Severity, check, compose, describe};
@@ -149,10 +150,30 @@ fn colours_may_be_configured() {
         range: Some(media::SampleRange::Full),
     };
     let config = ConnectionConfig::new(Endpoint::St2110(stream), description.payload);
-    let text = composed_alone(&config);
+    let text = compose(&config, &sender()).unwrap().to_string();
     assert!(text.contains("TCS=HLG; colorimetry=BT2100;") && text.contains("RANGE=FULL"), "{text}");
 }
 
-fn composed_alone(config: &ConnectionConfig) -> String {
-    compose(config, &sender()).unwrap().to_string()
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Whatever was given: if a source takes it, its receivers can read what comes of it.
+    #[test]
+    fn any_template_gives_a_description_of_the_stream(
+        hdr: bool, cut in proptest::collection::vec((0_usize..1500, "[a-z0-9=;: \\r\\n]{0,3}"), 0..4),
+    ) {
+        let mut text = if hdr { HDR.to_owned() } else { VIDEO.to_owned() };
+        for (at, piece) in cut {
+            if at + 2 < text.len() {
+                text.replace_range(at..at + 2, &piece);
+            }
+        }
+        if let Ok(description) = describe(&text, Role::Source) {
+            let config = ConnectionConfig::new(Endpoint::St2110(description.stream()), description.payload);
+            prop_assume!(config.validate().is_ok());
+            let composed = compose(&config, &sender()).unwrap().to_string();
+            let read = describe(&composed, Role::Source);
+            prop_assert_eq!(read.map(|it| it.check_agreement(&config)), Ok(Ok(())), "{}", composed);
+        }
+    }
 }
