@@ -48,7 +48,8 @@ impl Ingress {
             ..stream.config.options
         };
         let mut config = ConnectionConfig { options, ..stream.config.clone() };
-        if let Essence::Video { video, .. } = &stream.essence {
+        let two_paths = stream.endpoint.second_path.is_some();
+        if let (Essence::Video { video, .. }, true) = (&stream.essence, two_paths) {
             let frames = configured::open_frames(&stream.endpoint, video.rate, interface);
             let frames = u16::try_from(frames).unwrap_or(u16::MAX);
             config.queue_capacity = config.queue_capacity.max(frames);
