@@ -40,7 +40,7 @@ pub(crate) fn way(settings: &Settings) -> Result<Way, Error> {
     match settings.conn_type.as_deref() {
         Some("st2110") => Ok(Way::St2110),
         None | Some("multipoint-group") => {
-            let Stream { second, depth, ttl, dscp, .. } = &settings.stream;
+            let Stream { second, second_skew, depth, ttl, dscp, .. } = &settings.stream;
             let number = |number: &Option<u32>| number.map(|number| number.to_string());
             for (name, value) in [
                 ("interface", settings.stream.first.interface.clone()),
@@ -48,11 +48,15 @@ pub(crate) fn way(settings: &Settings) -> Result<Way, Error> {
                 ("second_port", number(&second.port)),
                 ("second_mcast_sip_addr", second.mcast_sip_addr.clone()),
                 ("second_interface", second.interface.clone()),
+                ("second_skew", number(second_skew)),
                 ("sampling", settings.stream.sampling.clone()),
                 ("depth", number(depth)),
                 ("pacing", settings.stream.pacing.clone()),
                 ("packing", settings.stream.packing.clone()),
                 ("packet_mode", settings.stream.packet_mode.clone()),
+                ("colorimetry", settings.stream.colorimetry.clone()),
+                ("tcs", settings.stream.tcs.clone()),
+                ("range", settings.stream.range.clone()),
                 ("incomplete_frames", settings.stream.incomplete_frames.clone()),
                 ("bits_per_pixel", settings.stream.bits_per_pixel.clone()),
                 ("coding_quality", settings.stream.coding_quality.clone()),
@@ -245,7 +249,11 @@ fn stream(stream: &Stream, transport: &'static str, payload_type: Option<u32>) -
     set(&mut value, "incompleteFrames", &stream.incomplete_frames);
     set(&mut value, "ttl", &stream.ttl);
     set(&mut value, "dscp", &stream.dscp);
-    let second = way_through(&stream.second);
+    set(&mut value, "colorimetry", &stream.colorimetry);
+    set(&mut value, "tcs", &stream.tcs);
+    set(&mut value, "range", &stream.range);
+    let mut second = way_through(&stream.second);
+    set(&mut second, "skewMilliseconds", &stream.second_skew);
     if second.as_object().is_some_and(|second| !second.is_empty()) {
         value["secondPath"] = second;
     }

@@ -108,6 +108,13 @@ fn st2110(kind: Kind) -> Vec<Row> {
         int!(second_port, UNSET, UNSET, 65535, c"ST 2022-7: UDP port of the second path"),
         text!(second_mcast_sip_addr, None, c"ST 2022-7: source filter of the second path"),
         text!(second_interface, None, c"ST 2022-7: interface of the second path"),
+        int!(
+            second_skew,
+            UNSET,
+            UNSET,
+            450,
+            c"ST 2022-7, input: milliseconds that the paths may be apart (default: 10)"
+        ),
         text!(transport, None, c"ST 2110: st2110-20, st2110-22 or st2110-30 (default: as the device)"),
         text!(
             payload_type,
@@ -134,6 +141,9 @@ fn st2110(kind: Kind) -> Vec<Row> {
             int!(depth, 0, 0, 16, c"ST 2110: bits of a sample on the wire: 8, 10, 12 or 16"),
             text!(pacing, None, c"ST 2110-21: narrow, linear or wide"),
             text!(packing, None, c"ST 2110-20: gpm or bpm"),
+            text!(colorimetry, None, c"ST 2110, output: what the SDP says, as BT2020"),
+            text!(tcs, None, c"ST 2110, output: transfer characteristics in the SDP, as PQ"),
+            text!(range, None, c"ST 2110, output: range of the samples in the SDP, as FULL"),
             text!(packet_mode, None, c"ST 2110-22, output: codestream or slice"),
             text!(bits_per_pixel, None, c"ST 2110-22, output: bits of JPEG XS for each pixel"),
             text!(coding_quality, None, c"ST 2110-22, output: what the encoder prefers, as speed"),

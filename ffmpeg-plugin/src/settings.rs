@@ -41,6 +41,8 @@ pub(crate) struct Settings {
 pub(crate) struct Stream {
     pub(crate) first: Path,
     pub(crate) second: Path,
+    /// Milliseconds that the two may be apart.
+    pub(crate) second_skew: Option<u32>,
     pub(crate) transport: Option<String>,
     pub(crate) payload_type: Option<String>,
     pub(crate) transport_pixel_format: Option<String>,
@@ -49,6 +51,9 @@ pub(crate) struct Stream {
     pub(crate) pacing: Option<String>,
     pub(crate) packing: Option<String>,
     pub(crate) packet_mode: Option<String>,
+    pub(crate) colorimetry: Option<String>,
+    pub(crate) tcs: Option<String>,
+    pub(crate) range: Option<String>,
     pub(crate) incomplete_frames: Option<String>,
     pub(crate) bits_per_pixel: Option<String>,
     pub(crate) coding_quality: Option<String>,
@@ -106,6 +111,7 @@ impl Settings {
                     mcast_sip_addr: word("second_mcast_sip_addr", private.second_mcast_sip_addr)?,
                     interface: word("second_interface", private.second_interface)?,
                 },
+                second_skew: number(private.second_skew),
                 transport: word("transport", private.transport)?,
                 payload_type: word("payload_type", private.payload_type)?,
                 transport_pixel_format: word(
@@ -118,6 +124,9 @@ impl Settings {
                 pacing: word("pacing", private.pacing)?,
                 packing: word("packing", private.packing)?,
                 packet_mode: word("packet_mode", private.packet_mode)?,
+                colorimetry: word("colorimetry", private.colorimetry)?,
+                tcs: word("tcs", private.tcs)?,
+                range: word("range", private.range)?,
                 incomplete_frames: word("incomplete_frames", private.incomplete_frames)?,
                 bits_per_pixel: word("bits_per_pixel", private.bits_per_pixel)?,
                 coding_quality: word("coding_quality", private.coding_quality)?,

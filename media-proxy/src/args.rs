@@ -6,6 +6,7 @@ use access::{Networks, TlsFiles};
 use lexopt::prelude::*;
 use mesh_agent::plane::AgentAddress;
 use mesh_agent::topology::PortRanges;
+use st2110::reference::ReferenceClock;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -24,6 +25,8 @@ Usage: media_proxy [OPTION]
 -p, --rdma_ports=ports  Local port ranges for streams between hosts, separated by commas (defaults: 9100-9999).
     --listen=address    IP address on which both ports listen (defaults: 0.0.0.0).
     --ptp-clock=path    PTP hardware clock that ST 2110 streams follow, /dev/ptpN (defaults: the system's clock).
+    --ts-refclk=clock   Reference clock that session descriptions name: traceable, ptp=IEEE1588-2008:GMID:DOMAIN or localmac=MAC
+                        (defaults: what the system knows).
     --metrics=[ip:]port Port for Prometheus, on the loopback interface if no address is given; 8003 is free for it (defaults: none).
     --metrics-allow=net Networks whose hosts may read it without a certificate, separated by commas (defaults: none).
     --run-dir=path      Directory of the unix socket (defaults: $MCM_RUN_DIR, /run/mcm or $XDG_RUNTIME_DIR/mcm).
@@ -56,6 +59,8 @@ pub(crate) struct Args {
     pub(crate) st2110_ip: Option<IpAddr>,
     /// The PTP hardware clock that ST 2110 streams follow, if it was given.
     pub(crate) ptp_clock: Option<PathBuf>,
+    /// The reference clock that session descriptions name, if it was given.
+    pub(crate) ts_refclk: Option<ReferenceClock>,
     /// Where streams to other proxies come and go, if it was given.
     pub(crate) rdma_ip: Option<IpAddr>,
     /// Ports on which streams from other proxies arrive.
@@ -79,6 +84,7 @@ impl Default for Args {
             device: None,
             st2110_ip: None,
             ptp_clock: None,
+            ts_refclk: None,
             rdma_ip: None,
             rdma_ports: PortRanges::range(9100..=9999),
             metrics: None,
@@ -160,6 +166,13 @@ fn read(parser: &mut lexopt::Parser) -> Result<Request, lexopt::Error> {
                     networks.map_err(|error| format!("option '--metrics-allow': {error}"))?;
             }
             Long("ptp-clock") => args.ptp_clock = Some(path("--ptp-clock", parser)?),
+            Long("ts-refclk") => {
+                let value = text("--ts-refclk", parser)?;
+                let allowed = "traceable, ptp=IEEE1588-2008:GMID or ptp=IEEE1588-2008:GMID:DOMAIN such as \
+                    ptp=IEEE1588-2008:39-A7-94-FF-FE-07-CB-D0:127, or localmac=MAC such as localmac=7C-E9-D3-1B-9A-AF";
+                args.ts_refclk =
+                    Some(reference(&value).ok_or_else(|| wrong("--ts-refclk", &value, allowed))?);
+            }
             Long("run-dir") => args.run_dir = Some(path("--run-dir", parser)?),
             Long("tls-cert") => cert = Some(path("--tls-cert", parser)?),
             Long("tls-key") => key = Some(path("--tls-key", parser)?),
@@ -173,6 +186,18 @@ fn read(parser: &mut lexopt::Parser) -> Result<Request, lexopt::Error> {
         _ => return Err("--tls-cert, --tls-key and --tls-ca go together".into()),
     };
     Ok(Request::Run(Box::new(args)))
+}
+
+/// A reference clock as ST 2110-10 §8.2 allows it: a clock of PTP that is named, or the host's own.
+fn reference(text: &str) -> Option<ReferenceClock> {
+    if text == "traceable" {
+        return Some(ReferenceClock::traceable());
+    }
+    text.parse().ok().filter(|clock| match clock {
+        ReferenceClock::Ptp { server, .. } => server.is_some(),
+        ReferenceClock::LocalMac(_) => true,
+        ReferenceClock::Other(_) => false,
+    })
 }
 
 fn text(option: &str, parser: &mut lexopt::Parser) -> Result<String, lexopt::Error> {
@@ -279,6 +304,20 @@ mod tests {
     }
 
     #[test]
+    fn a_reference_clock_is_written_as_in_descriptions() {
+        let named = |value: &str| run(&["--ts-refclk", value]).ts_refclk.unwrap().to_string();
+        for value in [
+            "ptp=IEEE1588-2008:39-A7-94-FF-FE-07-CB-D0:37",
+            "ptp=IEEE1588-2008:traceable",
+            "localmac=7C-E9-D3-1B-9A-AF",
+        ] {
+            assert_eq!(named(value), value);
+        }
+        assert_eq!(named("traceable"), "ptp=IEEE1588-2008:traceable");
+        assert_eq!(run(&[]).ts_refclk, None);
+    }
+
+    #[test]
     fn help_and_version_win() {
         assert_eq!(parse(["-t", "1", "-h"]).unwrap(), Request::Help);
         assert_eq!(parse(["--version"]).unwrap(), Request::Version);
@@ -298,6 +337,9 @@ mod tests {
             (&["-a", "host"], "option '-a, --agent'"),
             (&["-a", "host:1,"], "option '-a, --agent'"),
             (&["--listen=here"], "option '--listen'"),
+            (&["--ts-refclk=gps"], "option '--ts-refclk': found 'gps'; allowed: traceable, ptp="),
+            (&["--ts-refclk=ptp=IEEE1588-2008"], "option '--ts-refclk'"),
+            (&["--ts-refclk=localmac=7C:E9:D3:1B:9A:AF"], "option '--ts-refclk'"),
             (&["--metrics=x:1"], "option '--metrics': found 'x:1'"),
             (&["--metrics=65536"], "option '--metrics'"),
             (&["--metrics-allow=10.0.0.1"], "option '--metrics-allow': found '10.0.0.1'"),
@@ -329,6 +371,8 @@ mod tests {
             "-r, --rdma_ip=",
             "-p, --rdma_ports=",
             "--listen=",
+            "--ptp-clock=",
+            "--ts-refclk=",
             "--metrics=",
             "--metrics-allow=",
             "--run-dir=",

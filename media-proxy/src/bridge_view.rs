@@ -58,7 +58,11 @@ pub(crate) fn sdp(table: &Table, groups: &[Group], id: &str) -> Result<String, S
     let row = rows.next().ok_or_else(none)?;
     row.figures.as_ref().and_then(|figures| figures.sdp()).ok_or_else(|| {
         let group = row.spec.group.as_str();
-        Status::unavailable(format!("bridge of group \"{group}\": {}", condition(&row.phase)))
+        let reason = match &row.phase {
+            Phase::Active => "this host has no address of its own to name in a description",
+            other => condition(other),
+        };
+        Status::unavailable(format!("bridge of group \"{group}\": {reason}"))
     })
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
     let tls = args.tls.as_ref().map(|files| access::acceptor(files, &[b"h2"])).transpose()?;
     let sdk = listen("--tcp", SocketAddr::new(args.listen, args.sdk_port))?;
     let grpc = listen("--grpc", SocketAddr::new(args.listen, args.grpc_port))?;
-    let clock = HostClock::open(args.ptp_clock.as_deref())?;
+    let clock = HostClock::open(args.ptp_clock.as_deref(), args.ts_refclk.clone())?;
     let scraped = args.metrics.map(|address| listen("--metrics", address)).transpose()?;
     let path = args.run_dir.clone().unwrap_or_else(media::run_dir::run_dir);
     let run_dir = RunDir::open(&path)?;

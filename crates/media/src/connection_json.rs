@@ -51,7 +51,10 @@ pub(crate) fn read(text: &str, read_sdp: ReadSdp<'_>) -> Result<ConnectionConfig
     })
 }
 
-fn milliseconds(node: &Node<'_, '_>, range: std::ops::RangeInclusive<u32>) -> Result<Duration> {
+pub(crate) fn milliseconds(
+    node: &Node<'_, '_>,
+    range: std::ops::RangeInclusive<u32>,
+) -> Result<Duration> {
     Ok(Duration::from_millis(u64::from(node.integer(range)?)))
 }
 

@@ -6,11 +6,13 @@
 use std::fmt::{Debug, Display};
 use std::net::IpAddr;
 
+use crate::colour::Colour;
 use crate::connection::ConnectionConfig;
 use crate::endpoint::Endpoint;
 use crate::error::ConfigError;
 use crate::payload::Payload;
 use crate::rate::FrameRate;
+use crate::sender_timing::SenderTiming;
 use crate::st2110::{PacketMode, Packing, SecondPath, St2110, Transport};
 use crate::wire::WireFormat;
 
@@ -54,6 +56,10 @@ pub struct Description {
     pub wire_format: Option<WireFormat>,
     /// The second path of ST 2022-7.
     pub second_path: Option<SecondPath>,
+    /// What the colours mean, where the description tells it in words that the configuration has.
+    pub colour: Colour,
+    /// The sender's timing, where the description tells it and a receiver is made.
+    pub timing: SenderTiming,
     /// Frames a second, where the description tells them. Where not, those of `payload` are a default, and the configuration decides.
     pub rate: Option<FrameRate>,
     /// What is carried. Formats in memory, on which a description has no say, are the natural ones.
@@ -74,6 +80,8 @@ impl Description {
             payload_type: self.payload_type,
             ttl: self.ttl.unwrap_or(default.ttl),
             wire_format: self.wire_format,
+            colour: self.colour,
+            timing: self.timing,
             sdp: Some(self.text.clone()),
             ..default
         }
@@ -123,7 +131,24 @@ impl Description {
                 None => same(path, "none".to_owned(), second.ip_addr.to_string())?,
             }
         }
+        self.check_colour(&stream.colour)?;
+        self.check_timing(&stream.timing)?;
         self.check_payload(&config.payload)
+    }
+
+    fn check_timing(&self, own: &SenderTiming) -> Result<(), ConfigError> {
+        let described = &self.timing;
+        same_if_told("troffMicroseconds", own.troff, described.troff)?;
+        same_if_told("maxUdp", own.max_udp, described.max_udp)?;
+        let path = "mediaClockOffset";
+        same_if_told(path, own.media_clock_offset, described.media_clock_offset)
+    }
+
+    fn check_colour(&self, own: &Colour) -> Result<(), ConfigError> {
+        let described = &self.colour;
+        same_if_told("colorimetry", own.colorimetry, described.colorimetry)?;
+        same_if_told("tcs", own.transfer, described.transfer)?;
+        same_if_told("range", own.range, described.range)
     }
 
     fn check_payload(&self, payload: &Payload) -> Result<(), ConfigError> {
@@ -150,6 +175,18 @@ impl Description {
             }
             (own, described) => same("payload", own.kind(), described.kind()),
         }
+    }
+}
+
+/// As [`same`], for what neither needs to tell.
+fn same_if_told<T: PartialEq + Display + Debug>(
+    key: &str,
+    own: Option<T>,
+    described: Option<T>,
+) -> Result<(), ConfigError> {
+    match (own, described) {
+        (Some(own), Some(described)) => same(&format!("connection.st2110.{key}"), own, described),
+        _ => Ok(()),
     }
 }
 

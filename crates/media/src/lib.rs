@@ -12,6 +12,7 @@
 mod ancillary;
 mod audio;
 mod client;
+mod colour;
 mod compatibility;
 #[cfg(test)]
 mod configuration_properties;
@@ -31,6 +32,7 @@ mod pixel;
 mod rate;
 pub mod run_dir;
 mod sdp_file;
+mod sender_timing;
 mod st2110;
 mod stream_json;
 mod stream_rules;
@@ -43,6 +45,7 @@ mod wire;
 pub use ancillary::Ancillary;
 pub use audio::{Audio, AudioFormat, PacketTime, SampleRate};
 pub use client::{ClientConfig, DEFAULT_PROXY_HOST, DEFAULT_PROXY_PORT, ProxyAddress};
+pub use colour::{Colorimetry, Colour, SampleRange, TransferCharacteristic};
 pub use connection::{ConnectionConfig, MAX_METADATA_SIZE, MAX_PAYLOAD_SIZE};
 pub use description::{Description, ReadSdp, SdpSource};
 pub use endpoint::{Endpoint, Rdma, RdmaMode};
@@ -52,6 +55,7 @@ pub use payload::{Payload, Video};
 pub use pixel::PixelFormat;
 pub use rate::FrameRate;
 pub use sdp_file::read_sdp_file;
+pub use sender_timing::SenderTiming;
 pub use st2110::{
     AncillaryStream, BitsPerPixel, Codec, CodingQuality, IncompleteFrames, Pacing, PacketMode,
     Packing, SecondPath, St2110, Transport,

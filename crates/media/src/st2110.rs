@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
+use crate::colour::Colour;
 use crate::error::{ConfigError, quoted};
 use crate::names::named;
 use crate::pixel::PixelFormat;
+use crate::sender_timing::SenderTiming;
 use crate::wire::WireFormat;
 
 named! {
@@ -171,6 +174,21 @@ pub struct SecondPath {
     pub mcast_sip_addr: Option<IpAddr>,
     /// As [`St2110::interface_ip_addr`].
     pub interface_ip_addr: Option<IpAddr>,
+    /// Receivers only: how far the paths may be apart, in whole milliseconds up to [`SecondPath::MAX_SKEW`].
+    pub skew: Duration,
+}
+
+impl SecondPath {
+    /// The default skew: that of class A receivers (ST 2022-7:2019 §6).
+    pub const DEFAULT_SKEW: Duration = Duration::from_millis(10);
+    /// The greatest skew: that of class C receivers.
+    pub const MAX_SKEW: Duration = Duration::from_millis(450);
+
+    /// A path with the default skew, at the usual interface and from any sender.
+    pub const fn new(ip_addr: IpAddr, port: u16) -> Self {
+        let (mcast_sip_addr, interface_ip_addr) = (None, None);
+        Self { ip_addr, port, mcast_sip_addr, interface_ip_addr, skew: Self::DEFAULT_SKEW }
+    }
 }
 
 /// An ST 2110-40 stream whose packets ride as metadata of the frames of a video stream. Its paths and its time are those of the video.
@@ -231,6 +249,10 @@ pub struct St2110 {
     pub quality: CodingQuality,
     /// The ancillary stream that rides with the frames, ST 2110-20 and -22 only.
     pub ancillary: Option<AncillaryStream>,
+    /// What the colours mean, for descriptions of ST 2110-20 and -22.
+    pub colour: Colour,
+    /// What is known of the sender's timing; receivers only.
+    pub timing: SenderTiming,
     /// The session description from which the fields above were filled in, as it was given.
     pub sdp: Option<String>,
 }
@@ -265,6 +287,8 @@ impl St2110 {
             bits_per_pixel: BitsPerPixel::default(),
             quality: CodingQuality::default(),
             ancillary: None,
+            colour: Colour::default(),
+            timing: SenderTiming::default(),
             sdp: None,
         }
     }

@@ -2,13 +2,16 @@
 
 use std::net::IpAddr;
 
+use crate::colour::Colour;
 use crate::connection::ConnectionConfig;
-use crate::connection_json::only_one;
+use crate::connection_json::{milliseconds, only_one};
 use crate::description::{Description, ReadSdp, SdpSource};
 use crate::endpoint::Endpoint;
 use crate::error::ConfigError;
 use crate::json::{Members, Node};
+use crate::names::Word;
 use crate::pixel::PixelFormat;
+use crate::sender_timing::SenderTiming;
 use crate::st2110::{AncillaryStream, BitsPerPixel, SecondPath, St2110};
 use crate::validation as rules;
 use crate::wire::{Sampling, WireFormat};
@@ -102,9 +105,39 @@ pub(crate) fn read_stream(
             .get("ancillary")
             .map(|node| node.object(|members| read_ancillary_stream(members, &default)))
             .transpose()?,
+        colour: Colour {
+            colorimetry: optional_word(members, "colorimetry", default.colour.colorimetry)?,
+            transfer: optional_word(members, "tcs", default.colour.transfer)?,
+            range: optional_word(members, "range", default.colour.range)?,
+        },
+        timing: read_timing(members, default.timing)?,
         ..default
     };
     Ok((stream, described, TransportPixelFormat { given: pixels.is_some() }))
+}
+
+fn optional_word<W: Word>(
+    members: &mut Members<'_, '_>,
+    key: &'static str,
+    default: Option<W>,
+) -> Result<Option<W>> {
+    members.get_or(key, default, |node| node.word().map(Some))
+}
+
+fn read_timing(members: &mut Members<'_, '_>, default: SenderTiming) -> Result<SenderTiming> {
+    Ok(SenderTiming {
+        troff: members.get_or("troffMicroseconds", default.troff, |node| {
+            node.integer(SenderTiming::TROFF).map(Some)
+        })?,
+        max_udp: members.get_or("maxUdp", default.max_udp, |node| {
+            node.integer(SenderTiming::MAX_UDP).map(Some)
+        })?,
+        media_clock_offset: members.get_or(
+            "mediaClockOffset",
+            default.media_clock_offset,
+            |node| node.integer(0..=u32::MAX).map(Some),
+        )?,
+    })
 }
 
 fn address(node: &Node<'_, '_>) -> Result<IpAddr> {
@@ -132,11 +165,13 @@ fn read_second_path(members: &mut Members<'_, '_>, first: &St2110) -> Result<Sec
     let port = described.map_or(first.port, |path| path.port);
     let filter = described.and_then(|path| path.mcast_sip_addr);
     let interface = described.and_then(|path| path.interface_ip_addr);
+    let skew = |node: &Node<'_, '_>| milliseconds(node, rules::SKEW_MS);
     Ok(SecondPath {
         ip_addr,
         port: members.get_or("port", port, |n| n.integer(rules::PORT))?,
         mcast_sip_addr: optional_address(members, "multicastSourceIpAddr", filter)?,
         interface_ip_addr: optional_address(members, "interfaceIpAddr", interface)?,
+        skew: members.get_or("skewMilliseconds", SecondPath::DEFAULT_SKEW, skew)?,
     })
 }
 

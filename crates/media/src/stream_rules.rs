@@ -6,10 +6,11 @@ use crate::ancillary::Ancillary;
 use crate::audio::{Audio, AudioFormat};
 use crate::connection::ConnectionConfig;
 use crate::error::{ConfigError, quoted};
-use crate::payload::Payload;
+use crate::payload::{Payload, Video};
 use crate::pixel::PixelFormat;
 use crate::st2110::{BitsPerPixel, Codec, St2110, Transport};
-use crate::validation::{DSCP, PAYLOAD_TYPE, PORT, TTL, within};
+use crate::validation::{DSCP, PAYLOAD_TYPE, PORT, SKEW_MS, TTL, within, within_ms};
+use crate::wire::{Sampling, WireFormat};
 
 type Result<T> = std::result::Result<T, ConfigError>;
 
@@ -33,13 +34,17 @@ pub(crate) fn check_stream(stream: &St2110) -> Result<()> {
         check_destination(at, path.ip_addr, path.port)?;
         check_hosts(at, path.ip_addr, path.mcast_sip_addr, path.interface_ip_addr)?;
         same_version(at, path.ip_addr, stream.ip_addr)?;
-        // On one interface only the destination tells the paths apart.
+        within_ms(&format!("{at}.skewMilliseconds"), path.skew, SKEW_MS)?;
+        // On one interface the destination tells the paths apart, or to a receiver the sender.
         let same = (path.ip_addr, path.port) == (stream.ip_addr, stream.port);
-        if same && path.interface_ip_addr == stream.interface_ip_addr {
+        let senders = path.mcast_sip_addr.is_some()
+            && stream.mcast_sip_addr.is_some()
+            && path.mcast_sip_addr != stream.mcast_sip_addr;
+        if same && !senders && path.interface_ip_addr == stream.interface_ip_addr {
             return Err(ConfigError::incompatible(
                 at,
                 format!("{}, port {}, as the first path", path.ip_addr, path.port),
-                "another ipAddr, port or interfaceIpAddr",
+                "another ipAddr, port or interfaceIpAddr, or two multicastSourceIpAddr",
             ));
         }
     }
@@ -77,6 +82,7 @@ pub(crate) fn check_stream(stream: &St2110) -> Result<()> {
             allowed,
         ));
     }
+    stream.timing.check()?;
     BitsPerPixel::from_thousandths(stream.bits_per_pixel.thousandths())?;
     if stream.transport_pixel_format != PixelFormat::Yuv422p10Rfc4175 {
         return Err(ConfigError::invalid(
@@ -127,7 +133,10 @@ fn same_version(at: &str, address: IpAddr, first: IpAddr) -> Result<()> {
 /// The rules that concern the stream and what it carries.
 pub(crate) fn check_payload(stream: &St2110, config: &ConnectionConfig) -> Result<()> {
     let needed = match (stream.transport, &config.payload) {
-        (Transport::St2110_20, Payload::Video(_)) => return check_video(stream, config),
+        (Transport::St2110_20, Payload::Video(video)) => {
+            check_pixels(config, video)?;
+            return check_video(stream, config);
+        }
         (Transport::St2110_22, Payload::Video(_)) => {
             check_codec(stream, config)?;
             return check_video(stream, config);
@@ -142,6 +151,33 @@ pub(crate) fn check_payload(stream: &St2110, config: &ConnectionConfig) -> Resul
     };
     let needed = format!("{needed} with transport {}", stream.transport);
     Err(ConfigError::incompatible("payload", config.payload.kind(), needed))
+}
+
+/// Raw pixels must exist in memory as on the wire. Codestreams may be of any.
+fn check_pixels(config: &ConnectionConfig, video: &Video) -> Result<()> {
+    let Some(wire) = config.wire_format() else { return Ok(()) };
+    let format = video.pixel_format;
+    if wire.carries(format) {
+        return Ok(());
+    }
+    let list = |words: Vec<String>| words.join(", ");
+    let layouts: Vec<_> = wire.pixel_formats().map(|format| format.to_string()).collect();
+    if !layouts.is_empty() {
+        let found = format!("{format} with {wire} on the wire");
+        return Err(ConfigError::incompatible("payload.video.pixelFormat", found, list(layouts)));
+    }
+    let known = |sampling: &Sampling| {
+        let wire = |depth: &u8| WireFormat { sampling: *sampling, depth: *depth };
+        let depths: Vec<_> = WireFormat::DEPTHS
+            .iter()
+            .filter(|depth| wire(depth).pixel_formats().next().is_some())
+            .map(u8::to_string)
+            .collect();
+        format!("{sampling} with {} bit", depths.join(" or "))
+    };
+    let known = Sampling::ALL.iter().map(known).collect::<Vec<_>>().join("; ");
+    let found = format!("{wire}, which no pixelFormat has");
+    Err(ConfigError::incompatible("connection.st2110.sampling", found, known))
 }
 
 fn check_video(stream: &St2110, config: &ConnectionConfig) -> Result<()> {

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use std::time::Duration;
+
 use crate::*;
 
 const ADDRESS: &str = r#""ipAddr": "239.0.0.1", "port": 5004"#;
@@ -40,9 +42,11 @@ fn every_field() {
     let config = read(
         r#""interfaceIpAddr": "10.0.0.2", "pacing": "wide", "packing": "bpm", "ttl": 1, "dscp": 46,
            "incompleteFrames": "repeat", "sampling": "YCbCr-4:4:4", "depth": 12,
-           "secondPath": {"ipAddr": "239.1.0.1", "multicastSourceIpAddr": "10.1.0.1", "interfaceIpAddr": "10.1.0.2"},
-           "ancillary": {"port": 5006}"#,
-        r#""maxMetadataSize": 4096, "payload": {"video": {"scan": "interlaced", "fps": 25}}"#,
+           "secondPath": {"ipAddr": "239.1.0.1", "multicastSourceIpAddr": "10.1.0.1", "interfaceIpAddr": "10.1.0.2",
+                          "skewMilliseconds": 50},
+           "ancillary": {"port": 5006}, "colorimetry": "BT2100", "tcs": "PQ", "range": "FULL",
+           "troffMicroseconds": 0, "maxUdp": 8960, "mediaClockOffset": 4294967295"#,
+        r#""maxMetadataSize": 4096, "payload": {"video": {"scan": "interlaced", "fps": 25, "pixelFormat": "yuv444p10le"}}"#,
     )
     .unwrap();
     let mut expected = St2110::new("239.0.0.1".parse().unwrap(), 5004);
@@ -57,7 +61,15 @@ fn every_field() {
         port: 5004,
         mcast_sip_addr: Some([10, 1, 0, 1].into()),
         interface_ip_addr: Some([10, 1, 0, 2].into()),
+        skew: Duration::from_millis(50),
     });
+    expected.colour = Colour {
+        colorimetry: Some(Colorimetry::Bt2100),
+        transfer: Some(TransferCharacteristic::Pq),
+        range: Some(SampleRange::Full),
+    };
+    expected.timing =
+        SenderTiming { troff: Some(0), max_udp: Some(8960), media_clock_offset: Some(u32::MAX) };
     expected.ancillary =
         Some(AncillaryStream { ip_addr: [239, 0, 0, 1].into(), port: 5006, payload_type: 113 });
     assert_eq!(endpoint(&config), &expected);
@@ -107,8 +119,16 @@ fn the_wire_follows_the_pixels_unless_told() {
     assert_eq!(wire("", "uyvy422").unwrap(), "YCbCr-4:2:2 8 bit");
     assert_eq!(wire("", "rgb24").unwrap(), "RGB 8 bit");
     let old = r#", "transportPixelFormat": "yuv422p10rfc4175""#;
-    assert_eq!(wire(old, "uyvy422").unwrap(), "YCbCr-4:2:2 10 bit");
-    assert_eq!(wire(r#", "sampling": "RGB", "depth": 10"#, "rgb24").unwrap(), "RGB 10 bit");
+    assert_eq!(wire(old, "yuv422p10rfc4175").unwrap(), "YCbCr-4:2:2 10 bit");
+    assert_eq!(wire(old, "uyvy422").unwrap_err().path, "payload.video.pixelFormat");
+    // Whoever has codestreams may have them of any format.
+    let codestreams = r#", "transport": "st2110-22", "codec": "application""#;
+    let codestreams = |stream: &str| {
+        let rest = r#""maxPayloadSize": 9000, "payload": {"video": {"pixelFormat": "rgb24"}}"#;
+        read(&format!(r#""ttl": 9 {codestreams} {stream}"#), rest).unwrap().wire_format().unwrap()
+    };
+    assert_eq!(codestreams(old).to_string(), "YCbCr-4:2:2 10 bit");
+    assert_eq!(codestreams(r#", "sampling": "RGB", "depth": 10"#).to_string(), "RGB 10 bit");
     let both = format!(r#"{old}, "sampling": "RGB", "depth": 8"#);
     assert_eq!(wire(&both, "rgb24").unwrap_err().path, "connection.st2110.transportPixelFormat");
 }
@@ -131,8 +151,22 @@ fn wrong_values_are_invalid_at_their_path() {
         (r#""secondPath": {}"#, "secondPath.ipAddr"),
         (r#""secondPath": {"ipAddr": "0.0.0.0"}"#, "secondPath.ipAddr"),
         (r#""secondPath": {"ipAddr": "239.0.0.2", "port": 0}"#, "secondPath.port"),
+        (
+            r#""secondPath": {"ipAddr": "239.0.0.2", "skewMilliseconds": 451}"#,
+            "secondPath.skewMilliseconds",
+        ),
+        (
+            r#""secondPath": {"ipAddr": "239.0.0.2", "skewMilliseconds": -1}"#,
+            "secondPath.skewMilliseconds",
+        ),
         (r#""ancillary": {}"#, "ancillary.port"),
         (r#""ancillary": {"port": 5006, "payloadType": 128}"#, "ancillary.payloadType"),
+        (r#""colorimetry": "BT.709""#, "colorimetry"),
+        (r#""tcs": "HDR""#, "tcs"),
+        (r#""range": "full""#, "range"),
+        (r#""troffMicroseconds": 1000001"#, "troffMicroseconds"),
+        (r#""maxUdp": 0"#, "maxUdp"),
+        (r#""mediaClockOffset": 4294967296"#, "mediaClockOffset"),
         (r#""codec": "h264""#, "codec"),
         (r#""bitsPerPixel": 0"#, "bitsPerPixel"),
         (r#""bitsPerPixel": "3""#, "bitsPerPixel"),
@@ -165,6 +199,21 @@ fn values_that_do_not_fit_together_are_incompatible() {
             r#""secondPath": {"ipAddr": "239.0.0.1"}"#.into(),
             video.into(),
             "connection.st2110.secondPath",
+        ),
+        (
+            r#""secondPath": {"ipAddr": "239.0.0.1", "multicastSourceIpAddr": "10.0.0.1"}"#.into(),
+            video.into(),
+            "connection.st2110.secondPath",
+        ),
+        (
+            r#""sampling": "RGB", "depth": 10"#.into(),
+            r#""payload": {"video": {"pixelFormat": "rgb24"}}"#.into(),
+            "connection.st2110.sampling",
+        ),
+        (
+            r#""sampling": "YCbCr-4:2:2", "depth": 8"#.into(),
+            video.into(),
+            "payload.video.pixelFormat",
         ),
         (r#""ancillary": {"port": 5004}"#.into(), video.into(), "connection.st2110.ancillary"),
         (
@@ -218,6 +267,8 @@ fn described() -> Description {
         packet_mode: None,
         wire_format: Some(wire),
         second_path: None,
+        colour: Colour { transfer: Some(TransferCharacteristic::Hlg), ..Colour::default() },
+        timing: SenderTiming { troff: Some(500), max_udp: Some(8960), media_clock_offset: Some(0) },
         rate: Some(rate),
         payload: Payload::Video(video),
     }
@@ -239,10 +290,12 @@ fn a_description_takes_the_place_of_single_fields() {
     assert_eq!(endpoint(&config).sdp.as_deref(), Some("text"));
     assert_eq!(with_sdp(r#""sdpFile": "/good.sdp""#, "").unwrap(), config);
     let own = with_sdp(
-        r#""sdp": "good", "port": 7000, "ttl": 9, "pacing": "wide", "interfaceIpAddr": "10.0.0.9""#,
+        r#""sdp": "good", "port": 7000, "ttl": 9, "pacing": "wide", "interfaceIpAddr": "10.0.0.9",
+           "colorimetry": "BT2100", "tcs": "HLG", "maxUdp": 8960"#,
         r#", "payload": {"video": {"pixelFormat": "yuv422p", "width": 1920}}"#,
     )
     .unwrap();
+    assert_eq!(endpoint(&own).colour.colorimetry, Some(Colorimetry::Bt2100));
     assert_eq!((endpoint(&own).ttl, endpoint(&own).pacing), (9, Pacing::Wide));
     let Payload::Video(video) = own.payload else { panic!("{own:?}") };
     assert_eq!((video.pixel_format, video.height), (PixelFormat::Yuv422p, 1080));
@@ -256,6 +309,10 @@ fn fields_beside_a_description_must_agree() {
         (r#", "transport": "st2110-22""#, "", "connection.st2110.transport"),
         (r#", "payloadType": 112"#, "", "connection.st2110.payloadType"),
         (r#", "packing": "gpm""#, "", "connection.st2110.packing"),
+        (r#", "tcs": "SDR""#, "", "connection.st2110.tcs"),
+        (r#", "troffMicroseconds": 501"#, "", "connection.st2110.troffMicroseconds"),
+        (r#", "maxUdp": 1460"#, "", "connection.st2110.maxUdp"),
+        (r#", "mediaClockOffset": 1"#, "", "connection.st2110.mediaClockOffset"),
         (r#", "multicastSourceIpAddr": "10.0.0.2""#, "", "connection.st2110.multicastSourceIpAddr"),
         (r#", "sampling": "YCbCr-4:2:2", "depth": 10"#, "", "connection.st2110.sampling and depth"),
         ("", r#", "payload": {"video": {"width": 1280}}"#, "payload.video.width"),
@@ -280,7 +337,7 @@ fn what_a_group_must_share() {
     let group = base("", "progressive");
     let error = base("", "psf").check_compatible(&group).unwrap_err();
     assert_eq!(error.path, "payload.video.scan");
-    let deep = base(r#", "sampling": "YCbCr-4:4:4", "depth": 10"#, "progressive");
+    let deep = base(r#", "sampling": "YCbCr-4:2:2", "depth": 12"#, "progressive");
     assert_eq!(deep.check_compatible(&group).unwrap_err().path, "connection.st2110.sampling");
     let own = base(r#", "packing": "bpm", "dscp": 0, "incompleteFrames": "drop""#, "progressive");
     assert_eq!(own.check_compatible(&group), Ok(()));

@@ -10,7 +10,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{ConfigError, quoted};
 use crate::options::Options;
 use crate::payload::Payload;
-use crate::st2110::Codec;
+use crate::st2110::{Codec, SecondPath};
 use crate::stream_rules::{check_payload, check_stream};
 
 pub(crate) const QUEUE_CAPACITY: RangeInclusive<u16> = 2..=128;
@@ -21,6 +21,7 @@ pub(crate) const PORT: RangeInclusive<u16> = 1..=u16::MAX;
 pub(crate) const PAYLOAD_TYPE: RangeInclusive<u8> = 0..=127;
 pub(crate) const TTL: RangeInclusive<u8> = 1..=255;
 pub(crate) const DSCP: RangeInclusive<u8> = 0..=63;
+pub(crate) const SKEW_MS: RangeInclusive<u32> = 0..=SecondPath::MAX_SKEW.as_millis() as u32;
 pub(crate) const NUM_ENDPOINTS: RangeInclusive<u8> = 1..=8;
 pub(crate) const STALL_TIMEOUT_MS: RangeInclusive<u32> = 1..=60_000;
 pub(crate) const WAIT_FOR_RECEIVERS: RangeInclusive<u32> = 0..=128;
@@ -68,7 +69,11 @@ pub(crate) fn within<T: PartialOrd + Display>(
     Err(ConfigError::invalid(path, value, format!("{} to {}", range.start(), range.end())))
 }
 
-fn within_ms(path: &str, value: Duration, range: RangeInclusive<u32>) -> Result<(), ConfigError> {
+pub(crate) fn within_ms(
+    path: &str,
+    value: Duration,
+    range: RangeInclusive<u32>,
+) -> Result<(), ConfigError> {
     let ms = |ms: &u32| Duration::from_millis(u64::from(*ms));
     if (ms(range.start())..=ms(range.end())).contains(&value) {
         return Ok(());

@@ -68,8 +68,22 @@ impl WireFormat {
         Self { sampling, depth }
     }
 
-    /// The format that frames of such a stream have in memory if nobody asks for another. 12 bits become 10, and RGB becomes 8:
-    /// there are no deeper formats of that sampling.
+    /// Whether pixels on the wire and in memory have the same samples. 12 bits on the wire are 10 in the planar formats: two more are
+    /// sent as zero, and not received.
+    pub fn carries(self, format: PixelFormat) -> bool {
+        use PixelFormat as P;
+        let narrowed = Self { depth: 10, ..self };
+        let planar = matches!(format, P::Yuv422p10le | P::Yuv420p10le | P::Yuv444p10le);
+        self == Self::of(format) || (self.depth == 12 && planar && narrowed == Self::of(format))
+    }
+
+    /// The formats that pixels of this one may have in memory; none for some that the standard knows, such as RGB with 10 bits.
+    pub fn pixel_formats(self) -> impl Iterator<Item = PixelFormat> {
+        PixelFormat::ALL.iter().copied().filter(move |format| self.carries(*format))
+    }
+
+    /// The format that frames of such a stream have in memory if nobody asks for another. Of those that have none it is the nearest:
+    /// codestreams may be of any, and raw frames are refused.
     pub const fn pixel_format(self) -> PixelFormat {
         match (self.sampling, self.depth) {
             (Sampling::YCbCr422, 8) => PixelFormat::Uyvy422,
@@ -111,6 +125,23 @@ mod tests {
             assert_eq!(wire.check(), Ok(()));
             assert_eq!(WireFormat::of(wire.pixel_format()), wire, "{format}");
         }
+    }
+
+    #[test]
+    fn some_formats_exist_on_the_wire_only() {
+        let mut lacking = Vec::new();
+        for sampling in Sampling::ALL {
+            for depth in WireFormat::DEPTHS {
+                let wire = WireFormat { sampling: *sampling, depth: *depth };
+                match wire.pixel_formats().next() {
+                    Some(_) => assert!(wire.carries(wire.pixel_format()), "{wire}"),
+                    None => lacking.push(wire.to_string()),
+                }
+            }
+        }
+        let expected = "YCbCr-4:4:4 8 bit, YCbCr-4:4:4 16 bit, YCbCr-4:2:2 16 bit, YCbCr-4:2:0 16 bit, RGB 10 bit, RGB 12 bit, \
+                        RGB 16 bit, KEY 12 bit";
+        assert_eq!(lacking.join(", "), expected);
     }
 
     #[test]

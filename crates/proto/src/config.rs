@@ -306,13 +306,24 @@ mod tests {
         stream.packing = Packing::Bpm;
         (stream.ttl, stream.dscp) = (1, 0);
         stream.incomplete_frames = IncompleteFrames::Repeat;
-        stream.wire_format = Some(WireFormat { sampling: Sampling::Rgb, depth: 12 });
+        stream.wire_format = Some(WireFormat { sampling: Sampling::YCbCr422, depth: 12 });
         stream.sdp = Some("v=0\r\n".to_owned());
+        stream.colour = media::Colour {
+            colorimetry: Some(media::Colorimetry::Bt2020),
+            transfer: Some(media::TransferCharacteristic::Hlg),
+            range: Some(media::SampleRange::FullProtect),
+        };
+        stream.timing = media::SenderTiming {
+            troff: Some(0),
+            max_udp: Some(8960),
+            media_clock_offset: Some(7),
+        };
         stream.second_path = Some(SecondPath {
             ip_addr: "239.1.0.1".parse().unwrap(),
             port: 5006,
             mcast_sip_addr: host("10.1.0.1"),
             interface_ip_addr: None,
+            skew: Duration::from_millis(450),
         });
         stream.ancillary = Some(AncillaryStream {
             ip_addr: "239.0.0.2".parse().unwrap(),
@@ -363,17 +374,26 @@ mod tests {
         let expected = St2110::new("239.0.0.1".parse().unwrap(), 5004);
         assert_eq!(read.endpoint, Endpoint::St2110(expected));
         type Change = fn(&mut sdk::ConfigSt2110);
-        let wrong: [(&str, Change); 9] = [
+        let wrong: [(&str, Change); 13] = [
             ("connection.st2110.packing", |s| s.packing = "tight".into()),
             ("connection.st2110.packetMode", |s| s.packet_mode = "2".into()),
             ("connection.st2110.ttl", |s| s.ttl = Some(0)),
             ("connection.st2110.dscp", |s| s.dscp = Some(64)),
+            ("connection.st2110.tcs", |s| s.tcs = "HDR".into()),
+            ("connection.st2110.troffMicroseconds", |s| s.troff_us = Some(1_000_001)),
+            ("connection.st2110.maxUdp", |s| s.max_udp = Some(65_536)),
             ("connection.st2110.codec", |s| s.codec = "h264".into()),
             ("connection.st2110.bitsPerPixel", |s| s.bits_per_pixel_thousandths = 1),
             ("connection.st2110.depth", |s| {
                 s.wire_format = Some(sdk::WireFormat { sampling: "RGB".into(), depth: 9 });
             }),
             ("connection.st2110.secondPath.ipAddr", |s| s.second_path = Some(Default::default())),
+            ("connection.st2110.secondPath.skewMilliseconds", |s| {
+                let ip_addr = "239.0.0.2".into();
+                let (port, skew_ms) = (5004, Some(451));
+                s.second_path =
+                    Some(sdk::St2110Path { ip_addr, port, skew_ms, ..Default::default() });
+            }),
             ("connection.st2110.ancillary.port", |s| {
                 let ip_addr = "239.0.0.2".into();
                 let port = 70_000;

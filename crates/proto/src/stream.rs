@@ -4,10 +4,12 @@ use crate::config::{narrow, word};
 use crate::numbers as n;
 use crate::sdk;
 use media::{
-    AncillaryStream, BitsPerPixel, Codec, CodingQuality, ConfigError, IncompleteFrames, Pacing,
-    PacketMode, Packing, PixelFormat, Sampling, SecondPath, St2110, WireFormat,
+    AncillaryStream, BitsPerPixel, Codec, CodingQuality, Colorimetry, Colour, ConfigError,
+    IncompleteFrames, Pacing, PacketMode, Packing, PixelFormat, SampleRange, Sampling, SecondPath,
+    SenderTiming, St2110, TransferCharacteristic, WireFormat,
 };
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// Writes a stream.
 pub(crate) fn stream_to_sdk(stream: &St2110) -> sdk::ConfigSt2110 {
@@ -29,6 +31,7 @@ pub(crate) fn stream_to_sdk(stream: &St2110) -> sdk::ConfigSt2110 {
             port: path.port.into(),
             mcast_sip_addr: optional_to_sdk(path.mcast_sip_addr),
             interface_ip_addr: optional_to_sdk(path.interface_ip_addr),
+            skew_ms: Some(u32::try_from(path.skew.as_millis()).unwrap_or(u32::MAX)),
         }),
         sdp: stream.sdp.clone().unwrap_or_default(),
         incomplete_frames: stream.incomplete_frames.name().to_owned(),
@@ -44,6 +47,12 @@ pub(crate) fn stream_to_sdk(stream: &St2110) -> sdk::ConfigSt2110 {
             sampling: wire.sampling.name().to_owned(),
             depth: wire.depth.into(),
         }),
+        colorimetry: stream.colour.colorimetry.map(|word| word.to_string()).unwrap_or_default(),
+        tcs: stream.colour.transfer.map(|word| word.to_string()).unwrap_or_default(),
+        range: stream.colour.range.map(|word| word.to_string()).unwrap_or_default(),
+        troff_us: stream.timing.troff,
+        max_udp: stream.timing.max_udp.map(u32::from),
+        media_clock_offset: stream.timing.media_clock_offset,
     }
 }
 
@@ -90,8 +99,31 @@ pub(crate) fn stream_from_sdk(stream: &sdk::ConfigSt2110) -> Result<St2110, Conf
         },
         quality: word("connection.st2110.quality", &stream.quality, CodingQuality::from_name)?,
         ancillary: stream.ancillary.as_ref().map(ancillary).transpose()?,
+        colour: colour(stream)?,
+        timing: SenderTiming {
+            troff: stream.troff_us,
+            max_udp: stream
+                .max_udp
+                .map(|bytes| narrow("connection.st2110.maxUdp", bytes))
+                .transpose()?,
+            media_clock_offset: stream.media_clock_offset,
+        },
         sdp: Some(&stream.sdp).filter(|text| !text.is_empty()).cloned(),
         ..default
+    })
+}
+
+fn colour(stream: &sdk::ConfigSt2110) -> Result<Colour, ConfigError> {
+    Ok(Colour {
+        colorimetry: word("connection.st2110.colorimetry", &stream.colorimetry, |name| {
+            Colorimetry::from_name(name).map(Some)
+        })?,
+        transfer: word("connection.st2110.tcs", &stream.tcs, |name| {
+            TransferCharacteristic::from_name(name).map(Some)
+        })?,
+        range: word("connection.st2110.range", &stream.range, |name| {
+            SampleRange::from_name(name).map(Some)
+        })?,
     })
 }
 
@@ -101,6 +133,7 @@ fn second_path(path: &sdk::St2110Path) -> Result<SecondPath, ConfigError> {
         port: narrow("connection.st2110.secondPath.port", path.port)?,
         mcast_sip_addr: optional("secondPath.multicastSourceIpAddr", &path.mcast_sip_addr)?,
         interface_ip_addr: optional("secondPath.interfaceIpAddr", &path.interface_ip_addr)?,
+        skew: path.skew_ms.map_or(SecondPath::DEFAULT_SKEW, |ms| Duration::from_millis(ms.into())),
     })
 }
 

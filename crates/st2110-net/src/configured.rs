@@ -1,10 +1,13 @@
 //! From the configuration of a connection to what sessions want to know.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
-use media::{ConnectionConfig, Payload, SecondPath, St2110, Video};
+use media::{ConnectionConfig, FrameRate, Payload, SecondPath, St2110, Video};
 use st2110::jpegxs::{Colour, PacketMode, TransmissionMode, VideoInformation};
+use st2110::time::MediaClock;
 use st2110::video::{Depth, FrameLayout, Packing, Picture, Scan, WireFormat};
+use st2110::window::{Fields, WindowLimits};
 
 use crate::{
     Error, Incomplete,
@@ -69,6 +72,27 @@ pub fn incoming(stream: &St2110, usual: &Interface) -> Vec<ReceiverOptions> {
     paths(stream).map(options).collect()
 }
 
+/// Which packets belong to a stream, as its configuration says.
+pub fn origin(stream: &St2110, usual: &Interface) -> Origin {
+    let origin = Origin::new(incoming(stream, usual), stream.payload_type);
+    let skew = stream.second_path.map_or(origin.skew, |path| path.skew);
+    let timing = &stream.timing;
+    Origin {
+        skew,
+        clock_offset: timing.media_clock_offset.unwrap_or(0),
+        troff: timing.troff.map(|us| Duration::from_micros(us.into())),
+        max_udp: timing.max_udp,
+        ..origin
+    }
+}
+
+/// Buffers that a receiver of uncompressed video may fill at the same time: frames that wait for packets of the slower path stay open
+/// for as long as the paths may be apart.
+pub fn open_frames(stream: &St2110, rate: FrameRate, usual: &Interface) -> usize {
+    let skew = origin(stream, usual).skew;
+    WindowLimits::new(Fields::One, rate, MediaClock::VIDEO, skew).open + 1
+}
+
 /// The stream of ancillary data that ride with video, if there is one. Where there are two paths, each goes the way of the video's, at
 /// the port of its own.
 pub fn rider(stream: &St2110) -> Option<St2110> {
@@ -100,7 +124,7 @@ pub fn codestream_sender(
     usual: &Interface,
 ) -> CodestreamSender {
     let wire = stream.wire_format.unwrap_or(media::WireFormat::of(video.pixel_format));
-    let colour = Colour::BT709;
+    let colour = colour(&stream.colour);
     CodestreamSender {
         mode: match stream.packet_mode {
             media::PacketMode::Codestream => PacketMode::Codestream,
@@ -126,6 +150,31 @@ pub fn codestream_sender(
     }
 }
 
+/// The colours of a picture in the terms of JPEG XS (ISO/IEC 21122-3, which takes those of ITU-T H.273).
+fn colour(colour: &media::Colour) -> Colour {
+    use media::{Colorimetry as C, TransferCharacteristic as T};
+    let (primaries, matrix) = match colour.colorimetry.unwrap_or(C::Bt709) {
+        C::Bt709 => (1, 1),
+        // With 625 lines primaries are those of 5; nobody says how many lines there are.
+        C::Bt601 => (6, 6),
+        C::Bt2020 | C::Bt2100 => (9, 9),
+        C::Xyz => (10, 0),
+        C::St2065_1 | C::St2065_3 | C::Alpha | C::Unspecified => (2, 2),
+    };
+    let transfer = match (colour.transfer.unwrap_or(T::Sdr), primaries) {
+        (T::Sdr, 6) => 6,
+        (T::Sdr, 9) => 14,
+        (T::Sdr, _) => 1,
+        (T::Pq, _) => 16,
+        (T::Hlg, _) => 18,
+        (T::Linear | T::Bt2100LinPq | T::Bt2100LinHlg | T::St2065_1, _) => 8,
+        (T::St428_1, _) => 17,
+        (T::Density | T::St2115LogS3 | T::Unspecified, _) => 2,
+    };
+    let full_range = colour.range.is_some_and(|range| range != media::SampleRange::Narrow);
+    Colour { primaries, transfer, matrix, full_range }
+}
+
 /// A session that receives the codestreams of a compressed video, each frame's at most `limit` bytes.
 pub fn codestream_receiver(
     stream: &St2110,
@@ -138,10 +187,9 @@ pub fn codestream_receiver(
         scan: video.scan,
         height: video.height,
         limit,
-        origin: Origin::new(incoming(stream, usual), stream.payload_type),
+        origin: origin(stream, usual),
         incomplete: incomplete(stream),
-        ancillary: rider(stream)
-            .map(|rider| Origin::new(incoming(&rider, usual), rider.payload_type)),
+        ancillary: rider(stream).map(|rider| origin(&rider, usual)),
     }
 }
 
@@ -203,6 +251,7 @@ mod tests {
             port: 6000,
             mcast_sip_addr: None,
             interface_ip_addr: Some([10, 2, 0, 1].into()),
+            skew: SecondPath::DEFAULT_SKEW,
         });
         (stream.ttl, stream.dscp) = (7, 46);
         let usual = Interface::Name("eth0".into());
@@ -227,6 +276,62 @@ mod tests {
         let rider = outgoing(&rider(&stream).unwrap(), &usual);
         assert_eq!(rider[0].destination, SocketAddr::new(ip_addr, port));
         assert_eq!(rider[1].destination, "10.2.0.9:5010".parse().unwrap());
+    }
+
+    #[test]
+    fn the_skew_of_two_paths_reaches_every_receiver() {
+        let mut stream = St2110::new([239, 1, 1, 1].into(), 5004);
+        let (usual, rate) = (Interface::Any, FrameRate::new(50, 1).unwrap());
+        assert_eq!(origin(&stream, &usual).skew, Duration::from_millis(2));
+        assert_eq!(open_frames(&stream, rate, &usual), 4);
+        let mut path = SecondPath::new([239, 2, 1, 1].into(), 5004);
+        stream.second_path = Some(path);
+        assert_eq!(origin(&stream, &usual).skew, Duration::from_millis(10));
+        path.skew = Duration::from_millis(450);
+        stream.second_path = Some(path);
+        let (ip_addr, port) = ([239, 1, 1, 2].into(), 5010);
+        stream.ancillary = Some(AncillaryStream { ip_addr, port, payload_type: 113 });
+        assert_eq!(origin(&stream, &usual).skew, path.skew);
+        assert_eq!(open_frames(&stream, rate, &usual), 4 + 22);
+        let receiver = codestream_receiver(&stream, &Video::default(), 1000, &usual);
+        assert_eq!(
+            (receiver.origin.skew, receiver.ancillary.unwrap().skew),
+            (path.skew, path.skew)
+        );
+    }
+
+    #[test]
+    fn the_senders_timing_reaches_every_receiver() {
+        let mut stream = St2110::new([239, 1, 1, 1].into(), 5004);
+        let timing = |origin: &Origin| (origin.clock_offset, origin.troff, origin.max_udp);
+        assert_eq!(timing(&origin(&stream, &Interface::Any)), (0, None, None));
+        stream.timing = media::SenderTiming {
+            troff: Some(500),
+            max_udp: Some(8960),
+            media_clock_offset: Some(7),
+        };
+        let expected = (7, Some(Duration::from_micros(500)), Some(8960));
+        assert_eq!(timing(&origin(&stream, &Interface::Any)), expected);
+        // What rides with video has the video's clock.
+        let (ip_addr, port) = ([239, 1, 1, 2].into(), 5010);
+        stream.ancillary = Some(AncillaryStream { ip_addr, port, payload_type: 113 });
+        let receiver = codestream_receiver(&stream, &Video::default(), 1000, &Interface::Any);
+        assert_eq!(timing(&receiver.origin), expected);
+        assert_eq!(receiver.ancillary.unwrap().clock_offset, 7);
+    }
+
+    #[test]
+    fn boxes_say_what_the_description_says() {
+        let mut told = media::Colour::default();
+        assert_eq!(colour(&told), Colour::BT709);
+        told.colorimetry = Some(media::Colorimetry::Bt2020);
+        assert_eq!(colour(&told), Colour::BT2020);
+        told.colorimetry = Some(media::Colorimetry::Bt2100);
+        told.transfer = Some(media::TransferCharacteristic::Hlg);
+        assert_eq!(colour(&told), Colour::HLG);
+        told.transfer = Some(media::TransferCharacteristic::Pq);
+        told.range = Some(media::SampleRange::Full);
+        assert_eq!(colour(&told), Colour { full_range: true, ..Colour::PQ });
     }
 
     #[test]

@@ -116,6 +116,7 @@ fn every_option_of_a_stream_is_passed_on() {
     let stream = Stream {
         first: path(1),
         second: path(2),
+        second_skew: Some(50),
         transport: some("st2110-22"),
         payload_type: some("96"),
         transport_pixel_format: some("v210"),
@@ -124,6 +125,9 @@ fn every_option_of_a_stream_is_passed_on() {
         pacing: some("wide"),
         packing: some("bpm"),
         packet_mode: some("slice"),
+        colorimetry: some("BT2100"),
+        tcs: some("PQ"),
+        range: some("FULL"),
         incomplete_frames: some("repeat"),
         bits_per_pixel: some("2.5"),
         coding_quality: some("speed"),
@@ -145,11 +149,13 @@ fn every_option_of_a_stream_is_passed_on() {
             "ipAddr": "239.0.0.1", "port": 5001, "multicastSourceIpAddr": "10.0.0.1", "interfaceIpAddr": "10.1.0.1",
             "secondPath": {
                 "ipAddr": "239.0.0.2", "port": 5002, "multicastSourceIpAddr": "10.0.0.2", "interfaceIpAddr": "10.1.0.2",
+                "skewMilliseconds": 50,
             },
             "transport": "st2110-22", "payloadType": 96, "transportPixelFormat": "v210",
             "sampling": "YCbCr-4:2:2", "depth": 12,
             "codec": "jpegxs", "bitsPerPixel": 2.5, "quality": "speed", "pacing": "wide", "packing": "bpm",
             "packetMode": "slice", "incompleteFrames": "repeat", "ttl": 3, "dscp": 46,
+            "colorimetry": "BT2100", "tcs": "PQ", "range": "FULL",
         } })
     );
     assert_eq!(json["payload"]["video"]["scan"], "interlaced");
@@ -290,6 +296,9 @@ fn the_library_understands_it() {
         packet_mode: some("slice"),
         bits_per_pixel: some("2.5"),
         coding_quality: some("speed"),
+        colorimetry: some("BT2100"),
+        tcs: some("HLG"),
+        range: some("FULL"),
         ..Stream::default()
     };
     let text = connection(&st2110(stream), Direction::Tx, &video()).unwrap();
@@ -297,6 +306,7 @@ fn the_library_understands_it() {
     let media::Endpoint::St2110(read) = &config.endpoint else { panic!("{config:?}") };
     assert_eq!(read.codec.map(|codec| codec.name()), Some("jpegxs"));
     assert_eq!(read.packet_mode.name(), "slice");
+    assert_eq!(read.colour.transfer.map(|transfer| transfer.name()), Some("HLG"));
     let stream = Stream { incomplete_frames: some("drop"), ..Stream::default() };
     let text = connection(&st2110(stream), Direction::Rx, &audio()).unwrap();
     let config = media::ConnectionConfig::from_json(&text).unwrap();

@@ -14,7 +14,8 @@ use st2110::analyser::{AudioAnalyser, Expectation, VideoAnalyser};
 use st2110::pacing::Raster;
 use st2110::sdp::Role;
 use st2110::time::MediaClock;
-use st2110_net::configured::incoming;
+use st2110_net::configured::origin;
+use st2110_net::receive::Origin;
 use st2110_net::socket::{Interface, ReceiverOptions};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -105,7 +106,7 @@ fn paths(options: &Options) -> Result<Vec<Path>, CliError> {
         let mut receiver = ReceiverOptions::new(address.ip(), address.port());
         receiver.interface = options.interface.clone();
         let analyser = match options.audio {
-            Some(rate) => audio(rate)?,
+            Some(rate) => audio(rate, 0)?,
             None => Analyser::Video(VideoAnalyser::new(Expectation::default()).into()),
         };
         return Ok(vec![Path::open(address.to_string(), &receiver, None, analyser)?]);
@@ -114,13 +115,14 @@ fn paths(options: &Options) -> Result<Vec<Path>, CliError> {
     let stream = st2110(&config)?;
     let second = stream.second_path.map(|path| (path.ip_addr, path.port));
     let addresses = std::iter::once((stream.ip_addr, stream.port)).chain(second);
-    let paths = addresses.zip(incoming(stream, &options.interface)).map(|(address, receiver)| {
+    let origin = origin(stream, &options.interface);
+    let paths = addresses.zip(&origin.paths).map(|(address, receiver)| {
         let analyser = match &config.payload {
-            Payload::Audio(sound) => audio(sound.sample_rate.hz())?,
-            _ => Analyser::Video(VideoAnalyser::new(expectation(&config)).into()),
+            Payload::Audio(sound) => audio(sound.sample_rate.hz(), origin.clock_offset)?,
+            _ => Analyser::Video(VideoAnalyser::new(expectation(&config, &origin)).into()),
         };
         let name = SocketAddr::from(address).to_string();
-        Path::open(name, &receiver, Some(stream.payload_type), analyser)
+        Path::open(name, receiver, Some(stream.payload_type), analyser)
     });
     paths.collect()
 }
@@ -142,8 +144,8 @@ fn address(text: &str) -> Result<Option<SocketAddr>, CliError> {
     Ok(None)
 }
 
-fn audio(rate: u32) -> Result<Analyser, CliError> {
-    let clock = MediaClock::new(rate, 0).ok_or_else(|| CliError::Option {
+fn audio(rate: u32, offset: u32) -> Result<Analyser, CliError> {
+    let clock = MediaClock::new(rate, offset).ok_or_else(|| CliError::Option {
         option: "--audio",
         found: rate.to_string(),
         allowed: "a sampling rate in Hz, such as 48000",
@@ -151,7 +153,7 @@ fn audio(rate: u32) -> Result<Analyser, CliError> {
     Ok(Analyser::Audio(AudioAnalyser::new(clock, AudioAnalyser::PERIOD).into()))
 }
 
-fn expectation(config: &ConnectionConfig) -> Expectation {
+fn expectation(config: &ConnectionConfig, origin: &Origin) -> Expectation {
     let known = match &config.payload {
         Payload::Video(video) => {
             let fields = video.scan != media::Scan::Progressive;
@@ -163,6 +165,10 @@ fn expectation(config: &ConnectionConfig) -> Expectation {
     Expectation {
         frame_rate: known.map(|(rate, _)| rate),
         raster: known.and_then(|(_, raster)| raster),
+        offset: origin.troff,
+        max_udp: origin.max_udp,
+        clock: MediaClock::new(MediaClock::VIDEO.rate(), origin.clock_offset)
+            .unwrap_or(MediaClock::VIDEO),
         ..Expectation::default()
     }
 }
@@ -170,6 +176,8 @@ fn expectation(config: &ConnectionConfig) -> Expectation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use media::Endpoint;
+    use st2110::sdp::describe;
 
     #[test]
     fn addresses_need_a_port() {
@@ -190,5 +198,21 @@ mod tests {
         for text in ["camera.sdp", "streams:1.json", "239.9.9"] {
             assert!(address(text).unwrap().is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_stream_is_judged_by_its_description() {
+        let text = "v=0\no=- 1 1 IN IP4 10.0.0.1\ns=x\nt=0 0\nm=video 5004 RTP/AVP 96\nc=IN IP4 239.0.0.1/9\n\
+            a=rtpmap:96 raw/90000\na=fmtp:96 sampling=YCbCr-4:2:2; depth=10; width=1920; height=1080; exactframerate=25; \
+            TP=2110TPN; TROFF=500; MAXUDP=8960\na=mediaclk:direct=7\n";
+        let description = describe(text, Role::Receiver).unwrap();
+        let stream = description.stream();
+        let origin = origin(&stream, &Interface::Any);
+        let config = ConnectionConfig::new(Endpoint::St2110(stream), description.payload);
+        let expected = expectation(&config, &origin);
+        assert_eq!(expected.offset, Some(Duration::from_micros(500)));
+        assert_eq!(expected.max_udp, Some(8960));
+        assert_eq!(Some(expected.clock), MediaClock::new(90_000, 7));
+        assert_eq!(expected.raster, Some(Raster { height: 1080, fields: false }));
     }
 }

@@ -118,6 +118,10 @@ pub(super) fn video(summary: &VideoSummary, others: &Others) -> Report {
     if let Some(packets) = summary.packets_per_unit {
         report.add("packets each", packets.to_string(), packets);
     }
+    if let Some(offset) = summary.offset {
+        let micros = offset.as_nanos() as f64 / 1e3;
+        report.add("tro", format!("{micros:.1} µs"), json!({ "value": micros, "unit": "µs" }));
+    }
     report.add("cinst max", format!("{:.2} packets", summary.cinst), summary.cinst);
     report.spread("vrx", &summary.vrx, 1.0, "packets");
     report.spread("vrx linear", &summary.vrx_linear, 1.0, "packets");

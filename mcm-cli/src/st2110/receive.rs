@@ -7,9 +7,9 @@ use crate::error::CliError;
 use crate::stream::{codestreams, load, st2110};
 use media::{ConnectionConfig, Endpoint, Payload, Transport};
 use st2110::sdp::Role;
-use st2110_net::configured::{codestream_receiver, incoming, incomplete, picture, rider};
+use st2110_net::configured::{self, codestream_receiver, incomplete, picture, rider};
 use st2110_net::engine::{Engine, Over};
-use st2110_net::receive::{AncillaryReceiver, AudioReceiver, Origin, Receiving, VideoReceiver};
+use st2110_net::receive::{AncillaryReceiver, AudioReceiver, Receiving, VideoReceiver};
 use st2110_net::{FrameSink, FrameSlot, Received};
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -218,7 +218,7 @@ fn start(
     sink: Sink,
 ) -> Result<Receiving, CliError> {
     let stream = st2110(config)?;
-    let origin = Origin::new(incoming(stream, &options.interface), stream.payload_type);
+    let origin = configured::origin(stream, &options.interface);
     let incomplete = incomplete(stream);
     let receiving = match (stream.transport, &config.payload) {
         (Transport::St2110_20, Payload::Video(video)) => {
@@ -226,8 +226,8 @@ fn start(
                 return Err(CliError::Stream("payload.video is needed".into()));
             };
             let rate = video.rate;
-            let ancillary = rider(stream)
-                .map(|rider| Origin::new(incoming(&rider, &options.interface), rider.payload_type));
+            let ancillary =
+                rider(stream).map(|rider| configured::origin(&rider, &options.interface));
             VideoReceiver { picture, layout, rate, origin, incomplete, ancillary }
                 .start(engine, sink)?
         }

@@ -39,7 +39,7 @@ fn a_stream_is_described_for_others() {
 }
 
 /// The ingress bridge of host 2, as soon as it has a measurement with that name.
-fn measured(pair: &Pair, name: &str) -> Bridge {
+pub(crate) fn measured(pair: &Pair, name: &str) -> Bridge {
     wait::some(&format!("the measurement {name}"), || {
         let bridge = pair.bridges(2).into_iter().next()?;
         bridge.measurements.contains_key(name).then_some(bridge)

@@ -1,6 +1,7 @@
 //! ST 2110 streams between programs on two hosts: two proxies in network namespaces of their own.
 
 mod addresses;
+mod descriptions;
 mod figures;
 mod members;
 mod reasons;

@@ -205,7 +205,10 @@ fn gray_pictures_and_twelve_bits_on_the_wire_are_exact() {
         for direction in [Direction::Send, Direction::Receive] {
             let config = pictures("rgb24", Some(("RGB", 12))).to_string();
             let error = a.connect(direction, &config).expect_err("a refusal");
-            assert!(error.code() == 1008 && error.to_string().contains("depth"), "{error}");
+            assert!(
+                error.code() == 1010 && error.to_string().contains("RGB with 8 bit"),
+                "{error}"
+            );
         }
     });
 }

@@ -16,10 +16,9 @@ pub(crate) struct Detour {
     threads: Vec<std::thread::JoinHandle<()>>,
 }
 
-const SKEW: Duration = Duration::from_millis(5);
-
 impl Detour {
-    pub(crate) fn start(pair: &Pair) -> Self {
+    /// Passes packets on after `delay`.
+    pub(crate) fn start(pair: &Pair, delay: Duration) -> Self {
         let socket = pair.net.on(3, || {
             let socket = UdpSocket::bind(("10.78.0.3", PORT)).expect("a port");
             rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, 8 << 20)
@@ -39,7 +38,7 @@ impl Detour {
             let mut datagram = [0; 2048];
             while !stopped.load(Relaxed) {
                 if let Ok(len) = socket.recv(&mut datagram) {
-                    let _ = sender.send((Instant::now() + SKEW, datagram[..len].to_vec()));
+                    let _ = sender.send((Instant::now() + delay, datagram[..len].to_vec()));
                 }
             }
         });

@@ -10,15 +10,25 @@ use mcm_tests::content::{self, Stamp};
 use mcm_tests::drops::{Failure, undisturbed};
 use mcm_tests::pair::Pair;
 use mcm_tests::wait;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+/// How much later packets come by the detour, where nothing else is said.
+const SKEW: Duration = Duration::from_millis(5);
+
 /// A stream on both networks; on the second one by the detour.
 fn two_paths(pair: &Pair) -> (Arc<Connection>, Arc<Connection>) {
-    let second = json!({ "ipAddr": "10.78.0.3", "interfaceIpAddr": "10.78.0.2" });
+    two_paths_apart(pair, json!({}))
+}
+
+/// The same; `skew` is what the receiver's configuration says of it.
+fn two_paths_apart(pair: &Pair, skew: Value) -> (Arc<Connection>, Arc<Connection>) {
+    let mut second = skew;
+    second["ipAddr"] = "10.78.0.3".into();
+    second["interfaceIpAddr"] = "10.78.0.2".into();
     let received = json!({ "ipAddr": "10.77.0.1", "port": PORT, "secondPath": second });
     let second = json!({ "ipAddr": "10.78.0.3", "interfaceIpAddr": "10.78.0.1" });
     let sent = json!({ "ipAddr": "10.77.0.2", "port": PORT, "secondPath": second });
@@ -82,17 +92,28 @@ fn missing(source: &Connection, receiver: &Connection, frames: u64) -> Vec<usize
 
 #[test]
 fn two_paths_with_loss_and_skew_lose_nothing() {
+    lose_nothing(SKEW, json!({}));
+}
+
+/// Half as long again as a frame: the repair of a frame comes when the next one has long begun.
+#[test]
+fn paths_that_lie_far_apart_need_a_larger_skew() {
+    lose_nothing(Duration::from_millis(150), json!({ "skewMilliseconds": 400 }));
+}
+
+/// Of what is lost on one of two paths that are so far apart, with this in the receiver's configuration.
+fn lose_nothing(apart: Duration, skew: Value) {
     const FRAMES: u64 = 60;
     let Some(pair) = Pair::new(3, 2) else { return };
     single_packets(&pair, &["eth0", "eth1"]);
-    let detour = Detour::start(&pair);
+    let detour = Detour::start(&pair, apart);
     // 2 % at random on each path. Not the same packets on both, which no receiver could make good: odd numbers here, even ones there.
     for (interface, half) in [("eth0", 0), ("eth1", 1)] {
         let rule = format!("udp dport {PORT} @th,80,16 & 1 == {half} numgen random mod 100 < 4");
         drop_incoming(&pair, interface, &[&rule]);
     }
     over_two_paths(&pair, &detour, "loss apart", || {
-        let (source, receiver) = two_paths(&pair);
+        let (source, receiver) = two_paths_apart(&pair, skew.clone());
         begin(&pair, &detour, &source);
         let missing = missing(&source, &receiver, FRAMES);
         assert!(missing.iter().all(|bytes| *bytes == 0), "{missing:?}: {:?}", pair.bridges(2));
@@ -111,7 +132,7 @@ fn only_what_both_paths_lose_is_lost() {
     const FRAMES: u64 = 60;
     let Some(pair) = Pair::new(3, 2) else { return };
     single_packets(&pair, &["eth0", "eth1"]);
-    let detour = Detour::start(&pair);
+    let detour = Detour::start(&pair, SKEW);
     // 2 % on each path, by two hashes of the packet's number, which have nothing to do with each other. So the first network can count
     // what the second one will lose as well.
     let hash = |seed| format!("jhash @th,80,16 mod 100 seed {seed} < 2");
@@ -155,7 +176,7 @@ fn only_what_both_paths_lose_is_lost() {
 #[test]
 fn a_path_may_be_cut_and_come_back() {
     let Some(pair) = Pair::new(3, 2) else { return };
-    let detour = Detour::start(&pair);
+    let detour = Detour::start(&pair, SKEW);
     over_two_paths(&pair, &detour, "a cut", || cut_and_restore(&pair, &detour));
 }
 

@@ -62,7 +62,8 @@ impl CodestreamReceiver {
         let traffic = Traffic { packets: packets as u32, bytes: bytes as u64 };
         let fields = if self.scan == Scan::Progressive { 1 } else { 2 };
         let (clock, kind) = clocks(&self.origin, fields);
-        let judge = judge(self.rate, Raster { height: self.height, fields: fields > 1 }, clock);
+        let raster = Raster { height: self.height, fields: fields > 1 };
+        let judge = judge(&self.origin, self.rate, raster, clock);
         let intake = Intake::open(&self.origin, NumberWidth::Bits16, traffic, &judge)?;
         let stats = intake.stats().clone();
         let limits = WindowLimits::new(kind, self.rate, clock, self.origin.skew);

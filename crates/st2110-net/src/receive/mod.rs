@@ -64,12 +64,16 @@ pub struct Origin {
     pub skew: std::time::Duration,
     /// What the media clock showed at the epoch (`a=mediaclk:direct=`), 0 in ST 2110.
     pub clock_offset: u32,
+    /// `TROFF` of the sender, by which video is judged; `None`: the raster's default.
+    pub troff: Option<std::time::Duration>,
+    /// `MAXUDP` of the sender, by which video is judged; `None`: the standard limit.
+    pub max_udp: Option<u16>,
 }
 
 impl Origin {
     /// A stream of this payload type on these paths: any SSRC, 10 ms of skew with two paths (class A) and 2 ms with one.
     pub fn new(paths: Vec<ReceiverOptions>, payload_type: u8) -> Self {
         let skew = std::time::Duration::from_millis(if paths.len() > 1 { 10 } else { 2 });
-        Self { paths, payload_type, ssrc: None, skew, clock_offset: 0 }
+        Self { paths, payload_type, ssrc: None, skew, clock_offset: 0, troff: None, max_udp: None }
     }
 }

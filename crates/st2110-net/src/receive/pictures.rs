@@ -63,7 +63,7 @@ impl VideoReceiver {
         let (clock, fields) = clocks(&self.origin, self.picture.fields().len());
         let raster =
             Raster { height: self.picture.height(), fields: self.picture.fields().len() > 1 };
-        let judge = judge(self.rate, raster, clock);
+        let judge = judge(&self.origin, self.rate, raster, clock);
         let intake = Intake::open(&self.origin, NumberWidth::Bits32, traffic, &judge)?;
         let stats = intake.stats().clone();
         let limits = WindowLimits::new(fields, self.rate, clock, self.origin.skew);
@@ -100,10 +100,12 @@ impl VideoReceiver {
 }
 
 /// What video of that kind is judged by.
-pub(super) fn judge(rate: FrameRate, raster: Raster, clock: MediaClock) -> Judge {
+pub(super) fn judge(origin: &Origin, rate: FrameRate, raster: Raster, clock: MediaClock) -> Judge {
     Judge::video(Expectation {
         frame_rate: Some(rate),
         raster: Some(raster),
+        offset: origin.troff,
+        max_udp: origin.max_udp,
         clock,
         ..Expectation::default()
     })

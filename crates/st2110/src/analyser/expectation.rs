@@ -16,7 +16,7 @@ pub struct Expectation {
     pub raster: Option<Raster>,
     /// Packets in a frame, or in a field of interlaced video.
     pub packets: Option<u32>,
-    /// `TROFFSET`. Without it, the raster's default; without that, the least offset that would do.
+    /// `TROFF`. Without it, the raster's default; without that, the least offset that would do.
     pub offset: Option<Duration>,
     /// `MAXUDP`.
     pub max_udp: Option<u16>,

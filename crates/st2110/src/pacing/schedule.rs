@@ -25,7 +25,7 @@ impl Raster {
         }
     }
 
-    /// TRO_DEFAULT: the offset that a session description without `TROFFSET` means.
+    /// TRO_DEFAULT: the offset that a session description without `TROFF` means.
     pub fn default_offset(self, frame_rate: FrameRate) -> Duration {
         let (lines, total) = match self {
             Self { fields: false, height: ..1080 } => (28, 750),
@@ -58,7 +58,7 @@ pub struct Schedule {
 
 impl Schedule {
     /// The gapped schedule: packets are read in the active part of each unit only. For Narrow and Wide. Without `offset`
-    /// (`TROFFSET`) the default one.
+    /// (`TROFF`) the default one.
     pub fn gapped(raster: Raster, frame_rate: FrameRate, offset: Option<Duration>) -> Self {
         let clock = if raster.fields {
             FrameClock::fields(frame_rate)

@@ -114,7 +114,7 @@ impl Sender {
     }
 
     /// The least offset TRO with which the whole lead can be had, if the data of unit `n` are there `data` after n·Tf: rounded up
-    /// to microseconds, as `TROFFSET` has them. The default offset is often less than the lead alone.
+    /// to microseconds, as `TROFF` has them. The default offset is often less than the lead alone.
     pub fn least_offset(&self, packets: u32, data: Duration) -> Duration {
         let least = self.lead(packets).saturating_add(data);
         Duration::from_micros(nanos(least).div_ceil(1000))

@@ -9,28 +9,13 @@ use media::{
 
 use super::audio::ptime;
 use super::document::Document;
+use super::template::fill;
 use super::value::address_kind;
 use super::{
     AncillaryEssence, AudioEssence, CompressedEssence, Essence, Leg, Picture, Stream, VideoEssence,
 };
 use crate::audio::Coding;
 use crate::reference::{MediaClockSource, ReferenceClock};
-
-/// What the colours of a picture mean. The mesh does not look at it; a description must say it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Colour {
-    /// `colorimetry`.
-    pub colorimetry: String,
-    /// `TCS`.
-    pub tcs: String,
-}
-
-impl Default for Colour {
-    /// BT709 and SDR.
-    fn default() -> Self {
-        Self { colorimetry: "BT709".to_owned(), tcs: "SDR".to_owned() }
-    }
-}
 
 /// What a description says about a sender beside its configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,98 +34,154 @@ pub struct Sender {
     pub clock: ReferenceClock,
     /// The sender type that is kept to, which may be wider than the configured one.
     pub pacing: Pacing,
-    /// Colours.
-    pub colour: Colour,
 }
+
+/// How a description calls the paths of a stream, and those of the ancillary data beside it.
+const MIDS: [[&str; 2]; 2] =
+    [["primary", "secondary"], ["ancillary-primary", "ancillary-secondary"]];
 
 /// The description of the stream that a source with this configuration sends. `None` if it sends none: for other connections, and a
 /// payload that does not fit the transport.
+///
+/// If the configuration has a description itself (`connection.st2110.sdp`), that is a template: its lines and parameters stay, known or
+/// not, but for what the mesh decides.
 #[must_use]
 pub fn compose(config: &ConnectionConfig, sender: &Sender) -> Option<Document> {
     let Endpoint::St2110(stream) = &config.endpoint else { return None };
-    let essence = essence(config, stream, sender)?;
-    let mut document = Document::default();
-    let session = &mut document.session;
-    let kind = address_kind(sender.address);
-    session.push('v', 0);
-    session.push(
-        'o',
-        format_args!("- {} {} IN {kind} {}", sender.session_id, sender.version, sender.address),
-    );
-    // One line, and not empty (RFC 8866 §5.3).
-    let name: String = sender.name.chars().filter(|c| !c.is_control()).collect();
-    session.push('s', if name.is_empty() { " " } else { &name });
-    session.push('t', "0 0");
-    if stream.second_path.is_some() {
-        session.push_attribute("group", "DUP primary secondary");
-    }
-    let first = Stream {
+    let addresses = [sender.address, sender.second_address.unwrap_or(sender.address)];
+    let leg = |path: usize, ip, port| leg(ip, port, stream.ttl, Some(addresses[path]));
+    let sent = Stream {
         line: 0,
-        mid: stream.second_path.is_some().then(|| "primary".to_owned()),
-        leg: leg(stream.ip_addr, stream.port, stream.ttl, sender.address),
+        mid: None,
+        leg: leg(0, stream.ip_addr, stream.port),
         payload_type: stream.payload_type,
         bandwidth: bandwidth(config, stream),
-        essence,
+        essence: essence(config, stream, Some(sender))?,
         reference_clocks: vec![sender.clock.clone()],
         media_clock: Some(MediaClockSource::Direct { offset: 0 }),
     };
-    document.media.push(first.section());
-    if let Some(path) = &stream.second_path {
-        let address = sender.second_address.unwrap_or(sender.address);
-        let second = Stream {
-            mid: Some("secondary".to_owned()),
-            leg: leg(path.ip_addr, path.port, stream.ttl, address),
-            ..first.clone()
-        };
-        document.media.push(second.section());
-    }
+    let streams = with_paths(config, stream, sent, leg);
+    let origin = format!("- {} {}", sender.session_id, sender.version);
+    let document = assemble(&origin, sender.address, &sender.name, &streams);
+    let template = stream.sdp.as_deref().and_then(|text| Document::parse(text).ok());
+    Some(match template {
+        Some(template) => fill(&template, &document, streams[0].1.len()),
+        None => document,
+    })
+}
+
+/// The description of the stream that a receiver with this configuration expects, as far as that tells it: nothing of the sender's clock,
+/// type and packing. `own` are the addresses at which it receives unicast streams, on each path.
+///
+/// `None` as with [`compose`].
+#[must_use]
+pub fn compose_expected(config: &ConnectionConfig, own: [IpAddr; 2]) -> Option<Document> {
+    let Endpoint::St2110(stream) = &config.endpoint else { return None };
+    let filters = [stream.mcast_sip_addr, stream.second_path.and_then(|path| path.mcast_sip_addr)];
+    let leg = |path: usize, ip: IpAddr, port| match ip.is_multicast() {
+        true => leg(ip, port, stream.ttl, filters[path]),
+        false => leg(own[path], port, stream.ttl, Some(ip).filter(|ip| !ip.is_unspecified())),
+    };
+    let offset = stream.timing.media_clock_offset;
+    let expected = Stream {
+        line: 0,
+        mid: None,
+        leg: leg(0, stream.ip_addr, stream.port),
+        payload_type: stream.payload_type,
+        bandwidth: None,
+        essence: essence(config, stream, None)?,
+        reference_clocks: Vec::new(),
+        media_clock: offset.map(|offset| MediaClockSource::Direct { offset }),
+    };
+    let streams = with_paths(config, stream, expected, leg);
+    Some(assemble("- 0 0", own[0], &config.group_id(), &streams))
+}
+
+/// A stream, and the one of ancillary data that ride with it if there is one, with their paths. `leg` is told the number of the path, the
+/// address and the port.
+fn with_paths(
+    config: &ConnectionConfig,
+    stream: &St2110,
+    first: Stream,
+    leg: impl Fn(usize, IpAddr, u16) -> Leg,
+) -> Vec<(Stream, Vec<Leg>)> {
+    let mut legs = vec![leg(0, stream.ip_addr, stream.port)];
+    legs.extend(stream.second_path.map(|path| leg(1, path.ip_addr, path.port)));
+    let mut streams = vec![(first.clone(), legs)];
     if let (Some(ancillary), Payload::Video(video)) = (&stream.ancillary, &config.payload) {
         let beside = Stream {
-            mid: None,
-            leg: leg(ancillary.ip_addr, ancillary.port, stream.ttl, sender.address),
             payload_type: ancillary.payload_type,
             bandwidth: None,
             essence: ancillary_essence(video.rate),
             ..first
         };
-        document.media.push(beside.section());
+        let mut legs = vec![leg(0, ancillary.ip_addr, ancillary.port)];
+        // On the second path they go where the video goes.
+        legs.extend(stream.second_path.map(|path| leg(1, path.ip_addr, ancillary.port)));
+        streams.push((beside, legs));
     }
-    Some(document)
+    streams
 }
 
-fn leg(destination: IpAddr, port: u16, ttl: u8, source: IpAddr) -> Leg {
+/// A description of streams, each on one or two paths. `origin` is what `o=` has before the address.
+fn assemble(origin: &str, address: IpAddr, name: &str, streams: &[(Stream, Vec<Leg>)]) -> Document {
+    let mut document = Document::default();
+    let session = &mut document.session;
+    session.push('v', 0);
+    session.push('o', format_args!("{origin} IN {} {address}", address_kind(address)));
+    // One line, and not empty (RFC 8866 §5.3).
+    let name: String = name.chars().filter(|c| !c.is_control()).collect();
+    session.push('s', if name.is_empty() { " " } else { &name });
+    session.push('t', "0 0");
+    for ((stream, legs), mids) in streams.iter().zip(MIDS) {
+        if legs.len() > 1 {
+            session.push_attribute("group", format_args!("DUP {}", mids.join(" ")));
+        }
+        for (leg, mid) in legs.iter().zip(mids) {
+            let mid = (legs.len() > 1).then(|| mid.to_owned());
+            document.media.push(Stream { mid, leg: *leg, ..stream.clone() }.section());
+        }
+    }
+    document
+}
+
+fn leg(destination: IpAddr, port: u16, ttl: u8, source: Option<IpAddr>) -> Leg {
     let multicast = destination.is_multicast();
     Leg {
         destination,
         ttl: (multicast && destination.is_ipv4()).then_some(ttl),
         port,
-        source: Some(source).filter(|source| source.is_ipv4() == destination.is_ipv4()),
+        source: source.filter(|source| source.is_ipv4() == destination.is_ipv4()),
     }
 }
 
-fn essence(config: &ConnectionConfig, stream: &St2110, sender: &Sender) -> Option<Essence> {
+/// What the stream carries. Without a sender, what only that decides stays open.
+fn essence(config: &ConnectionConfig, stream: &St2110, sender: Option<&Sender>) -> Option<Essence> {
     match (stream.transport, &config.payload) {
         (Transport::St2110_20, Payload::Video(video)) => {
-            let mut picture = picture(config, video, sender)?;
+            let mut picture = picture(config, stream, video, sender)?;
             picture.ssn = Some("ST2110-20:2017".to_owned());
-            let packing = Some(stream.packing);
+            let packing = sender.map(|_| stream.packing);
             Some(Essence::Video(VideoEssence { picture, packing, others: Vec::new() }))
         }
         (Transport::St2110_22, Payload::Video(video)) => {
-            let mut picture = picture(config, video, sender)?;
+            let mut picture = picture(config, stream, video, sender)?;
             picture.ssn = Some("ST2110-22:2019".to_owned());
             Some(Essence::Compressed(CompressedEssence {
                 picture,
-                packet_mode: Some(match stream.packet_mode {
+                packet_mode: sender.map(|_| match stream.packet_mode {
                     PacketMode::Codestream => 0,
                     PacketMode::Slice => 1,
                 }),
-                trans_mode: Some(1),
+                trans_mode: sender.map(|_| 1),
                 others: Vec::new(),
             }))
         }
         (Transport::St2110_30 | Transport::St2110_31, Payload::Audio(audio)) => {
-            audio_essence(stream.transport, audio).map(Essence::Audio)
+            let mut essence = audio_essence(stream.transport, audio)?;
+            // Which channels these are is not in a configuration; of what is sent something has to be said.
+            essence.channel_order = essence.channel_order.filter(|_| sender.is_some());
+            Some(Essence::Audio(essence))
         }
         (Transport::St2110_40, Payload::Ancillary(ancillary)) => {
             Some(ancillary_essence(ancillary.rate))
@@ -149,24 +190,35 @@ fn essence(config: &ConnectionConfig, stream: &St2110, sender: &Sender) -> Optio
     }
 }
 
-fn picture(config: &ConnectionConfig, video: &Video, sender: &Sender) -> Option<Picture> {
+fn picture(
+    config: &ConnectionConfig,
+    stream: &St2110,
+    video: &Video,
+    sender: Option<&Sender>,
+) -> Option<Picture> {
     let wire = config.wire_format()?;
+    let colour = &stream.colour;
+    // A sender's description must say both.
+    let usual = |word: &str| sender.map(|_| word.to_owned());
     Some(Picture {
         sampling: Some(wire.sampling.name().to_owned()),
         depth: Some(wire.depth.to_string()),
         rate: Some(video.rate),
         scan: video.scan,
-        colorimetry: Some(sender.colour.colorimetry.clone()),
-        tcs: Some(sender.colour.tcs.clone()),
-        par: non_square(video),
-        tp: Some(
+        colorimetry: colour.colorimetry.map_or_else(|| usual("BT709"), |it| Some(it.to_string())),
+        tcs: colour.transfer.map_or_else(|| usual("SDR"), |it| Some(it.to_string())),
+        range: colour.range.map(|range| range.to_string()),
+        par: sender.and_then(|_| non_square(video)),
+        tp: sender.map(|sender| {
             match sender.pacing {
                 Pacing::Narrow => "2110TPN",
                 Pacing::Linear => "2110TPNL",
                 Pacing::Wide => "2110TPW",
             }
-            .to_owned(),
-        ),
+            .to_owned()
+        }),
+        troff: stream.timing.troff.filter(|_| sender.is_none()),
+        max_udp: stream.timing.max_udp.filter(|_| sender.is_none()).map(u32::from),
         ..Picture::new(video.width, video.height)
     })
 }

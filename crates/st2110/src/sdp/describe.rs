@@ -1,15 +1,18 @@
 //! What a session description says about a connection.
 
 use media::{
-    Ancillary, Audio, ConfigError, ConnectionConfig, Description, Endpoint, PacketMode, Packing,
-    Payload, SampleRate, Sampling, SecondPath, Transport, Video, WireFormat,
+    Ancillary, Audio, Colorimetry, Colour, ConfigError, ConnectionConfig, Description, Endpoint,
+    PacketMode, Packing, Payload, SampleRange, SampleRate, Sampling, SecondPath, SenderTiming,
+    TransferCharacteristic, Transport, Video, WireFormat,
 };
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::document::Document;
-use super::{Essence, Picture, SdpError, Stream, packet_time};
+use super::stream::second_source;
+use super::{Essence, Leg, Picture, SdpError, Stream, packet_time};
 use crate::audio::Coding;
+use crate::reference::MediaClockSource;
 
 /// Which end of the stream a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,6 +68,8 @@ pub fn describe(text: &str, role: Role) -> Result<Description, ConfigError> {
         }
     };
     let (ip_addr, mcast_sip_addr, interface_ip_addr) = leg(first);
+    let copy = copy(&document, first);
+    let second = second.or(copy.as_ref());
     let (transport, wire_format, payload) = payload(&first.essence).map_err(|mut error| {
         error.line = if error.line == 0 { first.line } else { error.line };
         refused(&error)
@@ -93,8 +98,15 @@ pub fn describe(text: &str, role: Role) -> Result<Description, ConfigError> {
         wire_format,
         second_path: second.map(|stream| {
             let (ip_addr, mcast_sip_addr, interface_ip_addr) = leg(stream);
-            SecondPath { ip_addr, port: stream.leg.port, mcast_sip_addr, interface_ip_addr }
+            let path = SecondPath::new(ip_addr, stream.leg.port);
+            SecondPath { mcast_sip_addr, interface_ip_addr, ..path }
         }),
+        colour: first.essence.picture().map(colour).unwrap_or_default(),
+        timing: match role {
+            // A sender's timing is its own: the document is what it goes by for the rest.
+            Role::Source => SenderTiming::default(),
+            Role::Receiver => timing(first),
+        },
         rate: rate(&document, first),
         payload,
     })
@@ -135,6 +147,13 @@ fn paths<'a>(
     }
 }
 
+/// The second path of a stream that is described once and has two senders.
+fn copy(document: &Document, stream: &Stream) -> Option<Stream> {
+    let section = document.media.iter().find(|section| section.number() == stream.line)?;
+    let source = second_source(&document.session, section, stream.leg)?;
+    Some(Stream { leg: Leg { source: Some(source), ..stream.leg }, ..stream.clone() })
+}
+
 /// Whether `a=group:DUP` joins these streams (RFC 7104 §3.2).
 pub(super) fn duplicates(document: &Document, first: &Stream, second: &Stream) -> bool {
     let (Some(first), Some(second)) = (&first.mid, &second.mid) else { return false };
@@ -162,13 +181,44 @@ fn rate(document: &Document, stream: &Stream) -> Option<media::FrameRate> {
     own.or_else(|| section?.attribute("framerate")?.1.trim().parse().ok())
 }
 
-/// Sampling and depth in the mesh's terms. Constant luminance and ICtCp have the layout of YCbCr; what their components mean is not the
-/// mesh's affair.
+/// The words that a configuration has as well. Others are kept in the document alone.
+fn colour(picture: &Picture) -> Colour {
+    let transfer = picture.tcs.as_deref();
+    Colour {
+        colorimetry: picture.colorimetry.as_deref().and_then(Colorimetry::from_name),
+        transfer: transfer.and_then(TransferCharacteristic::from_name),
+        range: picture.range.as_deref().and_then(SampleRange::from_name),
+    }
+}
+
+fn timing(stream: &Stream) -> SenderTiming {
+    let (troff, max_udp) = match &stream.essence {
+        Essence::Ancillary(ancillary) => (ancillary.troff, None),
+        essence => {
+            essence.picture().map_or((None, None), |picture| (picture.troff, picture.max_udp))
+        }
+    };
+    SenderTiming {
+        troff,
+        // No datagram is larger.
+        max_udp: max_udp.filter(|bytes| *bytes != 0).map(|b| u16::try_from(b).unwrap_or(u16::MAX)),
+        media_clock_offset: match stream.media_clock {
+            Some(MediaClockSource::Direct { offset }) => Some(offset),
+            _ => None,
+        },
+    }
+}
+
+/// The layout of a sampling. Constant luminance and ICtCp have that of YCbCr; what their components mean is not the mesh's affair.
+pub(super) fn layout(sampling: &str) -> String {
+    sampling.strip_prefix("CL").unwrap_or(sampling).replace("ICtCp", "YCbCr")
+}
+
+/// Sampling and depth in the mesh's terms.
 fn wire_format(picture: &Picture) -> Result<WireFormat, SdpError> {
     let text = picture.sampling.as_deref();
     let text = text.ok_or_else(|| SdpError::missing(0, "sampling", "ST 2110-20 §7.2"))?;
-    let layout = text.strip_prefix("CL").unwrap_or(text).replace("ICtCp", "YCbCr");
-    let sampling = Sampling::from_name(&layout).ok_or_else(|| {
+    let sampling = Sampling::from_name(&layout(text)).ok_or_else(|| {
         let allowed = "YCbCr-4:4:4, YCbCr-4:2:2, YCbCr-4:2:0, RGB and KEY are possible";
         SdpError::value(0, "sampling", text, allowed)
     })?;

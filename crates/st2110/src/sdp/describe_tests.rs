@@ -7,7 +7,7 @@ use media::{
 use proptest::prelude::*;
 
 use super::super::stream::tests::{FFMPEG_AUDIO, FFMPEG_STATIC, FFMPEG_VIDEO, GSTREAMER, VIDEO};
-use super::super::{Colour, Sender, check, compose};
+use super::super::{Sender, check, compose, compose_expected};
 use super::*;
 use crate::reference::ReferenceClock;
 
@@ -20,7 +20,6 @@ fn sender() -> Sender {
         second_address: Some([10, 1, 0, 1].into()),
         clock: ReferenceClock::traceable(),
         pacing: Pacing::Wide,
-        colour: Colour::default(),
     }
 }
 
@@ -41,6 +40,32 @@ fn two_paths() {
     assert!(error.contains("2 streams, at lines 7, 15"), "{error}");
     let other = VIDEO.replacen("width=1280", "width=1920", 1);
     assert!(describe(&other, Role::Receiver).is_err());
+}
+
+#[test]
+fn what_a_receiver_learns_of_the_senders_timing() {
+    let text = VIDEO
+        .replace("TP=2110TPN; ", "TP=2110TPN; TROFF=500; MAXUDP=8960")
+        .replace("TCS=SDR; colorimetry=BT709", "TCS=PQ; colorimetry=BT2100; RANGE=FULL")
+        .replace("direct=0", "direct=963214424");
+    let description = describe(&text, Role::Receiver).unwrap();
+    let expected = SenderTiming {
+        troff: Some(500),
+        max_udp: Some(8960),
+        media_clock_offset: Some(963_214_424),
+    };
+    assert_eq!((description.timing, description.stream().timing), (expected, expected));
+    let colour = Colour {
+        colorimetry: Some(Colorimetry::Bt2100),
+        transfer: Some(TransferCharacteristic::Pq),
+        range: Some(SampleRange::Full),
+    };
+    assert_eq!((description.colour, description.stream().colour), (colour, colour));
+    // A sender has a timing of its own.
+    assert_eq!(describe(&text, Role::Source).unwrap().timing, SenderTiming::default());
+    let sound = format!("{FFMPEG_AUDIO}a=mediaclk:direct=5\r\n");
+    let timing = describe(&sound, Role::Receiver).unwrap().timing;
+    assert_eq!(timing, SenderTiming { media_clock_offset: Some(5), ..SenderTiming::default() });
 }
 
 #[test]
@@ -117,12 +142,7 @@ fn configurations() -> Vec<ConnectionConfig> {
     compressed.packet_mode = PacketMode::Slice;
     all.push(config(compressed, Payload::Video(video)));
     let mut both = stream(Transport::St2110_20);
-    both.second_path = Some(SecondPath {
-        ip_addr: [239, 2, 2, 3].into(),
-        port: 5004,
-        mcast_sip_addr: None,
-        interface_ip_addr: None,
-    });
+    both.second_path = Some(SecondPath::new([239, 2, 2, 3].into(), 5004));
     both.ancillary =
         Some(AncillaryStream { ip_addr: [239, 1, 2, 4].into(), port: 5006, payload_type: 101 });
     let mut both = config(both, Payload::Video(video));
@@ -142,6 +162,79 @@ fn what_is_composed_is_flawless_and_agrees() {
         assert!(bad.is_empty(), "{bad:?}\n{text}");
         let description = describe(&text, Role::Source).unwrap();
         assert_eq!(description.check_agreement(&config), Ok(()), "{text}");
+    }
+}
+
+#[test]
+fn ancillary_data_beside_two_paths_have_two_as_well() {
+    let both = configurations().pop().unwrap();
+    let text = compose(&both, &sender()).unwrap().to_string();
+    assert!(text.contains("a=group:DUP ancillary-primary ancillary-secondary\r\n"), "{text}");
+    let document = Document::parse(&text).unwrap();
+    let streams = Stream::read_all(&document).unwrap();
+    let legs: Vec<_> = streams
+        .iter()
+        .filter(|stream| matches!(stream.essence, Essence::Ancillary(_)))
+        .map(|stream| (stream.leg.destination.to_string(), stream.leg.port, stream.leg.source))
+        .collect();
+    let from = |address: [u8; 4]| Some(IpAddr::from(address));
+    // On the second path the data go where the video goes, to the port of their own.
+    let expected = [
+        ("239.1.2.4".to_owned(), 5006, from([10, 0, 0, 1])),
+        ("239.2.2.3".to_owned(), 5006, from([10, 1, 0, 1])),
+    ];
+    assert_eq!(legs, expected);
+}
+
+#[test]
+fn what_a_receiver_expects_is_described() {
+    let own = [[10, 0, 0, 2].into(), [10, 1, 0, 2].into()];
+    for mut config in configurations() {
+        let Endpoint::St2110(stream) = &mut config.endpoint else { panic!("{config:?}") };
+        let is_ancillary = stream.transport == Transport::St2110_40;
+        // Ways to cut and to pack are the sender's.
+        stream.packet_mode = PacketMode::default();
+        stream.mcast_sip_addr = Some([10, 0, 0, 1].into());
+        stream.timing.media_clock_offset = Some(7);
+        let text = compose_expected(&config, own).unwrap().to_string();
+        let description = describe(&text, Role::Receiver).unwrap();
+        assert_eq!(description.check_agreement(&config), Ok(()), "{text}");
+        assert_eq!(description.timing.media_clock_offset, Some(7));
+        for unknown in ["TP=", "PM=", "ts-refclk", "colorimetry", "channel-order", "packetmode"] {
+            assert!(!text.contains(unknown), "{unknown}: {text}");
+        }
+        let Endpoint::St2110(stream) = &mut config.endpoint else { panic!("{config:?}") };
+        (stream.ip_addr, stream.mcast_sip_addr) = ([10, 0, 0, 1].into(), None);
+        assert_eq!(text.contains("smpte291"), text.contains("m=video 5006") || is_ancillary);
+        let text = compose_expected(&config, own).unwrap().to_string();
+        assert!(text.contains("c=IN IP4 10.0.0.2\r\n"), "{text}");
+        let description = describe(&text, Role::Receiver).unwrap();
+        assert_eq!(description.ip_addr, IpAddr::from([10, 0, 0, 1]), "{text}");
+    }
+}
+
+#[test]
+fn two_senders_of_one_group() {
+    let text = "v=0\no=ali 1122334455 1122334466 IN IP4 198.51.100.9\ns=DUP\nt=0 0\nm=audio 30000 RTP/AVP 97\n\
+        c=IN IP4 233.252.0.1/127\na=source-filter:incl IN IP4 233.252.0.1 198.51.100.1 198.51.100.2\n\
+        a=rtpmap:97 L24/48000/2\na=ptime:1\na=ssrc:1000 cname:a\na=ssrc:1010 cname:a\na=ssrc-group:DUP 1000 1010\n";
+    let description = describe(text, Role::Receiver).unwrap();
+    let second = description.second_path.unwrap();
+    assert_eq!((second.ip_addr, second.port), (description.ip_addr, 30_000));
+    assert_eq!(description.mcast_sip_addr, Some([198, 51, 100, 1].into()));
+    assert_eq!(second.mcast_sip_addr, Some([198, 51, 100, 2].into()));
+    let config = ConnectionConfig::new(Endpoint::St2110(description.stream()), description.payload);
+    assert_eq!(config.validate(), Ok(()), "the senders tell the paths apart");
+    assert!(!check(text).unwrap().iter().any(|it| it.text.contains("source-filter")), "{text}");
+    // Without the group they may be any two senders, of one stream or of two.
+    for (from, to) in [
+        ("a=ssrc-group:DUP 1000 1010\n", ""),
+        ("ssrc-group:DUP 1000 1010", "ssrc-group:FID 1000 1010"),
+        ("198.51.100.1 198.51.100.2", "198.51.100.1 198.51.100.2 198.51.100.3"),
+        ("198.51.100.1 198.51.100.2", "198.51.100.1 198.51.100.1"),
+    ] {
+        let error = describe(&text.replace(from, to), Role::Receiver).expect_err(to).to_string();
+        assert!(error.contains("SDP line 7: source-filter"), "{error}");
     }
 }
 

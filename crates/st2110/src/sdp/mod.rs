@@ -2,7 +2,7 @@
 //!
 //! * [`Document`]: a description line by line. Everything that was read is written again, in the same order, known or not.
 //! * [`Stream`]: one media section with what ST 2110-10, -20, -22, -30, -31 and -40 put there.
-//! * [`describe`]: what a description says about a connection; [`compose`]: the description of a connection.
+//! * [`describe`]: what a description says about a connection; [`compose`]: the description of a connection, with one that was given as a template.
 //! * [`check`]: what is wrong with a description, by severity and clause.
 
 mod audio;
@@ -15,11 +15,12 @@ mod error;
 mod essence;
 mod parameters;
 mod stream;
+mod template;
 mod value;
 
 pub use audio::packet_time;
 pub use check::{Finding, Severity, check};
-pub use compose::{Colour, Sender, compose};
+pub use compose::{Sender, compose, compose_expected};
 pub use describe::{Role, check_agreement, describe};
 pub use document::{Document, Line, Section};
 pub use error::{SdpError, SdpProblem};

@@ -59,6 +59,16 @@ impl Parameters {
         }
     }
 
+    /// All parameters, in order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.entries.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
+    }
+
+    /// Appends a parameter with a value or without.
+    pub(super) fn push_entry(&mut self, name: &str, value: Option<&str>) {
+        self.entries.push((name.to_owned(), value.map(str::to_owned)));
+    }
+
     /// The parameters that `known` does not name.
     pub(super) fn others(&self, known: &[&str]) -> Vec<(String, Option<String>)> {
         let unknown = |entry: &&(String, Option<String>)| {

@@ -62,7 +62,7 @@ impl Stream {
             let own: Vec<_> = section.attributes(name).collect();
             if own.is_empty() { session.attributes(name).collect() } else { own }
         };
-        let source = read_source(&both("source-filter"), destination)?;
+        let sources = read_sources(&both("source-filter"), destination, duplicated(section))?;
         let clocks = both("ts-refclk").into_iter();
         let reference_clocks = clocks
             .map(|(line, text)| clock::<ReferenceClock>(line, text))
@@ -72,7 +72,7 @@ impl Stream {
         Ok(Self {
             line,
             mid: section.attribute("mid").map(|(_, mid)| mid.trim().to_owned()),
-            leg: Leg { destination, ttl, port, source },
+            leg: Leg { destination, ttl, port, source: sources.first().copied() },
             payload_type,
             essence: read_essence(section, payload_type)?,
             bandwidth: section.lines.iter().find_map(|line| {
@@ -206,14 +206,36 @@ fn read_connection(session: &Section, section: &Section) -> Result<(IpAddr, Opti
     Ok((destination, ttl.transpose()?))
 }
 
-/// The sender that `a=source-filter` includes for this destination (RFC 4570 §3).
-fn read_source(filters: &[(usize, &str)], destination: IpAddr) -> Result<Option<IpAddr>, SdpError> {
-    let mut source = None;
+/// The sender of the copy of a stream that is sent twice to one destination (RFC 7104 §4.1), if there is one.
+pub(super) fn second_source(session: &Section, section: &Section, leg: Leg) -> Option<IpAddr> {
+    let filters = [section, session].map(|it| it.attributes("source-filter").collect::<Vec<_>>());
+    let filters = filters.iter().find(|filters| !filters.is_empty())?;
+    let sources = read_sources(filters, leg.destination, duplicated(section)).ok()?;
+    sources.get(1).copied()
+}
+
+/// Whether two synchronisation sources carry the same (`a=ssrc-group:DUP`, RFC 7104 §3.2).
+fn duplicated(section: &Section) -> bool {
+    section.attributes("ssrc-group").any(|(_, value)| {
+        let mut parts = value.split_ascii_whitespace();
+        parts.next() == Some("DUP") && parts.count() == 2
+    })
+}
+
+/// The senders that `a=source-filter` includes for this destination (RFC 4570 §3): none for any, one, or two of which the second sends
+/// a copy.
+fn read_sources(
+    filters: &[(usize, &str)],
+    destination: IpAddr,
+    duplicated: bool,
+) -> Result<Vec<IpAddr>, SdpError> {
+    let mut found: Vec<IpAddr> = Vec::new();
     for (line, value) in filters {
         let parts: Vec<_> = value.split_ascii_whitespace().collect();
-        let allowed = "incl IN IP4 DESTINATION SOURCE is needed, with one source (RFC 4570 §3)";
+        let allowed = "incl IN IP4 DESTINATION SOURCE is needed, with one source, or with two and a=ssrc-group:DUP for a stream that is \
+                       sent twice (RFC 4570 §3, RFC 7104 §4.1)";
         let refuse = || SdpError::value(*line, "source-filter", value, allowed);
-        let &["incl", "IN", kind, place, sender] = parts.as_slice() else {
+        let &["incl", "IN", kind, place, ref senders @ ..] = parts.as_slice() else {
             return Err(refuse());
         };
         let place: Option<IpAddr> = match place {
@@ -223,12 +245,19 @@ fn read_source(filters: &[(usize, &str)], destination: IpAddr) -> Result<Option<
         if place.is_some_and(|place| place != destination) {
             continue;
         }
-        let sender = address(*line, "the source of source-filter", kind, sender)?;
-        if source.replace(sender).is_some_and(|before| before != sender) {
+        let read = |sender: &&str| address(*line, "the source of source-filter", kind, sender);
+        let senders = senders.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let clear = match senders.as_slice() {
+            [_] => true,
+            [first, second] => first != second && duplicated && destination.is_multicast(),
+            _ => false,
+        };
+        if !clear || (!found.is_empty() && found != senders) {
             return Err(refuse());
         }
+        found = senders;
     }
-    Ok(source)
+    Ok(found)
 }
 
 /// The parameter line of a payload type: what follows it.

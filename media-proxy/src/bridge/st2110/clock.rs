@@ -14,18 +14,24 @@ use std::sync::{Arc, OnceLock};
 pub(crate) struct HostClock {
     /// The clock that streams follow instead of the system's.
     hardware: Option<Arc<HardwareClock>>,
+    /// What descriptions say of the clock, if somebody who knows has said it.
+    reference: Option<ReferenceClock>,
     /// Where streams go that name no interface; known with the first of them.
     interface: Arc<OnceLock<Interface>>,
 }
 
 impl HostClock {
-    /// The system's clock, or a PTP hardware clock.
+    /// The system's clock, or a PTP hardware clock. `reference` is what session descriptions shall name, otherwise they say what the
+    /// system knows.
     ///
     /// # Errors
     /// There is no such clock, or this process may not read it.
-    pub(crate) fn open(hardware: Option<&Path>) -> Result<Self, st2110_net::Error> {
+    pub(crate) fn open(
+        hardware: Option<&Path>,
+        reference: Option<ReferenceClock>,
+    ) -> Result<Self, st2110_net::Error> {
         let hardware = hardware.map(HardwareClock::open).transpose()?.map(Arc::new);
-        Ok(Self { hardware, ..Self::default() })
+        Ok(Self { hardware, reference, ..Self::default() })
     }
 
     /// The time that streams follow.
@@ -65,12 +71,13 @@ impl HostClock {
     pub(super) fn of(&self, mac: Option<[u8; 6]>) -> ClockState {
         // Without hardware of its own, as on the loopback interface, nobody else can receive the stream.
         let hardware = self.hardware.as_deref();
-        let mut readings = read_clocks(hardware, None, mac.unwrap_or_default());
+        let named = self.reference.clone();
+        let mut readings = read_clocks(hardware, named, mac.unwrap_or_default());
         // TAI, as far as the kernel says, if a daemon steers its clock and has set the TAI offset. Otherwise it is the sender's own
         // clock (ST 2110-10 §8.2). Whether a hardware clock is steered nobody tells.
         let steered = matches!(readings.discipline, Discipline::Steered { .. });
         if steered && readings.kernel_offset != 0 && readings.hardware.is_none() {
-            readings.reference = Some(ReferenceClock::traceable());
+            readings.reference.get_or_insert_with(ReferenceClock::traceable);
         }
         ClockState::new(readings)
     }
@@ -83,10 +90,18 @@ mod tests {
     #[test]
     fn what_is_no_hardware_clock_is_refused() {
         for path in ["/dev/null", "/dev/ptp-of-nobody"] {
-            let error = HostClock::open(Some(Path::new(path))).unwrap_err().to_string();
+            let error = HostClock::open(Some(Path::new(path)), None).unwrap_err().to_string();
             assert!(error.contains(path) && error.contains("accepted: /dev/ptpN"), "{error}");
         }
-        assert!(HostClock::open(None).unwrap().hardware.is_none());
+        assert!(HostClock::open(None, None).unwrap().hardware.is_none());
+    }
+
+    #[test]
+    fn a_named_reference_is_that_of_all_streams() {
+        let named = ReferenceClock::grandmaster([1, 2, 3, 4, 5, 6, 7, 8], 127);
+        let clock = HostClock::open(None, Some(named.clone())).unwrap();
+        assert_eq!(clock.state().reference, named);
+        assert_eq!(clock.of(Some([2; 6])).reference, named);
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use super::clock::HostClock;
 use super::mac;
 use super::stream::Stream;
+use super::versions::Versions;
 use log::debug;
 use st2110::pacing::SenderType;
-use st2110::sdp::{Colour, Sender, compose};
+use st2110::sdp::{Sender, compose, compose_expected};
 use st2110_net::socket::Interface;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
@@ -16,20 +17,13 @@ pub(super) fn of_sender(
     clock: &HostClock,
     pacing: SenderType,
     session: u32,
+    versions: &Versions,
 ) -> Option<String> {
-    let endpoint = &stream.endpoint;
-    let own = |named: Option<IpAddr>, ip, port| {
-        let named = named.or(match interface {
-            Interface::Address(address) => Some(*address),
-            Interface::Any | Interface::Name(_) => None,
-        });
-        named.or_else(|| routed(SocketAddr::new(ip, port)))
-    };
-    let address = own(endpoint.interface_ip_addr, endpoint.ip_addr, endpoint.port)?;
-    let second = endpoint.second_path.and_then(|p| own(p.interface_ip_addr, p.ip_addr, p.port));
+    let [address, second] = own_addresses(stream, interface);
+    let address = address?;
     let sender = Sender {
         session_id: session.into(),
-        version: 1,
+        version: 0,
         name: stream.config.group_id(),
         address,
         second_address: second,
@@ -39,14 +33,38 @@ pub(super) fn of_sender(
             SenderType::NarrowLinear => media::Pacing::Linear,
             SenderType::Wide => media::Pacing::Wide,
         },
-        colour: Colour::default(),
     };
-    compose(&stream.config, &sender).map(|document| document.to_string())
+    let version = versions.of(&compose(&stream.config, &sender)?);
+    compose(&stream.config, &Sender { version, ..sender }).map(|document| document.to_string())
 }
 
-/// Of a stream that comes from elsewhere: the description that was given for it.
-pub(super) fn of_receiver(stream: &Stream) -> Option<String> {
-    stream.endpoint.sdp.clone()
+/// Of a stream that comes from elsewhere: the description that was given for it, or else what its configuration says. `None` where
+/// this host has no address to receive at.
+pub(super) fn of_receiver(stream: &Stream, interface: &Interface) -> Option<String> {
+    if let Some(given) = &stream.endpoint.sdp {
+        return Some(given.clone());
+    }
+    let [first, second] = own_addresses(stream, interface);
+    let first = first?;
+    let expected = compose_expected(&stream.config, [first, second.unwrap_or(first)]);
+    expected.map(|document| document.to_string())
+}
+
+/// The addresses of this host on both paths of a stream.
+fn own_addresses(stream: &Stream, interface: &Interface) -> [Option<IpAddr>; 2] {
+    let own = |named: Option<IpAddr>, ip, port| {
+        let named = named.or(match interface {
+            Interface::Address(address) => Some(*address),
+            Interface::Any | Interface::Name(_) => None,
+        });
+        named.or_else(|| routed(SocketAddr::new(ip, port)))
+    };
+    let endpoint = &stream.endpoint;
+    let second = endpoint.second_path;
+    [
+        own(endpoint.interface_ip_addr, endpoint.ip_addr, endpoint.port),
+        second.and_then(|path| own(path.interface_ip_addr, path.ip_addr, path.port)),
+    ]
 }
 
 /// The address from which this host would send there.

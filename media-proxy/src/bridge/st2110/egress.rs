@@ -7,6 +7,7 @@ use super::figures::{Facts, Sending as SendingFigures};
 use super::identities::Identities;
 use super::session::{self, Watch};
 use super::stream::{Essence, Stream};
+use super::versions::Versions;
 use super::{description, encoding, remarks};
 use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::members::Members;
@@ -41,11 +42,12 @@ pub(super) struct Place<'a> {
     pub(super) interface: &'a Interface,
     pub(super) identities: Arc<Identities>,
     pub(super) clock: &'a HostClock,
+    pub(super) versions: &'a Versions,
 }
 
 impl Egress {
     pub(super) fn start(place: Place<'_>, stream: &Stream, alarm: Alarm) -> Result<Self, String> {
-        let Place { engine, members, interface, identities, clock } = place;
+        let Place { engine, members, interface, identities, clock, versions } = place;
         let connection = members
             .join(Direction::Receive, &stream.config)
             .map_err(|error| format!("egress bridge: {error}"))?;
@@ -109,10 +111,11 @@ impl Egress {
             return Err("its session on the network has ended at once".into());
         }
         let [priority, _] = engine.priorities();
+        let session = identity.ssrc;
         let facts = Facts {
             codec,
             local: configured::describe(endpoint, usual),
-            sdp: description::of_sender(stream, interface, clock, pacing, identity.ssrc),
+            sdp: description::of_sender(stream, interface, clock, pacing, session, versions),
             remarks: remarks::of_sender(endpoint),
             shortfall: priority.and_then(Priority::shortfall),
         };

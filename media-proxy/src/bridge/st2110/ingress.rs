@@ -16,7 +16,7 @@ use st2110_net::Incomplete;
 use st2110_net::configured::{self, codestream_receiver};
 use st2110_net::engine::{Engine, Priority};
 use st2110_net::receive::{
-    AncillaryReceiver, AudioReceiver, CodestreamReceiver, Origin, Receiving, VideoReceiver,
+    AncillaryReceiver, AudioReceiver, CodestreamReceiver, Receiving, VideoReceiver,
 };
 use st2110_net::socket::Interface;
 use std::sync::Arc;
@@ -47,13 +47,19 @@ impl Ingress {
             wait_for_receivers: 0,
             ..stream.config.options
         };
-        let config = ConnectionConfig { options, ..stream.config.clone() };
+        let mut config = ConnectionConfig { options, ..stream.config.clone() };
+        let two_paths = stream.endpoint.second_path.is_some();
+        if let (Essence::Video { video, .. }, true) = (&stream.essence, two_paths) {
+            let frames = configured::open_frames(&stream.endpoint, video.rate, interface);
+            let frames = u16::try_from(frames).unwrap_or(u16::MAX);
+            config.queue_capacity = config.queue_capacity.max(frames);
+        }
         let connection = members
             .join(Direction::Send, &config)
             .map_err(|error| format!("ingress bridge: {error}"))?;
         let (watch, life) = session::pair(alarm);
         let endpoint = &stream.endpoint;
-        let origin = Origin::new(configured::incoming(endpoint, interface), endpoint.payload_type);
+        let origin = configured::origin(endpoint, interface);
         let incomplete = configured::incomplete(endpoint);
         let ring = |life| RingSink {
             connection: Arc::clone(&connection),
@@ -64,9 +70,8 @@ impl Ingress {
         let mut codec = None;
         let receiving = match &stream.essence {
             Essence::Video { video, picture, layout } => {
-                let ancillary = configured::rider(endpoint).map(|rider| {
-                    Origin::new(configured::incoming(&rider, interface), rider.payload_type)
-                });
+                let ancillary =
+                    configured::rider(endpoint).map(|rider| configured::origin(&rider, interface));
                 let (picture, layout, rate) = (*picture, *layout, video.rate);
                 let receiver =
                     VideoReceiver { picture, layout, rate, origin, incomplete, ancillary };
@@ -111,7 +116,7 @@ impl Ingress {
         let facts = Facts {
             codec,
             local: configured::describe(endpoint, interface),
-            sdp: description::of_receiver(stream),
+            sdp: description::of_receiver(stream, interface),
             remarks: remarks::of_receiver(endpoint),
             shortfall: priority.and_then(Priority::shortfall),
         };

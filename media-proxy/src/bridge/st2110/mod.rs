@@ -22,6 +22,7 @@ mod remarks;
 mod session;
 mod sink;
 mod stream;
+mod versions;
 
 pub(crate) use clock::HostClock;
 
@@ -39,6 +40,7 @@ pub(crate) struct Network {
     interface: interface::Choice,
     identities: Arc<identities::Identities>,
     clock: HostClock,
+    versions: versions::Versions,
     /// Made with the first bridge.
     engine: OnceLock<Engine>,
 }
@@ -46,7 +48,8 @@ pub(crate) struct Network {
 impl Network {
     pub(crate) fn new(args: &Args, members: Arc<Members>, clock: HostClock) -> Self {
         let interface = interface::Choice::new(args.device.clone(), args.st2110_ip);
-        Self { members, interface, identities: Arc::default(), clock, engine: OnceLock::new() }
+        let (identities, versions) = (Arc::default(), versions::Versions::default());
+        Self { members, interface, identities, clock, versions, engine: OnceLock::new() }
     }
 
     /// Starts a bridge.
@@ -63,8 +66,9 @@ impl Network {
         Ok(match spec.direction {
             Direction::Egress => {
                 let identities = Arc::clone(&self.identities);
-                let (members, clock) = (&self.members, &self.clock);
-                let place = egress::Place { engine, members, interface, identities, clock };
+                let (members, clock, versions) = (&self.members, &self.clock, &self.versions);
+                let place =
+                    egress::Place { engine, members, interface, identities, clock, versions };
                 Box::new(egress::Egress::start(place, &stream, alarm)?)
             }
             Direction::Ingress => {

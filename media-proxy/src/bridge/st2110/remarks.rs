@@ -53,6 +53,7 @@ mod tests {
             port: 5004,
             mcast_sip_addr: source,
             interface_ip_addr: None,
+            skew: SecondPath::DEFAULT_SKEW,
         });
         St2110 { mcast_sip_addr: source, second_path, ..St2110::new(address(ip), 5004) }
     }

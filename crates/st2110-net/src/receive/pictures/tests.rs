@@ -68,7 +68,7 @@ impl Session {
         let (clock, fields) = clocks(&origin, picture.fields().len());
         let raster = Raster { height: picture.height(), fields: picture.fields().len() > 1 };
         let stats = Arc::new(ReceiveStats::new(paths, Vec::new()));
-        let judge = judge(RATE, raster, clock);
+        let judge = judge(&origin, RATE, raster, clock);
         let width = NumberWidth::Bits32;
         let selection = Selection::new(&origin, width, 1000, &judge, stats.clone());
         let limits = WindowLimits::new(fields, RATE, clock, origin.skew);
