@@ -9,8 +9,8 @@ use media::{Audio, AudioFormat, PacketTime, SampleRate, Transport};
 use rustix::time::{ClockId, clock_gettime};
 use st2110_net::Incomplete;
 use st2110_net::engine::{Engine, EngineOptions};
-use st2110_net::receive::{AudioReceiver, Origin};
-use st2110_net::send::{AudioSender, Identity};
+use st2110_net::receive::{AudioReceiver, Origin, Receiving};
+use st2110_net::send::{AudioSender, Identity, Sending};
 use st2110_net::socket::{Batch, Receiver, ReceiverOptions, Sender, SenderOptions};
 use std::net::SocketAddr;
 use std::thread;
@@ -21,25 +21,33 @@ pub(super) fn run(
     hosts: &Hosts,
     report: &mut impl FnMut(Case),
 ) -> Result<(), BenchError> {
-    let time = Duration::from_secs(options.either(20, 3) as u64);
-    for (streams, packet_time) in [(100, PacketTime::Ms1), (20, PacketTime::Us125)] {
-        let form = Audio {
-            channels: 2,
-            sample_rate: SampleRate::Hz48000,
-            format: AudioFormat::PcmS24be,
-            packet_time,
+    let time = Duration::from_secs(options.either(60, 3) as u64);
+    // All at once. Each kind has threads of its own, so that their time can be told apart.
+    let kinds = [(100, PacketTime::Ms1), (20, PacketTime::Us125)];
+    let running =
+        kinds.iter().map(|&(streams, packet_time)| Streams::start(hosts, streams, packet_time));
+    let running = running.collect::<Result<Vec<_>, _>>()?;
+    thread::sleep(Duration::from_millis(300));
+    let before: Vec<_> = running.iter().map(|streams| streams.engine.cpu_time()).collect();
+    thread::sleep(time);
+    let after: Vec<_> = running.iter().map(|streams| streams.engine.cpu_time()).collect();
+    for ((streams, before), after) in running.into_iter().zip(before).zip(after) {
+        let (form, count) = (streams.form, streams.sessions.len());
+        drop(streams);
+        let share = |side: usize| {
+            let used = (after[side] - before[side]).as_secs_f64();
+            used / time.as_secs_f64() * 100.0 / count as f64
         };
-        let shares = measure(hosts, streams, form, time)?;
         let floor = one_by_one(hosts, packet_len(form))?;
-        let samples = packet_time.samples_per_packet(form.sample_rate).unwrap_or(1);
+        let samples = form.packet_time.samples_per_packet(form.sample_rate).unwrap_or(1);
         let per_second = f64::from(form.sample_rate.hz() / samples);
-        let name = format!("{streams} streams of {packet_time}");
+        let name = format!("{count} streams of {}", form.packet_time);
         let percent = |seconds: f64| seconds * per_second * 100.0;
         let floor_name = "a call for each packet";
-        report(case(format!("{name}: send, each"), shares.send, floor_name, percent(floor.send)));
+        report(case(format!("{name}: send, each"), share(0), floor_name, percent(floor.send)));
         report(case(
             format!("{name}: receive, each"),
-            shares.receive,
+            share(1),
             floor_name,
             percent(floor.receive),
         ));
@@ -57,44 +65,46 @@ fn destination(hosts: &Hosts) -> Result<(Receiver, SocketAddr), BenchError> {
     Ok((receiver, address))
 }
 
-/// Percent of a processor for each stream.
-fn measure(
-    hosts: &Hosts,
-    streams: usize,
+/// Streams of one kind, on the way.
+struct Streams {
+    engine: Engine,
     form: Audio,
-    time: Duration,
-) -> Result<Shares, BenchError> {
-    let engine = Engine::new(EngineOptions::default());
-    let mut sessions = Vec::new();
-    for _ in 0..streams {
-        let (probe, to) = destination(hosts)?;
-        drop(probe);
-        let receiver = AudioReceiver {
-            transport: Transport::St2110_30,
-            audio: form,
-            origin: Origin::new(vec![ReceiverOptions::new(to.ip(), to.port())], 97),
-            incomplete: Incomplete::Deliver,
+    sessions: Vec<(Sending, Receiving)>,
+}
+
+impl Streams {
+    fn start(hosts: &Hosts, streams: usize, packet_time: PacketTime) -> Result<Self, BenchError> {
+        let form = Audio {
+            channels: 2,
+            sample_rate: SampleRate::Hz48000,
+            format: AudioFormat::PcmS24be,
+            packet_time,
         };
-        let sender = AudioSender {
-            transport: Transport::St2110_30,
-            audio: form,
-            identity: Identity::random(97),
-            paths: vec![SenderOptions::new(to)],
-        };
-        let slots = Slots::new(4, packet_len(form));
-        let receiving = hosts.on(1, || Ok(receiver.start(&engine, slots)?))?;
-        let feed = Cycle::new(vec![vec![1; packet_len(form)].into()]);
-        let sending = hosts.on(0, || Ok(sender.start(&engine, feed)?))?;
-        sessions.push((sending, receiving));
+        let engine = Engine::new(EngineOptions::default());
+        let mut sessions = Vec::new();
+        for _ in 0..streams {
+            let (probe, to) = destination(hosts)?;
+            drop(probe);
+            let receiver = AudioReceiver {
+                transport: Transport::St2110_30,
+                audio: form,
+                origin: Origin::new(vec![ReceiverOptions::new(to.ip(), to.port())], 97),
+                incomplete: Incomplete::Deliver,
+            };
+            let sender = AudioSender {
+                transport: Transport::St2110_30,
+                audio: form,
+                identity: Identity::random(97),
+                paths: vec![SenderOptions::new(to)],
+            };
+            let slots = Slots::new(4, packet_len(form));
+            let receiving = hosts.on(1, || Ok(receiver.start(&engine, slots)?))?;
+            let feed = Cycle::new(vec![vec![1; packet_len(form)].into()]);
+            let sending = hosts.on(0, || Ok(sender.start(&engine, feed)?))?;
+            sessions.push((sending, receiving));
+        }
+        Ok(Self { engine, form, sessions })
     }
-    thread::sleep(Duration::from_millis(300));
-    let before = engine.cpu_time();
-    thread::sleep(time);
-    let after = engine.cpu_time();
-    let share = |side: usize| {
-        (after[side] - before[side]).as_secs_f64() / time.as_secs_f64() * 100.0 / streams as f64
-    };
-    Ok(Shares { send: share(0), receive: share(1) })
 }
 
 /// Seconds of CPU time that a packet takes which is sent alone and received alone.

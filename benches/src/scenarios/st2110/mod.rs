@@ -31,6 +31,12 @@ struct Shares {
     receive: f64,
 }
 
+impl Shares {
+    fn midpoint(self, other: Self) -> Self {
+        Self { send: self.send.midpoint(other.send), receive: self.receive.midpoint(other.receive) }
+    }
+}
+
 /// The address at which the second host is reached.
 fn address(hosts: &Hosts) -> IpAddr {
     IpAddr::V4(hosts.addresses(1)[1])

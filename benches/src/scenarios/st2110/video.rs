@@ -6,7 +6,6 @@ use super::{Options, Shares, address, case};
 use crate::case::{Case, Target, Unit};
 use crate::error::BenchError;
 use crate::hosts::Hosts;
-use crate::samples::Samples;
 use media::{FrameRate, PixelFormat};
 use st2110::pacing::{self, Raster, Schedule, SenderType};
 use st2110::rtp::Header;
@@ -38,29 +37,28 @@ pub(super) fn run(
     ];
     for (name, width, height, format, real_time) in cases {
         let video = Video::new(width, height, format, real_time)?;
-        // The floors and the stream in turn, since the machine is not the same from one second to the next.
-        let (rounds, seconds) = if options.quick { (1, 4) } else { (3, 20) };
-        let time = Duration::from_secs(seconds);
-        let [mut ours, mut floor, mut even] = [(); 3].map(|()| Rounds::default());
-        let mut whole = Outcome::default();
-        for _ in 0..rounds {
-            floor.add(video.bare(hosts, BUNDLE, time / 2)?);
-            even.add(video.bare(hosts, video.burst()?, time / 2)?);
-            let outcome = video.measure(hosts, time)?;
-            ours.add(outcome.shares);
-            whole.add(&outcome);
-        }
+        // The floors before and after the stream, since the machine is not the same from one second to the next.
+        let time = Duration::from_secs(options.either(60, 4) as u64);
+        let floors = || -> Result<[Shares; 2], BenchError> {
+            let burst = video.burst()?;
+            Ok([video.bare(hosts, BUNDLE, time / 4)?, video.bare(hosts, burst, time / 4)?])
+        };
+        let before = floors()?;
+        let whole = video.measure(hosts, time)?;
+        let after = floors()?;
+        let (ours, floor, even) =
+            (whole.shares, before[0].midpoint(after[0]), before[1].midpoint(after[1]));
         let sides = [
-            ("send", &ours.send, &floor.send, &even.send),
-            ("receive", &ours.receive, &floor.receive, &even.receive),
+            ("send", ours.send, floor.send, even.send),
+            ("receive", ours.receive, floor.receive, even.receive),
         ];
         for (side, ours, floor, even) in sides {
             let name = format!("{name}: {side}");
-            let line = case(name.clone(), ours.median(), "bundles of 64 KiB", floor.median());
+            let line = case(name.clone(), ours, "bundles of 64 KiB", floor);
             report(line.wants(TARGET));
-            report(case(name, ours.median(), "bundles of the bursts", even.median()));
+            report(case(name, ours, "bundles of the bursts", even));
         }
-        let seconds = (time * rounds).as_secs_f64();
+        let seconds = time.as_secs_f64();
         let mut line =
             case(format!("{name}: sent"), whole.sent as f64 / seconds, "the rate", RATE.as_f64());
         line.unit = Unit::PerSecond;
@@ -78,19 +76,6 @@ pub(super) fn run(
 }
 
 #[derive(Default)]
-struct Rounds {
-    send: Samples,
-    receive: Samples,
-}
-
-impl Rounds {
-    fn add(&mut self, shares: Shares) {
-        self.send.push(shares.send);
-        self.receive.push(shares.receive);
-    }
-}
-
-#[derive(Default)]
 struct Outcome {
     shares: Shares,
     sent: u64,
@@ -100,16 +85,6 @@ struct Outcome {
     /// By the kernel's times of arrival.
     judged: u64,
     judged_well: u64,
-}
-
-impl Outcome {
-    fn add(&mut self, other: &Self) {
-        self.sent += other.sent;
-        self.compliant += other.compliant;
-        self.received += other.received;
-        self.judged += other.judged;
-        self.judged_well += other.judged_well;
-    }
 }
 
 struct Video {
