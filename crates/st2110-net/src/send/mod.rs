@@ -5,7 +5,7 @@
 //!
 //! * The feed has nothing when a period begins: it is asked a few more times, as long as a receiver's buffer allows; then nothing is sent
 //!   in that period (`idle_periods`). A source that stops sends nothing.
-//! * The thread, or the frame before, is late: by less than a period, the frame leaves late, and what is behind is made good at 1.08 times the
+//! * The thread, or the frame before, is late: by less than a period, the frame leaves late, and what is behind is made good at 1.09 times the
 //!   rate; by more, it slips to the next free period (`slipped_periods`). Packets never bunch to make up for lost time.
 //! * A frame's time is in the future: it waits for its period, up to a second. Times that are further off are replaced by the present one
 //!   (`implausible_times`).
