@@ -46,12 +46,13 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    /// When a bundle arrived: by the kernel's stamp if there is a plausible one, otherwise now.
+    /// When a bundle arrived: by the kernel's stamp if there is a plausible one, otherwise now. While a batch is read more comes, whose
+    /// stamps are a little later than the beginning of the round.
     pub(crate) fn of(self, realtime: Option<u64>) -> Tai {
-        realtime
-            .and_then(|stamp| stamp.checked_add_signed(self.ahead))
-            .map_or(self.now, Tai::from_nanos)
-            .min(self.now)
+        const READING: Duration = Duration::from_millis(20);
+        let stamp = realtime.and_then(|stamp| stamp.checked_add_signed(self.ahead));
+        let at = stamp.map(Tai::from_nanos).filter(|at| at.since(self.now) <= READING);
+        at.unwrap_or(self.now)
     }
 }
 

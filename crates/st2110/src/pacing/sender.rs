@@ -74,9 +74,9 @@ impl Sender {
         let limits = Limits::new(kind, packets, rate, schedule.active(), max_udp);
         // What Cmax leaves beyond the cap is for what cannot be seen: when the packets of a burst really leave. What the cap leaves beyond a
         // burst is for threads that wake late: the next burst still leaves on time.
-        let share = |parts: u32| (limits.cmax / parts).max(1);
-        let cap = limits.cmax.saturating_sub(share(16)).max(1);
-        let burst = cap.saturating_sub(share(8)).clamp(1, Self::MAX_BURST);
+        let share = (limits.cmax / 8).max(1);
+        let cap = limits.cmax.saturating_sub(share).max(1);
+        let burst = cap.saturating_sub(share).clamp(1, Self::MAX_BURST);
         // The buffer also has to take the burst that arrives at once; and of a small unit not most may be due before it begins.
         let lead = (limits.vrx / 8 * 5).min(limits.vrx.saturating_sub(burst));
         let lead = lead.min((packets / 8).max(burst));
@@ -95,12 +95,12 @@ impl Sender {
         &self.schedule
     }
 
-    /// The usual burst in packets: 13 of 16 that Cmax allows.
+    /// The usual burst in packets: three quarters of Cmax.
     pub const fn burst(&self) -> u32 {
         self.burst
     }
 
-    /// The largest burst, which leaves when packets are late: 15 of 16 that Cmax allows, at most [`Sender::MAX_BURST`].
+    /// The largest burst, which leaves when packets are late: seven eighths of Cmax, at most [`Sender::MAX_BURST`].
     pub fn largest_burst(&self) -> u32 {
         self.cap.min(Self::MAX_BURST)
     }
@@ -246,41 +246,41 @@ mod tests {
         sender.begin(50, PACKETS);
         let due = Tai::from_nanos(1_000_000_000 + 2_000_000 - 2_000_000);
         assert_eq!(sender.step(Tai::from_nanos(0)), Step::Wait { until: due });
-        assert_eq!(sender.step(due), Step::Send { packets: 13 });
-        sender.sent(13, due, due);
-        // Cmax 16, own cap 15: the next 13 need a level of 2 and so eleven drains of 1/(240000 · 1.09) s = 3823 ns; but they are due
-        // only 13 · 4 µs later.
-        let next = Tai::from_nanos(due.as_nanos() + 52_000);
+        assert_eq!(sender.step(due), Step::Send { packets: 12 });
+        sender.sent(12, due, due);
+        // Cmax 16, own cap 14: the next 12 need a level of 2 and so ten drains of 1/(240000 · 1.09) s = 3823 ns; but they are due
+        // only 12 · 4 µs later.
+        let next = Tai::from_nanos(due.as_nanos() + 48_000);
         assert_eq!(sender.step(due), Step::Wait { until: next });
-        assert_eq!(sender.left(), PACKETS - 13);
+        assert_eq!(sender.left(), PACKETS - 12);
     }
 
     #[test]
     fn after_a_stall_the_bucket_decides() {
         let mut sender = sender(SenderType::Wide, PACKETS);
-        assert_eq!((sender.burst(), sender.largest_burst()), (13, 15));
+        assert_eq!((sender.burst(), sender.largest_burst()), (12, 14));
         sender.begin(50, PACKETS);
         let now = Tai::from_nanos(1_003_000_000);
         let later = |nanos: u64| Tai::from_nanos(now.as_nanos() + nanos);
-        // 3 ms late: the cap at once, then 12 packets each 12 drains of 1/(240000 · 1.09) s, or more if the thread wakes late.
-        assert_eq!(sender.step(now), Step::Send { packets: 15 });
-        sender.sent(15, now, now);
-        assert_eq!(sender.step(now), Step::Wait { until: later(45_872) });
-        assert_eq!(sender.step(later(45_872)), Step::Send { packets: 12 });
-        assert_eq!(sender.step(later(50_000)), Step::Send { packets: 13 });
+        // 3 ms late: the cap at once, then eleven packets each eleven drains of 1/(240000 · 1.09) s, or more if the thread wakes late.
+        assert_eq!(sender.step(now), Step::Send { packets: 14 });
+        sender.sent(14, now, now);
+        assert_eq!(sender.step(now), Step::Wait { until: later(42_049) });
+        assert_eq!(sender.step(later(42_049)), Step::Send { packets: 11 });
+        assert_eq!(sender.step(later(46_000)), Step::Send { packets: 12 });
         // How late it woke does not delay the next one.
-        sender.sent(13, later(50_000), later(50_000));
-        assert_eq!(sender.step(later(50_000)), Step::Wait { until: later(91_744) });
+        sender.sent(12, later(46_000), later(46_000));
+        assert_eq!(sender.step(later(46_000)), Step::Wait { until: later(84_098) });
         // But there has to be room for half a burst.
-        sender.sent(26, later(91_744), later(91_744));
-        let Step::Wait { until } = sender.step(later(91_744)) else { panic!("no wait") };
-        // 15 − 13.1 + 13 − 10.9 + 26 = 30 packets have to become 8.
-        let ready = later(91_744 + 22 * 3823).as_nanos();
+        sender.sent(24, later(84_098), later(84_098));
+        let Step::Wait { until } = sender.step(later(84_098)) else { panic!("no wait") };
+        // 14 − 12 + 12 − 10 + 24 = 28 packets have to become 8.
+        let ready = later(84_098 + 20 * 3823).as_nanos();
         assert!(until.as_nanos().abs_diff(ready) < 100, "{until}");
-        assert_eq!(sender.step(until), Step::Send { packets: 7 });
-        // 2 ms of lead are used up: packet 54 was to be read at 2.216 ms.
-        assert_eq!(sender.late(now), Some(Duration::from_nanos(784_000)));
-        assert_eq!(sender.late(Tai::from_nanos(1_002_216_000)), None);
+        assert_eq!(sender.step(until), Step::Send { packets: 6 });
+        // 2 ms of lead are used up: packet 50 was to be read at 2.2 ms.
+        assert_eq!(sender.late(now), Some(Duration::from_nanos(800_000)));
+        assert_eq!(sender.late(Tai::from_nanos(1_002_200_000)), None);
     }
 
     #[test]
@@ -323,7 +323,7 @@ mod tests {
         }
         // Four seconds earlier.
         sender.begin(50, PACKETS);
-        assert_eq!(sender.step(Tai::from_nanos(1_000_000_000)), Step::Send { packets: 13 });
+        assert_eq!(sender.step(Tai::from_nanos(1_000_000_000)), Step::Send { packets: 12 });
     }
 
     #[test]
