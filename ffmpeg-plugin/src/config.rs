@@ -40,7 +40,7 @@ pub(crate) fn way(settings: &Settings) -> Result<Way, Error> {
     match settings.conn_type.as_deref() {
         Some("st2110") => Ok(Way::St2110),
         None | Some("multipoint-group") => {
-            let Stream { second, second_skew, depth, ttl, dscp, .. } = &settings.stream;
+            let Stream { second, second_skew, depth, max_udp, ttl, dscp, .. } = &settings.stream;
             let number = |number: &Option<u32>| number.map(|number| number.to_string());
             for (name, value) in [
                 ("interface", settings.stream.first.interface.clone()),
@@ -60,6 +60,7 @@ pub(crate) fn way(settings: &Settings) -> Result<Way, Error> {
                 ("incomplete_frames", settings.stream.incomplete_frames.clone()),
                 ("bits_per_pixel", settings.stream.bits_per_pixel.clone()),
                 ("coding_quality", settings.stream.coding_quality.clone()),
+                ("max_udp", number(max_udp)),
                 ("ttl", number(ttl)),
                 ("dscp", number(dscp)),
                 ("sdp", settings.stream.sdp.clone()),
@@ -247,6 +248,7 @@ fn stream(stream: &Stream, transport: &'static str, payload_type: Option<u32>) -
     set(&mut value, "packing", &stream.packing);
     set(&mut value, "packetMode", &stream.packet_mode);
     set(&mut value, "incompleteFrames", &stream.incomplete_frames);
+    set(&mut value, "maxUdp", &stream.max_udp);
     set(&mut value, "ttl", &stream.ttl);
     set(&mut value, "dscp", &stream.dscp);
     set(&mut value, "colorimetry", &stream.colorimetry);

@@ -141,6 +141,13 @@ fn st2110(kind: Kind) -> Vec<Row> {
             int!(depth, 0, 0, 16, c"ST 2110: bits of a sample on the wire: 8, 10, 12 or 16"),
             text!(pacing, None, c"ST 2110-21: narrow, linear or wide"),
             text!(packing, None, c"ST 2110-20: gpm or bpm"),
+            int!(
+                max_udp,
+                0,
+                0,
+                8960,
+                c"ST 2110, output: bytes of the largest UDP datagrams (default: 1460)"
+            ),
             text!(colorimetry, None, c"ST 2110, output: what the SDP says, as BT2020"),
             text!(tcs, None, c"ST 2110, output: transfer characteristics in the SDP, as PQ"),
             text!(range, None, c"ST 2110, output: range of the samples in the SDP, as FULL"),

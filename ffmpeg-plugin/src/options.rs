@@ -54,6 +54,7 @@ pub(crate) struct Private {
     pub(crate) second_port: c_int,
     pub(crate) second_skew: c_int,
     pub(crate) depth: c_int,
+    pub(crate) max_udp: c_int,
     pub(crate) ttl: c_int,
     pub(crate) dscp: c_int,
     pub(crate) conn_delay: c_int,

@@ -57,6 +57,7 @@ pub(crate) struct Stream {
     pub(crate) incomplete_frames: Option<String>,
     pub(crate) bits_per_pixel: Option<String>,
     pub(crate) coding_quality: Option<String>,
+    pub(crate) max_udp: Option<u32>,
     pub(crate) ttl: Option<u32>,
     pub(crate) dscp: Option<u32>,
     pub(crate) sdp: Option<String>,
@@ -119,7 +120,7 @@ impl Settings {
                     private.transport_pixel_format,
                 )?,
                 sampling: word("sampling", private.sampling)?,
-                // Audio devices have no such option, and so the zero of fresh memory.
+                // Audio devices have neither this nor max_udp, and so the zero of fresh memory.
                 depth: number(private.depth).filter(|depth| *depth > 0),
                 pacing: word("pacing", private.pacing)?,
                 packing: word("packing", private.packing)?,
@@ -130,6 +131,7 @@ impl Settings {
                 incomplete_frames: word("incomplete_frames", private.incomplete_frames)?,
                 bits_per_pixel: word("bits_per_pixel", private.bits_per_pixel)?,
                 coding_quality: word("coding_quality", private.coding_quality)?,
+                max_udp: number(private.max_udp).filter(|bytes| *bytes > 0),
                 ttl: number(private.ttl),
                 dscp: number(private.dscp),
                 sdp: word("sdp", private.sdp)?,

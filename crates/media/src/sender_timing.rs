@@ -1,12 +1,12 @@
-//! What a receiver may know of a sender's timing beforehand.
+//! What a receiver may know of a sender's packets and their timing beforehand.
 
 use std::ops::RangeInclusive;
 
 use crate::error::ConfigError;
 use crate::validation::within;
 
-/// What a receiver may know of a sender's timing, usually by its session description. It changes nothing in what is received: streams are
-/// judged by it, and RTP time stamps turned into TAI.
+/// What a receiver may know of a sender's packets and their timing, usually by its session description. It changes nothing in what is
+/// received: streams are judged by it, and RTP time stamps turned into TAI. A sender of video keeps to `max_udp`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SenderTiming {
     /// `TROFF`: microseconds from a frame's time until its first packet is due (ST 2110-21 §8); `None`: the raster's default.
@@ -18,6 +18,8 @@ pub struct SenderTiming {
 }
 
 impl SenderTiming {
+    /// The Standard UDP Size Limit in bytes (ST 2110-10 §6.3).
+    pub const STANDARD_MAX_UDP: u16 = 1460;
     pub(crate) const TROFF: RangeInclusive<u32> = 0..=1_000_000;
     pub(crate) const MAX_UDP: RangeInclusive<u16> = 1..=u16::MAX;
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use media::{ConnectionConfig, FrameRate, Payload, SecondPath, St2110, Video};
+use media::{ConnectionConfig, FrameRate, Payload, SecondPath, St2110, Transport, Video};
 use st2110::jpegxs::{Colour, PacketMode, TransmissionMode, VideoInformation};
 use st2110::time::MediaClock;
 use st2110::video::{Depth, FrameLayout, Packing, Picture, Scan, WireFormat};
@@ -13,7 +13,7 @@ use crate::{
     Error, Incomplete,
     receive::{CodestreamReceiver, Origin},
     send::{CodestreamSender, Identity, Rider},
-    socket::{Interface, ReceiverOptions, SenderOptions},
+    socket::{Interface, ReceiverOptions, STANDARD_UDP_LIMIT, SenderOptions},
 };
 
 /// One way of a stream through the network.
@@ -42,7 +42,11 @@ fn paths(stream: &St2110) -> impl Iterator<Item = Path> {
 
 /// How to send a stream: one path, or two. `usual` is the interface where the configuration names none.
 pub fn outgoing(stream: &St2110, usual: &Interface) -> Vec<SenderOptions> {
+    // Audio and ancillary data are small: larger datagrams would only make them late.
+    let is_video = matches!(stream.transport, Transport::St2110_20 | Transport::St2110_22);
+    let udp_limit = stream.timing.max_udp.filter(|_| is_video);
     let options = |path: Path| SenderOptions {
+        udp_limit: udp_limit.map_or(STANDARD_UDP_LIMIT, usize::from),
         interface: path.interface.map_or_else(|| usual.clone(), Interface::Address),
         ttl: stream.ttl,
         dscp: stream.dscp,

@@ -131,6 +131,7 @@ fn every_option_of_a_stream_is_passed_on() {
         incomplete_frames: some("repeat"),
         bits_per_pixel: some("2.5"),
         coding_quality: some("speed"),
+        max_udp: Some(8960),
         ttl: Some(3),
         dscp: Some(46),
         sdp: None,
@@ -154,7 +155,7 @@ fn every_option_of_a_stream_is_passed_on() {
             "transport": "st2110-22", "payloadType": 96, "transportPixelFormat": "v210",
             "sampling": "YCbCr-4:2:2", "depth": 12,
             "codec": "jpegxs", "bitsPerPixel": 2.5, "quality": "speed", "pacing": "wide", "packing": "bpm",
-            "packetMode": "slice", "incompleteFrames": "repeat", "ttl": 3, "dscp": 46,
+            "packetMode": "slice", "incompleteFrames": "repeat", "maxUdp": 8960, "ttl": 3, "dscp": 46,
             "colorimetry": "BT2100", "tcs": "PQ", "range": "FULL",
         } })
     );

@@ -38,6 +38,35 @@ fn frames_arrive_as_they_were_put() {
 }
 
 #[test]
+fn large_datagrams_are_sent_where_they_are_wished_for() {
+    hosts(|pair| {
+        let [a, b] = pair.programs.clone();
+        let mut config = video("239.77.0.4", 5040);
+        config["connection"]["st2110"]["maxUdp"] = 8960.into();
+        // The network does not take them.
+        let refused = a.connect(Direction::Send, &config.to_string()).expect_err("no such packets");
+        assert!(refused.to_string().contains("MTU"), "{refused}");
+        for host in [1, 2] {
+            pair.net.run(host, "ip", &["link", "set", "eth0", "mtu", "9000"]);
+        }
+        let receiver = connect(&b, Direction::Receive, &config);
+        let source = connect(&a, Direction::Send, &config);
+        for index in 0..6 {
+            put(&source, Stamp { source: 4, index });
+        }
+        for index in 0..6 {
+            assert_eq!(take(&receiver), Stamp { source: 4, index });
+        }
+        // 180 lines of 800 bytes. A packet has three of them at most (RFC 4175 headers of ST 2110-20), instead of one.
+        let packets = pair.counter(2, 5040, "packets");
+        assert!((6 * 60..6 * 90).contains(&packets), "{packets} packets");
+        let sdp =
+            pair.net.on(1, || pair.a.control().sdp("239.77.0.4:5040")).expect("a description");
+        assert!(sdp.contains("MAXUDP=8960"), "{sdp}");
+    });
+}
+
+#[test]
 fn audio_arrives_as_it_was_put() {
     hosts(|pair| {
         let [a, b] = pair.programs.clone();

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use media::{
-    Audio, AudioFormat, ConnectionConfig, Endpoint, Pacing, PacketMode, Payload, Scan, St2110,
-    Transport, Video,
+    Audio, AudioFormat, ConnectionConfig, Endpoint, Pacing, PacketMode, Payload, Scan,
+    SenderTiming, St2110, Transport, Video,
 };
 
 use super::audio::ptime;
@@ -218,7 +218,12 @@ fn picture(
             .to_owned()
         }),
         troff: stream.timing.troff.filter(|_| sender.is_none()),
-        max_udp: stream.timing.max_udp.filter(|_| sender.is_none()).map(u32::from),
+        // A sender that keeps to the standard limit does not say so.
+        max_udp: stream
+            .timing
+            .max_udp
+            .filter(|limit| sender.is_none() || *limit > SenderTiming::STANDARD_MAX_UDP)
+            .map(u32::from),
         ..Picture::new(video.width, video.height)
     })
 }
