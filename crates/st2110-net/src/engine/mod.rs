@@ -15,8 +15,8 @@ mod watched;
 
 use std::{num::NonZero, sync::Arc, thread, time::Duration};
 
-pub(crate) use clock::SharedClock;
 pub use clock::{Clock, SystemClock};
+pub(crate) use clock::{SharedClock, ahead_of_monotonic};
 pub use pool::Session;
 pub use priority::Priority;
 pub(crate) use receiving::{Moment, Outcome, ReceiveTask};
