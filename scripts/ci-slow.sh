@@ -8,6 +8,7 @@ step 'fuzzing, briefly' scripts/fuzz.sh
 step 'ST 2110: all large video from and to others' scripts/cargo-tests.sh -p mcm-tests --test st2110_peers -- --ignored --test-threads 1
 step 'Fleets: partition, loss of the store, every order of start' \
     scripts/cargo-tests.sh -p mcm-tests --test fleet --test fleet_partition -- --ignored --test-threads 1
+step 'ST 2110: video paced by the kernel' ./build.sh test-kernel-pacing
 # These get wheels and packages from PyPI and Debian.
 step 'libfabric: its releases' ./build.sh test-libfabric-matrix
 step 'FFmpeg: its releases' ./build.sh test-ffmpeg-matrix

@@ -27,6 +27,7 @@ Usage: media_proxy [OPTION]
     --ptp-clock=path    PTP hardware clock that ST 2110 streams follow, /dev/ptpN (defaults: the system's clock).
     --ts-refclk=clock   Reference clock that session descriptions name: traceable, ptp=IEEE1588-2008:GMID:DOMAIN or localmac=MAC
                         (defaults: what the system knows).
+    --kernel-pacing     Let the kernel pace ST 2110 video on interfaces whose queueing discipline is fq.
     --metrics=[ip:]port Port for Prometheus, on the loopback interface if no address is given; 8003 is free for it (defaults: none).
     --metrics-allow=net Networks whose hosts may read it without a certificate, separated by commas (defaults: none).
     --run-dir=path      Directory of the unix socket (defaults: $MCM_RUN_DIR, /run/mcm or $XDG_RUNTIME_DIR/mcm).
@@ -61,6 +62,8 @@ pub(crate) struct Args {
     pub(crate) ptp_clock: Option<PathBuf>,
     /// The reference clock that session descriptions name, if it was given.
     pub(crate) ts_refclk: Option<ReferenceClock>,
+    /// Whether the kernel is to pace video where it can.
+    pub(crate) kernel_pacing: bool,
     /// Where streams to other proxies come and go, if it was given.
     pub(crate) rdma_ip: Option<IpAddr>,
     /// Ports on which streams from other proxies arrive.
@@ -85,6 +88,7 @@ impl Default for Args {
             st2110_ip: None,
             ptp_clock: None,
             ts_refclk: None,
+            kernel_pacing: false,
             rdma_ip: None,
             rdma_ports: PortRanges::range(9100..=9999),
             metrics: None,
@@ -173,6 +177,7 @@ fn read(parser: &mut lexopt::Parser) -> Result<Request, lexopt::Error> {
                 args.ts_refclk =
                     Some(reference(&value).ok_or_else(|| wrong("--ts-refclk", &value, allowed))?);
             }
+            Long("kernel-pacing") => args.kernel_pacing = true,
             Long("run-dir") => args.run_dir = Some(path("--run-dir", parser)?),
             Long("tls-cert") => cert = Some(path("--tls-cert", parser)?),
             Long("tls-key") => key = Some(path("--tls-key", parser)?),
@@ -315,6 +320,7 @@ mod tests {
         }
         assert_eq!(named("traceable"), "ptp=IEEE1588-2008:traceable");
         assert_eq!(run(&[]).ts_refclk, None);
+        assert!(run(&["--kernel-pacing"]).kernel_pacing && !run(&[]).kernel_pacing);
     }
 
     #[test]
@@ -373,6 +379,7 @@ mod tests {
             "--listen=",
             "--ptp-clock=",
             "--ts-refclk=",
+            "--kernel-pacing",
             "--metrics=",
             "--metrics-allow=",
             "--run-dir=",

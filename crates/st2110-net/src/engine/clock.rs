@@ -59,17 +59,26 @@ fn elapsed(since: Timespec) -> Duration {
 /// A thread that is stopped between two readings sees a difference that is not there, and with it packets that bunch. So of a few
 /// attempts the one counts that took the least time.
 pub(crate) fn ahead_of_realtime(clock: &dyn Clock) -> i64 {
+    ahead_of(clock, ClockId::Realtime)
+}
+
+/// The same for CLOCK_MONOTONIC, by which the kernel lets packets leave.
+pub(crate) fn ahead_of_monotonic(clock: &dyn Clock) -> i64 {
+    ahead_of(clock, ClockId::Monotonic)
+}
+
+fn ahead_of(clock: &dyn Clock, other: ClockId) -> i64 {
     const ATTEMPTS: usize = 4;
     const UNDISTURBED: i64 = 500;
-    let realtime = || {
-        let time = clock_gettime(ClockId::Realtime);
+    let other = || {
+        let time = clock_gettime(other);
         time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
     };
     let mut best = (i64::MAX, 0);
-    let mut before = realtime();
+    let mut before = other();
     for _ in 0..ATTEMPTS {
         let tai = i64::try_from(clock.now().as_nanos()).unwrap_or(i64::MAX);
-        let after = realtime();
+        let after = other();
         let taken = after.saturating_sub(before);
         best = best.min((taken.max(0), tai.saturating_sub(before.midpoint(after))));
         if taken <= UNDISTURBED {

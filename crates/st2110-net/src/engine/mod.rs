@@ -15,8 +15,8 @@ mod watched;
 
 use std::{num::NonZero, sync::Arc, thread, time::Duration};
 
-pub(crate) use clock::SharedClock;
 pub use clock::{Clock, SystemClock};
+pub(crate) use clock::{SharedClock, ahead_of_monotonic};
 pub use pool::Session;
 pub use priority::Priority;
 pub(crate) use receiving::{Moment, Outcome, ReceiveTask};
@@ -35,17 +35,21 @@ pub struct EngineOptions {
     /// How long a receiving thread lets packets gather after it has read some. Times of arrival are the kernel's, so they do not
     /// suffer; longer costs less CPU time and more latency and receive buffer.
     pub gather: Duration,
+    /// Whether the kernel is to hold the packets of video back until they are to leave, on paths where it can and may
+    /// ([`KernelPacing`](crate::socket::KernelPacing)).
+    pub kernel_pacing: bool,
     /// The time that streams follow.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Default for EngineOptions {
-    /// A thread per core, real time where permitted, 500 µs, the system's clock.
+    /// A thread per core, real time where permitted, 500 µs, no pacing by the kernel, the system's clock.
     fn default() -> Self {
         Self {
             threads: thread::available_parallelism().map_or(1, NonZero::get),
             real_time: true,
             gather: Duration::from_micros(500),
+            kernel_pacing: false,
             clock: Arc::new(SystemClock),
         }
     }
@@ -57,6 +61,7 @@ impl std::fmt::Debug for EngineOptions {
             .field("threads", &self.threads)
             .field("real_time", &self.real_time)
             .field("gather", &self.gather)
+            .field("kernel_pacing", &self.kernel_pacing)
             .finish_non_exhaustive()
     }
 }
@@ -87,6 +92,11 @@ impl Engine {
     /// The time that streams follow.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.options.clock
+    }
+
+    /// Whether the kernel is to pace video where it can.
+    pub(crate) fn kernel_pacing(&self) -> bool {
+        self.options.kernel_pacing
     }
 
     /// The priority that sending threads and receiving threads have got; `None` while there is none.

@@ -5,6 +5,8 @@
 //! little by little. A period that was missed, because thread or feed was late, is not made good: the frame slips to the next one, so
 //! that packets never bunch.
 
+mod ahead;
+
 use std::{sync::Arc, time::Duration};
 
 use media::Tai;
@@ -12,6 +14,8 @@ use st2110::{
     pacing::{self, LeakyBucket, Schedule, Step},
     time::{FrameClock, FrameNumbers, MediaClock},
 };
+
+use ahead::Ahead;
 
 use super::{
     outgoing::{Outgoing, Rtp},
@@ -48,6 +52,8 @@ pub(super) struct Frames<F: FrameFeed, E> {
     /// When the thread was wanted.
     wanted: Tai,
     compliant: bool,
+    /// If the kernel holds packets back until they are to leave.
+    ahead: Option<Ahead>,
 }
 
 enum State<F> {
@@ -96,6 +102,7 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
             state: State::Changing,
             wanted: now,
             compliant: true,
+            ahead: None,
         };
         session.state = State::Waiting { slot: session.free_slot(now) };
         session
@@ -234,6 +241,41 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
         self.wait(self.clock.now())
     }
 
+    /// Does what is due at `now`.
+    fn advance(&mut self, now: Tai) -> Wake {
+        match std::mem::replace(&mut self.state, State::Changing) {
+            State::Waiting { slot } if now < self.begin(slot) => {
+                // Too early by more than a moment: the clock was set back.
+                let far = self.begin(slot).since(now) > PLAUSIBLE.saturating_add(self.period());
+                let slot = if far { self.free_slot(now) } else { slot };
+                self.state = State::Waiting { slot };
+                self.wait(self.begin(slot))
+            }
+            State::Waiting { slot } if now > self.expiry(slot) => {
+                // The thread came too late for this period.
+                let free = self.free_slot(now);
+                self.stats().counters.slipped_periods.add((free - slot) / self.units());
+                self.state = State::Waiting { slot: free };
+                self.wait(self.begin(free))
+            }
+            State::Waiting { slot } => self.ask(slot, now),
+            State::Early { slot, frame, number } if now < self.begin(slot) => {
+                if self.begin(slot).since(now) > PLAUSIBLE.saturating_add(self.period()) {
+                    self.numbers = FrameNumbers::new(self.frames);
+                    let slot = self.free_slot(now);
+                    return self.take(slot, frame, now);
+                }
+                self.state = State::Early { slot, frame, number };
+                self.wait(self.begin(slot))
+            }
+            State::Early { slot, frame, number } => self.start(slot, frame, number, 0),
+            State::Sending { slot, frame, number, unit, sent } => {
+                self.send(slot, frame, number, unit, sent, now)
+            }
+            State::Changing => Wake::End,
+        }
+    }
+
     /// Sends what may leave now.
     fn send(
         &mut self,
@@ -303,36 +345,9 @@ impl<F: FrameFeed, E: Outgoing> SendTask for Frames<F, E> {
     fn run(&mut self, now: Tai) -> Wake {
         let late = now.since(self.wanted).as_nanos() as u64;
         self.stats().counters.wake_late_max_ns.raise(late);
-        match std::mem::replace(&mut self.state, State::Changing) {
-            State::Waiting { slot } if now < self.begin(slot) => {
-                // Too early by more than a moment: the clock was set back.
-                let far = self.begin(slot).since(now) > PLAUSIBLE.saturating_add(self.period());
-                let slot = if far { self.free_slot(now) } else { slot };
-                self.state = State::Waiting { slot };
-                self.wait(self.begin(slot))
-            }
-            State::Waiting { slot } if now > self.expiry(slot) => {
-                // The thread came too late for this period.
-                let free = self.free_slot(now);
-                self.stats().counters.slipped_periods.add((free - slot) / self.units());
-                self.state = State::Waiting { slot: free };
-                self.wait(self.begin(free))
-            }
-            State::Waiting { slot } => self.ask(slot, now),
-            State::Early { slot, frame, number } if now < self.begin(slot) => {
-                if self.begin(slot).since(now) > PLAUSIBLE.saturating_add(self.period()) {
-                    self.numbers = FrameNumbers::new(self.frames);
-                    let slot = self.free_slot(now);
-                    return self.take(slot, frame, now);
-                }
-                self.state = State::Early { slot, frame, number };
-                self.wait(self.begin(slot))
-            }
-            State::Early { slot, frame, number } => self.start(slot, frame, number, 0),
-            State::Sending { slot, frame, number, unit, sent } => {
-                self.send(slot, frame, number, unit, sent, now)
-            }
-            State::Changing => Wake::End,
+        match self.ahead {
+            None => self.advance(now),
+            Some(_) => self.run_ahead(now),
         }
     }
 

@@ -1,6 +1,9 @@
 //! The one or two paths of a stream (ST 2022-7): the same packets on each.
 
-use std::{io::IoSlice, sync::Arc};
+use std::{
+    io::IoSlice,
+    sync::{Arc, atomic::Ordering},
+};
 
 use media::Tai;
 
@@ -8,7 +11,7 @@ use super::stats::{PathSentCounters, SendStats};
 use crate::{
     Error,
     engine::SharedClock,
-    socket::{SendFailure, Sender, SenderOptions, UDP_HEADER},
+    socket::{Backlog, SendFailure, Sender, SenderOptions, UDP_HEADER},
 };
 
 /// Sockets that get the same packets.
@@ -19,6 +22,10 @@ pub(super) struct Paths {
     clock: SharedClock,
     /// When the last call of the kernel began and ended.
     last: (Tai, Tai),
+    /// When the kernel is to let packets leave, if it holds them back.
+    departure: Option<Tai>,
+    /// Bytes that were handed over since somebody asked.
+    handed: usize,
 }
 
 impl Paths {
@@ -34,14 +41,75 @@ impl Paths {
         let warnings = senders.iter().flat_map(|sender| sender.warnings().to_vec()).collect();
         let stats = Arc::new(SendStats::new(senders.len(), warnings));
         let segments = senders.iter().all(Sender::segments);
-        Ok(Self { senders, stats, segments, clock: clock.clone(), last: Default::default() })
+        let last = Default::default();
+        let clock = clock.clone();
+        Ok(Self { senders, stats, segments, clock, last, departure: None, handed: 0 })
+    }
+
+    /// Has the kernel hold packets back until they are to leave, if it can on every path. Says how much it holds.
+    pub(super) fn hold_back(&mut self) -> Option<Backlog> {
+        let mut least = None;
+        for sender in &mut self.senders {
+            let Some(backlog) = sender.hold_back() else {
+                least = None;
+                break;
+            };
+            least = Some(least.map_or(backlog, |least| backlog.least(least)));
+        }
+        self.stats.kernel_paced.store(least.is_some(), Ordering::Relaxed);
+        self.show_warnings();
+        least
+    }
+
+    /// Whether the kernel holds packets back.
+    pub(super) fn holds_back(&self) -> bool {
+        self.stats.kernel_paced()
+    }
+
+    /// The kernel was given packets to hold that it let go. If it cannot hold them any more, that is noted.
+    pub(super) fn look_again(&mut self) {
+        if self.hold_back().is_none() {
+            let reason = "the interface's queueing discipline is no longer fq";
+            self.senders[0].not_held_back(reason);
+            self.show_warnings();
+        }
+    }
+
+    /// Whether the kernel has nothing to hold on some path.
+    pub(super) fn is_drained(&self) -> bool {
+        !self.senders.iter().all(Sender::has_waiting)
+    }
+
+    /// Packets that are sent from now on leave at that moment, which is `monotonic` nanoseconds of CLOCK_MONOTONIC.
+    pub(super) fn leave_at(&mut self, moment: Tai, monotonic: u64) {
+        self.departure = Some(moment);
+        self.senders.iter_mut().for_each(|sender| sender.leave_at(Some(monotonic)));
+    }
+
+    /// Packets that are sent from now on leave at once. Returns the bytes sent since this was said last.
+    pub(super) fn leave_at_once(&mut self) -> usize {
+        self.departure = None;
+        self.senders.iter_mut().for_each(|sender| sender.leave_at(None));
+        std::mem::take(&mut self.handed)
+    }
+
+    /// Where to, in words.
+    pub(super) fn destinations(&self) -> String {
+        let all: Vec<_> =
+            self.senders.iter().map(|sender| sender.destination().to_string()).collect();
+        all.join(" and ")
+    }
+
+    fn show_warnings(&self) {
+        let warnings = self.senders.iter().flat_map(|sender| sender.warnings().to_vec()).collect();
+        self.stats.lock().warnings = warnings;
     }
 
     pub(super) fn stats(&self) -> &Arc<SendStats> {
         &self.stats
     }
 
-    /// When the kernel was called last, and when it came back.
+    /// When the kernel was called last, and when it came back; of packets that it holds back, when they are to leave.
     pub(super) fn last_call(&self) -> (Tai, Tai) {
         self.last
     }
@@ -70,16 +138,17 @@ impl Paths {
     ) {
         self.stats.counters.packets.add(count as u64);
         self.stats.counters.bytes.add(bytes as u64);
-        self.last.0 = self.clock.now();
+        self.last.0 = self.departure.unwrap_or_else(|| self.clock.now());
         for (sender, path) in self.senders.iter_mut().zip(&self.stats.paths) {
             account(&self.stats, path, count as u64, send(sender));
         }
-        self.last.1 = self.clock.now();
+        self.last.1 = self.departure.unwrap_or_else(|| self.clock.now());
+        self.handed += bytes;
         if self.segments && !self.senders.iter().all(Sender::segments) {
+            // Without bundles the kernel's queue is too short.
             self.segments = false;
-            let warnings =
-                self.senders.iter().flat_map(|sender| sender.warnings().to_vec()).collect();
-            self.stats.lock().warnings = warnings;
+            self.stats.kernel_paced.store(false, Ordering::Relaxed);
+            self.show_warnings();
         }
     }
 }

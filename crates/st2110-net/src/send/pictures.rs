@@ -138,7 +138,10 @@ pub(super) fn add<F: FrameFeed, E: Outgoing + 'static>(
     per_second: u64,
     ancillary: Option<Arc<SendStats>>,
 ) -> Result<Sending, Error> {
-    let session = Frames::new(parts);
+    let mut session = Frames::new(parts);
+    if engine.kernel_pacing() {
+        session = session.paced_by_kernel();
+    }
     let stats = session.shared_stats();
     let session = engine.add_sender(Box::new(session), per_second)?;
     Ok(Sending { session, stats, ancillary })

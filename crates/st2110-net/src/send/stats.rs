@@ -1,6 +1,9 @@
 //! What a sending session counts.
 
-use std::sync::Mutex;
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use crate::{counters::counters, engine::Over, socket::Warning};
 
@@ -55,6 +58,7 @@ counters! {
 pub struct SendStats {
     pub(crate) counters: SendCounters,
     pub(crate) paths: Vec<PathSentCounters>,
+    pub(crate) kernel_paced: AtomicBool,
     pub(crate) state: Mutex<State>,
 }
 
@@ -70,6 +74,7 @@ impl SendStats {
         Self {
             counters: SendCounters::default(),
             paths: (0..paths).map(|_| PathSentCounters::default()).collect(),
+            kernel_paced: AtomicBool::new(false),
             state: Mutex::new(State { warnings, ..State::default() }),
         }
     }
@@ -82,6 +87,11 @@ impl SendStats {
     /// Counts of each path: one, or two with ST 2022-7.
     pub fn paths(&self) -> impl Iterator<Item = PathSent> + '_ {
         self.paths.iter().map(PathSentCounters::get)
+    }
+
+    /// Whether the kernel holds packets back until they are to leave. Counts of when they left are then those of when they were to.
+    pub fn kernel_paced(&self) -> bool {
+        self.kernel_paced.load(Ordering::Relaxed)
     }
 
     /// What works less well than it should.

@@ -4,13 +4,17 @@
 
 mod batch;
 mod control;
+mod departure;
 mod interface;
 mod name;
+mod netlink;
 mod option;
+mod qdisc;
 mod receiver;
 mod sender;
 
 pub use batch::{Batch, Bundle};
+pub use departure::{Backlog, KernelPacing};
 pub use interface::Interface;
 pub use receiver::{Receiver, ReceiverOptions, receive_buffer};
 pub use sender::{BUNDLE, SendFailure, Sender, SenderOptions};
@@ -64,6 +68,11 @@ pub enum Warning {
         /// Why.
         reason: String,
     },
+    /// The kernel does not hold packets back until they are to leave, although it seemed able to.
+    NoKernelPacing {
+        /// Why.
+        reason: String,
+    },
     /// No times of arrival from the kernel.
     NoTimes {
         /// Why.
@@ -91,6 +100,9 @@ impl std::fmt::Display for Warning {
             }
             Self::NoCoalescing { reason } => {
                 write!(f, "no UDP receive offload ({reason}): receiving costs more CPU time")
+            }
+            Self::NoKernelPacing { reason } => {
+                write!(f, "no pacing by the kernel ({reason}): sending costs more CPU time")
             }
             Self::NoTimes { reason } => {
                 write!(

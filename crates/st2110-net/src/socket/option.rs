@@ -43,6 +43,20 @@ pub(super) fn get(fd: impl AsFd, level: libc::c_int, name: libc::c_int) -> io::R
     if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Has the kernel read times of departure in `CLOCK_MONOTONIC` beside datagrams.
+pub(super) fn departures(fd: impl AsFd) -> io::Result<()> {
+    let request = libc::sock_txtime { clockid: libc::CLOCK_MONOTONIC, flags: 0 };
+    set_raw(fd, libc::SOL_SOCKET, libc::SO_TXTIME, &request)
+}
+
+/// Bytes that were handed over and have not left, with what the kernel needs to keep them.
+pub(super) fn outgoing(fd: impl AsFd) -> io::Result<usize> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the kernel writes one number, which lives through the call.
+    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    if result == 0 { Ok(bytes.max(0) as usize) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Sets an option that is text.
 pub(super) fn set_text(
     fd: impl AsFd,

@@ -10,7 +10,7 @@ use std::{
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::{
-    EXTENDED_UDP_LIMIT, Interface, Offload, STANDARD_UDP_LIMIT, UDP_HEADER, Warning,
+    EXTENDED_UDP_LIMIT, Interface, KernelPacing, Offload, STANDARD_UDP_LIMIT, UDP_HEADER, Warning,
     control::Control,
     name::{Name, needs_scope},
     option,
@@ -41,6 +41,8 @@ pub struct SenderOptions {
     pub buffer: usize,
     /// Whether to let the kernel cut bundles into datagrams.
     pub offload: Offload,
+    /// Whether to let the kernel hold video back until it is to leave.
+    pub kernel_pacing: KernelPacing,
 }
 
 impl SenderOptions {
@@ -55,6 +57,7 @@ impl SenderOptions {
             udp_limit: STANDARD_UDP_LIMIT,
             buffer: 1 << 20,
             offload: Offload::Automatic,
+            kernel_pacing: KernelPacing::Automatic,
         }
     }
 }
@@ -73,11 +76,16 @@ pub enum SendFailure {
 /// A UDP socket that sends to one destination. It does not block, and the kernel never fragments its datagrams.
 #[derive(Debug)]
 pub struct Sender {
-    fd: OwnedFd,
-    destination: SocketAddr,
-    segmentation: bool,
+    pub(super) fd: OwnedFd,
+    pub(super) destination: SocketAddr,
+    /// The number of the interface that the socket is tied to, or 0: the routes say by which it sends.
+    pub(super) interface: u32,
+    pub(super) kernel_pacing: KernelPacing,
+    pub(super) segmentation: bool,
     limit: usize,
-    warnings: Vec<Warning>,
+    /// When bundles leave, in nanoseconds of CLOCK_MONOTONIC; at once if nothing is said.
+    pub(super) departure: Option<u64>,
+    pub(super) warnings: Vec<Warning>,
 }
 
 impl Sender {
@@ -135,7 +143,7 @@ impl Sender {
             warnings.push(Warning::SendBuffer { wanted: options.buffer, given });
         }
 
-        let mut target = destination;
+        let (mut target, mut tied) = (destination, 0);
         if let Some(name) = &interface.name {
             if destination.ip().is_multicast() {
                 let result = if v4 {
@@ -144,14 +152,17 @@ impl Sender {
                     option::set(&fd, level, libc::IPV6_MULTICAST_IF, interface.index as i32)
                 };
                 result.map_err(system("multicast interface"))?;
+                tied = interface.index;
             } else if matches!(options.interface, Interface::Name(_)) {
                 option::set_text(&fd, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, name)
                     .map_err(system("SO_BINDTODEVICE"))?;
+                tied = interface.index;
             }
             if let SocketAddr::V6(v6) = &mut target
                 && needs_scope((*v6.ip()).into())
             {
                 v6.set_scope_id(interface.index);
+                tied = interface.index;
             }
         }
         bind(&fd, interface.address, options.source_port, interface.index)?;
@@ -168,7 +179,16 @@ impl Sender {
                 }
             },
         };
-        Ok(Self { fd, destination, segmentation, limit: options.udp_limit - UDP_HEADER, warnings })
+        Ok(Self {
+            fd,
+            destination,
+            interface: tied,
+            kernel_pacing: options.kernel_pacing,
+            segmentation,
+            limit: options.udp_limit - UDP_HEADER,
+            departure: None,
+            warnings,
+        })
     }
 
     /// Where to.
@@ -207,7 +227,7 @@ impl Sender {
         let take = BUNDLE.min(BUNDLE_BYTES / segment) * segment;
         let bytes = &bytes[..take.min(bytes.len())];
         let count = bytes.len().div_ceil(segment);
-        if count > 1 && self.segmentation {
+        if self.bundles(count) {
             match self.send_bundle(&[IoSlice::new(bytes)], segment) {
                 Ok(()) => return Ok(count),
                 Err(failure) => self.without_segmentation(failure)?,
@@ -249,13 +269,18 @@ impl Sender {
                 .sum::<usize>()
                 == segment)
         );
-        if count > 1 && self.segmentation {
+        if self.bundles(count) {
             match self.send_bundle(parts, segment) {
                 Ok(()) => return Ok(count),
                 Err(failure) => self.without_segmentation(failure)?,
             }
         }
         self.send_each(parts, each)
+    }
+
+    /// Whether so many datagrams leave as a bundle. A single one does if it is to leave later.
+    fn bundles(&self, count: usize) -> bool {
+        self.segmentation && (count > 1 || self.departure.is_some())
     }
 
     /// If the failure means that the path cannot segment, does without it from now on.
@@ -273,7 +298,10 @@ impl Sender {
 
     fn send_bundle(&self, parts: &[IoSlice<'_>], segment: usize) -> io::Result<()> {
         let mut control = Control::empty();
-        let controllen = control.segment(segment as u16);
+        let mut controllen = control.segment(segment as u16);
+        if let Some(departure) = self.departure {
+            controllen = control.departure(controllen, departure);
+        }
         let mut message = message(parts);
         message.msg_control = control.as_mut_ptr();
         message.msg_controllen = controllen;

@@ -75,12 +75,12 @@ impl Hosts {
     }
 
     /// Runs something on host 0 or 1. Sockets opened there stay there.
-    pub(crate) fn on<T: Send>(&self, host: usize, run: impl FnOnce() -> T + Send) -> T {
+    pub(crate) fn on<T: Send>(&self, host: usize, work: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| {
             let thread = scope.spawn(|| {
                 let file = File::open(format!("/run/netns/{}", self.names[host])).unwrap();
                 move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
-                run()
+                work()
             });
             match thread.join() {
                 Ok(value) => value,
@@ -92,6 +92,11 @@ impl Hosts {
     /// Runs `ip` on a host.
     pub(crate) fn ip(&self, host: usize, arguments: &[&str]) {
         ip(&[&["-n", &self.names[host]], arguments].concat());
+    }
+
+    /// Runs `tc` on a host.
+    pub(crate) fn tc(&self, host: usize, arguments: &[&str]) {
+        run("tc", &[&["-n", &self.names[host]], arguments].concat());
     }
 
     /// Gives a host's packet filter these rules. None after saying why if there is no `nft`.
@@ -141,10 +146,14 @@ fn possible() -> Result<(), String> {
 }
 
 fn ip(arguments: &[&str]) {
-    let output = Command::new("ip").args(arguments).output().unwrap();
+    run("ip", arguments);
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output().unwrap();
     assert!(
         output.status.success(),
-        "ip {arguments:?}: {}",
+        "{program} {arguments:?}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
 }

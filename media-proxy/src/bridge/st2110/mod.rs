@@ -40,6 +40,7 @@ pub(crate) struct Network {
     interface: interface::Choice,
     identities: Arc<identities::Identities>,
     clock: HostClock,
+    kernel_pacing: bool,
     versions: versions::Versions,
     /// Made with the first bridge.
     engine: OnceLock<Engine>,
@@ -49,7 +50,8 @@ impl Network {
     pub(crate) fn new(args: &Args, members: Arc<Members>, clock: HostClock) -> Self {
         let interface = interface::Choice::new(args.device.clone(), args.st2110_ip);
         let (identities, versions) = (Arc::default(), versions::Versions::default());
-        Self { members, interface, identities, clock, versions, engine: OnceLock::new() }
+        let (kernel_pacing, engine) = (args.kernel_pacing, OnceLock::new());
+        Self { members, interface, identities, clock, kernel_pacing, versions, engine }
     }
 
     /// Starts a bridge.
@@ -58,7 +60,8 @@ impl Network {
     /// Why it cannot start.
     pub(crate) fn start(&self, spec: &BridgeSpec, alarm: Alarm) -> Result<Box<dyn Bridge>, String> {
         let engine = self.engine.get_or_init(|| {
-            Engine::new(EngineOptions { clock: self.clock.time(), ..EngineOptions::default() })
+            let (clock, kernel_pacing) = (self.clock.time(), self.kernel_pacing);
+            Engine::new(EngineOptions { clock, kernel_pacing, ..EngineOptions::default() })
         });
         let stream = stream::Stream::of(&spec.config)?;
         let interface: &Interface = self.interface.get();
