@@ -58,6 +58,8 @@ fail() {
 # Distribution packages: for building, and for the other commands.
 packages() {
     local packages=(build-essential cmake pkg-config)
+    # Virtual machines: scripts/vm.sh.
+    local vm=(qemu-system-x86 busybox-static kmod cpio zstd xz-utils iproute2 debian-archive-keyring)
     case $1 in
     test) packages+=(clang valgrind util-linux iproute2 nftables python3 ffmpeg mpv libavdevice-dev
         libfabric1 libfabric-dev
