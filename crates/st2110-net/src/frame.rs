@@ -82,8 +82,8 @@ pub struct Received<'a> {
     pub payload: usize,
     /// Bytes of metadata in the slot.
     pub metadata: usize,
-    /// What is missing; empty for a complete frame. Missing samples of audio are zero, and in place of missing pixels is what the slot
-    /// held before; or both are those of the last complete frame, if the session repeats them.
+    /// What is missing; empty for a complete frame. The bytes of missing pixels and samples are zero, or with [`Incomplete::Repeat`] those of
+    /// the last complete frame.
     pub gaps: &'a [Gap],
 }
 

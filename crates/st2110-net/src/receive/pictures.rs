@@ -297,18 +297,21 @@ impl<S: FrameSink> Frames<S> {
     ) -> bool {
         let size = self.depacketiser.frame_size();
         self.gaps.clear();
-        if self.incomplete == Incomplete::Repeat {
-            let frame = &mut slot.payload()[..size];
-            if complete {
-                self.previous.clear();
-                self.previous.extend_from_slice(frame);
-            } else if self.previous.len() == size {
-                // Both have the size of a frame and the record is this picture's, which is all that it wants.
-                let filled = self.depacketiser.fill_missing(arrival, &self.previous, frame);
-                debug_assert!(filled.is_ok());
-            }
+        let repeats = self.incomplete == Incomplete::Repeat;
+        let frame = &mut slot.payload()[..size];
+        if complete && repeats {
+            self.previous.clear();
+            self.previous.extend_from_slice(frame);
         }
         if !complete {
+            // Slots are used again, so there may be pixels of an older frame, even of another stream.
+            let filled = if repeats && self.previous.len() == size {
+                self.depacketiser.fill_missing(arrival, &self.previous, frame)
+            } else {
+                self.depacketiser.clear_missing(arrival, frame)
+            };
+            // All have the size of a frame and the record is this picture's, which is all that is asked for.
+            debug_assert!(filled.is_ok());
             self.gaps.extend(arrival.missing().map(Gap::Pixels));
             self.stats.counters.incomplete_frames.add(1);
         }

@@ -247,6 +247,26 @@ impl Conversion {
         }
     }
 
+    /// Sets the bytes of a segment's pixels to zero, an alpha channel's too. Bytes of other pixels are left as they are.
+    ///
+    /// # Panics
+    /// If the segment is not within the picture, or `frame` smaller than [`frame_size`](Self::frame_size).
+    pub fn clear(&self, frame: &mut [u8], segment: Segment) {
+        static ZEROS: [u8; Segment::CHUNK_OCTETS] = [0; Segment::CHUNK_OCTETS];
+        let octets = self.picture.pgroup().octets;
+        for part in segment.chunks() {
+            let zeros = &ZEROS[..part.count * octets];
+            match self.kind {
+                // Unpacking would set alpha.
+                Kind::Rgba | Kind::Bgra => {
+                    self.check(frame.len(), part, zeros.len());
+                    Place::of(&self.picture, part).pixels_mut(frame, 4).fill(0);
+                }
+                _ => self.unpack(zeros, frame, part),
+            }
+        }
+    }
+
     fn check(&self, frame: usize, segment: Segment, wire: usize) {
         assert!(self.picture.contains(segment), "{segment:?} is not within {:?}", self.picture);
         assert!(frame >= self.frame_size, "frame of {frame} bytes, not {}", self.frame_size);

@@ -225,22 +225,26 @@ impl Depacketiser {
         previous: &[u8],
         frame: &mut [u8],
     ) -> Result<(), PacketError> {
-        let least = self.frame_size();
-        let fits = frame.len() >= least && previous.len() >= least;
-        if !fits || *arrival.picture() != self.picture {
-            return Err(PacketError::Frame);
-        }
-        const CHUNK: usize = 64;
+        self.check(frame, arrival)?;
+        self.check(previous, arrival)?;
         let octets = self.picture.pgroup().octets;
-        let mut chunk = [0; CHUNK * 15];
+        let mut chunk = [0; Segment::CHUNK_OCTETS];
+        for part in arrival.gaps().flat_map(Segment::chunks) {
+            let chunk = &mut chunk[..part.count * octets];
+            self.conversion.pack(previous, part, chunk);
+            self.conversion.unpack(chunk, frame, part);
+        }
+        Ok(())
+    }
+
+    /// Sets the bytes of what is missing to zero, whatever `frame` held there before. `arrival` still says what was missing.
+    ///
+    /// # Errors
+    /// If the frame is too small or `arrival` is of another picture; nothing is cleared then.
+    pub fn clear_missing(&self, arrival: &Arrival, frame: &mut [u8]) -> Result<(), PacketError> {
+        self.check(frame, arrival)?;
         for gap in arrival.gaps() {
-            let end = gap.first + gap.count;
-            for first in (gap.first..end).step_by(CHUNK) {
-                let part = Segment { first, count: CHUNK.min(end - first), ..gap };
-                let chunk = &mut chunk[..part.count * octets];
-                self.conversion.pack(previous, part, chunk);
-                self.conversion.unpack(chunk, frame, part);
-            }
+            self.conversion.clear(frame, gap);
         }
         Ok(())
     }

@@ -50,6 +50,23 @@ pub struct Segment {
     pub count: usize,
 }
 
+impl Segment {
+    /// Pgroups in one of [`Segment::chunks`] at most.
+    const CHUNK: usize = 64;
+    /// Octets that the pgroups of a chunk have at most, in any format.
+    pub(super) const CHUNK_OCTETS: usize = Self::CHUNK * 15;
+
+    /// The segment in pieces whose octets fit into a small buffer.
+    pub(super) fn chunks(self) -> impl Iterator<Item = Self> {
+        let end = self.first + self.count;
+        (self.first..end).step_by(Self::CHUNK).map(move |first| Self {
+            first,
+            count: Self::CHUNK.min(end - first),
+            ..self
+        })
+    }
+}
+
 impl Picture {
     /// `width` and `height` are those of the frame, in pixels.
     ///

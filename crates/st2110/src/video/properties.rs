@@ -192,6 +192,15 @@ proptest! {
         }
         depacketiser.fill_missing(&arrival, &previous, &mut expected).unwrap();
         prop_assert_eq!(&repeated, &expected);
+        // Cleared, they are as in memory that was zero before.
+        let mut cleared = received.clone();
+        depacketiser.clear_missing(&arrival, &mut cleared).unwrap();
+        let mut fresh = vec![0; received.len()];
+        let mut part = Arrival::new(picture);
+        for (_, packet) in packets.iter().enumerate().filter(|(index, _)| !gaps.contains(index)) {
+            depacketiser.place(packet, &mut fresh, &mut part).unwrap();
+        }
+        prop_assert_eq!(&cleared, &fresh);
         for index in &gaps {
             depacketiser.place(&packets[*index], &mut received, &mut arrival).unwrap();
         }

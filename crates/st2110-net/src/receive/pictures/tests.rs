@@ -28,8 +28,14 @@ const LAYOUT: FrameLayout = FrameLayout::Mesh(PixelFormat::Uyvy422);
 struct Sink {
     asked: usize,
     room_for: usize,
-    frames: Arc<Mutex<Vec<String>>>,
+    frames: Given,
 }
+
+/// What is known of frames, and their payloads.
+type Given = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
+/// What slots hold when they are given out: they have been used before.
+const USED: u8 = 0xEE;
 
 struct Slot(Vec<u8>);
 
@@ -44,11 +50,11 @@ impl FrameSink for Sink {
 
     fn slot(&mut self, payload: usize) -> Option<Slot> {
         self.asked += 1;
-        (!self.asked.is_multiple_of(self.room_for)).then(|| Slot(vec![0; payload]))
+        (!self.asked.is_multiple_of(self.room_for)).then(|| Slot(vec![USED; payload]))
     }
 
     fn commit(&mut self, slot: Slot, frame: &Received<'_>) -> bool {
-        self.frames.lock().unwrap().push(format!("{frame:?} {:?}", slot.0));
+        self.frames.lock().unwrap().push((format!("{frame:?}"), slot.0));
         true
     }
 }
@@ -57,7 +63,7 @@ impl FrameSink for Sink {
 struct Session {
     selection: Selection,
     frames: Frames<Sink>,
-    given: Arc<Mutex<Vec<String>>>,
+    given: Given,
 }
 
 impl Session {
@@ -72,7 +78,7 @@ impl Session {
         let width = NumberWidth::Bits32;
         let selection = Selection::new(&origin, width, 1000, &judge, stats.clone());
         let limits = WindowLimits::new(fields, RATE, clock, origin.skew);
-        let given = Arc::new(Mutex::new(Vec::new()));
+        let given = Given::default();
         let sink = Sink { asked: 0, room_for, frames: given.clone() };
         let frames = Frames {
             sink,
@@ -233,6 +239,58 @@ impl Network<'_> {
         let (at, path, length) = (self.time, self.path, packet.len());
         let closed = packet.is_empty();
         self.bundles.push(Bundle { at, path, bytes: packet.to_vec(), length, closed });
+    }
+}
+
+/// The payloads of two frames that are received, the packets of one of them with gaps.
+fn with_a_gap(incomplete: Incomplete, frame_with_gap: usize) -> Vec<Vec<u8>> {
+    let picture = Picture::new(WireFormat::YCBCR_422_8, 64, 26, Scan::Progressive).unwrap();
+    let packetiser = Packetiser::new(picture, LAYOUT, Packing::General, 256).unwrap();
+    let mut network = Network {
+        picture,
+        packetiser: &packetiser,
+        path: 0,
+        ssrc: 1,
+        number: 0,
+        time: 0,
+        sent: VecDeque::new(),
+        held: None,
+        bundles: Vec::new(),
+    };
+    const SENT: u8 = 255;
+    const LOST: u8 = 0;
+    let packets = packetiser.frame_packets();
+    let mut choices = vec![SENT; 2 * packets];
+    choices[frame_with_gap * packets + 3] = LOST;
+    network.frames(5_000_000_000_000, &choices);
+    let mut session = Session::new(picture, 1, incomplete, 100);
+    for bundle in &network.bundles {
+        let at = Tai::from_nanos(bundle.at);
+        session.receive(0, Datagrams::new(&bundle.bytes, bundle.length), at);
+    }
+    session.frames.deliver(Tai::from_nanos(u64::MAX), true);
+    let given = session.given.lock().unwrap();
+    given.iter().map(|(_, payload)| payload.clone()).collect()
+}
+
+#[test]
+fn missing_pixels_are_zero_whatever_the_slot_held() {
+    // Frames are filled with 1 and 2.
+    for (incomplete, with_gap, inside) in [
+        (Incomplete::Deliver, 0, 0),
+        (Incomplete::Deliver, 1, 0),
+        // There is nothing to repeat before the first complete frame.
+        (Incomplete::Repeat, 0, 0),
+        (Incomplete::Repeat, 1, 1),
+    ] {
+        let frames = with_a_gap(incomplete, with_gap);
+        assert_eq!(frames.len(), 2);
+        for (number, frame) in frames.iter().enumerate() {
+            let own = number as u8 + 1;
+            let others: Vec<u8> = frame.iter().copied().filter(|byte| *byte != own).collect();
+            assert_eq!(others.is_empty(), number != with_gap, "{incomplete:?} {with_gap}");
+            assert!(others.iter().all(|byte| *byte == inside), "{incomplete:?} {with_gap}");
+        }
     }
 }
 
