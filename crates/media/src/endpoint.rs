@@ -51,10 +51,19 @@ impl Endpoint {
     }
 
     /// The name under which the connections of one group find each other: the URN, `ip:port` (`[ip]:port` for IPv6), or `rdma`.
+    ///
+    /// Several senders may use one multicast group and port, and a source filter (SSM) says which of them is meant. So it is part of the
+    /// name, `source@ip:port`: streams of two senders never share a group. A unicast address has one stream whatever the filter says.
     pub fn group_id(&self) -> String {
         match self {
             Self::MultipointGroup { urn } => urn.clone(),
-            Self::St2110(stream) => SocketAddr::new(stream.ip_addr, stream.port).to_string(),
+            Self::St2110(stream) => {
+                let destination = SocketAddr::new(stream.ip_addr, stream.port);
+                match stream.mcast_sip_addr.filter(|_| stream.ip_addr.is_multicast()) {
+                    Some(source) => format!("{source}@{destination}"),
+                    None => destination.to_string(),
+                }
+            }
             Self::Rdma(_) => "rdma".to_owned(),
         }
     }
@@ -69,6 +78,15 @@ mod tests {
         let stream = |ip: &str| Endpoint::St2110(St2110::new(ip.parse().unwrap(), 9002));
         assert_eq!(stream("224.0.0.1").group_id(), "224.0.0.1:9002");
         assert_eq!(stream("ff02::1").group_id(), "[ff02::1]:9002");
+        let filtered = |ip: &str, source: &str| {
+            let mut stream = St2110::new(ip.parse().unwrap(), 9002);
+            stream.mcast_sip_addr = Some(source.parse().unwrap());
+            Endpoint::St2110(stream).group_id()
+        };
+        assert_eq!(filtered("232.0.0.1", "10.0.0.1"), "10.0.0.1@232.0.0.1:9002");
+        assert_eq!(filtered("232.0.0.1", "10.0.0.2"), "10.0.0.2@232.0.0.1:9002");
+        assert_eq!(filtered("ff3e::1", "2001:db8::1"), "2001:db8::1@[ff3e::1]:9002");
+        assert_eq!(filtered("10.0.0.1", "10.0.0.2"), "10.0.0.1:9002", "no filter of unicast");
         let group = Endpoint::MultipointGroup { urn: "cam 1".into() };
         assert_eq!(group.group_id(), "cam 1");
     }

@@ -122,6 +122,42 @@ fn a_second_sender_to_a_group_changes_nothing() {
     });
 }
 
+/// Source-specific multicast: a group and port say nothing without the sender.
+#[test]
+fn two_senders_to_one_group_are_two_streams() {
+    const GROUP: &str = "232.77.0.1";
+    const SENDERS: [&str; 2] = ["10.77.0.1", "10.77.0.9"];
+    Pair::test(2, 1, |pair| {
+        pair.net.run(1, "ip", &["address", "add", "10.77.0.9/24", "dev", "eth0"]);
+        let mut senders = SENDERS.map(|address| Packets::new(pair, address));
+        for sender in &mut senders {
+            sender.destination = GROUP;
+        }
+        let stream = |sender: &str| json!({ "ipAddr": GROUP, "port": PORT, "multicastSourceIpAddr": sender });
+        let receivers = SENDERS.map(|sender| receive_slowly(pair, &stream(sender)));
+        // A second receiver of one of them is served by the same bridge.
+        let third = receive_slowly(pair, &stream(SENDERS[1]));
+        let bridges = pair.wait_bridges(2, 2);
+        let mut groups: Vec<_> = bridges.iter().map(|bridge| bridge.group_id.as_str()).collect();
+        groups.sort_unstable();
+        assert_eq!(groups, ["10.77.0.1@232.77.0.1:5004", "10.77.0.9@232.77.0.1:5004"]);
+        for index in 0..3 {
+            for (sender, base) in senders.iter_mut().zip([0, 1000]) {
+                let packets = sender.frame(base + index);
+                sender.send(&packets);
+            }
+            take(&receivers[0], index);
+            take(&receivers[1], 1000 + index);
+            take(&third, 1000 + index);
+        }
+        for bridge in pair.bridges(2) {
+            for name in ["other_sender", "other_ssrc", "lost"] {
+                assert_eq!(bridge.counters.get(name), Some(&0), "{name}: {bridge:?}");
+            }
+        }
+    });
+}
+
 /// More than the proxy's memory may grow by, in KiB.
 const BOUND_KIB: u64 = 32 * 1024;
 
