@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.."
 . scripts/steps.sh
 
 step 'fuzzing, briefly' scripts/fuzz.sh
+step 'Prometheus: alerts' scripts/test-alerts.sh
 step 'ST 2110: all large video from and to others' scripts/cargo-tests.sh -p mcm-tests --test st2110_peers -- --ignored --test-threads 1
 step 'Fleets: partition, loss of the store, every order of start' \
     scripts/cargo-tests.sh -p mcm-tests --test fleet --test fleet_partition -- --ignored --test-threads 1

@@ -1,6 +1,6 @@
 //! Groups and their connections as people read them, and as programs do.
 
-use proto::control::{Connection, Group, Kind, State};
+use proto::control::{Connection, Group, Kind};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -53,7 +53,7 @@ fn row_of(connection: &Connection) -> [String; 11] {
         kind(connection).into(),
         program.clone(),
         pid.to_string(),
-        state(connection).into(),
+        connection.state().word().into(),
         connection.frames.to_string(),
         format!("{:.2}", connection.fps),
         format!("{:.1}", connection.mbit_per_s),
@@ -100,16 +100,6 @@ fn kind(connection: &Connection) -> &'static str {
     }
 }
 
-fn state(connection: &Connection) -> &'static str {
-    match connection.state() {
-        State::Active => "active",
-        State::Waiting => "waiting",
-        State::Joining => "joining",
-        State::Detached => "detached",
-        State::Unspecified => "?",
-    }
-}
-
 /// The groups in JSON, with the names of the gRPC messages.
 pub(crate) fn to_json(groups: &[Group]) -> Value {
     let group = |group: &Group| {
@@ -128,7 +118,7 @@ fn connection_json(connection: &Connection) -> Value {
     json!({
         "conn_id": connection.conn_id,
         "kind": if connection.kind() == Kind::Source { "source" } else { "receiver" },
-        "state": state(connection),
+        "state": connection.state().word(),
         "client_id": connection.client_id,
         "program": connection.program,
         "pid": connection.pid,
@@ -138,6 +128,7 @@ fn connection_json(connection: &Connection) -> Value {
         "fps": connection.fps,
         "mbit_per_s": connection.mbit_per_s,
         "missed": connection.missed,
+        "behind": connection.behind,
         "held": connection.held,
         "queue_depth": connection.queue_depth,
         "capacity": connection.capacity,
@@ -153,6 +144,7 @@ fn connection_json(connection: &Connection) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proto::control::State;
 
     fn group() -> Group {
         let connection = |kind: Kind, state: State| Connection {

@@ -16,7 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 /// The first reading of the counters gives no rates; the second comes this much later.
-const FIRST_RATE: Duration = Duration::from_millis(250);
+const FIRST_RATE: Duration = Duration::from_millis(500);
 /// Changes that follow one another sooner than this are told together.
 const CHANGES_APART: Duration = Duration::from_millis(50);
 /// Shortest and longest interval of a watch, in milliseconds.
@@ -51,25 +51,30 @@ fn wanted(group_id: String) -> Option<String> {
     (!group_id.is_empty()).then_some(group_id)
 }
 
+/// When groups are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// When the rates of all connections have been measured.
+    Rated,
+    /// At once: connections that are new have no rates yet.
+    AtOnce,
+}
+
 /// The groups, with rates, and with what is known of their bridges.
 async fn groups(
     exchange: &Handle,
     bridges: &Table,
     group: Option<String>,
+    told: Told,
 ) -> Result<Vec<Group>, Status> {
-    let mut groups = rated_groups(exchange, group).await?;
+    let mut snapshot = exchange.snapshot(group.clone()).await.map_err(unavailable)?;
+    if told == Told::Rated && !snapshot.has_rates && !snapshot.groups.is_empty() {
+        tokio::time::sleep(FIRST_RATE).await;
+        snapshot = exchange.snapshot(group).await.map_err(unavailable)?;
+    }
+    let mut groups = snapshot.groups;
     bridge_view::describe_bridges(&mut groups, bridges);
     Ok(groups)
-}
-
-/// The groups, with rates.
-async fn rated_groups(exchange: &Handle, group: Option<String>) -> Result<Vec<Group>, Status> {
-    let snapshot = exchange.snapshot(group.clone()).await.map_err(unavailable)?;
-    if snapshot.has_rates || snapshot.groups.is_empty() {
-        return Ok(snapshot.groups);
-    }
-    tokio::time::sleep(FIRST_RATE).await;
-    Ok(exchange.snapshot(group).await.map_err(unavailable)?.groups)
 }
 
 #[tonic::async_trait]
@@ -101,7 +106,7 @@ impl Control for ControlService {
         request: Request<ListGroupsRequest>,
     ) -> Result<Response<ListGroupsResponse>, Status> {
         let group = wanted(request.into_inner().group_id);
-        let groups = groups(&self.exchange, &self.bridges, group).await?;
+        let groups = groups(&self.exchange, &self.bridges, group, Told::Rated).await?;
         Ok(Response::new(ListGroupsResponse { groups }))
     }
 
@@ -110,7 +115,7 @@ impl Control for ControlService {
         request: Request<ListConnectionsRequest>,
     ) -> Result<Response<ListConnectionsResponse>, Status> {
         let group = wanted(request.into_inner().group_id);
-        let groups = groups(&self.exchange, &self.bridges, group).await?;
+        let groups = groups(&self.exchange, &self.bridges, group, Told::Rated).await?;
         let connections =
             groups.into_iter().flat_map(|group| group.source.into_iter().chain(group.receivers));
         Ok(Response::new(ListConnectionsResponse { connections: connections.collect() }))
@@ -182,15 +187,17 @@ async fn watch(
     sender: mpsc::Sender<Result<Snapshot, Status>>,
 ) {
     let mut version = exchange.version();
+    let mut told = Told::Rated;
     loop {
         version.mark_unchanged();
-        let groups = match groups(&exchange, &bridges, group.clone()).await {
+        let groups = match groups(&exchange, &bridges, group.clone(), told).await {
             Ok(groups) => groups,
             Err(status) => {
                 let _ = sender.send(Err(status)).await;
                 return;
             }
         };
+        told = Told::AtOnce;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let unix_time_ns = now.as_nanos().try_into().unwrap_or(u64::MAX);
         if sender.send(Ok(Snapshot { unix_time_ns, groups })).await.is_err() {

@@ -62,7 +62,7 @@ impl Control {
 
     /// Whether the group has a source and so many receivers, all of them at work.
     pub fn is_complete(&mut self, id: &str, receivers: usize) -> bool {
-        let active = |state: i32| state == State::Active as i32;
+        let active = |state: i32| State::try_from(state).is_ok_and(State::is_linked);
         self.group(id).is_some_and(|group| {
             group.source.is_some_and(|source| active(source.state))
                 && group.receivers.len() == receivers

@@ -5,6 +5,7 @@ use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;
 use mcm_tests::scrape::{self, Scrape};
 use mcm_tests::{config, program, wait};
+use proto::control::State;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -81,6 +82,14 @@ fn numbers_are_those_of_the_programs() {
     let asleep =
         listed.receivers.iter().find(|it| it.conn_id == sleeper.id()).expect("it is there");
     assert!((1..=6).contains(&asleep.queue_depth), "{asleep:?}");
+    // An operator sees that it takes nothing, before it knows that it has missed frames.
+    assert_eq!((asleep.state(), asleep.behind, asleep.missed), (State::Stalled, 50, 0));
+    let awake = listed.receivers.iter().find(|it| it.conn_id == reader.id()).expect("it is there");
+    assert_eq!((awake.state(), awake.behind), (State::Active, 0));
+    let page = proxy.scrape();
+    let stalled = |id: &str| page.value("mcm_connection_stalled", &[("connection", id)]);
+    assert_eq!((stalled(&sleeper.id()), stalled(&reader.id())), (Some(1.0), Some(0.0)));
+    assert_eq!(page.value("mcm_behind_frames", &[("connection", &sleeper.id())]), Some(50.0));
     // It slept, and finds the newest half of the queue.
     take(&sleeper);
     let missed = sleeper.stats().missed;

@@ -7,6 +7,7 @@ mod error;
 mod numbers;
 pub mod socket;
 mod stream;
+mod words;
 
 pub use config::Kind;
 pub use error::{ProtoError, causes};

@@ -12,6 +12,7 @@ use crate::seat::SeatView;
 use crate::words::{Board, ENTRIES, Head, MAX_SLOTS, SEAT_GOODBYE, SourceCounts};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::time::Duration;
 
 /// A read-only view of a source's board.
 #[derive(Debug)]
@@ -118,6 +119,25 @@ impl BoardMonitor {
         let most = unread.min(MAX_SLOTS as u64);
         let row = (0..most).take_while(|at| is_there(position + at)).count() as u64;
         if row < unread { row + 1 } else { row }
+    }
+
+    /// Frames that were published and that a receiver at `position` has not looked at: those that wait for it, and those that are
+    /// overwritten already and will count as missed when it takes the next one.
+    #[must_use]
+    pub fn behind(&self, position: u64) -> u64 {
+        self.head().count().saturating_sub(position)
+    }
+
+    /// When the newest frame was put (`CLOCK_MONOTONIC`). This is the source's own word; `None` before the first frame, and
+    /// while the source is overwriting that slot.
+    #[must_use]
+    pub fn newest_put(&self) -> Option<Duration> {
+        let board = self.board();
+        let head = protocol::load_head(board);
+        let newest = head.count().checked_sub(1)?;
+        let line = board.slots.get(head.slot())?;
+        let at = line.published_ns.load(Acquire);
+        (line.sequence.load(Relaxed) == newest).then(|| Duration::from_nanos(at))
     }
 
     /// Payload bytes published so far.

@@ -1,7 +1,7 @@
 //! The mesh as one media proxy knows it.
 
 use super::{Bridge, Group, Host, Member, Mesh, Role};
-use proto::control::{self, Info, Kind, State};
+use proto::control::{self, Info, Kind};
 
 /// From what the proxy's control service says. The host's name is the address at which it was asked.
 pub(crate) fn of_proxy(
@@ -43,13 +43,6 @@ fn member(host: &str, connection: &control::Connection, bridges: &[control::Brid
         peer: if transport == "rdma" { connection.remote.clone() } else { String::new() },
         remote: connection.remote.clone(),
     });
-    let state = match connection.state() {
-        State::Active => "active",
-        State::Waiting => "waiting",
-        State::Joining => "joining",
-        State::Detached => "detached",
-        State::Unspecified => "?",
-    };
     Member {
         id: connection.conn_id.clone(),
         host: host.to_owned(),
@@ -57,8 +50,8 @@ fn member(host: &str, connection: &control::Connection, bridges: &[control::Brid
         name: if connection.bridge { transport.to_owned() } else { connection.program.clone() },
         bridge,
         pid: u64::from(if connection.host_pid == 0 { connection.pid } else { connection.host_pid }),
-        state: if linked { state } else { "no link" }.to_owned(),
-        up: linked && connection.state() == State::Active,
+        state: if linked { connection.state().word() } else { "no link" }.to_owned(),
+        up: linked && connection.state().is_linked(),
         frames: connection.frames,
         missed: connection.missed,
         fps: connection.fps,

@@ -8,6 +8,8 @@ use ring::Delays;
 /// Measurements of a connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Detail {
+    /// Its rates have been measured; a connection that has been read only once has none yet.
+    pub(crate) rated: bool,
     /// Frames a second as configured; `None` if the payload has no rate.
     pub(crate) nominal_rate: Option<f64>,
     /// Only of a receiver.
@@ -67,6 +69,6 @@ impl Exchange {
             seat.into_iter().for_each(|seat| delays.add(seat));
             delays
         });
-        Some(Detail { nominal_rate, delays, slots })
+        Some(Detail { rated: false, nominal_rate, delays, slots })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Exchange;
 use super::command::{Snapshot, Totals};
-use super::detail::ReceiverDelays;
+use super::detail::{Detail, ReceiverDelays};
 use super::meter::{Counts, Rates};
 use crate::registry::{ConnNo, Connection, State};
 use media::{ConnectionConfig, Delivery, Payload};
@@ -45,25 +45,27 @@ impl Exchange {
             let mean = source.as_ref().map_or(0.0, |source| {
                 if source.frames == 0 { 0.0 } else { source.bytes as f64 / source.frames as f64 }
             });
+            let newest = group.source().and_then(|no| self.newest_put(no));
             let mut receivers = Vec::new();
             for &no in group.receivers() {
                 if let Some(mut receiver) = self.describe(no, group.source(), now) {
                     receiver.bytes = (receiver.frames as f64 * mean) as u64;
-                    counts.insert(no, Counts { frames: receiver.frames, bytes: receiver.bytes });
+                    let control::Connection { frames, bytes, .. } = receiver;
+                    counts.insert(no, Counts { frames, bytes, newest });
                     receivers.push((no, receiver));
                 }
             }
             let source = group.source().zip(source).map(|(no, mut source)| {
-                counts.insert(no, Counts { frames: source.frames, bytes: source.bytes });
+                counts.insert(no, Counts { frames: source.frames, bytes: source.bytes, newest });
                 source.queue_depth =
                     receivers.iter().map(|(_, receiver)| receiver.queue_depth).max().unwrap_or(0);
                 (no, source)
             });
             groups.push((name.to_owned(), source, receivers));
         }
+        let all = counts.len();
         let rates = self.meter.read(now, counts);
-        let has_rates = rates.is_some();
-        let rates = rates.unwrap_or_default();
+        let has_rates = rates.len() == all;
         let rated = |(no, mut connection): (ConnNo, control::Connection)| {
             let Rates { fps, mbit_per_s } = rates.get(&no).copied().unwrap_or_default();
             connection.fps = fps;
@@ -75,7 +77,10 @@ impl Exchange {
             groups.iter().flat_map(|(_, source, receivers)| source.iter().chain(receivers));
         let details = members
             .filter(|_| detailed)
-            .filter_map(|(no, connection)| Some((connection.conn_id.clone(), self.detail(*no)?)))
+            .filter_map(|(no, connection)| {
+                let detail = Detail { rated: rates.contains_key(no), ..self.detail(*no)? };
+                Some((connection.conn_id.clone(), detail))
+            })
             .collect();
         let groups = groups
             .into_iter()
@@ -95,6 +100,12 @@ impl Exchange {
             .filter(|group| group.source.is_some() || !group.receivers.is_empty())
             .collect();
         Snapshot { groups, has_rates, details }
+    }
+
+    /// When a source put its newest frame, as it says itself.
+    fn newest_put(&self, no: ConnNo) -> Option<Duration> {
+        let source = self.registry.connection(no)?.source()?;
+        self.boards.get(&source.board)?.monitor.newest_put()
     }
 
     fn describe(
@@ -158,6 +169,14 @@ impl Exchange {
                     view.queue_depth = board.map_or(0, |board| {
                         u32::try_from(board.monitor.waiting(seat.position())).unwrap_or(u32::MAX)
                     });
+                    view.behind = board.map_or(0, |board| board.monitor.behind(seat.position()));
+                    // A receiver that keeps up, or that is waited for, is never further behind than the queue is long.
+                    let stalled = board.is_some_and(|board| {
+                        view.behind > board.monitor.geometry().capacity as u64
+                    });
+                    if stalled && state == control::State::Active {
+                        view.state = control::State::Stalled.into();
+                    }
                 }
             }
             (None, None) => {}

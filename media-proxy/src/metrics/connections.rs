@@ -24,12 +24,12 @@ impl Line<'_> {
 /// A family: its name, kind and explanation, and what it shows of a connection.
 type Column = (&'static str, Kind, &'static str, fn(&Line<'_>) -> Option<exposition::Value>);
 
-const COLUMNS: [Column; 15] = [
+const COLUMNS: [Column; 17] = [
     (
         "mcm_connection_active",
         Kind::Gauge,
         "1: a source with its ring, or a receiver that reads. 0: it waits, joins, or its program is out of touch.",
-        |line| Some((line.connection.state() == State::Active).into()),
+        |line| Some(line.connection.state().is_linked().into()),
     ),
     (
         "mcm_connection_age_seconds",
@@ -52,12 +52,15 @@ const COLUMNS: [Column; 15] = [
     (
         "mcm_frames_per_second",
         Kind::Gauge,
-        "Frames a second, over the last second or so.",
-        |line| Some(line.connection.fps.into()),
+        "Frames a second, over the last second or so; absent before the second reading.",
+        |line| line.detail?.rated.then(|| line.connection.fps.into()),
     ),
-    ("mcm_payload_bytes_per_second", Kind::Gauge, "Payload, over the last second or so.", |line| {
-        Some((line.connection.mbit_per_s * 1e6 / 8.0).into())
-    }),
+    (
+        "mcm_payload_bytes_per_second",
+        Kind::Gauge,
+        "Payload, over the last second or so; absent before the second reading.",
+        |line| line.detail?.rated.then(|| (line.connection.mbit_per_s * 1e6 / 8.0).into()),
+    ),
     (
         "mcm_nominal_frames_per_second",
         Kind::Gauge,
@@ -99,6 +102,18 @@ const COLUMNS: [Column; 15] = [
         Kind::Gauge,
         "1 while the program has lost touch with the proxy, but lives.",
         |line| Some((line.connection.state() == State::Detached).into()),
+    ),
+    (
+        "mcm_connection_stalled",
+        Kind::Gauge,
+        "1 while a receiver is further behind than its source's queue is long: it misses frames.",
+        |line| (!line.is_source()).then(|| (line.connection.state() == State::Stalled).into()),
+    ),
+    (
+        "mcm_behind_frames",
+        Kind::Gauge,
+        "Frames that a source has put and a receiver has not looked at; those beyond the queue are overwritten, and count as missed with its next get.",
+        |line| (!line.is_source()).then(|| line.connection.behind.into()),
     ),
     ("mcm_connection_waiting", Kind::Gauge, "1 while a receiver has no source.", |line| {
         (!line.is_source()).then(|| (line.connection.state() == State::Waiting).into())

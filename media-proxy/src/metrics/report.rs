@@ -5,7 +5,7 @@ use crate::exchange::Handle;
 use mesh_agent::metrics::{Metric, Value};
 use mesh_agent::plane::ControlPlane;
 use mesh_agent::topology::Direction;
-use proto::control::{Connection, Kind, State};
+use proto::control::{Connection, Kind};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -78,17 +78,9 @@ fn measure(
 
 fn of_connection(connection: &Connection) -> Vec<(String, Value)> {
     let source = connection.kind() == Kind::Source;
-    let active = connection.state() == State::Active;
-    let state = match connection.state() {
-        State::Active => "active",
-        State::Waiting => "waiting",
-        State::Joining => "joining",
-        State::Detached => "detached",
-        State::Unspecified => "unknown",
-    };
     let mut fields = vec![
-        text("state", state),
-        ("link".into(), Value::Bool(active)),
+        text("state", connection.state().word()),
+        ("link".into(), Value::Bool(connection.state().is_linked())),
         number("strn", connection.frames),
         number("ftrn", connection.missed),
         text("program", &connection.program),
@@ -163,6 +155,7 @@ mod tests {
     use crate::bridge::Figures;
     use media::{ConnectionConfig, Endpoint, Payload};
     use mesh_agent::topology::{BridgeLink, BridgeSpec};
+    use proto::control::State;
     use std::time::Instant;
 
     struct Counts(Vec<(&'static str, u64)>);
