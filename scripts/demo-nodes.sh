@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 BUILD_DIR=${BUILD_DIR:-build}
 cache=$BUILD_DIR/CMakeCache.txt
 [ -f "$cache" ] || { echo "$cache is not there: run ./build.sh demo --nodes 3" >&2; exit 1; }
-for program in ffmpeg python3 ip; do
+for program in ffmpeg python3 ip unshare; do
     command -v "$program" >/dev/null || { echo "$program is not installed: run ./build.sh demo --nodes 3" >&2; exit 1; }
 done
 as_root=()
@@ -18,5 +18,7 @@ fi
 
 cargo_out=$(sed -n 's/^CARGO_TARGET_DIR:PATH=//p' "$cache")/release
 ! grep -q '^CMAKE_BUILD_TYPE:[A-Z]*=Debug$' "$cache" || cargo_out=${cargo_out%release}debug
-exec "${as_root[@]}" python3 scripts/demo_nodes.py --bin "$BUILD_DIR/bin" --media-proxy "$cargo_out/media_proxy" \
+# The network between the hosts is in a namespace too: packet filters of this machine, such as Docker's, do not see it, and servers of this
+# machine keep their ports.
+exec "${as_root[@]}" unshare --net python3 scripts/demo_nodes.py --bin "$BUILD_DIR/bin" --media-proxy "$cargo_out/media_proxy" \
     --mesh-agent "$cargo_out/mesh-agent" --nodes "$1"

@@ -1,7 +1,8 @@
 """The demo with several hosts: a clip from the first to receivers on all of them, every frame checked. Called by
 scripts/demo-nodes.sh, as root.
 
-Each host is a network namespace with a media_proxy of its own, all on one bridge; one mesh-agent decides who sends to whom.
+Each host is a network namespace with a media_proxy of its own, all on one bridge; one mesh-agent decides who sends to whom. This program
+itself runs in a fresh network namespace, which has the bridge and the agent.
 Ends with status 0 if every frame came, whole and in order, at every receiver; otherwise with 1.
 """
 
@@ -27,6 +28,7 @@ class Hosts:
         self.prefix = f"mcm-{os.getpid()}"
         self.hub = f"mcm{os.getpid()}"[:15]
         self.names = []
+        self.ip("link", "set", "lo", "up")
         self.ip("link", "add", self.hub, "type", "bridge")
         self.ip("address", "add", "10.77.0.254/24", "dev", self.hub)
         self.ip("link", "set", self.hub, "up")

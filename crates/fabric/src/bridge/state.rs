@@ -7,6 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// Reported when messages of the other proxy no longer arrive, or never did.
+pub(super) const SILENT_PEER: &str = "nothing is heard of the other proxy: it is down, or the network is, or firewall rules drop its packets (on a bridge of this \
+     host too, where net.bridge.bridge-nf-call-iptables is 1)";
+
 /// Whether a bridge has a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LinkState {

@@ -5,7 +5,7 @@ use crate::bridge::image::{Image, Trailer};
 use crate::bridge::link::{LinkOptions, Outbox, random};
 use crate::bridge::ports::{Ended, FrameSource, SourceFrame};
 use crate::bridge::session::{CallState, Caller, LOST};
-use crate::bridge::state::BridgeStatus;
+use crate::bridge::state::{BridgeStatus, SILENT_PEER};
 use crate::buffer::{HeapBuffer, SendBuffer};
 use crate::error::FabricError;
 use crate::event::Event;
@@ -169,7 +169,7 @@ impl<F: SourceFrame> Connection<F> {
             Some(CallState::Up { credit }) => Some(credit),
             Some(CallState::Calling) => None,
             Some(CallState::Lost) => {
-                return Ok(Ok(Next::Lost("nothing is heard of the other proxy".to_owned())));
+                return Ok(Ok(Next::Lost(SILENT_PEER.to_owned())));
             }
             Some(CallState::Ended) => {
                 return Ok(Ok(Next::Lost("the other proxy has said goodbye".to_owned())));

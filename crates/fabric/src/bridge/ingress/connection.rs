@@ -7,7 +7,7 @@ use crate::bridge::link::{LinkOptions, Outbox, random};
 use crate::bridge::ports::{Arrival, Ended, FrameSink, NotPublished};
 use crate::bridge::sequence::{Sequencer, Start, Unwanted};
 use crate::bridge::session::{Listener, Update};
-use crate::bridge::state::{BridgeStatus, LinkState};
+use crate::bridge::state::{BridgeStatus, LinkState, SILENT_PEER};
 use crate::buffer::{ReceiveBuffer, bytes_mut};
 use crate::error::FabricError;
 use crate::event::{ControlMessage, Event};
@@ -136,7 +136,7 @@ impl<R: ReceiveBuffer> Connection<R> {
         if let Some(listener) = &mut self.listener {
             if listener.is_lost(now) {
                 listener.forget();
-                return Ok(Ok(Next::Lost("nothing is heard of the other proxy".to_owned())));
+                return Ok(Ok(Next::Lost(SILENT_PEER.to_owned())));
             }
             while let Some((address, message)) = listener.say(self.posts.granted(), now) {
                 let peer = self.peers.number(&mut self.set, address)?;
