@@ -30,7 +30,8 @@ pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), CliError> {
         return crate::output::print(&fleet::show(&mesh, options.json));
     }
     let mut proxy = Proxy::connect(&options.server)?;
-    let mut request = tonic::Request::new(ListGroupsRequest { group_id: options.group });
+    let mut request =
+        tonic::Request::new(ListGroupsRequest { group_id: options.group, fleet: true });
     request.set_timeout(PATIENCE);
     let answer = proxy.runtime.block_on(proxy.client.list_groups(request));
     let groups = answer.map_err(|status| refused(&options.server, &status))?.into_inner().groups;

@@ -1,6 +1,6 @@
 //! Groups and their connections as people read them, and as programs do.
 
-use proto::control::{Connection, Group, Kind};
+use proto::control::{Connection, Group, GroupHost, Kind};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -22,6 +22,10 @@ pub(crate) fn render(groups: &[Group]) -> String {
             }
         }
         titles.push((rows.len(), above));
+        if connections(group).next().is_none() {
+            rows.extend(group.hosts.iter().flat_map(rows_of_host));
+            continue;
+        }
         if group.source.is_none() {
             let mut row: [String; 11] = Default::default();
             row[0] = "source".into();
@@ -62,6 +66,27 @@ fn row_of(connection: &Connection) -> [String; 11] {
         only(!source, connection.held.to_string()),
         only(source, connection.waits.to_string()),
     ]
+}
+
+/// Members of a group on another host, which knows more about them.
+fn rows_of_host(host: &GroupHost) -> Vec<[String; 11]> {
+    let mut kinds = Vec::new();
+    if host.source {
+        kinds.push("source".to_owned());
+    }
+    match host.receivers {
+        0 => {}
+        1 => kinds.push("receiver".to_owned()),
+        many => kinds.push(format!("{many} receivers")),
+    }
+    let row = |kind: String| {
+        let mut row: [String; 11] = Default::default();
+        let address = if host.address.is_empty() { &host.proxy_id } else { &host.address };
+        row[0] = kind;
+        row[1] = format!("on {address}");
+        row
+    };
+    kinds.into_iter().map(row).collect()
 }
 
 /// Columns as wide as their widest cell; those of the columns `left` to the left, others to the right. Titles stand before rows.
@@ -109,9 +134,19 @@ pub(crate) fn to_json(groups: &[Group]) -> Value {
             "stream_id": group.stream_id,
             "source": group.source.as_ref().map(connection_json),
             "receivers": group.receivers.iter().map(connection_json).collect::<Vec<_>>(),
+            "hosts": group.hosts.iter().map(host_json).collect::<Vec<_>>(),
         })
     };
     json!({ "groups": groups.iter().map(group).collect::<Vec<_>>() })
+}
+
+fn host_json(host: &GroupHost) -> Value {
+    json!({
+        "proxy_id": host.proxy_id,
+        "address": host.address,
+        "source": host.source,
+        "receivers": host.receivers,
+    })
 }
 
 fn connection_json(connection: &Connection) -> Value {
@@ -164,7 +199,28 @@ mod tests {
             format: "video 1920x1080".into(),
             source: Some(connection(Kind::Source, State::Active)),
             receivers: vec![connection(Kind::Receiver, State::Detached)],
+            hosts: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_group_of_other_hosts_says_where_it_is() {
+        let host = |address: &str, source, receivers| GroupHost {
+            proxy_id: "p".into(),
+            address: address.into(),
+            source,
+            receivers,
+        };
+        let hosts = vec![host("10.0.0.1", true, 1), host("10.0.0.2", false, 2)];
+        let elsewhere = Group { source: None, receivers: Vec::new(), hosts, ..group() };
+        let text = render(std::slice::from_ref(&elsewhere));
+        let lines: Vec<_> =
+            text.lines().skip(1).map(|line| line.trim().replace("  ", " ")).collect();
+        assert_eq!(lines[0].split(' ').next(), Some("camera-1"));
+        assert!(lines[1].starts_with("source") && lines[1].ends_with("on 10.0.0.1"), "{text}");
+        assert!(lines[2].starts_with("receiver") && lines[2].ends_with("on 10.0.0.1"), "{text}");
+        assert!(lines[3].starts_with("2 receivers") && lines[3].ends_with("on 10.0.0.2"), "{text}");
+        assert_eq!(to_json(&[elsewhere])["groups"][0]["hosts"][1]["receivers"], 2);
     }
 
     #[test]

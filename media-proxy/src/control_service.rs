@@ -4,6 +4,7 @@ use crate::bridge::{HostClock, Table};
 use crate::bridge_view;
 use crate::clock_view;
 use crate::exchange::{Gone, Handle};
+use crate::fleet_view::Fleet;
 use proto::control::control_server::Control;
 use proto::control::{
     DeleteConnectionRequest, DeleteConnectionResponse, GetInfoRequest, GetSdpRequest,
@@ -40,6 +41,7 @@ pub(crate) struct ControlService {
     pub(crate) bridges: Table,
     pub(crate) clock: HostClock,
     pub(crate) identity: Identity,
+    pub(crate) fleet: Fleet,
 }
 
 fn unavailable(_: Gone) -> Status {
@@ -105,8 +107,12 @@ impl Control for ControlService {
         &self,
         request: Request<ListGroupsRequest>,
     ) -> Result<Response<ListGroupsResponse>, Status> {
-        let group = wanted(request.into_inner().group_id);
-        let groups = groups(&self.exchange, &self.bridges, group, Told::Rated).await?;
+        let ListGroupsRequest { group_id, fleet } = request.into_inner();
+        let group = wanted(group_id);
+        let mut groups = groups(&self.exchange, &self.bridges, group.clone(), Told::Rated).await?;
+        if fleet {
+            self.fleet.add_to(&mut groups, group).await;
+        }
         Ok(Response::new(ListGroupsResponse { groups }))
     }
 

@@ -6,6 +6,7 @@ use crate::budget::Budget;
 use crate::control_service::{ControlService, Identity};
 use crate::error::ProxyError;
 use crate::exchange::{Exchange, Handle};
+use crate::fleet_view::Fleet;
 use crate::metrics::{self, Collector};
 use crate::placement::{Ear, Input, Placement};
 use crate::registry::Reach;
@@ -120,9 +121,10 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
         };
         if !args.agents.is_empty() {
             // Without agents elsewhere nobody would look.
-            tokio::spawn(metrics::report(handle.clone(), bridges.clone(), plane));
+            tokio::spawn(metrics::report(handle.clone(), bridges.clone(), Arc::clone(&plane)));
         }
-        let service = ControlService { exchange: handle.clone(), bridges, clock, identity };
+        let fleet = Fleet(plane);
+        let service = ControlService { exchange: handle.clone(), bridges, clock, identity, fleet };
         let grpc = tokio::spawn(serve_control(service, grpc_in, stopping));
         info!("TCP Server listening on {sdk_address}");
         info!("gRPC Server listening on {grpc_address}");

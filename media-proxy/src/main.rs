@@ -13,6 +13,7 @@ mod device;
 mod error;
 mod exchange;
 mod fleet;
+mod fleet_view;
 mod logger;
 mod metrics;
 mod peer;

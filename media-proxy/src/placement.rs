@@ -7,7 +7,7 @@ use crate::registry::{Refusal, code};
 use media::ConnectionConfig;
 use mesh_agent::AgentError;
 use mesh_agent::plane::{Accepted, Applied, ControlPlane, Listener, Registration};
-use mesh_agent::topology::{BridgeId, BridgeLink, ConnectionId, Desired, DesiredGroup};
+use mesh_agent::topology::{BridgeId, BridgeLink, ConnectionId, Desired, DesiredGroup, FleetGroup};
 use proto::Kind;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub(crate) enum Input {
     Ask { conn_id: String, kind: Kind, config: Box<ConnectionConfig>, returning: bool },
     /// A connection is no more.
     GiveUp { conn_id: String },
+    /// A client asks what a group carries that is not on this host.
+    LookUp { group: String },
     /// The control plane's answer to a registration.
     Registered { conn_id: String, result: Result<Accepted, AgentError> },
     /// What the control plane wants this proxy to have.
@@ -159,6 +161,16 @@ impl<E: Engine> Placement<E> {
                 self.plane.register(Registration { id, kind, config: *config });
             }
             Input::GiveUp { conn_id } => self.forget(&conn_id),
+            Input::LookUp { group } => {
+                let exchange = self.exchange.clone();
+                let id = group.as_str().into();
+                let answer = move |found: Option<Vec<FleetGroup>>| {
+                    let found = found.and_then(|groups| groups.into_iter().next());
+                    let config = found.map(|found| (found.kind, (*found.config).clone()));
+                    exchange.found(group, config);
+                };
+                self.plane.find_groups(Some(id), Box::new(answer));
+            }
             Input::Registered { conn_id, result } => match (result, self.waiting.get_mut(&conn_id))
             {
                 (Ok(Accepted::Member), Some(waiting)) => waiting.member = true,

@@ -110,7 +110,7 @@ fn state_and_control() {
         let listed = control.list_connections(all).await.unwrap().into_inner().connections;
         let kinds: Vec<_> = listed.iter().map(|connection| connection.kind()).collect();
         assert_eq!(kinds, [Kind::Source, Kind::Receiver]);
-        let other = ListGroupsRequest { group_id: "h".into() };
+        let other = ListGroupsRequest { group_id: "h".into(), fleet: true };
         assert!(control.list_groups(other).await.unwrap().into_inner().groups.is_empty());
 
         let delete = |id: &str| DeleteConnectionRequest { conn_id: id.to_owned() };

@@ -109,6 +109,13 @@ impl ProxyApi for Mute {
     ) -> Result<Response<pb::SendMetricsReply>, Status> {
         Ok(Response::new(pb::SendMetricsReply {}))
     }
+
+    async fn list_groups(
+        &self,
+        _: Request<pb::ListGroupsRequest>,
+    ) -> Result<Response<pb::ListGroupsReply>, Status> {
+        Err(Status::unimplemented("as agents of others"))
+    }
 }
 
 struct Agent {

@@ -1,6 +1,7 @@
 //! The machine's FFmpeg with the plugin, installed into a folder of the test, and a proxy.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part")]
 
+use mcm_tests::agent::Agent;
 use mcm_tests::control::Control;
 use mcm_tests::netns::Net;
 use mcm_tests::process::Process;
@@ -45,6 +46,26 @@ impl Hosts {
             Mesh::on(Some((Arc::clone(&net), host)), &["-i", &address])
         };
         Some(Self { a: mesh(1), b: mesh(2), net })
+    }
+}
+
+/// The same two hosts as one mesh, with an agent on the first.
+pub struct Pair {
+    pub a: Mesh,
+    pub b: Mesh,
+    pub agent: Agent,
+    pub net: Arc<Net>,
+}
+
+impl Pair {
+    /// `None` where there can be no hosts.
+    pub fn new() -> Option<Self> {
+        let net = Arc::new(Net::new(2)?);
+        let agent = Agent::start(|program| net.command(1, program), ["--allow=10.77.0.0/24"]);
+        let mesh =
+            |host: usize| Mesh::on(Some((Arc::clone(&net), host)), &["-a", "10.77.0.1:50051"]);
+        let (a, b) = (mesh(1), mesh(2));
+        Some(Self { a, b, agent, net })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::detail::Detail;
 use crate::registry::Refusal;
+use media::ConnectionConfig;
+use proto::Kind;
 use proto::control::Group;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -22,6 +24,8 @@ pub(crate) enum Command {
     End { conn_id: String, reason: &'static str },
     /// A connection has been given its place in the mesh, or not.
     Placed { conn_id: String, answer: Result<(), Refusal> },
+    /// What a group carries, as the control plane says; `None` if it knows no such group.
+    Found { group: String, config: Option<Box<(Kind, ConnectionConfig)>> },
     /// Which streams groups carry, as the control plane says.
     Streams(HashMap<String, String>),
     /// End the exchange.
@@ -91,6 +95,12 @@ impl Handle {
     pub(crate) fn placed(&self, conn_id: String, answer: Result<(), Refusal>) {
         // If the exchange has ended, nobody waits for the answer.
         let _ = self.tell(Command::Placed { conn_id, answer });
+    }
+
+    /// What a group carries, as the control plane says; `None` if it knows no such group.
+    pub(crate) fn found(&self, group: String, config: Option<(Kind, ConnectionConfig)>) {
+        // If the exchange has ended, nobody wants to know.
+        let _ = self.tell(Command::Found { group, config: config.map(Box::new) });
     }
 
     /// Which streams groups carry, as the control plane says.

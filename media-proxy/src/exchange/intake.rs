@@ -1,14 +1,16 @@
 //! What clients say: checked, and told to the registry.
 
 use super::link::{Board, Stage};
+use super::questions::{Asker, Step};
 use super::{Exchange, Process};
 use crate::peer;
+use crate::placement::Input;
 use crate::registry::code;
-use crate::registry::{Announcement, BoardNo, ClientNo, Ends, RingBytes, SeatNo};
+use crate::registry::{Announcement, BoardNo, ClientNo, Ends, Reach, RingBytes, SeatNo};
 use crate::seldom::Seldom;
 use media::{ConfigErrorKind, ConnectionConfig};
 use proto::exchange::{Announce, Hello, Told, Welcome, from_client, from_proxy};
-use proto::{Kind, datagram};
+use proto::{Kind, datagram, sdk};
 use ring::{BoardMonitor, RingId, SeatMonitor};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -59,18 +61,50 @@ impl Exchange {
                 Ok(())
             }
             (Stage::Client(_), from_client::Body::Ask(ask)) => {
-                let found = self.registry.group_config(&ask.group);
-                let config = found.map(|(kind, config)| proto::config::to_sdk(config, kind));
-                let told = Told { question: ask.question, config };
-                self.post(
-                    token,
-                    from_proxy::Body::Told(Box::new(told)),
-                    super::link::Cargo::Nothing,
-                    now,
-                );
+                self.asked((token, ask.question), ask.group, now);
                 Ok(())
             }
         }
+    }
+
+    /// A client asks what a group carries.
+    fn asked(&mut self, asker: Asker, group: String, now: Duration) {
+        let known = self.registry.group_config(&group);
+        let config = known.map(|(kind, config)| proto::config::to_sdk(config, kind));
+        if config.is_none() && self.reach == Reach::Groups {
+            match self.questions.ask(asker, &group, now) {
+                Step::LookUp => {
+                    // At the end of the daemon nobody listens any more.
+                    let _ = self.placement.send(Input::LookUp { group });
+                    return;
+                }
+                Step::Wait => return,
+                Step::Deny => {}
+            }
+        }
+        self.answer(asker, config, now);
+    }
+
+    /// The control plane has said what a group carries, unless it knows no such group.
+    pub(super) fn found(
+        &mut self,
+        group: &str,
+        config: Option<Box<(Kind, ConnectionConfig)>>,
+        now: Duration,
+    ) {
+        let found = config.map(|found| proto::config::to_sdk(&found.1, found.0));
+        // It may have come to this host meanwhile.
+        let here = self.registry.group_config(group);
+        let config = here.map(|(kind, config)| proto::config::to_sdk(config, kind)).or(found);
+        for asker in self.questions.answered(group, config.is_some(), now) {
+            self.answer(asker, config.clone(), now);
+        }
+    }
+
+    fn answer(&mut self, asker: Asker, config: Option<sdk::ConnectionConfig>, now: Duration) {
+        let (token, question) = asker;
+        let told = from_proxy::Body::Told(Box::new(Told { question, config }));
+        self.post(token, told, super::link::Cargo::Nothing, now);
     }
 
     fn hello(

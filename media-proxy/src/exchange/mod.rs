@@ -9,10 +9,12 @@ mod intake;
 mod link;
 mod links;
 mod meter;
+mod questions;
 mod view;
 
 pub(crate) use command::{Gone, Handle, Snapshot, Totals};
 pub(crate) use detail::Detail;
+pub(crate) use view::format_text;
 
 use crate::budget::Budget;
 use crate::error::ProxyError;
@@ -25,6 +27,7 @@ use command::Command;
 use link::{Board, CROWDED_RETRY, Cargo, Link};
 use log::{info, warn};
 use meter::Meter;
+use questions::Questions;
 use ring::SeatMonitor;
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use std::collections::HashMap;
@@ -77,6 +80,10 @@ pub(crate) struct Exchange {
     seats: HashMap<SeatNo, Arc<SeatMonitor>>,
     retired: HashMap<ConnNo, view::Retired>,
     meter: Meter,
+    /// About groups that this host does not know.
+    questions: Questions,
+    /// Whether there are other hosts to ask.
+    reach: Reach,
     /// Clients that were turned away or cut off.
     refused: u64,
     /// Given up for a moment to turn a client away when descriptors have run out.
@@ -132,6 +139,8 @@ impl Exchange {
             seats: HashMap::new(),
             retired: HashMap::new(),
             meter: Meter::default(),
+            questions: Questions::default(),
+            reach,
             refused: 0,
             spare: links::spare(),
             buffer: vec![0; proto::datagram::MAX_LEN],
@@ -232,6 +241,7 @@ impl Exchange {
                     self.registry.placed(&conn_id, answer, now);
                     self.act(now);
                 }
+                Command::Found { group, config } => self.found(&group, config, now),
                 Command::Streams(streams) => self.registry.name_streams(streams),
                 Command::Stop => return true,
             }
@@ -321,6 +331,7 @@ impl Exchange {
         info!("{}: its process has ended", self.label(client));
         if let Some(token) = self.processes.get_mut(&client).and_then(|it| it.link.take()) {
             self.links.remove(&token);
+            self.questions.forget(token);
         }
         self.registry.died(client, now);
         self.act(now);

@@ -95,6 +95,7 @@ impl Exchange {
                     source,
                     receivers,
                     stream_id,
+                    hosts: Vec::new(),
                 }
             })
             .filter(|group| group.source.is_some() || !group.receivers.is_empty())
@@ -192,7 +193,7 @@ impl Exchange {
 }
 
 /// A configuration's payload in a few words.
-fn format_text(config: &ConnectionConfig) -> String {
+pub(crate) fn format_text(config: &ConnectionConfig) -> String {
     match &config.payload {
         Payload::Video(video) => format!(
             "video {}x{} {}/{} {}",

@@ -4,7 +4,9 @@ use super::{Agent, REGISTERED, Store};
 use crate::error::AgentError;
 use crate::metrics::{Metric, Value};
 use crate::random;
-use crate::topology::{BridgeId, BridgeSpec, Connection, ConnectionId, Proxy, ProxyId, Topology};
+use crate::topology::{
+    BridgeId, BridgeSpec, Connection, ConnectionId, FleetGroup, GroupId, Proxy, ProxyId, Topology,
+};
 use crate::wire;
 use proto::mediaproxy as pb;
 use std::collections::BTreeSet;
@@ -186,6 +188,21 @@ impl Agent {
         self.publish(&mut state);
         log::info!("media proxy {proxy} unregistered");
         Ok(())
+    }
+
+    /// What groups of the fleet carry, and where their members are: one group, or all.
+    pub(crate) fn fleet_groups(&self, id: Option<&GroupId>) -> Vec<FleetGroup> {
+        let state = self.lock();
+        let mut groups: Vec<_> = match id {
+            Some(id) => state.topology.fleet_group(id).into_iter().collect(),
+            None => state.topology.fleet_groups().collect(),
+        };
+        for host in groups.iter_mut().flat_map(|group| &mut group.hosts) {
+            if let (true, Some(ip)) = (host.address.is_empty(), state.addresses.get(&host.proxy)) {
+                host.address = ip.to_string();
+            }
+        }
+        groups
     }
 
     /// A proxy tells what its connections and bridges measure.

@@ -1,7 +1,7 @@
 //! `mediaproxy.ProxyAPI`, as proxies call it.
 
 use super::Agent;
-use crate::topology::{ConnectionId, ProxyId};
+use crate::topology::{ConnectionId, GroupId, ProxyId};
 use crate::wire;
 use access::Peer;
 use proto::mediaproxy as pb;
@@ -92,5 +92,16 @@ impl ProxyApi for ProxyService {
         let metrics = metrics.into_iter().map(wire::metric).collect();
         self.0.send_metrics(&ProxyId::from(proxy_id), metrics)?;
         Ok(Response::new(pb::SendMetricsReply {}))
+    }
+
+    async fn list_groups(
+        &self,
+        request: Request<pb::ListGroupsRequest>,
+    ) -> Result<Response<pb::ListGroupsReply>, Status> {
+        let id = request.into_inner().group_id;
+        let id = (!id.is_empty()).then(|| GroupId::from(id));
+        let groups = self.0.fleet_groups(id.as_ref());
+        let groups = groups.iter().map(wire::fleet_group_message).collect();
+        Ok(Response::new(pb::ListGroupsReply { groups }))
     }
 }

@@ -1,9 +1,9 @@
 //! The control plane of a node that needs no other.
 
-use super::{Accepted, Applied, ControlPlane, Listener, Registration};
+use super::{Accepted, Applied, ControlPlane, GroupsAnswer, Listener, Registration};
 use crate::metrics::{Metric, Metrics};
 use crate::random::session_key;
-use crate::topology::{Connection, ConnectionId, Decides, Proxy, ProxyId, Topology};
+use crate::topology::{Connection, ConnectionId, Decides, GroupId, Proxy, ProxyId, Topology};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -89,6 +89,11 @@ impl ControlPlane for Embedded {
             log::warn!("desired state {}: {error}", outcome.generation);
         }
         self.state.lock().applied = Some(outcome);
+    }
+
+    fn find_groups(&self, _group: Option<GroupId>, answer: GroupsAnswer) {
+        // There are no other hosts.
+        answer(None);
     }
 
     fn metrics(&self, metrics: Vec<Metric>) {

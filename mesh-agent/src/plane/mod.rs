@@ -9,7 +9,7 @@ pub use remote::{AgentAddress, Remote};
 
 use crate::error::AgentError;
 use crate::metrics::Metric;
-use crate::topology::{ConnectionId, Desired};
+use crate::topology::{ConnectionId, Desired, FleetGroup, GroupId};
 use media::ConnectionConfig;
 use proto::Kind;
 
@@ -26,9 +26,16 @@ pub trait ControlPlane: Send + Sync {
     /// The proxy has done what a desired state asked for, as far as it could.
     fn applied(&self, outcome: Applied);
 
+    /// Asks what a group carries that may have members on other hosts, or what all groups do. The answer is `None` if the control
+    /// plane cannot be asked, or knows no more than this proxy does.
+    fn find_groups(&self, group: Option<GroupId>, answer: GroupsAnswer);
+
     /// What connections and bridges measure, about once a second. A bridge's field `link` tells whether it carries frames.
     fn metrics(&self, metrics: Vec<Metric>);
 }
+
+/// Takes the groups that [`ControlPlane::find_groups`] has found. It is called once, from any thread, and must not block.
+pub type GroupsAnswer = Box<dyn FnOnce(Option<Vec<FleetGroup>>) + Send>;
 
 /// What the control plane tells a proxy.
 ///

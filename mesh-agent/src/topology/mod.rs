@@ -35,7 +35,7 @@ pub use model::{
     Proxy, RdmaDevice, RdmaLink, SessionKey, Source, St2110Device,
 };
 pub use ports::PortRanges;
-pub use views::{BridgeView, GroupView};
+pub use views::{BridgeView, FleetGroup, GroupHost, GroupView};
 
 use group::Group;
 use holds::Holds;

@@ -4,6 +4,7 @@ use super::identifier::{BridgeId, ConnectionId, GroupId, ProxyId, StreamId};
 use super::model::{BridgeSpec, Connection, Desired, DesiredGroup, Proxy};
 use super::{ProxyState, Topology};
 use media::ConnectionConfig;
+use proto::Kind;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,6 +26,34 @@ pub struct GroupView {
     pub bridges: Vec<BridgeId>,
     /// Why proxies do not get what they should.
     pub problems: Vec<(ProxyId, String)>,
+}
+
+/// What a group carries, and which proxies have members of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FleetGroup {
+    /// Its identifier.
+    pub id: GroupId,
+    /// Whether `config` is that of a source.
+    pub kind: Kind,
+    /// The configuration of its source; without one, what newcomers must be compatible with.
+    pub config: Arc<ConnectionConfig>,
+    /// What its source sends, or sent last.
+    pub stream: Option<StreamId>,
+    /// The proxies that have members, ordered by id.
+    pub hosts: Vec<GroupHost>,
+}
+
+/// The members of a group on one proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupHost {
+    /// The proxy.
+    pub proxy: ProxyId,
+    /// Its address; empty if it is not known.
+    pub address: String,
+    /// Whether the group's source is there: a program, or the bridge that brings an ST 2110 stream in.
+    pub source: bool,
+    /// Programs that receive.
+    pub receivers: usize,
 }
 
 /// A bridge, as others see it.
@@ -131,6 +160,35 @@ impl Topology {
             connections: group.members.values().flat_map(|m| m.all().cloned()).collect(),
             bridges: derived.chain(held).collect(),
             problems: group.problems.clone().into_iter().collect(),
+        })
+    }
+
+    /// All groups that have members, ordered by id, each with what it carries and where its members are.
+    pub fn fleet_groups(&self) -> impl Iterator<Item = FleetGroup> + '_ {
+        self.groups.keys().filter_map(|id| self.fleet_group(id))
+    }
+
+    /// The same, of one group.
+    #[must_use]
+    pub fn fleet_group(&self, id: &GroupId) -> Option<FleetGroup> {
+        let group = self.groups.get(id)?;
+        let record = group.record.as_ref()?;
+        let origin = self.origin(id);
+        let sends = |proxy: &ProxyId| origin.as_ref().is_some_and(|origin| &origin.proxy == proxy);
+        let hosts = group.members.iter().map(|(proxy, members)| GroupHost {
+            proxy: proxy.clone(),
+            address: self.rdma_ip(proxy).map(|ip| ip.to_string()).unwrap_or_default(),
+            source: sends(proxy),
+            receivers: members.receivers.len(),
+        });
+        let hosts: Vec<_> = hosts.collect();
+        let program = origin.as_ref().is_some_and(|origin| !origin.ingress);
+        Some(FleetGroup {
+            id: id.clone(),
+            kind: if program { Kind::Source } else { Kind::Receiver },
+            config: origin.map_or_else(|| Arc::clone(&record.definition), |origin| origin.config),
+            stream: group.stream.clone(),
+            hosts,
         })
     }
 

@@ -9,10 +9,10 @@ pub use channel::AgentAddress;
 #[cfg(feature = "server")]
 pub(crate) use channel::client_tls;
 
-use super::{Applied, ControlPlane, Listener, Registration};
+use super::{Applied, ControlPlane, GroupsAnswer, Listener, Registration};
 use crate::error::AgentError;
 use crate::metrics::Metric;
-use crate::topology::{ConnectionId, Proxy};
+use crate::topology::{ConnectionId, GroupId, Proxy};
 use access::TlsFiles;
 use search::Ways;
 use session::Client;
@@ -39,12 +39,12 @@ pub struct Remote {
 }
 
 /// What the proxy wants.
-#[derive(Debug)]
 enum Command {
     Register(Box<Registration>),
     Unregister(ConnectionId),
     Applied(Applied),
     Metrics(Vec<Metric>),
+    FindGroups(Option<GroupId>, GroupsAnswer),
 }
 
 impl Remote {
@@ -88,6 +88,10 @@ impl ControlPlane for Remote {
 
     fn applied(&self, outcome: Applied) {
         self.send(Command::Applied(outcome));
+    }
+
+    fn find_groups(&self, group: Option<GroupId>, answer: GroupsAnswer) {
+        self.send(Command::FindGroups(group, answer));
     }
 
     fn metrics(&self, metrics: Vec<Metric>) {

@@ -5,9 +5,9 @@ use super::book::{Book, Entry, Stage};
 use super::search::{PAUSE, Ways};
 use crate::error::AgentError;
 use crate::metrics::Metric;
-use crate::plane::{Accepted, Applied, Listener, Registration};
+use crate::plane::{Accepted, Applied, GroupsAnswer, Listener, Registration};
 use crate::status::refusal;
-use crate::topology::{ConnectionId, Proxy};
+use crate::topology::{ConnectionId, GroupId, Proxy};
 use crate::wire;
 use proto::mediaproxy as pb;
 use proto::mediaproxy::proxy_api_client::ProxyApiClient;
@@ -22,6 +22,8 @@ type Agent = ProxyApiClient<Channel>;
 
 /// How long an agent may take to answer. It waits for its store for less than that.
 const CALL_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long it may take to say what groups there are: whoever asks can ask again.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
 /// Connections that the agents did not accept are offered again after this time.
 const RETRY: Duration = Duration::from_secs(1);
 /// The largest message: the state of a proxy with thousands of connections.
@@ -160,6 +162,7 @@ impl Client {
             Command::Applied(outcome) => self.book.note_outcome(outcome),
             // Nobody wants to know.
             Command::Metrics(_) => {}
+            Command::FindGroups(_, answer) => answer(None),
         }
         self.tell_listener();
     }
@@ -423,6 +426,7 @@ impl Client {
                 self.answer_commands(talk);
             }
             Command::Metrics(metrics) => self.measure(talk, metrics),
+            Command::FindGroups(group, answer) => find_groups(talk, group, answer),
         }
     }
 
@@ -500,4 +504,31 @@ impl Client {
             let _lost = tokio::time::timeout(CALL_TIMEOUT, agent.send_command_reply(reply)).await;
         });
     }
+}
+
+/// Asks the agent what groups carry.
+fn find_groups(talk: &Talk, group: Option<GroupId>, answer: GroupsAnswer) {
+    let mut agent = talk.agent.clone();
+    let group_id = group.map(|group| group.to_string()).unwrap_or_default();
+    tokio::spawn(async move {
+        let request = pb::ListGroupsRequest { group_id };
+        let reply = tokio::time::timeout(LOOK_UP_TIMEOUT, agent.list_groups(request)).await;
+        let groups = match reply {
+            Ok(Ok(reply)) => reply.into_inner().groups,
+            // Agents of others do not know the question.
+            Ok(Err(status)) => {
+                log::debug!("groups of the fleet: {}: {}", status.code(), status.message());
+                return answer(None);
+            }
+            Err(_) => return answer(None),
+        };
+        let read = groups.into_iter().filter_map(|group| match wire::fleet_group(group) {
+            Ok(group) => Some(group),
+            Err(error) => {
+                log::debug!("a group of the fleet: {error}");
+                None
+            }
+        });
+        answer(Some(read.collect()));
+    });
 }

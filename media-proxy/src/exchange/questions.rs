@@ -1,0 +1,126 @@
+//! Questions of clients about groups that this host does not know: the fleet is asked, for all who ask the same at once.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// How long the fleet is not asked again about a group that it did not know. Clients ask every few milliseconds.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Questions of one client that may be open.
+const PER_LINK: usize = 16;
+/// Groups about which anything is kept.
+const GROUPS: usize = 1024;
+
+/// What to do about a question.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Ask the fleet; the answer comes to [`Questions::answered`].
+    LookUp,
+    /// Somebody has asked already, and the answer is for this client too.
+    Wait,
+    /// Say that there is no such group.
+    Deny,
+}
+
+/// Who asks: a link, and the client's number for the question.
+pub(super) type Asker = (u64, u32);
+
+/// The questions that are open, and those that were answered with no a moment ago.
+#[derive(Debug, Default)]
+pub(super) struct Questions(HashMap<String, Question>);
+
+#[derive(Debug)]
+enum Question {
+    Open(Vec<Asker>),
+    Unknown { until: Duration },
+}
+
+impl Questions {
+    /// A client asks about a group that this host does not know.
+    pub(super) fn ask(&mut self, asker: Asker, group: &str, now: Duration) -> Step {
+        let open = self.0.values().filter_map(|question| match question {
+            Question::Open(askers) => Some(askers),
+            Question::Unknown { .. } => None,
+        });
+        if open.flatten().filter(|(link, _)| *link == asker.0).count() >= PER_LINK {
+            return Step::Deny;
+        }
+        match self.0.get_mut(group) {
+            Some(Question::Open(askers)) => {
+                askers.push(asker);
+                return Step::Wait;
+            }
+            Some(Question::Unknown { until }) if now < *until => return Step::Deny,
+            _ => {}
+        }
+        if self.0.len() >= GROUPS {
+            self.0.retain(|_, question| match question {
+                Question::Open(_) => true,
+                Question::Unknown { until } => now < *until,
+            });
+            if self.0.len() >= GROUPS {
+                return Step::Deny;
+            }
+        }
+        self.0.insert(group.to_owned(), Question::Open(vec![asker]));
+        Step::LookUp
+    }
+
+    /// The fleet has answered. Returns who waits for that.
+    pub(super) fn answered(&mut self, group: &str, found: bool, now: Duration) -> Vec<Asker> {
+        let Some(Question::Open(askers)) = self.0.remove(group) else { return Vec::new() };
+        if !found {
+            self.0.insert(group.to_owned(), Question::Unknown { until: now + PAUSE });
+        }
+        askers
+    }
+
+    /// A client has gone: nobody else has its number.
+    pub(super) fn forget(&mut self, link: u64) {
+        for question in self.0.values_mut() {
+            if let Question::Open(askers) = question {
+                askers.retain(|(asker, _)| *asker != link);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(7);
+
+    #[test]
+    fn the_fleet_is_asked_once_for_all_and_not_again_at_once() {
+        let mut questions = Questions::default();
+        assert_eq!(questions.ask((2, 1), "g", NOW), Step::LookUp);
+        assert_eq!(questions.ask((4, 9), "g", NOW), Step::Wait);
+        assert_eq!(questions.ask((4, 8), "h", NOW), Step::LookUp);
+        assert_eq!(questions.answered("g", false, NOW), [(2, 1), (4, 9)]);
+        assert_eq!(questions.ask((2, 2), "g", NOW), Step::Deny);
+        assert_eq!(questions.ask((2, 3), "g", NOW + PAUSE), Step::LookUp);
+        assert_eq!(questions.answered("g", true, NOW), [(2, 3)]);
+        assert_eq!(questions.ask((2, 4), "g", NOW), Step::LookUp);
+        questions.forget(2);
+        assert_eq!(questions.answered("g", true, NOW), []);
+        assert_eq!(questions.answered("nobody asked", true, NOW), []);
+    }
+
+    #[test]
+    fn a_client_that_asks_for_everything_holds_up_nobody() {
+        let mut questions = Questions::default();
+        for number in 0..PER_LINK {
+            assert_eq!(questions.ask((2, 0), &format!("g{number}"), NOW), Step::LookUp);
+        }
+        assert_eq!(questions.ask((2, 0), "one more", NOW), Step::Deny);
+        assert_eq!(questions.ask((4, 0), "one more", NOW), Step::LookUp);
+        for number in 0..2 * GROUPS {
+            let name = format!("{number}");
+            if questions.ask((6 + number as u64, 0), &name, NOW) == Step::LookUp {
+                questions.answered(&name, false, NOW);
+            }
+        }
+        assert!(questions.0.len() <= GROUPS, "{}", questions.0.len());
+        assert_eq!(questions.ask((6, 0), "later", NOW + PAUSE), Step::LookUp);
+    }
+}
