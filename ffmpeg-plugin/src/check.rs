@@ -26,8 +26,8 @@ pub(crate) fn verified(av: &Functions, major: u32) -> Result<(Layout, Codecs), S
     let codecs = codecs(av)?;
     formats(av, codecs.rawvideo)?;
     let layout = options(av, layout)?;
-    objects(av, &layout)?;
-    Ok((layout, codecs))
+    let r_frame_rate = objects(av, &layout)?;
+    Ok((Layout { r_frame_rate, ..layout }, codecs))
 }
 
 fn codecs(av: &Functions) -> Result<Codecs, String> {
@@ -86,8 +86,8 @@ fn options(av: &Functions, layout: Layout) -> Result<Layout, String> {
     })
 }
 
-/// A context with one stream, freed in any case.
-fn objects(av: &Functions, layout: &Layout) -> Result<(), String> {
+/// A context with one stream, freed in any case. Returns where the stream's `r_frame_rate` is, if it was found.
+fn objects(av: &Functions, layout: &Layout) -> Result<Option<usize>, String> {
     let mut made = std::ptr::null_mut();
     let none = std::ptr::null();
     // SAFETY: the output variable is ours, the texts are C strings.
@@ -103,7 +103,11 @@ fn objects(av: &Functions, layout: &Layout) -> Result<(), String> {
     looked.map_err(|what| format!("{what} is not where it was expected"))
 }
 
-fn object(av: &Functions, layout: &Layout, made: *mut c_void) -> Result<(), &'static str> {
+fn object(
+    av: &Functions,
+    layout: &Layout,
+    made: *mut c_void,
+) -> Result<Option<usize>, &'static str> {
     // SAFETY: the context lives, and is larger than all these offsets in every known version. Pointers are compared
     // before they are followed, except for `url`, whose bytes are compared only where it is no null pointer: a context
     // made a moment ago has null, a small number or a valid pointer in each of its words.
@@ -133,6 +137,29 @@ fn object(av: &Functions, layout: &Layout, made: *mut c_void) -> Result<(), &'st
         if parameters.addr() < 4096 || field::<[c_int; 2]>(parameters, 0) != [-1, 0] {
             return Err("AVStream.codecpar");
         }
+        Ok(layout.r_frame_rate.filter(|offset| is_r_frame_rate(av, made, stream, *offset)))
     }
-    Ok(())
+}
+
+/// Whether the frame rate that is written at this offset is the one that FFmpeg then guesses. What was there is restored.
+///
+/// # Safety
+/// The context and its stream live, and the stream has eight bytes at the offset that FFmpeg does not follow as a pointer
+/// while it guesses.
+unsafe fn is_r_frame_rate(
+    av: &Functions,
+    context: *mut c_void,
+    stream: *mut c_void,
+    offset: usize,
+) -> bool {
+    const STRANGE: Rational = Rational { num: 7919, den: 7 };
+    // SAFETY: the caller's contract; the offset is a multiple of four.
+    unsafe {
+        let place = stream.byte_add(offset).cast::<Rational>();
+        let before = place.read();
+        place.write(STRANGE);
+        let guessed = (av.av_guess_frame_rate)(context, stream, std::ptr::null_mut());
+        place.write(before);
+        guessed == STRANGE
+    }
 }

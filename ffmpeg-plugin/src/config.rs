@@ -4,7 +4,7 @@ use crate::audio::Pcm;
 use crate::error::Error;
 use crate::options::Direction;
 use crate::settings::{Path, Settings, Stream};
-use media::{FrameRate, Transport};
+use media::{FrameRate, PacketTime, SampleRate, Transport};
 use serde_json::{Map, Value, json};
 use std::net::{IpAddr, SocketAddr};
 
@@ -13,8 +13,13 @@ const DEFAULT_GROUP: &str = "192.168.97.1";
 /// Where streams of commands go that do not say.
 const DEFAULT_ADDRESS: &str = "192.168.96.1";
 const DEFAULT_PORT: u16 = 9001;
-/// Audio in one frame of the mesh, where nobody says.
-pub(crate) const DEFAULT_PTIME: &str = "1ms";
+
+/// The packet time of audio at this rate, where none is given: the one closest to a millisecond.
+pub(crate) fn default_ptime(sample_rate: u32) -> &'static str {
+    let time =
+        if sample_rate == SampleRate::Hz44100.hz() { PacketTime::Ms1_09 } else { PacketTime::Ms1 };
+    time.name()
+}
 
 /// What is sent or received.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,7 +2,7 @@
 
 use crate::check::field;
 use crate::error::Error;
-use crate::layout::{NON_BLOCK, Rational, context};
+use crate::layout::{Layout, NON_BLOCK, Rational, context};
 use crate::libav::Libav;
 use crate::options::Private;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -146,10 +146,18 @@ impl Stream {
         unsafe { field(self.pointer, self.libav.layout.avg_frame_rate) }
     }
 
-    /// Sets its frame rate.
+    /// The unit of its times, in seconds; 0/0 or 0/1 if that is not known.
+    pub(crate) fn time_base(self) -> Rational {
+        // SAFETY: the offset has been verified at registration.
+        unsafe { field(self.pointer, self.libav.layout.time_base) }
+    }
+
+    /// Sets its frame rate, both the average and the one that FFmpeg would guess from the unit of its times.
     pub(crate) fn set_frame_rate(self, rate: Rational) {
-        let offset = self.libav.layout.avg_frame_rate;
-        // SAFETY: as above; we are the one who makes this stream.
-        unsafe { self.pointer.byte_add(offset).cast::<Rational>().write(rate) };
+        let Layout { avg_frame_rate, r_frame_rate, .. } = self.libav.layout;
+        for offset in [Some(avg_frame_rate), r_frame_rate].into_iter().flatten() {
+            // SAFETY: as above; we are the one who makes this stream.
+            unsafe { self.pointer.byte_add(offset).cast::<Rational>().write(rate) };
+        }
     }
 }

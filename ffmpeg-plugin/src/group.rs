@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::interrupt;
 use crate::mesh::Client;
+use crate::option_names::in_options;
 use crate::options::Direction;
 use crate::settings::Settings;
 use serde_json::Value;
@@ -73,7 +74,7 @@ pub(crate) fn ask(
     };
     if patience != Some(Duration::ZERO) {
         media::ConnectionConfig::from_json(&text)
-            .map_err(|error| Error::Data(error.to_string()))?;
+            .map_err(|error| Error::Data(in_options(&error.to_string())))?;
     }
     let begun = Instant::now();
     loop {

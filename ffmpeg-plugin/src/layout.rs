@@ -166,6 +166,8 @@ pub(crate) struct Layout {
     pub(crate) time_base: usize,
     /// `AVStream.avg_frame_rate`.
     pub(crate) avg_frame_rate: usize,
+    /// `AVStream.r_frame_rate`; `None` if the self-check did not find it there.
+    pub(crate) r_frame_rate: Option<usize>,
     /// The number of `AV_OPT_TYPE_INT`.
     pub(crate) int_option: c_int,
     /// The number of `AV_OPT_TYPE_STRING`.
@@ -182,15 +184,24 @@ impl Layout {
             codecpar: 208,
             time_base: 16,
             avg_frame_rate: 72,
+            r_frame_rate: Some(200),
             int_option: 0,
             string_option: 0,
         };
-        let streams_have_a_class =
-            Self { codecpar: 16, time_base: 32, avg_frame_rate: 88, ..oldest };
+        let streams_have_a_class = Self {
+            codecpar: 16,
+            time_base: 32,
+            avg_frame_rate: 88,
+            r_frame_rate: Some(216),
+            ..oldest
+        };
+        let contexts_changed = Self { url: 88, interrupt_callback: 216, ..streams_have_a_class };
         match major {
             59 => Some(oldest),
             60 => Some(streams_have_a_class),
-            61..=63 => Some(Self { url: 88, interrupt_callback: 216, ..streams_have_a_class }),
+            61 => Some(contexts_changed),
+            // Streams have no side data any more.
+            62 | 63 => Some(Self { r_frame_rate: Some(204), ..contexts_changed }),
             _ => None,
         }
     }
@@ -227,5 +238,10 @@ mod tests {
         let layouts = [59, 60, 61].map(|major| Layout::of(major).unwrap());
         assert_eq!(layouts.map(|layout| layout.codecpar), [208, 16, 16]);
         assert_eq!(layouts.map(|layout| layout.interrupt_callback), [200, 200, 216]);
+        let layouts = [59, 60, 61, 62, 63].map(|major| Layout::of(major).unwrap());
+        assert_eq!(
+            layouts.map(|layout| layout.r_frame_rate),
+            [Some(200), Some(216), Some(216), Some(204), Some(204)]
+        );
     }
 }

@@ -26,6 +26,7 @@ mod libav;
 mod libraries;
 mod mesh;
 mod muxer;
+mod option_names;
 mod option_table;
 mod options;
 mod parameters;

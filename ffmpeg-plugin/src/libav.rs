@@ -25,6 +25,7 @@ functions! {
         fn av_guess_format(*const c_char, *const c_char, *const c_char) -> *const c_void;
         fn avcodec_descriptor_get_by_name(*const c_char) -> *const c_int;
         fn avcodec_find_decoder(c_int) -> *const c_void;
+        fn avcodec_get_name(c_int) -> *const c_char;
         fn avcodec_alloc_context3(*const c_void) -> *mut c_void;
         fn avcodec_free_context(*mut *mut c_void);
         fn avcodec_parameters_from_context(*mut c_void, *const c_void) -> c_int;
@@ -38,6 +39,8 @@ functions! {
         fn av_default_item_name(*mut c_void) -> *const c_char;
         fn av_free(*mut c_void);
         fn av_get_pix_fmt(*const c_char) -> c_int;
+        fn av_get_pix_fmt_name(c_int) -> *const c_char;
+        fn av_guess_frame_rate(*mut c_void, *mut c_void, *mut c_void) -> Rational;
         fn av_image_copy_to_buffer(
             *mut u8, c_int, *const *const u8, *const c_int, c_int, c_int, c_int, c_int,
         ) -> c_int;
@@ -141,6 +144,23 @@ impl Functions {
         // SAFETY: a C string.
         let number = unsafe { (self.av_get_pix_fmt)(name.as_ptr()) };
         (number >= 0).then_some(number)
+    }
+
+    /// The name of a pixel format.
+    pub(crate) fn pixel_format_name(&self, number: c_int) -> String {
+        // SAFETY: any number; the result is null or a static C string.
+        let name = unsafe { (self.av_get_pix_fmt_name)(number).as_ref() };
+        // SAFETY: the same.
+        name.map_or_else(
+            || format!("unknown ({number})"),
+            |name| unsafe { CStr::from_ptr(name).to_string_lossy().into_owned() },
+        )
+    }
+
+    /// The name of a codec.
+    pub(crate) fn codec_name(&self, number: c_int) -> String {
+        // SAFETY: any number; the result is always a static C string.
+        unsafe { CStr::from_ptr((self.avcodec_get_name)(number)) }.to_string_lossy().into_owned()
     }
 
     /// FFmpeg's name for so many channels in their usual order.

@@ -2,6 +2,7 @@
 //! absence troubles only those who need it.
 
 use crate::error::Error;
+use crate::option_names::in_options;
 use crate::options::Direction;
 use crate::symbols::{functions, look_up};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -124,7 +125,7 @@ impl Functions {
     fn error(&self, code: c_int) -> Error {
         // SAFETY: always a C string, valid until the thread's next call.
         let text = unsafe { CStr::from_ptr((self.mesh_get_last_error)()) };
-        Error::Mesh { code, text: text.to_string_lossy().into_owned() }
+        Error::Mesh { code, text: in_options(&text.to_string_lossy()) }
     }
 
     fn check(&self, code: c_int) -> Result<(), Error> {

@@ -172,11 +172,13 @@ impl Muxer {
                 // SAFETY: the data of such a packet is an AVFrame, which FFmpeg has allocated.
                 let source = unsafe { &*data.as_ptr().cast::<AVFrame>() };
                 if (source.format, source.width, source.height) != (format, width, height) {
-                    let found = format!("{}x{}", source.width, source.height);
-                    let needed = format!("{width}x{height}");
+                    let name = |format| libav.call.pixel_format_name(format);
                     return Err(Error::Data(format!(
-                        "the stream changes to {found}, pixel format {}; it began with {needed}, {format}",
-                        source.format
+                        "the stream changes to {}x{} {}; it began with {width}x{height} {}",
+                        source.width,
+                        source.height,
+                        name(source.format),
+                        name(format)
                     )));
                 }
                 let call = "av_image_copy_to_buffer";

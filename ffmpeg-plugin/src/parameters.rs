@@ -107,6 +107,26 @@ pub(crate) fn set_audio(
     codec.store(stream)
 }
 
+/// What a stream says of the fields of its frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fields {
+    /// Nothing.
+    Unknown,
+    /// There are none: it is progressive.
+    None,
+    /// The field with the first line comes first.
+    TopFirst,
+    /// The field with the second line comes first.
+    BottomFirst,
+}
+
+impl Fields {
+    /// Whether there are any.
+    pub(crate) fn are_there(self) -> bool {
+        matches!(self, Self::TopFirst | Self::BottomFirst)
+    }
+}
+
 /// The parameters of an output's stream.
 pub(crate) struct Parameters {
     codec: c_int,
@@ -149,11 +169,15 @@ impl Parameters {
         self.context.get(c"pixel_format")
     }
 
-    /// Whether the stream has fields, of which the one with the second line comes first.
-    pub(crate) fn bottom_field_first(&self) -> Result<bool, Error> {
-        // FFmpeg's programs write BT for what decoders call BB.
-        const BOTTOM: [&str; 4] = ["3", "bb", "5", "bt"];
-        Ok(BOTTOM.contains(&self.context.get(c"field_order")?.as_str()))
+    /// Whether frames consist of fields, and which one comes first.
+    pub(crate) fn fields(&self) -> Result<Fields, Error> {
+        // FFmpeg's programs write TB and BT for what decoders call TT and BB.
+        Ok(match self.context.get(c"field_order")?.as_str() {
+            "1" | "progressive" => Fields::None,
+            "2" | "tt" | "4" | "tb" => Fields::TopFirst,
+            "3" | "bb" | "5" | "bt" => Fields::BottomFirst,
+            _ => Fields::Unknown,
+        })
     }
 
     /// Channels and samples per second.

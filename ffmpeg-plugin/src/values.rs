@@ -9,7 +9,13 @@ use std::ffi::{CString, c_int};
 
 /// A frame size, as FFmpeg writes them.
 pub(crate) fn parse_size(libav: &Libav, text: &str) -> Result<(u32, u32), Error> {
-    let refuse = || Error::option("video_size", text, "as 1920x1080 or hd720");
+    let refuse = || {
+        Error::option(
+            "video_size",
+            text,
+            "needed: width x height, as 1920x1080, or a name, as hd720",
+        )
+    };
     let name = CString::new(text).map_err(|_| refuse())?;
     let (mut width, mut height) = (0, 0);
     // SAFETY: two outputs of ours; a C string.
@@ -21,7 +27,9 @@ pub(crate) fn parse_size(libav: &Libav, text: &str) -> Result<(u32, u32), Error>
 
 /// A frame rate, as FFmpeg writes them.
 pub(crate) fn parse_rate(libav: &Libav, text: &str) -> Result<FrameRate, Error> {
-    let refuse = || Error::option("frame_rate", text, "as 25, 60000/1001 or ntsc");
+    let refuse = || {
+        Error::option("frame_rate", text, "needed: frames per second, as 25, 60000/1001 or ntsc")
+    };
     let name = CString::new(text).map_err(|_| refuse())?;
     let mut rate = Rational::default();
     // SAFETY: an output of ours; a C string.

@@ -70,3 +70,19 @@ fn sixty_four_channels_pass_through_filters() {
     finish(source);
     assert_eq!(mesh.sums("got"), mesh.sums("direct"));
 }
+
+/// Packets of a millisecond have no whole number of samples at 44.1 kHz.
+#[test]
+fn the_rate_of_compact_discs_needs_no_packet_time() {
+    let mut mesh = Mesh::new();
+    let sine = "-f lavfi -i sine=sample_rate=44100:duration=0.5";
+    mesh.plain(&format!("{sine} -c:a pcm_s24be -f md5 direct"));
+    let receiver = mesh.start(
+        "receiver",
+        "-f mcm_audio -channels 1 -sample_rate 44100 -i cd -c:a pcm_s24be -f md5 got",
+    );
+    mesh.wait_for_receivers("cd", 1);
+    finish(mesh.start("source", &format!("{sine} -f mcm_audio {PATIENT} cd")));
+    finish(receiver);
+    assert_eq!(mesh.sums("got"), mesh.sums("direct"));
+}

@@ -84,10 +84,16 @@ int main(void)
     AT(AVStream, time_base, 16);
     AT(AVStream, avg_frame_rate, 72);
     AT(AVStream, codecpar, 208);
+    AT(AVStream, r_frame_rate, 200);
 #else
     AT(AVStream, codecpar, 16);
     AT(AVStream, time_base, 32);
     AT(AVStream, avg_frame_rate, 88);
+#if LIBAVFORMAT_VERSION_MAJOR < 62
+    AT(AVStream, r_frame_rate, 216);
+#else
+    AT(AVStream, r_frame_rate, 204);
+#endif
 #endif
 #if LIBAVFORMAT_VERSION_MAJOR < 61
     AT(AVFormatContext, url, 56);

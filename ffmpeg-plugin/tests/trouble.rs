@@ -6,7 +6,6 @@ use common::{Mesh, PATIENT, finish};
 use mcm_tests::process::Process;
 use mcm_tests::wait;
 use rustix::process::Signal;
-use std::process::Command;
 
 const FRAMES: usize = 100;
 const SOURCE: &str = "-f lavfi -i testsrc2=size=64x64:rate=25:duration=4";
@@ -169,20 +168,10 @@ fn a_command_that_fails_elsewhere_ends_its_stream() {
 fn a_source_without_a_trailer_is_no_end() {
     let mut mesh = Mesh::new();
     let direct = direct(&mesh);
-    let mut compiler = Command::new("cc");
-    compiler.args([
-        "-Wall",
-        "-Wextra",
-        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/abandon.c"),
-        "-o",
-    ]);
-    compiler.arg(mesh.file("abandon")).args(["-lavdevice", "-lavformat", "-lavcodec", "-lavutil"]);
-    assert!(compiler.status().expect("cc").success());
     let receiver = mesh.start("receiver", &format!("{RECEIVER} -i camera -f framemd5 got"));
     mesh.wait_for_receivers("camera", 1);
-    let mut command = Command::new(mesh.file("abandon"));
-    command.arg("camera").env("MCM_RUN_DIR", mesh.run.path());
-    command.env("LD_PRELOAD", mesh.file("lib/libmcm_avdevice.so"));
+    let mut command = mesh.compiled("abandon");
+    command.arg("camera");
     let mut program = Process::start("program", command, |_| false);
     wait::until("it has given up", || program.output().contains("abandoned"));
     assert_eq!(published(&mut mesh, "camera"), Some(5));

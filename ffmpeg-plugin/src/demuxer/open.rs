@@ -3,7 +3,7 @@
 use super::{Demuxer, Frames};
 use crate::audio::Pcm;
 use crate::clock::{Growing, RECEIVED, Unit};
-use crate::config::{self, DEFAULT_PTIME, Payload};
+use crate::config::{self, Payload};
 use crate::context::Context;
 use crate::description::{DescribedAudio, DescribedVideo};
 use crate::error::Error;
@@ -155,20 +155,26 @@ fn audio_payload(
     };
     let (mut channels, mut sample_rate) = (settings.channels, settings.sample_rate);
     let ptime = settings.ptime.clone();
-    let mut default_ptime = DEFAULT_PTIME;
+    let mut described_ptime = None;
     if let Some(described) = DescribedAudio::of(settings)? {
         channels = Some(described.channels("channels", channels)?);
         sample_rate = Some(described.sample_rate("sample_rate", sample_rate)?);
         only = described.pcm(only, formats)?;
-        default_ptime = described.packet_time();
+        described_ptime = Some(described.packet_time());
     }
-    let made =
-        |channels: Option<u32>, sample_rate: Option<u32>, pcm: Option<Pcm>, ptime| Payload::Audio {
+    let made = |channels: Option<u32>,
+                sample_rate: Option<u32>,
+                pcm: Option<Pcm>,
+                ptime: Option<String>| {
+        let sample_rate = sample_rate.unwrap_or(DEFAULT_SAMPLE_RATE);
+        let default_ptime = described_ptime.unwrap_or_else(|| config::default_ptime(sample_rate));
+        Payload::Audio {
             channels: channels.unwrap_or(DEFAULT_CHANNELS),
-            sample_rate: sample_rate.unwrap_or(DEFAULT_SAMPLE_RATE),
+            sample_rate,
             pcm: pcm.unwrap_or(formats[0]),
-            ptime: Option::unwrap_or_else(ptime, || default_ptime.to_owned()),
-        };
+            ptime: ptime.unwrap_or_else(|| default_ptime.to_owned()),
+        }
+    };
     let default = made(channels, sample_rate, only, ptime.clone());
     let mut given = vec![channels.is_some(), sample_rate.is_some(), ptime.is_some()];
     if formats.len() > 1 {

@@ -2,17 +2,18 @@
 
 use super::{Muxer, Packets, VIDEO_TICKS};
 use crate::audio::Pcm;
-use crate::config::{self, DEFAULT_PTIME, Payload};
-use crate::context::Context;
+use crate::config::{self, Payload};
+use crate::context::{Context, Stream};
 use crate::description::{DescribedAudio, DescribedVideo};
 use crate::error::Error;
+use crate::layout::Rational;
 use crate::mesh::{Client, Connection};
 use crate::options::Direction;
-use crate::parameters::Parameters;
+use crate::parameters::{Fields, Parameters};
 use crate::settings::Settings;
 use crate::values::{check_size, frame_rate, parse_rate, parse_size, v210_lines};
 use crate::video;
-use media::Scan;
+use media::{FrameRate, Scan};
 use std::ffi::c_int;
 
 /// Opens an output of video.
@@ -34,8 +35,8 @@ pub(super) fn video(context: Context) -> Result<Muxer, Error> {
     } else {
         return Err(Error::option(
             "codec of the stream",
-            codec.to_string(),
-            "allowed: wrapped_avframe (the default), rawvideo, v210",
+            libav.call.codec_name(codec),
+            "allowed: wrapped_avframe (the default), rawvideo, v210; choose one with -c:v",
         ));
     };
     let settings = Settings::of(context, Direction::Tx)?;
@@ -54,7 +55,7 @@ pub(super) fn video(context: Context) -> Result<Muxer, Error> {
     }
     let rate = match &settings.frame_rate {
         Some(rate) => parse_rate(libav, rate)?,
-        None => frame_rate(stream.frame_rate()).ok_or_else(|| {
+        None => rate_of(stream).ok_or_else(|| {
             Error::option(
                 "frame_rate",
                 "none",
@@ -62,17 +63,12 @@ pub(super) fn video(context: Context) -> Result<Muxer, Error> {
             )
         })?,
     };
-    let mut scan = settings.scan.clone();
-    if let Some(described) = DescribedVideo::of(&settings)? {
+    let described = DescribedVideo::of(&settings)?;
+    if let Some(described) = described {
         described.size("size of the stream", Some((width, height)))?;
         described.rate(Some(rate))?;
-        scan = Some(described.scan(scan.as_deref())?);
     }
-    // The first field of the mesh and of ST 2110 has the first line: the other order would play time backwards in each frame.
-    if scan.as_deref() == Some(Scan::Interlaced.name()) && parameters.bottom_field_first()? {
-        let allowed = "the stream's bottom field comes first; convert it with -vf fieldorder=tff";
-        return Err(Error::option("scan", "interlaced", allowed));
-    }
+    let scan = scan(context, &settings, described, parameters.fields()?, height)?;
     let lines = if format == video::V210 { Some(v210_lines(width, height)?) } else { None };
 
     let payload = Payload::Video { width, height, rate, format, scan };
@@ -89,6 +85,55 @@ pub(super) fn video(context: Context) -> Result<Muxer, Error> {
     Ok(Muxer::new(connection, packets, VIDEO_TICKS))
 }
 
+/// Frames a second of a stream. Where packets are copied from raw video, all that tells is the unit of their times: a frame.
+fn rate_of(stream: Stream) -> Option<FrameRate> {
+    const HIGHEST: u32 = 300;
+    let unit = stream.time_base();
+    let of_unit = || frame_rate(Rational { num: unit.den, den: unit.num });
+    frame_rate(stream.frame_rate())
+        .or_else(|| of_unit().filter(|rate| rate.num / rate.den <= HIGHEST))
+}
+
+/// Heights of pictures that are often interlaced.
+const OFTEN_INTERLACED: [u32; 4] = [480, 486, 576, 1080];
+
+/// How rows follow each other: what is given, else what the session description says, else what the stream says.
+fn scan(
+    context: Context,
+    settings: &Settings,
+    described: Option<DescribedVideo>,
+    fields: Fields,
+    height: u32,
+) -> Result<Option<String>, Error> {
+    const INTERLACED: &str = Scan::Interlaced.name();
+    let given = settings.scan.as_deref();
+    let asked = match described {
+        Some(described) => Some(described.scan(given)?),
+        None => settings.scan.clone(),
+    };
+    if let Some(asked) = asked.as_deref().filter(|asked| *asked != INTERLACED)
+        && given.is_none()
+        && fields.are_there()
+    {
+        let allowed = format!(
+            "the SDP says {asked}; deinterlace it with -vf bwdif, or give -scan {asked} to send it as it is"
+        );
+        return Err(Error::option("scan of the stream", INTERLACED, allowed));
+    }
+    let scan = asked.or_else(|| fields.are_there().then(|| INTERLACED.to_owned()));
+    // The first field of the mesh and of ST 2110 has the first line: the other order would play time backwards in each frame.
+    if scan.as_deref() == Some(INTERLACED) && fields == Fields::BottomFirst {
+        let allowed = "the stream's bottom field comes first; convert it with -vf fieldorder=tff";
+        return Err(Error::option("scan", INTERLACED, allowed));
+    }
+    if scan.is_none() && fields == Fields::Unknown && OFTEN_INTERLACED.contains(&height) {
+        context.log_warning(
+            "the stream does not say whether it is interlaced: it is sent as progressive; -scan says otherwise",
+        );
+    }
+    Ok(scan)
+}
+
 /// Opens an output of audio.
 pub(super) fn audio(context: Context, formats: &'static [Pcm]) -> Result<Muxer, Error> {
     let stream = context.stream()?;
@@ -96,7 +141,8 @@ pub(super) fn audio(context: Context, formats: &'static [Pcm]) -> Result<Muxer, 
     let codecs = &context.libav().codecs;
     let pcm = Pcm::of_codec(parameters.codec(), codecs, formats).ok_or_else(|| {
         let allowed = format!("{}; choose one with -c:a", Pcm::allowed(formats));
-        Error::option("codec of the stream", parameters.codec().to_string(), allowed)
+        let found = context.libav().call.codec_name(parameters.codec());
+        Error::option("codec of the stream", found, allowed)
     })?;
     let settings = Settings::of(context, Direction::Tx)?;
     if let Some(name) = &settings.sample_format
@@ -117,7 +163,7 @@ pub(super) fn audio(context: Context, formats: &'static [Pcm]) -> Result<Muxer, 
             return Err(Error::option(name, asked.to_string(), allowed));
         }
     }
-    let mut default_ptime = DEFAULT_PTIME;
+    let mut default_ptime = config::default_ptime(sample_rate);
     if let Some(described) = DescribedAudio::of(&settings)? {
         described.channels("channels of the stream", Some(channels))?;
         described.sample_rate("sample rate of the stream", Some(sample_rate))?;

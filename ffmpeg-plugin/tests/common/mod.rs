@@ -149,6 +149,21 @@ impl Mesh {
         output
     }
 
+    /// Compiles a program of the folder `tests` that uses FFmpeg's libraries, and returns the command that runs it with the
+    /// devices.
+    pub fn compiled(&self, name: &str) -> Command {
+        let program = self.file(name);
+        let source = format!("{}/tests/{name}.c", env!("CARGO_MANIFEST_DIR"));
+        let mut compiler = Command::new("cc");
+        compiler.args(["-Wall", "-Wextra", &source, "-o"]).arg(&program);
+        compiler.args(["-lavdevice", "-lavformat", "-lavcodec", "-lavutil"]);
+        assert!(compiler.status().expect("cc").success());
+        let mut command = Command::new(program);
+        command.env("MCM_RUN_DIR", self.run.path());
+        command.env("LD_PRELOAD", self.file("lib/libmcm_avdevice.so"));
+        command
+    }
+
     /// Waits until a group has so many receivers.
     pub fn wait_for_receivers(&mut self, group: &str, count: usize) {
         wait::until(&format!("{count} receivers of {group}"), || {
