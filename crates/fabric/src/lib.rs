@@ -20,6 +20,7 @@ mod provider;
 mod queue;
 mod regions;
 mod set;
+mod traffic;
 
 pub use buffer::{HeapBuffer, MemoryId, ReceiveBuffer, SendBuffer};
 pub use error::{FabricError, TransferError};
@@ -27,3 +28,4 @@ pub use event::{ControlMessage, Event, MAX_CONTROL};
 pub use info::library_version;
 pub use provider::{Address, Provider};
 pub use set::{EndpointOptions, EndpointSet, MAX_ENDPOINTS, MAX_TRAILER, Peer, Registration};
+pub use traffic::Traffic;

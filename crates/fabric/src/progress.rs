@@ -12,13 +12,15 @@ use std::os::fd::{BorrowedFd, RawFd};
 
 /// The epoll set with the endpoint that has this address. `None` if it cannot be told, or not with certainty.
 pub(crate) fn descriptor(address: SocketAddrV4) -> Option<RawFd> {
-    let open: Vec<RawFd> = std::fs::read_dir("/proc/self/fd")
-        .ok()?
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect();
+    let open = descriptors();
     let listener = single(open.iter().copied().filter(|fd| listens(*fd, address)))?;
     single(open.iter().copied().filter(|fd| is_epoll(*fd) && watches(*fd, listener)))
+}
+
+/// All that are open in this process.
+pub(crate) fn descriptors() -> Vec<RawFd> {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 fn single<T>(mut all: impl Iterator<Item = T>) -> Option<T> {

@@ -13,10 +13,12 @@ use crate::progress;
 use crate::provider::{Address, Provider};
 use crate::queue::{Completion, Queue};
 use crate::regions::Regions;
+use crate::traffic::{self, Pair, Traffic};
 use control::{CONTROL_RECEIVES, CONTROL_SENDS};
 use libc::iovec;
 use libfabric_sys::{FI_ADDR_UNSPEC, FI_EAGAIN};
 use operations::{Operation, Operations};
+use std::net::SocketAddrV4;
 use std::ptr::null_mut;
 
 /// Most endpoints of a set.
@@ -186,6 +188,20 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
     /// Forgets a peer, whose number may be given to another.
     pub fn remove(&mut self, peer: Peer) -> Result<(), FabricError> {
         self.addresses.remove(peer.0)
+    }
+
+    /// What the kernel has seen between each endpoint and its peer at these addresses; `None` where the provider does not use the
+    /// kernel's connections. Not to be asked for every message.
+    #[must_use]
+    pub fn traffic(&self, peers: &[SocketAddrV4]) -> Option<Vec<Traffic>> {
+        if self.options.provider != Provider::Tcp {
+            return None;
+        }
+        let pairs = self.names.iter().zip(peers).filter_map(|(name, remote)| match name {
+            Address::Inet(local) => Some(Pair { local: *local, remote: *remote }),
+            Address::Shm(..) => None,
+        });
+        Some(traffic::look(&pairs.collect::<Vec<_>>()))
     }
 
     /// Messages that are under way to peers, and buffers that wait for messages.

@@ -3,81 +3,14 @@
 mod common;
 
 use common::group::{Frame, Receiver, Sender, eventually, payload};
+use common::hosts::Hosts;
 use common::{inet, ready};
 use fabric::Provider;
 use fabric::bridge::image::Image;
 use fabric::bridge::{Extended, LinkKey, LinkOptions, LinkState};
-use std::fs::File;
-use std::io::Write;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const IMAGE: Image = Image { payload_size: 400_000, metadata_size: 0 };
-
-/// Two hosts with a cable between them: 10.88.0.1 and 10.88.0.2.
-struct Hosts([String; 2]);
-
-impl Hosts {
-    /// `None`, after saying why, where there cannot be any.
-    fn new(test: &str) -> Option<Self> {
-        let names = ["a", "b"].map(|host| format!("mcm-{}-{test}-{host}", std::process::id()));
-        let hosts = Self(names);
-        let [a, b] = &hosts.0;
-        let made = ip(&["netns", "add", a]) && ip(&["netns", "add", b]);
-        if !made || Command::new("nft").arg("-v").output().is_err() {
-            assert!(std::env::var_os("CI").is_none(), "no network namespaces, or no nft");
-            eprintln!("skipped: this needs root, ip (iproute2) and nft (nftables)");
-            return None;
-        }
-        assert!(ip(&[
-            "link", "add", "cable", "netns", a, "type", "veth", "peer", "name", "cable", "netns", b
-        ]));
-        for (host, address) in [(a, "10.88.0.1/24"), (b, "10.88.0.2/24")] {
-            assert!(ip(&["-n", host, "link", "set", "lo", "up"]));
-            assert!(ip(&["-n", host, "link", "set", "cable", "mtu", "9000", "up"]));
-            assert!(ip(&["-n", host, "address", "add", address, "dev", "cable"]));
-        }
-        Some(hosts)
-    }
-
-    fn file(&self, host: usize) -> Option<File> {
-        Some(File::open(format!("/run/netns/{}", self.0[host])).expect("a namespace"))
-    }
-
-    /// From now on nothing arrives at the second host.
-    fn cut(&self) {
-        self.nft(
-            "table inet cut {\nchain input {\ntype filter hook input priority 0; policy drop;\n}\n}\n",
-        );
-    }
-
-    fn mend(&self) {
-        self.nft("delete table inet cut\n");
-    }
-
-    fn nft(&self, rules: &str) {
-        let mut nft = Command::new("ip")
-            .args(["netns", "exec", &self.0[1], "nft", "-f", "-"])
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("ip");
-        nft.stdin.take().expect("input").write_all(rules.as_bytes()).expect("rules");
-        assert!(nft.wait().expect("nft").success());
-    }
-}
-
-impl Drop for Hosts {
-    fn drop(&mut self) {
-        for host in &self.0 {
-            ip(&["netns", "delete", host]);
-        }
-    }
-}
-
-fn ip(arguments: &[&str]) -> bool {
-    let status = Command::new("ip").args(arguments).stderr(Stdio::null()).status();
-    status.is_ok_and(|status| status.success())
-}
 
 fn link(local: &str, form: Option<Extended>) -> LinkOptions {
     LinkOptions {

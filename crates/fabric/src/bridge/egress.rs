@@ -3,9 +3,10 @@
 mod connection;
 mod outgoing;
 
-use super::link::{Backoff, DRAIN, LinkOptions, NO_DESCRIPTOR};
+use super::link::{Backoff, LinkOptions, NO_DESCRIPTOR, drain};
 use super::ports::{Ended, FrameSource};
-use super::state::{BridgeStatus, Stop, wait};
+use super::session::Patience;
+use super::state::{BridgeStatus, LinkState, SILENT_PEER, Stop, wait};
 use crate::error::FabricError;
 use crate::provider::Address;
 use connection::{Connection, Next};
@@ -26,6 +27,10 @@ pub struct Egress<S: FrameSource> {
     status: BridgeStatus,
     backoff: Backoff,
     connection: Option<Connection<S::Frame>>,
+    /// Of the next connection.
+    patience: Patience,
+    /// Attempts since there was a connection.
+    attempts: u32,
     /// When the next attempt is made, if there is no connection.
     retry: Instant,
     /// Until when frames are held back that nobody can get yet: only before there is, or fails to be, a first connection. Later, who
@@ -46,6 +51,8 @@ impl<S: FrameSource> Egress<S> {
         link.local.check(link.provider)?;
         remote.offset(link.endpoints - 1)?;
         Ok(Self {
+            patience: link.patience(),
+            attempts: 0,
             link,
             remote,
             source,
@@ -60,8 +67,11 @@ impl<S: FrameSource> Egress<S> {
     /// Makes the first attempt, to learn of what is missing. Otherwise [`run`](Self::run) makes it.
     pub fn open(&mut self) -> Result<(), FabricError> {
         let hold_limit = self.source.hold_limit();
-        self.connection =
-            Some(Connection::open(&self.link, &self.remote, hold_limit, Instant::now())?);
+        let now = Instant::now();
+        let (link, remote) = (&self.link, &self.remote);
+        let connection =
+            Connection::open(link, remote, hold_limit, self.patience, self.attempts, now)?;
+        self.connection = Some(connection);
         Ok(())
     }
 
@@ -82,7 +92,7 @@ impl<S: FrameSource> Egress<S> {
 
     /// Sends what is there, and sees it arrive.
     fn finish(&mut self, stop: &Stop) {
-        let by = Instant::now() + DRAIN;
+        let by = Instant::now() + drain(self.patience().round_trip());
         while let Some(connection) = self.connection.as_mut().filter(|c| c.has_peer()) {
             let now = Instant::now();
             let nothing_left = match connection.turn(&mut self.source, &self.status, now) {
@@ -113,10 +123,14 @@ impl<S: FrameSource> Egress<S> {
             Next::Sleep { until, wants_frames, up } => {
                 if up {
                     self.patient_until = None;
+                    self.attempts = 0;
                     self.backoff.reset();
                 }
                 let drops = !up && !self.is_patient(now);
                 if drops {
+                    if self.status.link() == LinkState::Connecting && self.link.extended.is_some() {
+                        self.status.down(&self.nobody());
+                    }
                     self.drain()?;
                 }
                 Ok((wants_frames || drops, until.saturating_duration_since(now)))
@@ -128,8 +142,19 @@ impl<S: FrameSource> Egress<S> {
         }
     }
 
+    /// Why there is no connection yet.
+    fn nobody(&self) -> String {
+        self.status.problem().unwrap_or_else(|| SILENT_PEER.to_owned())
+    }
+
+    fn patience(&self) -> Patience {
+        self.connection.as_ref().map_or(self.patience, |c| c.patience(Instant::now()))
+    }
+
     fn lost(&mut self, why: &str, now: Instant) {
+        self.attempts = self.attempts.saturating_add(1);
         if let Some(connection) = self.connection.take() {
+            self.patience = connection.patience(now);
             self.status.counters().unsent.add(connection.under_way());
         }
         if self.is_patient(now) {

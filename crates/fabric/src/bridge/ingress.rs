@@ -1,15 +1,20 @@
 //! From another proxy into a group.
 
 mod connection;
+mod gap;
 mod peers;
 mod posts;
 
-use super::link::{Backoff, DRAIN, LinkOptions, NO_DESCRIPTOR};
+use super::link::{Backoff, LinkOptions, NO_DESCRIPTOR, drain};
 use super::ports::{Ended, FrameSink};
-use super::state::{BridgeStatus, Stop, wait};
+use super::session::Patience;
+use super::state::{BridgeStatus, LinkState, Stop, wait};
 use crate::error::FabricError;
 use connection::{Connection, Next};
 use std::time::{Duration, Instant};
+
+/// How long the other proxy, which has been told of the link at the same time, may take to call until that is worth a word.
+const INTRODUCTION: Duration = Duration::from_secs(5);
 
 /// An ingress.
 #[derive(Debug)]
@@ -19,6 +24,10 @@ pub struct Ingress<K: FrameSink> {
     status: BridgeStatus,
     backoff: Backoff,
     connection: Option<Connection<K::Slot>>,
+    /// Of the next connection.
+    patience: Patience,
+    /// When it is said that nobody has called.
+    introduction: Instant,
     /// When the next attempt is made, if there is none.
     retry: Instant,
 }
@@ -37,12 +46,22 @@ impl<K: FrameSink> Ingress<K> {
             });
         }
         let retry = Instant::now();
-        Ok(Self { link, sink, status, backoff: Backoff::new(), connection: None, retry })
+        Ok(Self {
+            patience: link.patience(),
+            introduction: retry + INTRODUCTION,
+            link,
+            sink,
+            status,
+            backoff: Backoff::new(),
+            connection: None,
+            retry,
+        })
     }
 
     /// Opens the endpoints, to learn of what is missing. Otherwise [`run`](Self::run) does.
     pub fn open(&mut self) -> Result<(), FabricError> {
-        self.connection = Some(Connection::open(&self.link, self.sink.hold_limit())?);
+        let hold_limit = self.sink.hold_limit();
+        self.connection = Some(Connection::open(&self.link, hold_limit, self.patience)?);
         Ok(())
     }
 
@@ -64,7 +83,8 @@ impl<K: FrameSink> Ingress<K> {
     /// Takes what was put before the end. Both ends of a link are stopped at the same time, and the other one says goodbye when
     /// it has sent everything.
     fn finish(&mut self, stop: &Stop) {
-        let by = Instant::now() + DRAIN;
+        let patience = self.connection.as_ref().map_or(self.patience, Connection::patience);
+        let by = Instant::now() + drain(patience.round_trip());
         while self.connection.as_ref().is_some_and(Connection::is_in_use) {
             let now = Instant::now();
             if now >= by || stop.is_at_once() {
@@ -90,6 +110,15 @@ impl<K: FrameSink> Ingress<K> {
         };
         match connection.turn(&mut self.sink, &self.status, now)? {
             Next::Sleep { until, wants_slots } => {
+                // In the plain form nobody calls before there is a frame.
+                if self.link.extended.is_some() && self.status.link() == LinkState::Connecting {
+                    if now >= self.introduction {
+                        let at = &self.link.local;
+                        self.status.down(&format!("the other proxy has not called at {at} yet"));
+                    }
+                    let until = until.min(self.introduction.max(now));
+                    return Ok((wants_slots, until.saturating_duration_since(now)));
+                }
                 Ok((wants_slots, until.saturating_duration_since(now)))
             }
             Next::Lost(why) => {
@@ -100,7 +129,9 @@ impl<K: FrameSink> Ingress<K> {
     }
 
     fn lost(&mut self, why: &str, now: Instant) {
-        self.connection = None;
+        if let Some(connection) = self.connection.take() {
+            self.patience = connection.patience();
+        }
         self.status.down(why);
         self.retry = now + self.backoff.next();
     }

@@ -3,7 +3,7 @@
 use super::control::CONTROL;
 use super::image::{Image, SYSDATA};
 use super::keys::LinkKey;
-use super::session::Terms;
+use super::session::{Patience, Terms};
 use crate::error::FabricError;
 use crate::provider::{Address, Provider};
 use crate::set::{EndpointOptions, MAX_ENDPOINTS, Registration};
@@ -13,7 +13,9 @@ use std::time::Duration;
 /// How soon to look again where no descriptor tells.
 pub(super) const NO_DESCRIPTOR: Duration = Duration::from_micros(200);
 /// How long frames are carried after the end that were put before it.
-pub(super) const DRAIN: Duration = Duration::from_secs(2);
+const DRAIN: Duration = Duration::from_secs(2);
+/// Round trips that are added to that: connections are slow at first, and the last frame is confirmed.
+const DRAIN_ROUND_TRIPS: u32 = 8;
 
 /// The other end is one of ours, and the agent has given both a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,14 +75,15 @@ impl LinkOptions {
         }
     }
 
-    /// How long one frame may take on a network that is still of use: 1 Gb/s, less overhead.
-    pub(super) fn frame_time(&self) -> Duration {
-        frame_time(self.image.size())
+    /// How much silence is borne at first. One frame may keep a connection busy for as long as it takes at 1 Gb/s, less overhead.
+    pub(super) fn patience(&self) -> Patience {
+        Patience::new(Duration::from_nanos(self.image.size() as u64 * 10))
     }
 }
 
-pub(super) fn frame_time(bytes: usize) -> Duration {
-    Duration::from_nanos(bytes as u64 * 10)
+/// How long frames are carried after the end over a way that takes this time for a round trip.
+pub(super) fn drain(round_trip: Duration) -> Duration {
+    DRAIN + round_trip * DRAIN_ROUND_TRIPS
 }
 
 /// Random bytes of the system.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// How far ahead of the expected number a frame may be: more than are ever under way at once.
 pub const WINDOW: u64 = 256;
-/// How long a missing frame is waited for.
+/// How long a missing frame is waited for, where there are no sessions; and how often a session looks whether it can still come.
 pub const GAP_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long nothing that fits must have come until other numbers are taken for those of a new sender.
 pub const RESTART_SILENCE: Duration = Duration::from_millis(250);
@@ -24,7 +24,8 @@ pub enum Unwanted {
 pub enum Start {
     /// Where the first frame says, and again after a silence: the peer may be another one with the same address.
     Anywhere,
-    /// At 0, and nowhere else.
+    /// At 0, and nowhere else. In such a session nothing is lost as long as its connections live, so that no time is too long:
+    /// [`gone`](Sequencer::gone) says what cannot come any more.
     Zero,
 }
 
@@ -107,7 +108,8 @@ impl<T> Sequencer<T> {
                 // What was sent before the first that is here cannot come any more once each endpoint has brought
                 // something later.
                 let passed = self.newest.iter().all(|newest| newest.is_some_and(|n| n >= first));
-                if !passed && now - since < GAP_TIMEOUT {
+                let timed = self.start == Start::Anywhere && now - since >= GAP_TIMEOUT;
+                if !passed && !timed {
                     return None;
                 }
                 next.map_or(0, |next| first - next)
@@ -122,7 +124,35 @@ impl<T> Sequencer<T> {
     /// When [`ready`](Self::ready) will have something even if nothing comes.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.waiting_since.map(|since| since + GAP_TIMEOUT)
+        let since = self.waiting_since.filter(|_| self.start == Start::Anywhere)?;
+        Some(since + GAP_TIMEOUT)
+    }
+
+    /// The frame that later ones wait for, and since when.
+    #[must_use]
+    pub fn gap(&self) -> Option<(u64, Instant)> {
+        let (next, first) = (self.next?, self.waiting.keys().next()?);
+        (next < *first).then_some((next, self.waiting_since?))
+    }
+
+    /// Frames before the first that is here do not come through this endpoint any more.
+    pub fn gone(&mut self, endpoint: usize) {
+        if let (Some(newest), Some(first)) =
+            (self.newest.get_mut(endpoint), self.waiting.keys().next())
+        {
+            *newest = Some(newest.map_or(*first, |newest| newest.max(*first)));
+        }
+    }
+
+    /// The end: what is here, in order, each with the number of frames before it that were given up.
+    pub fn close(&mut self) -> impl Iterator<Item = (u64, T)> {
+        let mut next = self.next.take();
+        self.waiting_since = None;
+        std::mem::take(&mut self.waiting).into_iter().map(move |(number, frame)| {
+            let skipped = next.map_or(0, |next| number - next);
+            next = Some(number + 1);
+            (skipped, frame)
+        })
     }
 
     /// Frames that wait for their turn.
@@ -163,19 +193,59 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_is_skipped_at_once_when_nothing_can_fill_it_and_else_after_a_while() {
+    fn without_a_session_a_gap_is_skipped_at_once_when_nothing_can_fill_it_and_else_after_a_while()
+    {
         let now = Instant::now();
-        let mut sequencer = Sequencer::new(Start::Zero, 2);
-        sequencer.arrived(1, 1, 1, now).unwrap();
+        let mut sequencer = Sequencer::new(Start::Anywhere, 2);
+        for sequence in 0..2 {
+            sequencer.arrived(sequence as usize, sequence, sequence, now).unwrap();
+        }
+        assert_eq!(all(&mut sequencer, now), [(0, 0), (0, 1)]);
+        sequencer.arrived(1, 3, 3, now).unwrap();
         let later = now + GAP_TIMEOUT;
         assert_eq!(sequencer.deadline(), Some(later));
         assert_eq!(sequencer.ready(later - Duration::from_nanos(1)), None);
-        assert_eq!(sequencer.ready(later), Some((1, 1)));
-        // 2 is lost: 4 comes the way it would have come, and 3 has come.
+        assert_eq!(sequencer.ready(later), Some((1, 3)));
+        // 4 is lost: 6 comes the way it would have come, and 5 has come.
+        sequencer.arrived(1, 5, 5, later).unwrap();
+        assert_eq!(sequencer.ready(later), None);
+        sequencer.arrived(0, 6, 6, later).unwrap();
+        assert_eq!(all(&mut sequencer, later), [(1, 5), (0, 6)]);
+    }
+
+    #[test]
+    fn a_session_waits_for_a_frame_as_long_as_it_can_come() {
+        let now = Instant::now();
+        let mut sequencer = Sequencer::new(Start::Zero, 2);
+        assert_eq!(sequencer.gap(), None);
+        sequencer.arrived(1, 1, 1, now).unwrap();
+        let later = now + Duration::from_secs(3600);
+        assert_eq!((sequencer.gap(), sequencer.deadline()), (Some((0, now)), None));
+        assert_eq!(sequencer.ready(later), None);
+        sequencer.arrived(0, 0, 0, later).unwrap();
+        assert_eq!(all(&mut sequencer, later), [(0, 0), (0, 1)]);
+
+        // Its connection is gone: what was under way is lost, what comes through the next one is not.
         sequencer.arrived(1, 3, 3, later).unwrap();
         assert_eq!(sequencer.ready(later), None);
+        sequencer.gone(0);
+        assert_eq!(all(&mut sequencer, later), [(1, 3)]);
+        sequencer.arrived(1, 5, 5, later).unwrap();
+        assert_eq!((sequencer.gap(), sequencer.ready(later)), (Some((4, later)), None));
         sequencer.arrived(0, 4, 4, later).unwrap();
-        assert_eq!(all(&mut sequencer, later), [(1, 3), (0, 4)]);
+        assert_eq!(all(&mut sequencer, later), [(0, 4), (0, 5)]);
+    }
+
+    #[test]
+    fn what_is_here_at_the_end_is_not_lost_with_what_is_missing() {
+        let now = Instant::now();
+        let mut sequencer = Sequencer::new(Start::Zero, 3);
+        for sequence in [2, 1, 5] {
+            sequencer.arrived(sequence as usize % 3, sequence, sequence, now).unwrap();
+        }
+        assert_eq!(all(&mut sequencer, now), []);
+        assert_eq!(sequencer.close().collect::<Vec<_>>(), [(1, 1), (0, 2), (2, 5)]);
+        assert_eq!((sequencer.waiting(), sequencer.gap()), (0, None));
     }
 
     #[test]
@@ -231,9 +301,9 @@ mod tests {
                     given += 1;
                 }
             }
-            while let Some(deadline) = sequencer.deadline() {
-                now = now.max(deadline);
-                prop_assert!(sequencer.ready(now).is_some());
+            for (skipped, frame) in sequencer.close() {
+                prop_assert_eq!(frame, next + skipped);
+                next = frame + 1;
                 given += 1;
             }
             prop_assert_eq!((taken, sequencer.waiting()), (given, 0));

@@ -10,20 +10,27 @@
 //!     │◄── Beat(more) ──────────────────────────│   and both say something every 200 ms
 //! ```
 //!
+//! A message may wait behind a frame for as long as that takes: what the network shows counts too, see [`Pulse`].
+//!
 //! State machines without clocks and sockets: they take messages and times, and return messages.
 
 mod caller;
 mod listener;
+mod pulse;
 
 pub use caller::{CallState, Caller};
 pub use listener::{Listener, Update};
+pub use pulse::{Patience, Pulse};
 
 use std::time::Duration;
 
 /// Silence after which a side says that it lives.
 pub const BEAT: Duration = Duration::from_millis(200);
-/// Silence after which the other side is lost.
+/// Silence after which the other side is lost, if it is near and the network loses nothing: see [`Patience`].
 pub const LOST: Duration = Duration::from_millis(900);
+/// How long a call waits for an answer. Over a long way a connection and the answer take three round trips, and one lost packet
+/// takes a second more.
+pub const CALL: Duration = Duration::from_millis(1500);
 
 /// What both ends of a link must have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +57,9 @@ pub enum Ignored {
     /// It has been before, or belongs to another session.
     #[error("it is old, or of another session")]
     Stale,
+    /// It belongs to the beginning of this session, and was said again because the answer took its time.
+    #[error("the session has begun already")]
+    Repeated,
 }
 
 #[cfg(test)]
@@ -57,17 +67,19 @@ mod tests {
     use super::super::control::Refusal;
     use super::super::keys::LinkKey;
     use super::*;
+    use crate::traffic::Traffic;
     use std::time::Instant;
 
     const TERMS: Terms = Terms { payload_size: 100, metadata_size: 0, endpoints: 1, sealed: false };
 
     fn caller(key: u8, terms: Terms, number: u8, now: Instant) -> Caller {
         let address = "127.0.0.1:7000".parse().unwrap();
-        Caller::new(&LinkKey([key; 32]), terms, address, [number; 24], now)
+        let patience = Patience::new(Duration::ZERO);
+        Caller::new(&LinkKey([key; 32]), terms, address, [number; 24], patience, 0, now)
     }
 
     fn listener() -> Listener {
-        Listener::new(LinkKey([1; 32]), TERMS)
+        Listener::new(LinkKey([1; 32]), TERMS, Patience::new(Duration::ZERO))
     }
 
     /// Carries messages to and fro until nobody says anything more; returns what the listener made of them.
@@ -148,12 +160,12 @@ mod tests {
         assert_eq!(listener.heard(&beat, [9; 16], now), Ok(Update::Begun));
         let session = listener.session();
         // The listener draws another nonce for the same Hello: the recorded answer does not fit.
-        assert_eq!(listener.heard(&hello, [10; 16], now), Err(Ignored::Stale));
+        assert_eq!(listener.heard(&hello, [10; 16], now), Err(Ignored::Repeated));
         assert_eq!(listener.heard(&beat, [10; 16], now), Err(Ignored::Stale));
-        assert_eq!(caller.heard(&welcome, now), Err(Ignored::Stale));
+        assert_eq!(caller.heard(&welcome, now), Err(Ignored::Repeated));
 
         // A Hello of an earlier session is answered, and nothing comes of it.
-        let mut fresh = Listener::new(LinkKey([1; 32]), TERMS);
+        let mut fresh = self::listener();
         assert_eq!(fresh.heard(&hello, [10; 16], now), Ok(Update::Nothing));
         assert_eq!(fresh.heard(&beat, [10; 16], now), Err(Ignored::Signature));
         assert_eq!((fresh.session(), listener.session()), (None, session));
@@ -228,6 +240,71 @@ mod tests {
         assert!(caller.say(0, now).is_some() && caller.say(0, now).is_none());
         assert_eq!(caller.due(), now + BEAT);
         assert!(caller.say(0, now + BEAT).is_some());
-        assert_eq!(caller.state(now + LOST), CallState::Lost);
+        let last = now + CALL - Duration::from_nanos(1);
+        assert_eq!(caller.state(last), CallState::Calling);
+        assert_eq!(caller.state(now + CALL), CallState::Lost);
+        // Nobody was there to be impatient with.
+        assert_eq!(caller.patience(now + CALL), Patience::new(Duration::ZERO));
+    }
+
+    /// Half a round trip takes 150 ms, and a frame two seconds: what is said behind it comes as late.
+    #[test]
+    fn a_session_over_a_long_way_survives_a_frame_that_takes_seconds() {
+        let half = Duration::from_millis(150);
+        let start = Instant::now();
+        let (mut caller, mut listener) = (caller(1, TERMS, 1, start), listener());
+        let traffic =
+            |segments| Traffic { open: true, segments, round_trip: half * 2, ..Traffic::default() };
+        // Messages under way, with the times when they arrive.
+        let (mut there, mut back) = (Vec::new(), Vec::new());
+        let frame = start + Duration::from_secs(1)..start + Duration::from_secs(3);
+        let (mut begun, mut early) = (0, 0);
+        for ms in 0..6_000 {
+            let now = start + Duration::from_millis(ms);
+            if let Some(message) = caller.say(0, now) {
+                let arrives = now + half;
+                there.push((if frame.contains(&arrives) { frame.end } else { arrives }, message));
+            }
+            if let Some((_, message)) = listener.say(4, now) {
+                back.push((now + half, message));
+            }
+            let due = |at: &mut (Instant, _)| at.0 <= now;
+            for (_, message) in there.extract_if(.., due) {
+                let update = listener.heard(&message, [9; 16], now).unwrap();
+                begun += u32::from(update == Update::Begun);
+            }
+            for (_, message) in back.extract_if(.., due) {
+                match caller.heard(&message, now) {
+                    Ok(()) => {}
+                    Err(Ignored::Repeated) => early += 1,
+                    Err(other) => panic!("{other}"),
+                }
+            }
+            if listener.wonders(now) {
+                listener.seen(&traffic(if frame.contains(&now) { ms } else { 0 }), now);
+            }
+            assert!(!listener.is_lost(now), "after {ms} ms");
+            assert!(!matches!(caller.state(now), CallState::Lost), "after {ms} ms");
+        }
+        assert_eq!((begun, early), (1, 1), "a call is said again before its answer can be here");
+        assert_eq!(listener.patience().round_trip(), half * 2);
+    }
+
+    #[test]
+    fn a_session_that_was_given_up_leaves_more_patience() {
+        let now = Instant::now();
+        let (mut caller, mut listener) = (caller(1, TERMS, 1, now), listener());
+        talk(&mut caller, &mut listener, 4, now);
+        let later = now + LOST;
+        assert!(listener.is_lost(later) && caller.state(later) == CallState::Lost);
+        listener.forget();
+        assert_eq!(listener.patience().time(), 2 * LOST);
+        assert_eq!(caller.patience(later).time(), 2 * LOST);
+        // A goodbye is no loss.
+        let (mut caller, mut listener) = (self::caller(1, TERMS, 1, now), self::listener());
+        talk(&mut caller, &mut listener, 4, now);
+        let bye = caller.bye().unwrap();
+        listener.heard(&bye, [9; 16], now).unwrap();
+        assert_eq!(listener.patience().time(), LOST);
     }
 }

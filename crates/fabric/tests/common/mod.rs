@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub)] // Each test file uses a part of it.
 
 pub mod group;
+pub mod hosts;
+pub mod way;
 
 use fabric::{
     Address, EndpointOptions, EndpointSet, Event, HeapBuffer, Provider, Registration,

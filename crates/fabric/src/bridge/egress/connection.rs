@@ -4,14 +4,16 @@ use super::outgoing::{Message, Outgoing};
 use crate::bridge::image::{Image, Trailer};
 use crate::bridge::link::{LinkOptions, Outbox, random};
 use crate::bridge::ports::{Ended, FrameSource, SourceFrame};
-use crate::bridge::session::{CallState, Caller, LOST};
+use crate::bridge::session::{CallState, Caller, Ignored, Patience, Pulse};
 use crate::bridge::state::{BridgeStatus, SILENT_PEER};
 use crate::buffer::{HeapBuffer, SendBuffer};
 use crate::error::FabricError;
 use crate::event::Event;
 use crate::provider::Address;
 use crate::set::{EndpointSet, Peer};
+use crate::traffic::Traffic;
 use std::collections::VecDeque;
+use std::net::SocketAddrV4;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -55,9 +57,10 @@ pub(super) struct Connection<F: SourceFrame> {
     spare: Vec<HeapBuffer>,
     /// A message that had no room yet.
     waiting: Option<Message<F>>,
-    /// Since when nothing has been completed though something is under way or waits.
-    stuck_since: Instant,
-    patience: Duration,
+    /// In the plain form: whether what is under way gets anywhere.
+    flow: Pulse,
+    /// Addresses of the other side's endpoints.
+    remotes: Vec<SocketAddrV4>,
     /// Whether something was sent, in the plain form the only sign of the other side.
     confirmed: bool,
 }
@@ -67,17 +70,25 @@ impl<F: SourceFrame> Connection<F> {
         link: &LinkOptions,
         remote: &Address,
         hold_limit: usize,
+        patience: Patience,
+        attempt: u32,
         now: Instant,
     ) -> Result<Self, FabricError> {
         let window = UNDER_WAY.max(2 * link.endpoints).min(hold_limit.saturating_sub(1)).max(1);
         let mut set = EndpointSet::open(link.set(window, 0))?;
-        let peers = (0..link.endpoints)
-            .map(|index| set.insert(&remote.offset(index)?))
-            .collect::<Result<Vec<_>, _>>()?;
+        let (mut peers, mut remotes) = (Vec::new(), Vec::new());
+        for index in 0..link.endpoints {
+            let address = remote.offset(index)?;
+            peers.push(set.insert(&address)?);
+            if let Address::Inet(address) = address {
+                remotes.push(address);
+            }
+        }
         let caller = match (&link.extended, set.name(0)) {
             (None, _) => None,
             (Some(extended), Some(Address::Inet(address))) => {
-                Some(Caller::new(&extended.key, link.terms(), *address, random()?, now))
+                let (key, terms) = (&extended.key, link.terms());
+                Some(Caller::new(key, terms, *address, random()?, patience, attempt, now))
             }
             (Some(_), other) => {
                 return Err(FabricError::AddressForm {
@@ -99,8 +110,8 @@ impl<F: SourceFrame> Connection<F> {
             window,
             spare: Vec::new(),
             waiting: None,
-            stuck_since: now,
-            patience: LOST + link.frame_time(),
+            flow: Pulse::new(patience, now),
+            remotes,
             confirmed: false,
         })
     }
@@ -109,6 +120,38 @@ impl<F: SourceFrame> Connection<F> {
     pub(super) fn under_way(&self) -> u64 {
         let sends: usize = self.under_way.iter().map(VecDeque::len).sum();
         sends as u64 + u64::from(self.waiting.is_some())
+    }
+
+    /// How much silence the next connection should bear.
+    pub(super) fn patience(&self, now: Instant) -> Patience {
+        match &self.caller {
+            Some(caller) => caller.patience(now),
+            None if self.confirmed && self.is_stuck(now) => self.flow.patience().after_loss(),
+            None => self.flow.patience(),
+        }
+    }
+
+    /// In the plain form: nothing gets anywhere.
+    fn is_stuck(&self, now: Instant) -> bool {
+        self.caller.is_none() && self.under_way() > 0 && self.flow.is_lost(now)
+    }
+
+    /// Looks at the network where nothing else tells of the other side.
+    fn look(&mut self, now: Instant) {
+        let wonders = match &self.caller {
+            Some(caller) => caller.wonders(now),
+            None => self.under_way() > 0 && self.flow.wonders(now),
+        };
+        if !wonders {
+            return;
+        }
+        let traffic = self.set.traffic(&self.remotes).unwrap_or_default();
+        let traffic = Traffic::of_all(&traffic);
+        match &mut self.caller {
+            Some(caller) => caller.seen(&traffic, now),
+            // The other side says nothing in this form, but confirms what it gets.
+            None => self.flow.seen(&traffic, traffic.confirmed, None, now),
+        }
     }
 
     /// Whether there is, or was, somebody on the other side.
@@ -164,6 +207,7 @@ impl<F: SourceFrame> Connection<F> {
         if let Some(why) = self.events(status, now)? {
             return Ok(Ok(Next::Lost(why)));
         }
+        self.look(now);
         let credit = match self.caller.as_ref().map(|caller| caller.state(now)) {
             None => Some(u64::MAX),
             Some(CallState::Up { credit }) => Some(credit),
@@ -202,7 +246,7 @@ impl<F: SourceFrame> Connection<F> {
                 }
             }
         }
-        if self.under_way() > 0 && self.caller.is_none() && now - self.stuck_since > self.patience {
+        if self.is_stuck(now) {
             return Ok(Ok(Next::Lost("the other proxy takes nothing".to_owned())));
         }
         let room = self.under_way() < self.window as u64;
@@ -213,7 +257,7 @@ impl<F: SourceFrame> Connection<F> {
         }
         match &self.caller {
             Some(caller) => until = until.min(caller.due()),
-            None if self.under_way() > 0 => until = until.min(self.stuck_since + self.patience),
+            None if self.under_way() > 0 => until = until.min(self.flow.due()),
             None => {}
         }
         Ok(Ok(Next::Sleep {
@@ -234,7 +278,7 @@ impl<F: SourceFrame> Connection<F> {
             return Ok(Some(message));
         }
         if self.under_way() == 0 {
-            self.stuck_since = now;
+            self.flow.rest(now);
         }
         loop {
             let Some(frame) = source.take()? else { return Ok(None) };
@@ -301,7 +345,7 @@ impl<F: SourceFrame> Connection<F> {
                         self.spare.push(buffer);
                     }
                     let payload = self.under_way[endpoint].pop_front().unwrap_or(0);
-                    self.stuck_since = now;
+                    self.flow.beat(now);
                     self.confirmed = true;
                     status.counters().frames.add(1);
                     status.counters().bytes.add(payload as u64);
@@ -313,7 +357,10 @@ impl<F: SourceFrame> Connection<F> {
                 }
                 Event::Control { message, .. } => {
                     let heard = self.caller.as_mut().map(|c| c.heard(message.bytes(), now));
-                    if heard.is_some_and(|heard| heard.is_err()) {
+                    if matches!(
+                        heard,
+                        Some(Err(Ignored::Form | Ignored::Signature | Ignored::Stale))
+                    ) {
                         status.counters().foreign.add(1);
                     }
                 }

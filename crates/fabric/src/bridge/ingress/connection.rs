@@ -1,17 +1,22 @@
 //! The endpoints of an ingress, for as long as they are open.
 
+use super::gap::Gap;
 use super::peers::Peers;
 use super::posts::Posts;
 use crate::bridge::image::{Image, MAX_TAIL, Sysdata, Trailer};
-use crate::bridge::link::{LinkOptions, Outbox, random};
+use crate::bridge::link::{Extended, LinkOptions, Outbox, random};
 use crate::bridge::ports::{Arrival, Ended, FrameSink, NotPublished};
 use crate::bridge::sequence::{Sequencer, Start, Unwanted};
-use crate::bridge::session::{Listener, Update};
+use crate::bridge::session::{Ignored, Listener, Patience, Update};
 use crate::bridge::state::{BridgeStatus, LinkState, SILENT_PEER};
 use crate::buffer::{ReceiveBuffer, bytes_mut};
 use crate::error::FabricError;
 use crate::event::{ControlMessage, Event};
+use crate::provider::Provider;
 use crate::set::{EndpointSet, Peer};
+use crate::traffic::Traffic;
+use std::collections::VecDeque;
+use std::net::SocketAddrV4;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,6 +29,9 @@ const IDLE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_millis(20);
 /// Slots that wait for frames, if the group has so many.
 const SLOTS: usize = 8;
+/// The same over TCP where a round trip takes longer than [`FAR`]: as many frames as slots are under way at most.
+const FAR_SLOTS: usize = 64;
+const FAR: Duration = Duration::from_millis(5);
 
 /// What is to be done next.
 pub(super) enum Next {
@@ -47,29 +55,47 @@ pub(super) struct Connection<R: ReceiveBuffer> {
     listener: Option<Listener>,
     outbox: Outbox<Peer>,
     peers: Peers,
+    patience: Patience,
     posts: Posts,
-    slots: u64,
+    /// Slots that wait for frames, near and far.
+    slots: [u64; 2],
     order: Sequencer<(R, Arrival)>,
+    /// Frames whose turn it is in any case, each with the number of those before it that never came.
+    over: VecDeque<(u64, (R, Arrival))>,
+    gap: Gap,
     /// A frame that receivers have no room for yet.
     blocked: Option<(R, Arrival)>,
 }
 
 impl<R: ReceiveBuffer> Connection<R> {
-    pub(super) fn open(link: &LinkOptions, hold_limit: usize) -> Result<Self, FabricError> {
+    pub(super) fn open(
+        link: &LinkOptions,
+        hold_limit: usize,
+        patience: Patience,
+    ) -> Result<Self, FabricError> {
         // Half of a queue may be empty, so that the other half can be full.
-        let slots = SLOTS.min(hold_limit / 2).max(link.endpoints).max(1);
-        let listener = link.extended.as_ref().map(|e| Listener::new(e.key.clone(), link.terms()));
+        let near = SLOTS.min(hold_limit / 2).max(link.endpoints).max(1);
+        let far = if link.provider == Provider::Tcp {
+            FAR_SLOTS.min(hold_limit - hold_limit / 4).max(near)
+        } else {
+            near
+        };
+        let called = |e: &Extended| Listener::new(e.key.clone(), link.terms(), patience);
+        let listener = link.extended.as_ref().map(called);
         let start = if listener.is_some() { Start::Zero } else { Start::Anywhere };
         Ok(Self {
-            set: EndpointSet::open(link.set(1, slots))?,
+            set: EndpointSet::open(link.set(1, far))?,
             image: link.image,
             sealed: link.extended.as_ref().is_some_and(|extended| extended.sealed),
             listener,
             outbox: Outbox::new(),
             peers: Peers::default(),
+            patience,
             posts: Posts::new(link.endpoints),
-            slots: slots as u64,
+            slots: [near as u64, far as u64],
             order: Sequencer::new(start, link.endpoints),
+            over: VecDeque::new(),
+            gap: Gap::default(),
             blocked: None,
         })
     }
@@ -92,7 +118,17 @@ impl<R: ReceiveBuffer> Connection<R> {
     /// Whether there is a session, or frames that receivers have not got yet.
     pub(super) fn is_in_use(&self) -> bool {
         let session = self.listener.as_ref().is_some_and(|listener| listener.session().is_some());
-        session || self.blocked.is_some() || self.order.waiting() > 0
+        session || self.blocked.is_some() || self.waiting() > 0
+    }
+
+    /// Frames that wait for their turn.
+    fn waiting(&self) -> usize {
+        self.order.waiting() + self.over.len()
+    }
+
+    /// How much silence the next connection should bear.
+    pub(super) fn patience(&self) -> Patience {
+        self.listener.as_ref().map_or(self.patience, Listener::patience)
     }
 
     pub(super) fn bye(&mut self) {
@@ -126,15 +162,24 @@ impl<R: ReceiveBuffer> Connection<R> {
         while let Some(event) = self.set.poll()? {
             self.take(event, status, now)?;
         }
+        self.look(now);
+        let stuck = self.mind_the_gap(now);
+        let lost = self.listener.as_ref().is_some_and(|listener| listener.is_lost(now));
+        if stuck.is_some() || lost {
+            self.close();
+        }
         if self.deliver(sink, status, now).is_err() {
             return Ok(Err(Ended));
+        }
+        if let Some(why) = stuck {
+            return Ok(Ok(Next::Lost(why)));
         }
         let wants_slots = match self.fill(sink)? {
             Ok(wants_slots) => wants_slots,
             Err(Ended) => return Ok(Err(Ended)),
         };
         if let Some(listener) = &mut self.listener {
-            if listener.is_lost(now) {
+            if lost {
                 listener.forget();
                 return Ok(Ok(Next::Lost(SILENT_PEER.to_owned())));
             }
@@ -149,7 +194,8 @@ impl<R: ReceiveBuffer> Connection<R> {
         if !self.outbox.is_empty() {
             until = now + BUSY;
         }
-        let due = [self.order.deadline(), self.listener.as_ref().and_then(Listener::due)];
+        let gap = self.order.gap().map(|(_, since)| self.gap.due(since));
+        let due = [self.order.deadline(), gap, self.listener.as_ref().and_then(Listener::due)];
         let until = due.into_iter().flatten().fold(until, Instant::min);
         Ok(Ok(Next::Sleep { until, wants_slots }))
     }
@@ -160,7 +206,9 @@ impl<R: ReceiveBuffer> Connection<R> {
         sink: &mut K,
     ) -> Result<Result<bool, Ended>, FabricError> {
         // Frames that wait for their turn are in slots too.
-        while self.posts.waiting() + (self.order.waiting() as u64) < self.slots {
+        let far = self.listener.as_ref().is_some_and(|l| l.patience().round_trip() > FAR);
+        let slots = self.slots[usize::from(far)];
+        while self.posts.waiting() + (self.waiting() as u64) < slots {
             let slot = match sink.slot() {
                 Ok(Some(slot)) => slot,
                 Ok(None) => return Ok(Ok(true)),
@@ -229,18 +277,69 @@ impl<R: ReceiveBuffer> Connection<R> {
         match listener.heard(message.bytes(), random()?, now) {
             Ok(Update::Nothing) => {}
             Ok(Update::Begun) => {
-                // Frames of the session before that still wait for their turn will never be complete.
+                self.close();
                 self.order = Sequencer::new(Start::Zero, self.set.endpoints());
                 self.posts.begin();
+                self.see(now);
                 if status.link() == LinkState::Up {
                     status.down("another session takes the place of this one");
                 }
                 status.up();
             }
-            Ok(Update::Ended) => status.ended(),
+            Ok(Update::Ended) => {
+                self.close();
+                status.ended();
+            }
+            Err(Ignored::Repeated) => {}
             Err(_) => status.counters().foreign.add(1),
         }
         Ok(())
+    }
+
+    /// The session is over: what has come of it is not lost with what has not.
+    fn close(&mut self) {
+        self.over.extend(self.order.close());
+    }
+
+    /// Looks at the network if there has been nothing else from the other side for a while.
+    fn look(&mut self, now: Instant) {
+        if self.listener.as_ref().is_some_and(|listener| listener.wonders(now)) {
+            self.see(now);
+        }
+    }
+
+    /// What the network shows of the other side's endpoints, where it can be told.
+    fn see(&mut self, now: Instant) -> Vec<Traffic> {
+        let Some(listener) = &mut self.listener else { return Vec::new() };
+        let Some(address) = listener.address() else { return Vec::new() };
+        // It calls from any port.
+        let peers: Vec<SocketAddrV4> = vec![address; self.set.endpoints()];
+        let traffic = self.set.traffic(&peers).unwrap_or_default();
+        listener.seen(&Traffic::of_all(&traffic), now);
+        traffic
+    }
+
+    /// While frames wait for an earlier one: looks whether that can still come. Returns why the session has to end, if it has.
+    fn mind_the_gap(&mut self, now: Instant) -> Option<String> {
+        self.listener.as_ref()?;
+        let Some((number, since)) = self.order.gap() else {
+            self.gap = Gap::default();
+            return None;
+        };
+        if now < self.gap.due(since) {
+            return None;
+        }
+        let endpoint = (number % self.set.endpoints() as u64) as usize;
+        let traffic = self.see(now).get(endpoint).copied();
+        if traffic.is_some_and(|traffic| !traffic.open) {
+            self.order.gone(endpoint);
+            return None;
+        }
+        let segments = traffic.map_or(0, |traffic| traffic.segments);
+        if self.gap.stuck(number, segments, now) {
+            return Some(format!("endpoint {endpoint} brings nothing, and frames of others wait"));
+        }
+        None
     }
 
     fn received(
@@ -325,7 +424,7 @@ impl<R: ReceiveBuffer> Connection<R> {
         loop {
             let (slot, arrival) = match self.blocked.take() {
                 Some(blocked) => blocked,
-                None => match self.order.ready(now) {
+                None => match self.over.pop_front().or_else(|| self.order.ready(now)) {
                     Some((skipped, frame)) => {
                         status.counters().gaps.add(skipped);
                         frame

@@ -1,8 +1,9 @@
 //! The egress' side of a session.
 
-use super::{BEAT, Ignored, LOST, Terms};
+use super::{BEAT, CALL, Ignored, Patience, Pulse, Terms};
 use crate::bridge::control::{CONTROL, Control, Kind, Refusal, verify};
 use crate::bridge::keys::{LinkKey, SessionKeys};
+use crate::traffic::Traffic;
 use ring_crypto::hmac;
 use std::net::SocketAddrV4;
 use std::time::Instant;
@@ -41,7 +42,9 @@ pub struct Caller {
     counter: u64,
     /// Of the last message heard.
     heard: u64,
-    last_heard: Instant,
+    /// When the call is given up, if there is no answer.
+    hope: Instant,
+    pulse: Pulse,
     /// When something is to be said.
     due: Instant,
     refused: Option<Refusal>,
@@ -49,13 +52,16 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Calls from an address. `random`: new random bytes for each session.
+    /// Calls from an address. `random`: new random bytes for each session; `attempt`: how many calls have failed before: each is
+    /// given more time, up to twice as much.
     #[must_use]
     pub fn new(
         link: &LinkKey,
         terms: Terms,
         address: SocketAddrV4,
         random: [u8; 24],
+        patience: Patience,
+        attempt: u32,
         now: Instant,
     ) -> Self {
         let (mut session, mut nonce) = ([0; 8], [0; 16]);
@@ -73,7 +79,8 @@ impl Caller {
             received: 0,
             counter: 0,
             heard: 0,
-            last_heard: now,
+            hope: now + CALL * (1 + attempt.min(1)),
+            pulse: Pulse::new(patience, now),
             due: now,
             refused: None,
             over: false,
@@ -100,19 +107,41 @@ impl Caller {
     /// How the call stands.
     #[must_use]
     pub fn state(&self, now: Instant) -> CallState {
-        match (self.refused, now - self.last_heard >= LOST) {
-            (Some(refusal), _) => CallState::Refused(refusal),
-            (None, _) if self.over => CallState::Ended,
-            (None, true) => CallState::Lost,
-            (None, false) if self.keys.is_some() => CallState::Up { credit: self.credit },
-            (None, false) => CallState::Calling,
+        match self.refused {
+            Some(refusal) => CallState::Refused(refusal),
+            None if self.over => CallState::Ended,
+            None if self.is_lost(now) => CallState::Lost,
+            None if self.keys.is_some() => CallState::Up { credit: self.credit },
+            None => CallState::Calling,
         }
+    }
+
+    fn is_lost(&self, now: Instant) -> bool {
+        if self.keys.is_some() { self.pulse.is_lost(now) } else { now >= self.hope }
+    }
+
+    /// How much silence the next session should bear.
+    #[must_use]
+    pub fn patience(&self, now: Instant) -> Patience {
+        let patience = self.pulse.patience();
+        if self.keys.is_some() && self.is_lost(now) { patience.after_loss() } else { patience }
+    }
+
+    /// Whether the other side has been silent long enough to [look](Self::seen) at the network.
+    #[must_use]
+    pub fn wonders(&self, now: Instant) -> bool {
+        self.keys.is_some() && self.pulse.wonders(now)
+    }
+
+    /// What the network shows of the other side.
+    pub fn seen(&mut self, traffic: &Traffic, now: Instant) {
+        self.pulse.seen(traffic, traffic.segments, traffic.quiet, now);
     }
 
     /// When something is to be said, or the state may change.
     #[must_use]
     pub fn due(&self) -> Instant {
-        self.due.min(self.last_heard + LOST)
+        self.due.min(if self.keys.is_some() { self.pulse.due() } else { self.hope })
     }
 
     /// What is to be said now, if anything; `sent`: frames sent in the session.
@@ -151,6 +180,12 @@ impl Caller {
     pub fn heard(&mut self, bytes: &[u8], now: Instant) -> Result<(), Ignored> {
         let message = Control::read(bytes).ok_or(Ignored::Form)?;
         let answers = matches!(message.kind, Kind::Welcome | Kind::Refuse);
+        if message.session == self.session
+            && message.kind == Kind::Welcome
+            && self.keys.as_ref().is_some_and(|keys| verify(bytes, &keys.from_ingress))
+        {
+            return Err(Ignored::Repeated);
+        }
         if message.session != self.session
             || answers == self.keys.is_some()
             || message.counter <= self.heard
@@ -166,7 +201,7 @@ impl Caller {
             return Err(Ignored::Signature);
         }
         self.heard = message.counter;
-        self.last_heard = now;
+        self.pulse.beat(now);
         match message.kind {
             Kind::Welcome => {
                 self.keys = Some(keys);

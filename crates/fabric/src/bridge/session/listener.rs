@@ -1,13 +1,12 @@
 //! The ingress' side of sessions.
 
-use super::{BEAT, Ignored, LOST, Terms};
+use super::{BEAT, Ignored, Patience, Pulse, Terms};
 use crate::bridge::control::{CONTROL, Control, Kind, Refusal, verify};
-use crate::bridge::image::Image;
 use crate::bridge::keys::{LinkKey, SessionKeys};
-use crate::bridge::link::frame_time;
+use crate::traffic::Traffic;
 use ring_crypto::hmac;
 use std::net::SocketAddrV4;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What a message has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +29,8 @@ struct Session {
     address: SocketAddrV4,
     counter: u64,
     heard: u64,
-    last_heard: Instant,
+    begun: Instant,
+    pulse: Pulse,
     last_said: Option<Instant>,
     granted: u64,
     received: u64,
@@ -42,8 +42,8 @@ pub struct Listener {
     link: LinkKey,
     hello: hmac::Key,
     terms: Terms,
-    /// Silence that is too long: one frame may keep a connection busy.
-    patience: Duration,
+    /// Of the next session.
+    patience: Patience,
     current: Option<Session>,
     pending: Option<Session>,
     /// What is to be said to the pending one.
@@ -53,16 +53,12 @@ pub struct Listener {
 impl Listener {
     /// Nobody has called yet.
     #[must_use]
-    pub fn new(link: LinkKey, terms: Terms) -> Self {
-        let image = Image {
-            payload_size: terms.payload_size as usize,
-            metadata_size: terms.metadata_size as usize,
-        };
+    pub fn new(link: LinkKey, terms: Terms, patience: Patience) -> Self {
         Self {
             hello: link.hello(),
             link,
             terms,
-            patience: LOST + frame_time(image.size()),
+            patience,
             current: None,
             pending: None,
             answer: None,
@@ -84,7 +80,7 @@ impl Listener {
     pub fn frame(&mut self, session: u64, now: Instant) -> bool {
         let current = self.current.as_mut().filter(|current| current.id == session);
         current.is_some_and(|current| {
-            current.last_heard = now;
+            current.pulse.beat(now);
             current.received += 1;
             true
         })
@@ -93,20 +89,47 @@ impl Listener {
     /// Whether nothing has been heard in the session for too long.
     #[must_use]
     pub fn is_lost(&self, now: Instant) -> bool {
-        self.current.as_ref().is_some_and(|session| now - session.last_heard >= self.patience)
+        self.current.as_ref().is_some_and(|session| session.pulse.is_lost(now))
     }
 
-    /// Gives the session up.
+    /// Gives the session up because of the silence; the next one gets more patience.
     pub fn forget(&mut self) {
-        self.current = None;
+        if let Some(session) = self.current.take() {
+            self.patience = session.pulse.patience().after_loss();
+        }
+    }
+
+    /// How much silence is borne.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        self.current.as_ref().map_or(self.patience, |session| session.pulse.patience())
+    }
+
+    /// Whether the other side has been silent long enough to [look](Self::seen) at the network.
+    #[must_use]
+    pub fn wonders(&self, now: Instant) -> bool {
+        self.current.as_ref().is_some_and(|session| session.pulse.wonders(now))
+    }
+
+    /// The other side of the session that is in force.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddrV4> {
+        self.current.as_ref().map(|session| session.address)
+    }
+
+    /// What the network shows of the other side.
+    pub fn seen(&mut self, traffic: &Traffic, now: Instant) {
+        if let Some(session) = &mut self.current {
+            session.pulse.seen(traffic, traffic.segments, traffic.quiet, now);
+        }
     }
 
     /// When something is to be said, or the session may be lost.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
         let current = self.current.as_ref()?;
-        let beat = current.last_said.map_or(current.last_heard, |said| said + BEAT);
-        Some(beat.min(current.last_heard + self.patience))
+        let beat = current.last_said.map_or(current.begun, |said| said + BEAT);
+        Some(beat.min(current.pulse.due()))
     }
 
     /// What is to be said now and to whom, if anything; `granted`: frames that may be sent in the session, all together.
@@ -131,8 +154,15 @@ impl Listener {
 
     /// The goodbye, if there is somebody to say it to.
     pub fn bye(&mut self) -> Option<(SocketAddrV4, [u8; CONTROL])> {
-        let mut current = self.current.take()?;
+        let mut current = self.take()?;
         Some((current.address, current.message(Kind::Bye, 0)))
+    }
+
+    /// The session, which is over.
+    fn take(&mut self) -> Option<Session> {
+        let session = self.current.take()?;
+        self.patience = session.pulse.patience();
+        Some(session)
     }
 
     /// Takes a message. `random`: new random bytes.
@@ -162,15 +192,16 @@ impl Listener {
             return Err(Ignored::Stale);
         }
         session.heard = message.counter;
-        session.last_heard = now;
+        session.pulse.beat(now);
         match message.kind {
             Kind::Beat if of(&self.current) => Ok(Update::Nothing),
             Kind::Beat => {
+                self.take();
                 self.current = self.pending.take();
                 Ok(Update::Begun)
             }
             Kind::Bye if of(&self.current) => {
-                self.current = None;
+                self.take();
                 Ok(Update::Ended)
             }
             Kind::Bye | Kind::Hello | Kind::Welcome | Kind::Refuse => Ok(Update::Nothing),
@@ -189,7 +220,7 @@ impl Listener {
         }
         let same = |session: &Session| session.id == message.session;
         if self.current.as_ref().is_some_and(same) {
-            return Err(Ignored::Stale);
+            return Err(Ignored::Repeated);
         }
         let theirs = Terms {
             payload_size: message.payload_size,
@@ -206,6 +237,7 @@ impl Listener {
         };
         // A call that is repeated gets the same answer.
         let known = self.pending.take().filter(|p| same(p) && p.egress_nonce == message.nonce);
+        let patience = self.patience();
         let pending = known.unwrap_or_else(|| Session {
             id: message.session,
             egress_nonce: message.nonce,
@@ -214,7 +246,8 @@ impl Listener {
             address: message.address,
             counter: 0,
             heard: message.counter,
-            last_heard: now,
+            begun: now,
+            pulse: Pulse::new(patience, now),
             last_said: None,
             granted: 0,
             received: 0,

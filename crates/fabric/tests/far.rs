@@ -1,0 +1,71 @@
+//! Bridges between hosts that are far from each other.
+
+mod common;
+
+use common::group::{Frame, Receiver, Sender, payload};
+use common::hosts::Hosts;
+use common::way::Weather;
+use common::{inet, ready};
+use fabric::Provider;
+use fabric::bridge::image::Image;
+use fabric::bridge::{Extended, LinkKey, LinkOptions};
+use std::time::Duration;
+
+fn link(local: &str, endpoints: usize, payload_size: usize, extended: bool) -> LinkOptions {
+    let extended = extended.then_some(Extended { key: LinkKey([5; 32]), sealed: false });
+    let image = Image { payload_size, metadata_size: 0 };
+    LinkOptions { provider: Provider::Tcp, local: inet(local), endpoints, image, extended }
+}
+
+/// Carries frames over a way; none may be missing.
+fn carry(test: &str, weather: Weather, endpoints: usize, size: usize, frames: u64, extended: bool) {
+    let Some(hosts) = Hosts::apart(test, weather).filter(|_| ready()) else { return };
+    let at = link("10.88.0.2:9100", endpoints, size, extended);
+    let out = link("10.88.0.1:0", endpoints, size, extended);
+    let receiver = Receiver::start_in(&at, 16, 1000, hosts.file(1));
+    let sender = Sender::try_start(&out, &at.local, hosts.file(0)).expect("an egress");
+    for number in 0..frames {
+        sender.put(Frame::new(&out.image, number, size, 0));
+    }
+    for number in 0..frames {
+        let frame = receiver.next_in(Duration::from_secs(120)).unwrap_or_else(|| {
+            panic!("frame {number}: {:?}, {:?}", sender.status, receiver.status)
+        });
+        assert!(frame.payload[..] == payload(number, size)[..], "frame {number}");
+    }
+    let (sent, received) = (sender.status.counts(), receiver.status.counts());
+    assert_eq!((sent.losses, received.losses, received.gaps), (0, 0, 0), "{sent:?} {received:?}");
+    assert_eq!((sent.unsent, received.foreign), (0, 0), "{sent:?} {received:?}");
+}
+
+/// The first frame takes more round trips than the silence may last after which the other side counts as lost.
+#[test]
+fn large_frames_arrive_over_a_long_way() {
+    let weather = Weather { delay: Duration::from_millis(100), lost: 0 };
+    carry("long", weather, 1, 2_000_000, 5, true);
+}
+
+#[test]
+fn large_frames_arrive_over_a_long_way_in_the_plain_form() {
+    let weather = Weather { delay: Duration::from_millis(100), lost: 0 };
+    carry("plain", weather, 1, 2_000_000, 5, false);
+}
+
+#[test]
+fn large_frames_arrive_over_a_long_way_that_loses_packets() {
+    let weather = Weather { delay: Duration::from_millis(150), lost: 10_000 };
+    carry("loses", weather, 1, 400_000, 4, true);
+}
+
+/// Frames that come later than others through another endpoint are not skipped.
+#[test]
+fn frames_of_several_endpoints_stay_whole_over_a_long_way() {
+    let weather = Weather { delay: Duration::from_millis(60), lost: 2_000 };
+    carry("several", weather, 4, 900_000, 30, true);
+}
+
+#[test]
+fn frames_arrive_though_every_fifth_packet_is_lost() {
+    let weather = Weather { delay: Duration::from_millis(2), lost: 200_000 };
+    carry("fifth", weather, 2, 60_000, 6, true);
+}
