@@ -4,7 +4,7 @@
 use fabric::bridge::LinkKey;
 use fabric::bridge::image::Image;
 use fabric::bridge::sequence::{Sequencer, Start};
-use fabric::bridge::session::{CallState, Caller, Listener, Terms};
+use fabric::bridge::session::{CallState, Caller, Listener, Patience, Terms};
 use libfuzzer_sys::fuzz_target;
 use std::time::{Duration, Instant};
 
@@ -23,8 +23,9 @@ fuzz_target!(|data: &[u8]| {
 
     let mut now = Instant::now();
     let address = "127.0.0.1:9000".parse().unwrap();
-    let mut caller = Caller::new(&LinkKey([1; 32]), TERMS, address, [2; 24], now);
-    let mut listener = Listener::new(LinkKey([1; 32]), TERMS);
+    let patience = Patience::new(Duration::ZERO);
+    let mut caller = Caller::new(&LinkKey([1; 32]), TERMS, address, [2; 24], patience, 0, now);
+    let mut listener = Listener::new(LinkKey([1; 32]), TERMS, patience);
     let mut order = Sequencer::new(Start::Anywhere, 2);
     let mut next = None;
     let mut rest = data;

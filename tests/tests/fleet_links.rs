@@ -2,7 +2,7 @@
 
 use fabric::bridge::LinkKey;
 use fabric::bridge::image::{Image, Origin, Trailer};
-use fabric::bridge::session::{Caller, Terms};
+use fabric::bridge::session::{Caller, Patience, Terms};
 use fabric::{Address, EndpointOptions, EndpointSet, HeapBuffer, Peer, Provider, Registration};
 use mcm_tests::fleet::Fleet;
 use mcm_tests::random::Random;
@@ -122,7 +122,8 @@ impl Stranger {
         let Some(Address::Inet(own)) = self.set.name(0).cloned() else { panic!("no address") };
         let now = Instant::now();
         let random = std::array::from_fn(|_| self.random.below(256) as u8);
-        let mut caller = Caller::new(&LinkKey([1; 32]), terms, own, random, now);
+        let patience = Patience::new(Duration::ZERO);
+        let mut caller = Caller::new(&LinkKey([1; 32]), terms, own, random, patience, 0, now);
         caller.say(0, now).expect("a call").to_vec()
     }
 

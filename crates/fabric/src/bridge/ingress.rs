@@ -8,7 +8,7 @@ mod posts;
 use super::link::{Backoff, LinkOptions, NO_DESCRIPTOR, drain};
 use super::ports::{Ended, FrameSink};
 use super::session::Patience;
-use super::state::{BridgeStatus, LinkState, Stop, wait};
+use super::state::{BridgeStatus, LinkState, SILENT_PEER, Stop, wait};
 use crate::error::FabricError;
 use connection::{Connection, Next};
 use std::time::{Duration, Instant};
@@ -113,8 +113,7 @@ impl<K: FrameSink> Ingress<K> {
                 // In the plain form nobody calls before there is a frame.
                 if self.link.extended.is_some() && self.status.link() == LinkState::Connecting {
                     if now >= self.introduction {
-                        let at = &self.link.local;
-                        self.status.down(&format!("the other proxy has not called at {at} yet"));
+                        self.status.down(SILENT_PEER);
                     }
                     let until = until.min(self.introduction.max(now));
                     return Ok((wants_slots, until.saturating_duration_since(now)));
