@@ -71,9 +71,9 @@ pub(crate) enum CliError {
     /// The network, or a session on it.
     #[error("{0}")]
     Network(#[from] st2110_net::Error),
-    /// Something was found that is against the standards.
-    #[error("{0} errors")]
-    Flawed(usize),
+    /// Something was found that is against the standards, and has been printed.
+    #[error("errors were found")]
+    Flawed,
     /// Nobody reads the output any more.
     #[error("standard output: {0}")]
     Output(std::io::Error),
@@ -93,7 +93,7 @@ impl CliError {
             | Self::Sdp { .. }
             | Self::Stream(_)
             | Self::Network(_)
-            | Self::Flawed(_)
+            | Self::Flawed
             | Self::Output(_) => 1,
         }
     }

@@ -48,6 +48,8 @@ fn main() -> ExitCode {
         Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
+        // What is wrong is the output.
+        Err(error @ CliError::Flawed) => ExitCode::from(error.status()),
         Err(error) => {
             eprintln!("mcm: {error}");
             ExitCode::from(error.status())

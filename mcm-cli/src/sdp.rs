@@ -50,7 +50,7 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), CliError> {
     print(&if json { to_json(&findings) } else { to_text(&what, &findings) })?;
     match count(&findings, Severity::Error) {
         0 => Ok(()),
-        errors => Err(CliError::Flawed(errors)),
+        _ => Err(CliError::Flawed),
     }
 }
 
@@ -99,10 +99,13 @@ fn to_text(path: &str, findings: &[Finding]) -> String {
     for finding in findings {
         let _ = writeln!(text, "{path}: {finding}");
     }
-    let number = |severity| count(findings, severity);
-    let (errors, warnings) = (number(Severity::Error), number(Severity::Warning));
-    let notes = number(Severity::Note);
-    let _ = writeln!(text, "{errors} errors, {warnings} warnings, {notes} notes");
+    let number = |severity| match count(findings, severity) {
+        1 => format!("1 {severity}"),
+        count => format!("{count} {severity}s"),
+    };
+    let [errors, warnings, notes] =
+        [Severity::Error, Severity::Warning, Severity::Note].map(number);
+    let _ = writeln!(text, "{errors}, {warnings}, {notes}");
     text
 }
 

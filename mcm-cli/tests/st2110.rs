@@ -84,7 +84,10 @@ fn a_description_is_checked() {
     let bad = place.file("bad.sdp", SDP.replace("a=ptime:1\n", "").as_bytes());
     let output = run(&["sdp", &bad]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stdout).contains("error: a=ptime is missing (AES67 §8.1)"));
+    assert!(text(&output.stdout).contains("line 5: error: a=ptime is missing (AES67 §8.1)"));
+    // Once, and in proper English.
+    assert!(text(&output.stdout).ends_with("\n1 error, 0 warnings, 0 notes\n"));
+    assert_eq!(text(&output.stderr), "");
     let output = run(&["sdp", "--json", &bad]);
     assert!(text(&output.stdout).contains(r#""clause": "AES67 §8.1""#));
 

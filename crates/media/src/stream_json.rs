@@ -158,12 +158,17 @@ fn optional_address(
 
 fn read_second_path(members: &mut Members<'_, '_>, first: &St2110) -> Result<SecondPath> {
     let described = first.second_path;
-    let ip_addr = match described {
-        Some(path) => members.get_or("ipAddr", path.ip_addr, address)?,
+    // A description whose paths differ in nothing but the interface describes one.
+    let same = first.sdp.is_some().then_some(first.ip_addr);
+    let ip_addr = match described.map(|path| path.ip_addr).or(same) {
+        Some(described) => members.get_or("ipAddr", described, address)?,
         None => address(&members.require("ipAddr", "an IPv4 or IPv6 address")?)?,
     };
     let port = described.map_or(first.port, |path| path.port);
-    let filter = described.and_then(|path| path.mcast_sip_addr);
+    let filter = match described {
+        Some(path) => path.mcast_sip_addr,
+        None => first.sdp.is_some().then_some(first.mcast_sip_addr).flatten(),
+    };
     let interface = described.and_then(|path| path.interface_ip_addr);
     let skew = |node: &Node<'_, '_>| milliseconds(node, rules::SKEW_MS);
     Ok(SecondPath {

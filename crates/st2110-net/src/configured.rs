@@ -73,7 +73,12 @@ pub fn incoming(stream: &St2110, usual: &Interface) -> Vec<ReceiverOptions> {
             ..ReceiverOptions::new(address, path.port)
         }
     };
-    paths(stream).map(options).collect()
+    let mut options: Vec<_> = paths(stream).map(options).collect();
+    let excluded = stream.sdp.as_deref().map(st2110::sdp::excluded).unwrap_or_default();
+    for (path, excluded) in options.iter_mut().zip(excluded) {
+        path.excluded = excluded;
+    }
+    options
 }
 
 /// Which packets belong to a stream, as its configuration says.

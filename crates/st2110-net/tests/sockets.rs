@@ -326,20 +326,24 @@ fn source_filters_keep_others_out() {
     let Some(hosts) = Hosts::new(1500) else { return };
     hosts.ip(0, &["addr", "add", "10.77.0.9/24", "dev", "media0"]);
     let group: IpAddr = "232.77.1.2".parse().unwrap();
-    let open = |sources: &[&str]| {
+    let open = |sources: &[&str], excluded: &[&str]| {
+        let [sources, excluded]: [Vec<IpAddr>; 2] = [sources, excluded]
+            .map(|hosts| hosts.iter().map(|host| host.parse().unwrap()).collect());
         hosts.on(1, || {
-            let sources = sources.iter().map(|source| source.parse().unwrap()).collect();
             let interface = Interface::Name("media0".into());
             Receiver::open(&ReceiverOptions {
                 sources,
+                excluded,
                 interface,
                 ..ReceiverOptions::new(group, 20_001)
             })
             .unwrap()
         })
     };
-    let (one, other, both) =
-        (open(&["10.77.0.1"]), open(&["10.77.0.9"]), open(&["10.77.0.1", "10.77.0.9"]));
+    let (one, other) = (open(&["10.77.0.1"], &[]), open(&["10.77.0.9"], &[]));
+    let both = open(&["10.77.0.1", "10.77.0.9"], &[]);
+    let all_but_one = open(&[], &["10.77.0.1"]);
+    assert!(all_but_one.warnings().is_empty(), "{:?}", all_but_one.warnings());
     let send_from = |address: &str, value: u8| {
         let mut sender = hosts.on(0, || {
             let interface = Interface::Address(address.parse().unwrap());
@@ -358,6 +362,10 @@ fn source_filters_keep_others_out() {
     assert_eq!(receive(&one, 4), (0..4).map(|value| vec![value; 100]).collect::<Vec<_>>());
     assert_eq!(receive(&other, 4), (100..104).map(|value| vec![value; 100]).collect::<Vec<_>>());
     assert_eq!(receive(&both, 8).len(), 8);
+    assert_eq!(
+        receive(&all_but_one, 4),
+        (100..104).map(|value| vec![value; 100]).collect::<Vec<_>>()
+    );
 }
 
 #[test]

@@ -59,7 +59,7 @@ impl AncillaryReceiver {
             frames: Frames {
                 sink,
                 times,
-                collector: Collector::new(rate, scan, self.limit),
+                collector: Collector::new(rate, scan, self.limit).learning_scan(),
                 limit: self.limit,
                 incomplete: self.incomplete,
                 scratch: vec![0; self.limit],

@@ -1,6 +1,10 @@
 //! From sockets to the packets of one stream.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use media::Tai;
 use st2110::sequence::NumberWidth;
@@ -29,9 +33,36 @@ pub(super) struct Traffic {
 /// Sockets of a stream, and what of their packets is used.
 pub(super) struct Intake {
     sockets: Vec<Receiver>,
-    sources: Vec<Vec<IpAddr>>,
+    filters: Vec<Filter>,
     selection: Selection,
     published: Tai,
+}
+
+/// Whose packets are taken.
+struct Filter {
+    /// Empty for any.
+    sources: Vec<IpAddr>,
+    excluded: Vec<IpAddr>,
+}
+
+impl Filter {
+    fn of(path: &ReceiverOptions) -> Self {
+        Self { sources: path.sources.clone(), excluded: path.excluded.clone() }
+    }
+
+    /// Whether the sender is of no interest.
+    fn is_open(&self) -> bool {
+        self.sources.is_empty() && self.excluded.is_empty()
+    }
+
+    fn lets_pass(&self, sender: Option<SocketAddr>) -> bool {
+        self.is_open()
+            || sender.is_some_and(|sender| {
+                let sender = sender.ip();
+                (self.sources.is_empty() || self.sources.contains(&sender))
+                    && !self.excluded.contains(&sender)
+            })
+    }
 }
 
 /// What is shown of the judgement is at most so old.
@@ -65,8 +96,7 @@ impl Intake {
         let open = |path: &ReceiverOptions| {
             Receiver::open(&ReceiverOptions {
                 buffer: Some(path.buffer.unwrap_or(usual)),
-                // Of no interest without a filter.
-                senders: !path.sources.is_empty(),
+                senders: !Filter::of(path).is_open(),
                 ..path.clone()
             })
         };
@@ -76,7 +106,7 @@ impl Intake {
         Ok(Self {
             selection: Selection::new(origin, width, traffic.packets, judge, stats),
             sockets,
-            sources: origin.paths.iter().map(|path| path.sources.clone()).collect(),
+            filters: origin.paths.iter().map(Filter::of).collect(),
             published: Tai::default(),
         })
     }
@@ -114,10 +144,7 @@ impl Intake {
                 counter.add(more.into());
             }
             let counters = &stats.counters;
-            let sources = &self.sources[path];
-            if !sources.is_empty()
-                && !bundle.sender().is_some_and(|sender| sources.contains(&sender.ip()))
-            {
+            if !self.filters[path].lets_pass(bundle.sender()) {
                 counters.other_sender.add(bundle.datagrams().count() as u64);
                 continue;
             }

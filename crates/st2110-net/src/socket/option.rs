@@ -109,12 +109,34 @@ pub(super) fn join_source(
     group: libc::sockaddr_storage,
     source: libc::sockaddr_storage,
 ) -> io::Result<()> {
+    set_source(fd, level, libc::MCAST_JOIN_SOURCE_GROUP, index, group, source)
+}
+
+/// Takes no more packets of one source in a group that was joined for any (RFC 3678 §5).
+pub(super) fn block_source(
+    fd: impl AsFd,
+    level: libc::c_int,
+    index: u32,
+    group: libc::sockaddr_storage,
+    source: libc::sockaddr_storage,
+) -> io::Result<()> {
+    set_source(fd, level, libc::MCAST_BLOCK_SOURCE, index, group, source)
+}
+
+fn set_source(
+    fd: impl AsFd,
+    level: libc::c_int,
+    action: libc::c_int,
+    index: u32,
+    group: libc::sockaddr_storage,
+    source: libc::sockaddr_storage,
+) -> io::Result<()> {
     // SAFETY: plain data with padding; all zeroes are valid.
     let mut request: libc::group_source_req = unsafe { mem::zeroed() };
     request.gsr_interface = index;
     request.gsr_group = group;
     request.gsr_source = source;
-    set_raw(fd, level, libc::MCAST_JOIN_SOURCE_GROUP, &request)
+    set_raw(fd, level, action, &request)
 }
 
 /// Leaves a group with all its sources.

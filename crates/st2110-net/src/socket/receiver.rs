@@ -26,6 +26,8 @@ pub struct ReceiverOptions {
     /// The senders to listen to; empty for any. For a multicast group they are asked for by IGMPv3 or MLDv2; whoever reads
     /// compares [`super::Bundle::sender`] as well, because a unicast socket and a kernel that refuses the filter hand over all.
     pub sources: Vec<IpAddr>,
+    /// The senders not to listen to. For a multicast group the kernel is asked to block them; whoever reads compares the sender as well.
+    pub excluded: Vec<IpAddr>,
     /// The interface to join the group on, or whose address to listen at.
     pub interface: Interface,
     /// Bytes of the receive buffer, as `SO_RCVBUF` counts them: the kernel doubles them. `None`: what a session's stream needs
@@ -46,6 +48,7 @@ impl ReceiverOptions {
             address,
             port,
             sources: Vec::new(),
+            excluded: Vec::new(),
             interface: Interface::Any,
             buffer: None,
             offload: Offload::Automatic,
@@ -191,7 +194,7 @@ impl AsFd for Receiver {
 }
 
 fn check(options: &ReceiverOptions) -> Result<(), Error> {
-    for source in &options.sources {
+    for source in options.sources.iter().chain(&options.excluded) {
         let wrong = if source.is_ipv4() != options.address.is_ipv4() {
             Some("addresses of the same family as the receiver's")
         } else if source.is_multicast() || source.is_unspecified() {
@@ -251,6 +254,13 @@ fn join(
                 _ => Error::System { action: "joining the multicast group", address, source },
             }
         })?;
+    }
+    let mut refused = refused;
+    for source in &options.excluded {
+        // The kernel keeps a short list (net.ipv4.igmp_max_msf).
+        if let Err(error) = option::block_source(fd, level, index, group, storage(*source)) {
+            refused.get_or_insert(error);
+        }
     }
     if let Some(error) = refused {
         warnings.push(Warning::SourceFilter { reason: error.to_string() });

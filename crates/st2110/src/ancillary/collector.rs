@@ -70,6 +70,8 @@ struct Open {
 #[derive(Clone, Debug)]
 pub struct Collector {
     interlaced: bool,
+    /// Whether a second field shows that pictures are interlaced.
+    learns: bool,
     /// Ticks from the first field to the second.
     half: i32,
     limit: usize,
@@ -91,6 +93,7 @@ impl Collector {
         let half = 45_000 * u64::from(rate.den) / u64::from(rate.num.max(1));
         Self {
             interlaced: scan == Scan::Interlaced,
+            learns: false,
             half: i32::try_from(half).unwrap_or(i32::MAX),
             limit: limit.max(HEAD),
             open: VecDeque::new(),
@@ -100,6 +103,13 @@ impl Collector {
             given_up: None,
             counts: Counts::default(),
         }
+    }
+
+    /// The same where progressive pictures are an assumption, as session descriptions do not tell the scan (RFC 8331 §4): packets of a second
+    /// field (F = 11) show that they are interlaced, until one of no field (F = 00) comes. The second field of the frame that shows it is lost.
+    #[must_use]
+    pub fn learning_scan(self) -> Self {
+        Self { learns: !self.interlaced, ..self }
     }
 
     /// What was counted so far.
@@ -120,7 +130,14 @@ impl Collector {
         let (head, data) = parse_payload(payload)?;
         let second = head.field == FieldMark::Second;
         if second && !self.interlaced {
-            return Err(AncillaryPacketError::Field);
+            if !self.learns {
+                return Err(AncillaryPacketError::Field);
+            }
+            self.interlaced = true;
+            // What was taken for a frame was its first field, and this is not the beginning of the next.
+            self.next = None;
+        } else if self.learns && head.field == FieldMark::Frame {
+            self.interlaced = false;
         }
         let index = self.frame(header.timestamp, second)?;
         let open = &mut self.open[index];

@@ -87,6 +87,32 @@ fn frames_come_out_as_they_were_sent() {
 }
 
 #[test]
+fn the_scan_is_learnt_from_the_field_bits() {
+    let counts = |out: &[(Collected, Vec<u8>)]| -> Vec<_> {
+        let blocks = out.iter().map(|(_, bytes)| Block::parse(bytes).unwrap());
+        blocks.map(|block| [block.count(0), block.count(1)]).collect()
+    };
+    let frames = [[3, 4], [2, 1], [9, 0], [0, 2]];
+    let sent = stream(&frames, true, 7);
+    let mut learning = collector(Scan::Progressive).learning_scan();
+    let out = run(&mut learning, &sent);
+    assert_eq!(counts(&out), [[3, 0], [2, 1], [9, 0], [0, 2]], "but for the first second field");
+    assert!(out[1..].iter().all(|(frame, _)| frame.complete));
+    assert_eq!(learning.counts().refused[AncillaryPacketError::Field.index()], 0);
+    // A packet from nowhere changes it for a frame only.
+    let mut sent = stream(&[[1, 0]; 6], false, 0);
+    let mut stray = sent[1].clone();
+    stray.1[4] |= 0xC0;
+    sent.insert(2, stray);
+    let out = run(&mut collector(Scan::Progressive).learning_scan(), &sent);
+    assert!(out[3..].iter().all(|(frame, _)| frame.complete), "{out:?}");
+    // Where the scan is known, as beside video, a second field of progressive pictures is none of theirs.
+    let mut told = collector(Scan::Progressive);
+    run(&mut told, &stream(&frames, true, 7));
+    assert_eq!(told.counts().refused[AncillaryPacketError::Field.index()], 4);
+}
+
+#[test]
 fn reordered_packets_are_put_in_order() {
     let mut sent = stream(&[[12, 0], [12, 0]], false, 0);
     let ordered = run(&mut collector(Scan::Progressive), &sent);

@@ -4,7 +4,7 @@ mod mediaclk;
 mod refclk;
 mod state;
 
-pub use mediaclk::MediaClockSource;
+pub use mediaclk::{MediaClockRate, MediaClockSource};
 pub use refclk::{Domain, PtpServer, ReferenceClock};
 pub use state::{
     Agreement, ClockReadings, ClockState, ClockWarning, Discipline, PtpClock, TaiSource,

@@ -6,6 +6,8 @@ use std::fmt;
 use super::check_media::check_medium;
 use super::describe::duplicates;
 use super::document::Document;
+use super::notes::Notes;
+use super::reading::Reading;
 use super::{SdpError, Stream};
 
 /// How much a finding matters.
@@ -69,6 +71,11 @@ impl Findings {
         self.all.push(Finding { severity, line, clause, text: text.into() });
     }
 
+    /// Adds those of another collection.
+    pub(super) fn append(&mut self, others: Self) {
+        self.all.extend(others.all);
+    }
+
     pub(super) fn error(&mut self, line: usize, clause: &'static str, text: impl Into<String>) {
         self.add(Severity::Error, line, clause, text);
     }
@@ -82,7 +89,8 @@ impl Findings {
     }
 }
 
-/// Everything that is wrong with a description, in the order of its lines. Media that cannot be understood are an error each.
+/// Everything that is wrong with a description, in the order of its lines. Each fault is one finding; what keeps a stream from being received
+/// is among them with the clause "the stream cannot be read".
 ///
 /// # Errors
 /// The text is no description at all.
@@ -92,20 +100,36 @@ pub fn check(text: &str) -> Result<Vec<Finding>, SdpError> {
     check_session(&document, &mut findings);
     let mut streams = Vec::new();
     for section in &document.media {
-        match Stream::read(&document.session, section) {
-            Ok(stream) => {
-                check_medium(&document.session, section, &stream, &mut findings);
-                streams.push(stream);
-            }
-            Err(error) => {
-                findings.error(error.line, "the stream cannot be read", error.problem.to_string());
-            }
-        }
+        let mut notes = Notes::default();
+        let reading = Reading::of(&document.session, section, &mut notes);
+        check_medium(&document.session, section, &reading, &mut notes.findings);
+        findings.append(notes.findings);
+        streams.extend(reading.stream());
     }
     check_groups(&document, &streams, &mut findings);
     let mut all = findings.all;
     all.sort_by_key(|finding| (finding.line, finding.severity));
     Ok(all)
+}
+
+/// What a receiver of a description should know: what of it is taken otherwise than its author may have meant it. Nothing of a text that cannot
+/// be read.
+#[must_use]
+pub fn remarks(text: &str) -> Vec<Finding> {
+    let Ok(document) = Document::parse(text) else { return Vec::new() };
+    let mut notes = Notes::default();
+    let read = |section| Reading::of(&document.session, section, &mut notes).stream();
+    let streams: Vec<_> = document.media.iter().filter_map(read).collect();
+    let mut findings = notes.findings;
+    if let [first, second] = streams.as_slice()
+        && duplicates(&document, first, second)
+        && first.is_on_the_path_of(second)
+    {
+        let text = "both paths have the same source, destination and port; unless each has an interface of its own, one path is received";
+        findings.warning(second.line, "ST 2110-10 §8.5", text);
+    }
+    findings.all.retain(|finding| finding.severity == Severity::Warning);
+    findings.all
 }
 
 fn check_session(document: &Document, findings: &mut Findings) {
@@ -156,12 +180,13 @@ fn check_session(document: &Document, findings: &mut Findings) {
 
 fn check_groups(document: &Document, streams: &[Stream], findings: &mut Findings) {
     let mut mids = BTreeSet::new();
-    for stream in streams {
-        if let Some(mid) = &stream.mid
-            && !mids.insert(mid.as_str())
+    // Those of media that cannot be read as well: one fault is enough.
+    for section in &document.media {
+        if let Some((line, mid)) = section.attribute("mid")
+            && !mids.insert(mid.trim())
         {
-            let text = format!("mid {mid:?} stands at two media");
-            findings.error(stream.line, "RFC 5888 §4", text);
+            let text = format!("mid {:?} stands at two media", mid.trim());
+            findings.error(line, "RFC 5888 §4", text);
         }
     }
     for (line, value) in document.session.attributes("group") {
@@ -183,8 +208,9 @@ fn check_groups(document: &Document, streams: &[Stream], findings: &mut Findings
                     );
                     findings.error(second.line, "ST 2022-7 §6", text);
                 }
-                if leg(first) == leg(second) && first.leg.source == second.leg.source {
-                    let text = "both paths have the same source, destination and port";
+                if first.is_on_the_path_of(second) {
+                    let text =
+                        "both paths have the same source, destination and port: that is one path";
                     findings.error(second.line, "ST 2110-10 §8.5", text);
                 }
             } else if leg(first) == leg(second) {

@@ -4,9 +4,11 @@ use media::{FrameRate, Scan};
 
 use super::check::Findings;
 use super::document::Section;
-use super::{AncillaryEssence, AudioEssence, Essence, Parameters, Picture, Stream};
+use super::place::Senders;
+use super::reading::Reading;
+use super::{AncillaryEssence, AudioEssence, Essence, Parameters, Picture};
 use crate::audio::{Coding, MAX_PAYLOAD};
-use crate::reference::{MediaClockSource, ReferenceClock};
+use crate::reference::{MediaClockRate, MediaClockSource, ReferenceClock};
 
 const COLORIMETRIES: [&str; 8] =
     ["BT601", "BT709", "BT2020", "BT2100", "ST2065-1", "ST2065-3", "XYZ", "ALPHA"];
@@ -39,26 +41,24 @@ const SAMPLINGS: [&str; 12] = [
     "KEY",
 ];
 const DEPTHS: [&str; 5] = ["8", "10", "12", "16", "16f"];
+/// Ticks a second of all but audio.
+const VIDEO_CLOCK: u32 = 90_000;
 const UNSPECIFIED: &str = "UNSPECIFIED";
 
-/// Adds what is wrong with a stream.
+/// Adds what is wrong with a medium, besides what was noted when it was read.
 pub(super) fn check_medium(
     session: &Section,
     section: &Section,
-    stream: &Stream,
+    stream: &Reading,
     findings: &mut Findings,
 ) {
-    check_leg(stream, findings);
-    check_clocks(stream, findings);
-    // Parameters are told apart by their own line.
-    let fmtp = section.attribute("fmtp");
-    let line = fmtp.map_or(stream.line, |(line, _)| line);
-    let text = fmtp.and_then(|(_, value)| value.trim_start().split_once(' '));
-    let parameters = Parameters::parse(text.map_or("", |(_, parameters)| parameters));
+    check_place(section, stream, findings);
+    check_clocks(session, section, stream, findings);
+    let (line, parameters) = (stream.parameters_line, &stream.parameters);
     match &stream.essence {
-        Essence::Video(video) => {
-            check_picture(&video.picture, &parameters, line, findings);
-            if video.packing.is_none() {
+        Some(Essence::Video(video)) => {
+            check_picture(&video.picture, parameters, line, findings);
+            if !parameters.has("PM") {
                 findings.error(line, "ST 2110-20 §7.2", "PM is missing: 2110GPM or 2110BPM");
             }
             check_ssn(
@@ -69,8 +69,8 @@ pub(super) fn check_medium(
                 findings,
             );
         }
-        Essence::Compressed(video) => {
-            check_picture(&video.picture, &parameters, line, findings);
+        Some(Essence::Compressed(video)) => {
+            check_picture(&video.picture, parameters, line, findings);
             check_ssn(
                 video.picture.ssn.as_deref(),
                 "ST2110-22:",
@@ -78,7 +78,7 @@ pub(super) fn check_medium(
                 "ST 2110-22 §7.2",
                 findings,
             );
-            if video.packet_mode.is_none() {
+            if !parameters.has("packetmode") {
                 findings.error(line, "RFC 9134 §7.1", "packetmode is missing: 0 or 1");
             }
             if stream.bandwidth.is_none() {
@@ -86,12 +86,17 @@ pub(super) fn check_medium(
                 findings.error(stream.line, "ST 2110-22 §7.3", text);
             }
         }
-        Essence::Audio(audio) => check_audio(audio, stream.line, findings),
-        Essence::Ancillary(ancillary) => check_ancillary(ancillary, &parameters, line, findings),
+        Some(Essence::Audio(audio)) => check_audio(section, audio, stream, findings),
+        Some(Essence::Ancillary(ancillary)) => {
+            check_ancillary(ancillary, parameters, line, findings);
+        }
+        None => {}
     }
-    if !(96..=127).contains(&stream.payload_type) {
-        let text =
-            format!("payload type {} is none of the dynamic ones, 96 to 127", stream.payload_type);
+    if let Some(essence) = &stream.essence {
+        check_name(section, essence, findings);
+    }
+    if let Some(payload_type) = stream.payload_type.filter(|it| !(96..=127).contains(it)) {
+        let text = format!("payload type {payload_type} is none of the dynamic ones, 96 to 127");
         findings.warning(stream.line, "ST 2110-10 §6.2", text);
     }
     let direction = ["sendrecv", "sendonly", "inactive"];
@@ -104,36 +109,59 @@ pub(super) fn check_medium(
     }
 }
 
-fn check_leg(stream: &Stream, findings: &mut Findings) {
-    let (leg, line) = (&stream.leg, stream.line);
-    let multicast = leg.destination.is_multicast();
-    if multicast && leg.destination.is_ipv4() && leg.ttl.is_none() {
-        findings.error(line, "RFC 8866 §5.7", "c= has a multicast address without /TTL");
-    }
-    if !multicast && leg.ttl.is_some() {
-        findings.error(line, "RFC 8866 §5.7", "c= has a time to live with a unicast address");
-    }
-    if multicast && leg.source.is_none() {
-        let text =
-            "there is no a=source-filter: receivers cannot ask for one source (IGMPv3, MLDv2)";
-        findings.warning(line, "ST 2110-10 §8.4, RFC 4570", text);
-    }
-    if leg.destination.is_unspecified() {
-        findings.error(line, "RFC 8866 §5.7", "c= has no particular address");
-    }
-    if leg.port % 2 == 1 {
-        let text = format!("port {} is odd, and RTP uses even ones", leg.port);
-        findings.note(line, "RFC 3550 §11", text);
+/// The first word of `m=`: encodings are registered for one kind of media.
+fn check_name(section: &Section, essence: &Essence, findings: &mut Findings) {
+    let Some(line) = section.line('m') else { return };
+    let found = line.value.split_ascii_whitespace().next().unwrap_or_default();
+    let right = essence.medium();
+    if found != right {
+        let clause = match essence {
+            Essence::Video(_) => "RFC 4175 §6.1",
+            Essence::Compressed(_) => "RFC 9134 §7.1",
+            Essence::Audio(_) => "RFC 3551 §4.5, RFC 3190 §4",
+            Essence::Ancillary(_) => "RFC 8331 §3.1",
+        };
+        let encoding = essence.encoding();
+        let text = format!("m={found} with {encoding}, which is registered as {right}/{encoding}");
+        findings.error(line.number, clause, text);
     }
 }
 
-fn check_clocks(stream: &Stream, findings: &mut Findings) {
-    let line = stream.line;
-    if stream.reference_clocks.is_empty() {
-        let text = "a=ts-refclk is missing: ptp=IEEE1588-2008:… or localmac=…";
-        findings.error(line, "ST 2110-10 §8.2", text);
+fn check_place(section: &Section, stream: &Reading, findings: &mut Findings) {
+    if let Some(port) = stream.port.filter(|port| port % 2 == 1) {
+        let text = format!("port {port} is odd, and RTP uses even ones");
+        findings.note(stream.line, "RFC 3550 §11", text);
     }
-    for clock in &stream.reference_clocks {
+    let Some(place) = stream.place else { return };
+    let (line, destination) = (place.line, place.destination);
+    let multicast = destination.is_multicast();
+    if multicast && destination.is_ipv4() && place.ttl.is_none() {
+        findings.error(line, "RFC 8866 §5.7", "c= has a multicast address without /TTL");
+    }
+    if !multicast && place.ttl.is_some() {
+        findings.error(line, "RFC 8866 §5.7", "c= has a time to live with a unicast address");
+    }
+    if destination.is_unspecified() {
+        findings.error(line, "RFC 8866 §5.7", "c= has no particular address");
+    }
+    if multicast && stream.senders == Senders::default() {
+        let text =
+            "there is no a=source-filter: receivers cannot ask for one source (IGMPv3, MLDv2)";
+        // A filter that cannot be read has been named already.
+        if section.attribute("source-filter").is_none() {
+            findings.warning(stream.line, "ST 2110-10 §8.4, RFC 4570", text);
+        }
+    }
+}
+
+fn check_clocks(session: &Section, section: &Section, stream: &Reading, findings: &mut Findings) {
+    let is_missing = |name| section.attribute(name).or_else(|| session.attribute(name)).is_none();
+    if is_missing("ts-refclk") {
+        let text = "a=ts-refclk is missing: ptp=IEEE1588-2008:… or localmac=…";
+        findings.error(stream.line, "ST 2110-10 §8.2", text);
+    }
+    for (line, clock) in &stream.reference_clocks {
+        let line = *line;
         match clock {
             ReferenceClock::Other(other) => {
                 let text = format!("ts-refclk is {other:?}, and only ptp and localmac are allowed");
@@ -145,26 +173,47 @@ fn check_clocks(stream: &Stream, findings: &mut Findings) {
                 findings.note(line, "ST 2110-10 §8.2", text);
             }
             ReferenceClock::Ptp { server: None, .. } => {
-                let text = "ts-refclk names no PTP clock: its identity and domain, or traceable";
+                let text = format!(
+                    "ts-refclk is \"{clock}\" and names no PTP clock: its identity and domain, or traceable"
+                );
                 findings.error(line, "ST 2110-10 §8.2", text);
             }
             ReferenceClock::Ptp { .. } => {}
         }
     }
-    match &stream.media_clock {
-        None => findings.error(line, "ST 2110-10 §8.3", "a=mediaclk is missing: direct=0"),
-        Some(MediaClockSource::Direct { offset: 0 }) => {}
-        Some(MediaClockSource::Sender) => {
-            let text = "mediaclk is sender: time stamps are not those of the reference clock";
-            findings.warning(line, "ST 2110-10 §8.3", text);
+    if is_missing("mediaclk") {
+        findings.error(stream.line, "ST 2110-10 §8.3", "a=mediaclk is missing: direct=0");
+    }
+    let Some((line, clock)) = &stream.media_clock else { return };
+    match clock {
+        MediaClockSource::Direct { offset, rate } => {
+            if *offset != 0 {
+                let text = format!("mediaclk has the offset {offset}; ST 2110 wants 0");
+                findings.note(*line, "ST 2110-10 §8.3", text);
+            }
+            let own = match &stream.essence {
+                Some(Essence::Audio(audio)) => audio.rate,
+                _ => VIDEO_CLOCK,
+            };
+            match rate {
+                Some(MediaClockRate { ticks, seconds: 1 }) if *ticks == own => {
+                    let text = format!("mediaclk has rate={own}, which a=rtpmap tells as well");
+                    findings.note(*line, "ST 2110-10 §8.3", text);
+                }
+                Some(rate) => {
+                    let text = format!("mediaclk has rate={rate}; that of a=rtpmap is {own}");
+                    findings.error(*line, "RFC 7273 §5.4", text);
+                }
+                None => {}
+            }
         }
-        Some(MediaClockSource::Direct { offset }) => {
-            let text = format!("mediaclk has the offset {offset}; ST 2110 wants 0");
-            findings.error(line, "ST 2110-10 §8.3", text);
+        MediaClockSource::Sender => {
+            let text = "mediaclk is sender: timestamps are not those of the reference clock";
+            findings.warning(*line, "ST 2110-10 §8.3", text);
         }
-        Some(MediaClockSource::Other(other)) => {
+        MediaClockSource::Other(other) => {
             let text = format!("mediaclk is {other:?}; direct=0 or sender is possible");
-            findings.error(line, "ST 2110-10 §8.3", text);
+            findings.error(*line, "ST 2110-10 §8.3", text);
         }
     }
 }
@@ -243,7 +292,7 @@ fn check_picture(picture: &Picture, parameters: &Parameters, line: usize, findin
         let text = format!("a width of {} does not fit {sampling}", picture.width);
         findings.error(line, "ST 2110-20 §6.2", text);
     }
-    if picture.par.is_none() && matches!(picture.height, 480 | 486 | 576) && picture.width == 720 {
+    if !parameters.has("PAR") && matches!(picture.height, 480 | 486 | 576) && picture.width == 720 {
         let text = "PAR is missing, which means square pixels; standard definition has others, such as 12:11";
         findings.warning(line, DEFAULTED, text);
     }
@@ -274,7 +323,8 @@ fn check_rate(
     }
 }
 
-fn check_audio(audio: &AudioEssence, line: usize, findings: &mut Findings) {
+fn check_audio(section: &Section, audio: &AudioEssence, stream: &Reading, findings: &mut Findings) {
+    let line = stream.map_line;
     let aes3 = audio.coding == Coding::Am824;
     let standard = if aes3 { "ST 2110-31 §6.1" } else { "ST 2110-30 §6.1" };
     if audio.coding == Coding::L8 {
@@ -289,9 +339,12 @@ fn check_audio(audio: &AudioEssence, line: usize, findings: &mut Findings) {
         let text = format!("{} subframes: AES3 has them in pairs", audio.channels);
         findings.error(line, standard, text);
     }
-    match audio.ptime {
-        None => findings.error(line, "AES67 §8.1", "a=ptime is missing"),
-        Some(ptime) => {
+    match (audio.ptime, section.attribute("ptime")) {
+        (None, None) => findings.error(stream.line, "AES67 §8.1", "a=ptime is missing"),
+        // It was named when it was read.
+        (None, Some(_)) => {}
+        (Some(ptime), attribute) => {
+            let line = attribute.map_or(line, |(line, _)| line);
             let samples = (ptime * f64::from(audio.rate) / 1000.0).round();
             let size = samples * f64::from(audio.channels) * audio.coding.sample_size() as f64;
             if size > MAX_PAYLOAD as f64 {
@@ -306,6 +359,7 @@ fn check_audio(audio: &AudioEssence, line: usize, findings: &mut Findings) {
             }
         }
     }
+    let line = stream.parameters_line;
     match audio.channel_order.as_deref() {
         None => findings.note(
             line,

@@ -31,7 +31,7 @@ fn each_flaw_is_found_at_its_line() {
         ("t=0 0\r\na=recvonly\r\n", "a=recvonly\r\nt=0 0\r\n", Error, 6, "RFC 8866 §5"),
         ("a=recvonly", "a=sendonly", Note, 6, "RFC 8866 §6.7"),
         ("a=group:DUP primary", "a=group:DUP first", Error, 7, "RFC 5888 §5"),
-        ("c=IN IP4 239.100.9.10/32", "c=IN IP4 239.100.9.10", Error, 8, "RFC 8866 §5.7"),
+        ("c=IN IP4 239.100.9.10/32", "c=IN IP4 239.100.9.10", Error, 9, "RFC 8866 §5.7"),
         ("m=video 50000", "m=video 50001", Note, 8, "RFC 3550 §11"),
         (
             "a=source-filter: incl IN IP4 239.100.9.10 192.168.100.2\r\n",
@@ -53,11 +53,11 @@ fn each_flaw_is_found_at_its_line() {
             "a=ts-refclk:ptp=IEEE1588-2008:39-A7-94-FF-FE-07-CB-D0:37",
             "a=ts-refclk:gps",
             Error,
-            8,
+            13,
             "ST 2110-10 §8.2",
         ),
         ("a=mediaclk:direct=0\r\n", "", Error, 8, "ST 2110-10 §8.3"),
-        ("a=mid:secondary", "a=mid:primary", Error, 16, "RFC 5888 §4"),
+        ("a=mid:secondary", "a=mid:primary", Error, 23, "RFC 5888 §4"),
         ("width=1280", "width=x", Error, 12, "the stream cannot be read"),
     ] {
         let text = VIDEO.replacen(from, to, 1);

@@ -57,8 +57,9 @@ pub fn compose(config: &ConnectionConfig, sender: &Sender) -> Option<Document> {
         payload_type: stream.payload_type,
         bandwidth: bandwidth(config, stream),
         essence: essence(config, stream, Some(sender))?,
+        excluded: Vec::new(),
         reference_clocks: vec![sender.clock.clone()],
-        media_clock: Some(MediaClockSource::Direct { offset: 0 }),
+        media_clock: Some(MediaClockSource::direct(0)),
     };
     let streams = with_paths(config, stream, sent, leg);
     let origin = format!("- {} {}", sender.session_id, sender.version);
@@ -90,8 +91,9 @@ pub fn compose_expected(config: &ConnectionConfig, own: [IpAddr; 2]) -> Option<D
         payload_type: stream.payload_type,
         bandwidth: None,
         essence: essence(config, stream, None)?,
+        excluded: Vec::new(),
         reference_clocks: Vec::new(),
-        media_clock: offset.map(|offset| MediaClockSource::Direct { offset }),
+        media_clock: offset.map(MediaClockSource::direct),
     };
     let streams = with_paths(config, stream, expected, leg);
     Some(assemble("- 0 0", own[0], &config.group_id(), &streams))

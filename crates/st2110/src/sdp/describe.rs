@@ -9,7 +9,7 @@ use media::{
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::document::Document;
-use super::stream::second_source;
+use super::reading::second_source;
 use super::{Essence, Leg, Picture, SdpError, Stream, packet_time};
 use crate::audio::Coding;
 use crate::reference::MediaClockSource;
@@ -41,10 +41,7 @@ fn refused(error: &SdpError) -> ConfigError {
 /// Invalid, with the line of the description: it cannot be read, or has no stream or several that are not copies of each other.
 pub fn describe(text: &str, role: Role) -> Result<Description, ConfigError> {
     let document = Document::parse(text).map_err(|error| refused(&error))?;
-    let mut streams = Stream::read_all(&document).map_err(|error| refused(&error))?;
-    if streams.iter().any(|stream| stream.essence.picture().is_some()) {
-        streams.retain(|stream| !matches!(stream.essence, Essence::Ancillary(_)));
-    }
+    let streams = main_streams(&document).map_err(|error| refused(&error))?;
     let (first, second) = paths(&document, &streams)?;
     let origin = origin(&document);
     let leg = |stream: &Stream| {
@@ -69,10 +66,12 @@ pub fn describe(text: &str, role: Role) -> Result<Description, ConfigError> {
     };
     let (ip_addr, mcast_sip_addr, interface_ip_addr) = leg(first);
     let copy = copy(&document, first);
+    // On one interface two copies to one place are one path. Whoever has two interfaces for them says so in `secondPath`.
+    let second = second.filter(|second| role == Role::Source || !second.is_on_the_path_of(first));
     let second = second.or(copy.as_ref());
-    let (transport, wire_format, payload) = payload(&first.essence).map_err(|mut error| {
-        error.line = if error.line == 0 { first.line } else { error.line };
-        refused(&error)
+    let (transport, wire_format, payload) = payload(&first.essence).map_err(|error| {
+        let line = told_at(&document, first);
+        refused(&SdpError { line, ..error })
     })?;
     Ok(Description {
         text: text.to_owned(),
@@ -112,6 +111,25 @@ pub fn describe(text: &str, role: Role) -> Result<Description, ConfigError> {
     })
 }
 
+/// All streams but those of ancillary data beside video.
+fn main_streams(document: &Document) -> Result<Vec<Stream>, SdpError> {
+    let mut streams = Stream::read_all(document)?;
+    if streams.iter().any(|stream| stream.essence.picture().is_some()) {
+        streams.retain(|stream| !matches!(stream.essence, Essence::Ancillary(_)));
+    }
+    Ok(streams)
+}
+
+/// The senders whose packets are not the stream's (`a=source-filter: excl`, RFC 4570), on each of two paths. None of a text that does not
+/// describe a stream.
+#[must_use]
+pub fn excluded(text: &str) -> [Vec<IpAddr>; 2] {
+    let Ok(document) = Document::parse(text) else { return Default::default() };
+    let Ok(streams) = main_streams(&document) else { return Default::default() };
+    let Ok((first, second)) = paths(&document, &streams) else { return Default::default() };
+    [first, second.unwrap_or(first)].map(|stream| stream.excluded.clone())
+}
+
 /// Checks that a configuration agrees with the description in its `connection.st2110.sdp`, for whoever did not read it from JSON. A
 /// configuration without one agrees.
 ///
@@ -145,6 +163,14 @@ fn paths<'a>(
             Err(ConfigError::invalid(PATH, found, allowed))
         }
     }
+}
+
+/// Line of what a stream carries: size and samples of pictures, or rate and channels of audio.
+fn told_at(document: &Document, stream: &Stream) -> usize {
+    let name = if stream.essence.picture().is_some() { "fmtp" } else { "rtpmap" };
+    let section = document.media.iter().find(|section| section.number() == stream.line);
+    let told = section.and_then(|section| section.attribute(name));
+    told.map_or(stream.line, |(line, _)| line)
 }
 
 /// The second path of a stream that is described once and has two senders.
@@ -203,7 +229,7 @@ fn timing(stream: &Stream) -> SenderTiming {
         // No datagram is larger.
         max_udp: max_udp.filter(|bytes| *bytes != 0).map(|b| u16::try_from(b).unwrap_or(u16::MAX)),
         media_clock_offset: match stream.media_clock {
-            Some(MediaClockSource::Direct { offset }) => Some(offset),
+            Some(MediaClockSource::Direct { offset, .. }) => Some(offset),
             _ => None,
         },
     }

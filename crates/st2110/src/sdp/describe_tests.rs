@@ -92,7 +92,7 @@ fn what_others_write() {
     assert_eq!((gst.rate, gst.ip_addr), (FrameRate::new(25, 1).ok(), [10, 0, 0, 1].into()));
     assert_eq!(gst.wire_format.unwrap().to_string(), "YCbCr-4:2:2 8 bit");
     let error = describe(GSTREAMER, Role::Receiver).unwrap_err().to_string();
-    assert!(error.contains("SDP line 6: depth is \"(string)8\""), "{error}");
+    assert!(error.contains("SDP line 9: depth is \"(string)8\""), "{error}");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_configuration_is_read_with_its_description() {
         })
     };
     let config = read("").unwrap();
-    assert_eq!(config.group_id(), "239.100.9.10:50000");
+    assert_eq!(config.group_id(), "192.168.100.2@239.100.9.10:50000");
     assert_eq!(check_agreement(&config, Role::Receiver), Ok(()));
     assert_eq!(read(r#", "port": 1"#).unwrap_err().path, "connection.st2110.port");
     let mut wrong = config.clone();

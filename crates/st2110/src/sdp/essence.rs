@@ -2,11 +2,18 @@
 
 use media::{FrameRate, Packing, Scan};
 
+use super::notes::Notes;
 use super::value::{exact_rate, number, rate};
 use super::{Parameters, SdpError};
 use crate::audio::Coding;
 
-const PICTURE: [&str; 17] = [
+/// Parameters of audio that are known.
+const AUDIO: [&str; 1] = ["channel-order"];
+/// Those of ancillary data.
+const ANCILLARY: [&str; 7] =
+    ["exactframerate", "DID_SDID", "VPID_Code", "SSN", "TM", "TROFF", "TSMODE"];
+/// Those that all video has.
+const PICTURE: [&str; 18] = [
     "sampling",
     "depth",
     "width",
@@ -24,7 +31,23 @@ const PICTURE: [&str; 17] = [
     "CMAX",
     "MAXUDP",
     "TSMODE",
+    "TSDELAY",
 ];
+
+const WHOLE: &str = "a whole number is needed";
+
+/// A whole number that may be there.
+fn optional_number<T: std::str::FromStr>(
+    line: usize,
+    name: &str,
+    clause: &'static str,
+    allowed: &'static str,
+    parameters: &Parameters,
+    notes: &mut Notes,
+) -> Option<T> {
+    let text = parameters.get(name)?;
+    notes.try_read(clause, number(line, name, text, allowed))
+}
 
 /// What video streams have in common (ST 2110-20 §7.2 and §7.3, ST 2110-21 §8, ST 2110-22 §7). What is `None` does not stand there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,21 +113,20 @@ impl Picture {
         }
     }
 
-    fn read(line: usize, parameters: &Parameters) -> Result<Self, SdpError> {
+    /// A size that cannot be read is 0, and fatal.
+    fn read(line: usize, parameters: &Parameters, notes: &mut Notes) -> Self {
+        const DEFAULTED: &str = "ST 2110-20 §7.3";
+        const TIMING: &str = "ST 2110-21 §8";
         let text = |name: &str| parameters.get(name).map(str::to_owned);
-        let optional = |name: &str| {
-            let value = parameters.get(name);
-            value.map(|text| number(line, name, text, "a whole number is needed")).transpose()
+        let mut needed = |name: &'static str| {
+            let value = parameters.get(name).and_then(|text| text.parse().ok());
+            let value = value.filter(|value| (1..=32_767_u32).contains(value));
+            notes.need(value.ok_or_else(|| match parameters.get(name) {
+                Some(found) => SdpError::value(line, name, found, "1 to 32767 is possible"),
+                None => SdpError::missing(line, name, "ST 2110-20 §7.2"),
+            }))
         };
-        let needed = |name: &'static str| {
-            let value: Option<u32> = optional(name)?;
-            value.filter(|value| (1..=32_767).contains(value)).ok_or_else(|| {
-                match parameters.get(name) {
-                    Some(found) => SdpError::value(line, name, found, "1 to 32767 is possible"),
-                    None => SdpError::missing(line, name, "ST 2110-20 §7.2"),
-                }
-            })
-        };
+        let (width, height) = (needed("width"), needed("height"));
         let par = parameters.get("PAR").map(|text| {
             let allowed = "two whole numbers with a colon, such as 12:11";
             let parts = text.split_once(':');
@@ -112,15 +134,17 @@ impl Picture {
             let pair = parts.and_then(|(w, h)| Some((side(w)?, side(h)?)));
             pair.ok_or_else(|| SdpError::value(line, "PAR", text, allowed))
         });
-        Ok(Self {
+        let par = par.and_then(|par| notes.try_read(DEFAULTED, par));
+        let rate = parameters.get("exactframerate").map(|text| rate(line, "exactframerate", text));
+        let rate = rate.and_then(|rate| notes.need(rate));
+        let mut optional =
+            |name: &str, clause| optional_number(line, name, clause, WHOLE, parameters, notes);
+        Self {
             sampling: text("sampling"),
             depth: text("depth"),
-            width: needed("width")?,
-            height: needed("height")?,
-            rate: parameters
-                .get("exactframerate")
-                .map(|text| rate(line, "exactframerate", text))
-                .transpose()?,
+            width: width.unwrap_or(0),
+            height: height.unwrap_or(0),
+            rate,
             scan: match (parameters.has("interlace"), parameters.has("segmented")) {
                 (_, true) => Scan::Psf,
                 (true, false) => Scan::Interlaced,
@@ -129,15 +153,15 @@ impl Picture {
             colorimetry: text("colorimetry"),
             tcs: text("TCS"),
             range: text("RANGE"),
-            par: par.transpose()?,
+            par,
             ssn: text("SSN"),
             tp: text("TP"),
-            troff: optional("TROFF")?,
-            cmax: optional("CMAX")?,
-            max_udp: optional("MAXUDP")?,
+            troff: optional("TROFF", TIMING),
+            cmax: optional("CMAX", TIMING),
+            max_udp: optional("MAXUDP", "ST 2110-10 §8.6"),
             ts_mode: text("TSMODE"),
-            ts_delay: optional("TSDELAY")?,
-        })
+            ts_delay: optional("TSDELAY", "ST 2110-10 §8.7"),
+        }
     }
 
     fn write(&self, out: &mut Parameters, packing: Option<Packing>) {
@@ -258,17 +282,19 @@ pub enum Essence {
 }
 
 impl Essence {
-    /// Reads an encoding and its parameters; the times of audio are attributes and are filled in by the caller. `line` is that of the
-    /// parameters.
+    /// Reads an encoding and its parameters; the times of audio are attributes and are filled in by the caller. The lines are those of the
+    /// encoding and of the parameters.
     pub(super) fn read(
+        map_line: usize,
         line: usize,
         encoding: &str,
-        clock: u32,
-        channels: Option<u16>,
+        (clock, channels): (u32, Option<u16>),
         parameters: &Parameters,
-    ) -> Result<Self, SdpError> {
+        notes: &mut Notes,
+    ) -> Option<Self> {
         if let Some(coding) = Coding::from_name(encoding) {
-            return Ok(Self::Audio(AudioEssence {
+            notes.parameters(line, parameters, &AUDIO);
+            return Some(Self::Audio(AudioEssence {
                 coding,
                 rate: clock,
                 channels: channels.unwrap_or(1),
@@ -276,34 +302,41 @@ impl Essence {
                 max_ptime: None,
                 frame_count: None,
                 channel_order: parameters.get("channel-order").map(str::to_owned),
-                others: parameters.others(&["channel-order"]),
+                others: parameters.others(&AUDIO),
             }));
         }
         match encoding.to_ascii_lowercase().as_str() {
-            "raw" => Ok(Self::Video(VideoEssence {
-                picture: Picture::read(line, parameters)?,
-                packing: parameters.get("PM").map(|text| packing(line, text)).transpose()?,
-                others: parameters.others(&[&PICTURE[..], &["PM", "TSDELAY"]].concat()),
-            })),
-            "jxsv" => {
-                let mode = |name: &str| {
-                    let value = parameters.get(name);
-                    value.map(|text| number(line, name, text, "0 or 1 is possible")).transpose()
-                };
-                let known = [&PICTURE[..], &["TSDELAY", "packetmode", "transmode"]].concat();
-                Ok(Self::Compressed(CompressedEssence {
-                    picture: Picture::read(line, parameters)?,
-                    packet_mode: mode("packetmode")?,
-                    trans_mode: mode("transmode")?,
+            "raw" => {
+                let known = [&PICTURE[..], &["PM"]].concat();
+                notes.parameters(line, parameters, &known);
+                let packing = parameters.get("PM").map(|text| packing(line, text));
+                Some(Self::Video(VideoEssence {
+                    picture: Picture::read(line, parameters, notes),
+                    packing: packing.and_then(|it| notes.try_read("ST 2110-20 §7.2", it)),
                     others: parameters.others(&known),
                 }))
             }
-            "smpte291" => AncillaryEssence::read(line, parameters).map(Self::Ancillary),
-            _ => Err(SdpError::unsupported(
-                line,
-                encoding,
-                "known encodings are raw, jxsv, L8, L16, L24, AM824 and smpte291",
-            )),
+            "jxsv" => {
+                let known = [&PICTURE[..], &["packetmode", "transmode"]].concat();
+                notes.parameters(line, parameters, &known);
+                let mut mode = |name: &str| {
+                    let allowed = "0 or 1 is possible";
+                    optional_number(line, name, "RFC 9134 §7.1", allowed, parameters, notes)
+                };
+                let (packet_mode, trans_mode) = (mode("packetmode"), mode("transmode"));
+                Some(Self::Compressed(CompressedEssence {
+                    picture: Picture::read(line, parameters, notes),
+                    packet_mode,
+                    trans_mode,
+                    others: parameters.others(&known),
+                }))
+            }
+            "smpte291" => Some(Self::Ancillary(AncillaryEssence::read(line, parameters, notes))),
+            _ => {
+                let known = "known encodings are raw, jxsv, L8, L16, L24, AM824 and smpte291";
+                notes.fatal(SdpError::unsupported(map_line, encoding, known));
+                None
+            }
         }
     }
 
@@ -368,34 +401,33 @@ fn packing(line: usize, text: &str) -> Result<Packing, SdpError> {
 }
 
 impl AncillaryEssence {
-    fn read(line: usize, parameters: &Parameters) -> Result<Self, SdpError> {
+    fn read(line: usize, parameters: &Parameters, notes: &mut Notes) -> Self {
+        notes.parameters(line, parameters, &ANCILLARY);
         let text = |name: &str| parameters.get(name).map(str::to_owned);
-        let known = ["exactframerate", "DID_SDID", "VPID_Code", "SSN", "TM", "TROFF", "TSMODE"];
-        Ok(Self {
-            rate: parameters
-                .get("exactframerate")
-                .map(|text| rate(line, "exactframerate", text))
-                .transpose()?,
-            kinds: parameters
-                .all("DID_SDID")
-                .map(|text| {
-                    let allowed = "two hexadecimal bytes in braces, such as {0x61,0x02}";
-                    kind(text).ok_or_else(|| SdpError::value(line, "DID_SDID", text, allowed))
-                })
-                .collect::<Result<_, _>>()?,
-            vpid_code: parameters
-                .get("VPID_Code")
-                .map(|text| number(line, "VPID_Code", text, "a whole number from 0 to 255"))
-                .transpose()?,
+        let rate = parameters.get("exactframerate").map(|text| rate(line, "exactframerate", text));
+        let rate = rate.and_then(|rate| notes.need(rate));
+        let kinds = parameters.all("DID_SDID").filter_map(|text| {
+            let allowed = "two hexadecimal bytes in braces, such as {0x61,0x02}";
+            let kind = kind(text).ok_or_else(|| SdpError::value(line, "DID_SDID", text, allowed));
+            notes.try_read("RFC 8331 §4.1", kind)
+        });
+        Self {
+            rate,
+            kinds: kinds.collect(),
+            vpid_code: optional_number(
+                line,
+                "VPID_Code",
+                "RFC 8331 §4.1",
+                "a whole number from 0 to 255",
+                parameters,
+                notes,
+            ),
             ssn: text("SSN"),
             tm: text("TM"),
-            troff: parameters
-                .get("TROFF")
-                .map(|text| number(line, "TROFF", text, "a whole number is needed"))
-                .transpose()?,
+            troff: optional_number(line, "TROFF", "ST 2110-40 §7", WHOLE, parameters, notes),
             ts_mode: text("TSMODE"),
-            others: parameters.others(&known),
-        })
+            others: parameters.others(&ANCILLARY),
+        }
     }
 
     fn write(&self, out: &mut Parameters) {

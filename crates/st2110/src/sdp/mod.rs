@@ -13,15 +13,18 @@ mod describe;
 mod document;
 mod error;
 mod essence;
+mod notes;
 mod parameters;
+mod place;
+mod reading;
 mod stream;
 mod template;
 mod value;
 
 pub use audio::packet_time;
-pub use check::{Finding, Severity, check};
+pub use check::{Finding, Severity, check, remarks};
 pub use compose::{Sender, compose, compose_expected};
-pub use describe::{Role, check_agreement, describe};
+pub use describe::{Role, check_agreement, describe, excluded};
 pub use document::{Document, Line, Section};
 pub use error::{SdpError, SdpProblem};
 pub use essence::{
@@ -29,3 +32,7 @@ pub use essence::{
 };
 pub use parameters::Parameters;
 pub use stream::{Leg, Stream};
+
+#[cfg(test)]
+#[path = "device_tests.rs"]
+mod device_tests;

@@ -23,11 +23,18 @@ impl Parameters {
         Self { entries: text.split(';').filter_map(piece).collect() }
     }
 
-    /// The value of a parameter, the first one of this name. Names are compared without regard to case.
+    /// The value of a parameter, the first one of this name. Names are compared without regard to case, and quotes around the value, which
+    /// some senders write, do not belong to it.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         let entry = self.entries.iter().find(|entry| entry.0.eq_ignore_ascii_case(name))?;
-        entry.1.as_deref()
+        entry.1.as_deref().map(|value| Self::unquoted(value).unwrap_or(value))
+    }
+
+    /// What is between the quotes of a value that has some.
+    pub(super) fn unquoted(value: &str) -> Option<&str> {
+        let bare = value.strip_prefix('"')?.strip_suffix('"')?;
+        Some(bare.trim())
     }
 
     /// The values of all parameters of this name.

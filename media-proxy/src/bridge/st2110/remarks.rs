@@ -1,6 +1,7 @@
 //! What a configuration says in vain. Programs that were written for the established API may say such things, so it is no error.
 
 use media::St2110;
+use st2110::sdp::remarks;
 use std::net::IpAddr;
 
 /// Of a stream that is sent.
@@ -25,7 +26,9 @@ pub(super) fn of_receiver(endpoint: &St2110) -> Vec<String> {
             "{path} {source} is ignored: a source filter is for multicast groups, and of unicast only packets of ipAddr {ip} are accepted"
         )
     };
-    unicast.map(ignored).collect()
+    let described = endpoint.sdp.as_deref().map(remarks).unwrap_or_default();
+    let described = described.iter().map(|remark| format!("session description, {remark}"));
+    unicast.map(ignored).chain(described).collect()
 }
 
 /// The source filters of both paths, by their place in the configuration, with the address of the path.
