@@ -255,7 +255,6 @@ fn join(
             }
         })?;
     }
-    let mut refused = refused;
     for source in &options.excluded {
         // The kernel keeps a short list (net.ipv4.igmp_max_msf).
         if let Err(error) = option::block_source(fd, level, index, group, storage(*source)) {
