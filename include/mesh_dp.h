@@ -14,20 +14,25 @@
  * precisely was wrong is told by mesh_get_last_error(). Clients and connections may be used by any threads at
  * the same time, a buffer by one thread at a time.
  *
- * The library installs no signal handler and prints nothing, unless the environment variable MCM_LOG asks
- * for log output (error, warn, info, debug or trace).
+ * A signal that the program handles ends a wait with -MESH_ERR_INTERRUPTED, on the thread whose handler has run. The
+ * library's own threads take no signals, and it installs no signal handler.
+ *
+ * The library prints what a configuration says in vain (see mesh_get_last_warnings()), once, to standard error, and
+ * nothing else, unless the environment variable MCM_LOG asks for log output (error, warn, info, debug or trace) or for
+ * none at all (off).
  */
 
 #ifndef MESH_DP_H
 #define MESH_DP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /**
  * Version of the API that this header describes.
  */
-#define MESH_VERSION "25.03"
+#define MESH_VERSION "25.09"
 
 /**
  * Year of `MESH_VERSION`.
@@ -37,7 +42,7 @@
 /**
  * Month of `MESH_VERSION`.
  */
-#define MESH_VERSION_MINOR 3
+#define MESH_VERSION_MINOR 9
 
 /**
  * Hotfix number of `MESH_VERSION`.
@@ -128,6 +133,11 @@
  * The library failed within itself, which is a bug of the library.
  */
 #define MESH_ERR_INTERNAL 1016
+
+/**
+ * The wait was ended by a signal for which the program has a handler; the call can be made again.
+ */
+#define MESH_ERR_INTERRUPTED 1017
 
 /**
  * The timeout of the client configuration, `apiDefaultTimeoutMicroseconds` (1 s if it is not given).
@@ -286,11 +296,25 @@ extern "C" {
 #endif // __cplusplus
 
 /**
+ * Version of the API that the library has: `MESH_VERSION` of the header that belongs to it.
+ *
+ * @return a static text such as "25.09", never NULL.
+ */
+const char *mesh_get_api_version(void);
+
+/**
+ * Version of the library itself, as a package has it.
+ *
+ * @return a static text such as "0.1.0", never NULL.
+ */
+const char *mesh_get_library_version(void);
+
+/**
  * Short text for an error number, positive or negative.
  *
  * `mesh_get_last_error()` says more: which field or argument, what was found, what is accepted.
  *
- * @return a static text, never NULL; "Unknown error code" for a number that is no error.
+ * @return a static text, never NULL: "Success" for 0, "Unknown error code" for a number that is no error.
  */
 const char *mesh_err2str(int err);
 
@@ -302,6 +326,16 @@ const char *mesh_err2str(int err);
  * if no call of the thread has failed yet. A successful call does not clear it.
  */
 const char *mesh_get_last_error(void);
+
+/**
+ * What the calling thread's last created client or connection was told in vain by its configuration: a key that does not exist, a
+ * number that was brought to the nearest possible one. The same lines appear once on standard error, unless the environment variable
+ * MCM_LOG is `off`. With the member `"strict": true` a configuration with such things is refused instead.
+ *
+ * @return lines that are separated by newlines, valid until the thread's next call of this library, never NULL; an empty text if there
+ * was nothing.
+ */
+const char *mesh_get_last_warnings(void);
 
 /**
  * Creates a client.
@@ -446,10 +480,12 @@ int mesh_get_buffer(struct MeshConnection *conn, struct MeshBuffer **buf);
  * @param timeout_ms  Milliseconds, or MESH_TIMEOUT_DEFAULT, MESH_TIMEOUT_INFINITE, MESH_TIMEOUT_ZERO.
  *
  * @return 0, or one of -MESH_ERR_BAD_CONN_PTR, -MESH_ERR_BAD_BUF_PTR, -MESH_ERR_TIMEOUT,
- * -MESH_ERR_CONN_CLOSED, -MESH_ERR_CANCELLED, -MESH_ERR_FORKED, and -MESH_ERR_NOT_IMPLEMENTED for a
+ * -MESH_ERR_CONN_CLOSED, -MESH_ERR_CANCELLED, -MESH_ERR_INTERRUPTED, -MESH_ERR_FORKED, and -MESH_ERR_NOT_IMPLEMENTED for a
  * negative timeout without a meaning.
  */
-int mesh_get_buffer_timeout(struct MeshConnection *conn, struct MeshBuffer **buf, int timeout_ms);
+int mesh_get_buffer_timeout(struct MeshConnection *conn,
+                            struct MeshBuffer **buf,
+                            int timeout_ms);
 
 /**
  * Puts a buffer with the default timeout: `mesh_put_buffer_timeout()` with MESH_TIMEOUT_DEFAULT.
@@ -459,7 +495,7 @@ int mesh_put_buffer(struct MeshBuffer **buf);
 /**
  * Puts a buffer. A source publishes the frame, a receiver gives it back.
  *
- * On success the pointer is set to NULL. On -MESH_ERR_TIMEOUT, -MESH_ERR_CANCELLED and all errors not named
+ * On success the pointer is set to NULL. On -MESH_ERR_TIMEOUT, -MESH_ERR_CANCELLED, -MESH_ERR_INTERRUPTED and all errors not named
  * here, the buffer stays with the program, which puts it again. On -MESH_ERR_CONN_CLOSED and
  * -MESH_ERR_INTERNAL the buffer is released without being published, and the pointer is set to NULL.
  *
@@ -467,10 +503,11 @@ int mesh_put_buffer(struct MeshBuffer **buf);
  * @param timeout_ms  Milliseconds, or MESH_TIMEOUT_DEFAULT, MESH_TIMEOUT_INFINITE, MESH_TIMEOUT_ZERO.
  *
  * @return 0, or one of -MESH_ERR_BAD_BUF_PTR, -MESH_ERR_TIMEOUT, -MESH_ERR_CONN_CLOSED,
- * -MESH_ERR_CANCELLED, -MESH_ERR_FORKED, and -MESH_ERR_NOT_IMPLEMENTED for a negative timeout without a
- * meaning.
+ * -MESH_ERR_CANCELLED, -MESH_ERR_INTERRUPTED, -MESH_ERR_FORKED, and -MESH_ERR_NOT_IMPLEMENTED for a negative
+ * timeout without a meaning.
  */
-int mesh_put_buffer_timeout(struct MeshBuffer **buf, int timeout_ms);
+int mesh_put_buffer_timeout(struct MeshBuffer **buf,
+                            int timeout_ms);
 
 /**
  * Gives a buffer back without publishing it, and sets the pointer to NULL. Never blocks.

@@ -13,5 +13,8 @@ for compiler in gcc clang; do
     "$compiler" -x c++ -std=c++17 "${warnings[@]}" include/mcm_avdevice.h
     compiled=$((compiled + 4))
 done
+for function in $(sed -n 's/^.*[ *]\(mesh_[a-z0-9_]*\)(.*/\1/p' include/mesh_dp.h | grep -v '^ \*' | sort -u); do
+    grep -q "$function(" packaging/man/mesh_dp.3 || { echo "mesh_dp(3) lacks $function()" >&2; exit 1; }
+done
 [ "$compiled" -gt 0 ] || { echo 'neither gcc nor clang found' >&2; exit 1; }
 printf '%d passed, 0 failed\n' "$compiled"

@@ -57,6 +57,12 @@ check 'the header declares functions' test "$(wc -l <"$work/declared")" -ge 19
 check 'what is declared is exported' test -z "$(comm -13 "$work/exported" "$work/declared")"
 
 export PKG_CONFIG_PATH=$lib/pkgconfig LD_LIBRARY_PATH=$lib
+check 'pkg-config knows the API' pkg-config --exact-version=25.09 libmcm_dp
+check 'pkg-config: what existing programs ask for' pkg-config 'libmcm_dp >= 24.00' 'libmcm_dp >= 25.03'
+check 'pkg-config knows the library' test "$(pkg-config --variable=library_version libmcm_dp)" = "$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)"
+for name in 25.03.0-g3927024 25.09.rc1-0-g81e563b 24.06.c660e83; do
+    check "programs of the original find libmcm_dp.so.$name" test "$(readlink "$lib/libmcm_dp.so.$name")" = libmcm_dp.so.1
+done
 warnings=(-Wall -Wextra -Wpedantic -Werror)
 cp tests/install/program.c "$work/program.cpp"
 

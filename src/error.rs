@@ -57,6 +57,9 @@ pub enum Error {
     /// Another thread cancelled the call.
     #[error("call was cancelled by mesh_cancel_connection")]
     Cancelled,
+    /// A signal that the program handles came during the wait.
+    #[error("call was ended by a signal that the program handles")]
+    Interrupted,
     /// The process was forked since; a child has to create a client of its own.
     #[error("client belongs to the parent process: a forked child must create its own")]
     Forked,
@@ -87,6 +90,7 @@ impl Error {
             Self::Cancelled => 1014,
             Self::Forked => 1015,
             Self::Internal(_) => 1016,
+            Self::Interrupted => 1017,
         }
     }
 }

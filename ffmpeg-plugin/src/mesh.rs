@@ -14,6 +14,7 @@ const LIBRARY: &CStr = c"libmcm_dp.so.1";
 const CLOSED: c_int = -1011;
 const TIMEOUT: c_int = -1012;
 const CANCELLED: c_int = -1014;
+const INTERRUPTED: c_int = -1017;
 
 /// `MESH_BUFFER_INCOMPLETE`.
 const INCOMPLETE: u64 = 1;
@@ -166,7 +167,7 @@ impl Client {
         let code = unsafe {
             call(self.client, name.as_ptr(), text.as_mut_ptr().cast(), text.len(), timeout_ms)
         };
-        if code == TIMEOUT {
+        if matches!(code, TIMEOUT | INTERRUPTED) {
             return Ok(None);
         }
         self.mesh.check(code)?;
@@ -235,7 +236,7 @@ impl Connection {
         };
         match code {
             0 => Ok(NonNull::new(buffer).map(|buffer| Buffer { mesh: self.client.mesh, buffer })),
-            TIMEOUT | CANCELLED => Ok(None),
+            TIMEOUT | CANCELLED | INTERRUPTED => Ok(None),
             CLOSED => Err(Error::End),
             code => Err(self.client.mesh.error(code)),
         }
@@ -335,7 +336,7 @@ impl Buffer {
         let left = NonNull::new(buffer).map(|buffer| Self { mesh, buffer });
         match code {
             0 => Ok(None),
-            TIMEOUT | CANCELLED => Ok(left),
+            TIMEOUT | CANCELLED | INTERRUPTED => Ok(left),
             code => Err(mesh.error(code)),
         }
     }

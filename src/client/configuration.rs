@@ -1,6 +1,7 @@
 //! The configuration of a connection, with the session description that it may name.
 
 use super::session::Direction;
+use super::warnings;
 use crate::error::Error;
 use media::{ConfigErrorKind, ConnectionConfig, SdpSource, read_sdp_file};
 use st2110::sdp::{Role, describe};
@@ -19,14 +20,16 @@ pub(super) fn read(direction: Direction, config: &str) -> Result<ConnectionConfi
             describe(&read_sdp_file(path)?, role).map_err(|error| error.at(FILE_PATH))
         }
     };
-    ConnectionConfig::from_json_with(config, &read_sdp).map_err(|error| {
+    let read = ConnectionConfig::from_json_with_warnings(config, &read_sdp).map_err(|error| {
         let text = error.to_string();
         match error.kind {
             ConfigErrorKind::Incompatible => Error::Incompatible(text),
             ConfigErrorKind::NotImplemented => Error::NotImplemented(text),
             ConfigErrorKind::Malformed | ConfigErrorKind::Invalid => Error::ConnectionConfig(text),
         }
-    })
+    });
+    warnings::keep("connection", read.as_ref().map_or(&[], |(_, warnings)| warnings));
+    read.map(|(config, _)| config)
 }
 
 #[cfg(test)]

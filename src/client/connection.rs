@@ -255,6 +255,7 @@ fn translate(session: &Session, timeout: Timeout, error: RingError) -> Error {
             Error::Timeout(waited, what)
         }
         RingError::Cancelled => Error::Cancelled,
+        RingError::Interrupted => Error::Interrupted,
         RingError::Closed(reason) => Error::Closed(reason.into()),
         RingError::Forked => Error::Forked,
         RingError::Shape(_)

@@ -9,8 +9,10 @@ mod peer;
 mod random;
 mod readiness;
 mod session;
+mod warnings;
 
 pub use buffer::{Buffer, BufferInfo};
 pub use connection::{Connection, ConnectionStats, Timeout};
 pub use ring::Region;
 pub use session::{Client, Direction};
+pub use warnings::last_warnings;

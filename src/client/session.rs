@@ -6,6 +6,7 @@ use super::configuration;
 use super::connection::Connection;
 use super::control;
 use super::peer::{Outgoing, Peer};
+use super::warnings;
 use crate::error::Error;
 use media::ClientConfig;
 use parking_lot::{Condvar, Mutex};
@@ -111,8 +112,9 @@ impl Entry {
 impl Client {
     /// A client from its JSON configuration. No proxy need be there yet.
     pub fn new(config: &str) -> Result<Arc<Self>, Error> {
-        let config = ClientConfig::from_json(config)
-            .map_err(|error| Error::ClientConfig(error.to_string()))?;
+        let read = ClientConfig::from_json_with_warnings(config);
+        warnings::keep("client", read.as_ref().map_or(&[], |(_, warnings)| warnings));
+        let (config, _) = read.map_err(|error| Error::ClientConfig(error.to_string()))?;
         let alarm = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|errno| Error::Internal(format!("eventfd: {errno}")))?;
         let session = Session {

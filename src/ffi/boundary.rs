@@ -1,4 +1,6 @@
 //! The boundary that no panic crosses, and the last error of each thread.
+//!
+//! Waits within a call end when a signal handler of the program has run, see [`ring::signals`].
 use crate::error::Error;
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString, c_int};
@@ -14,6 +16,8 @@ struct LastError {
 
 thread_local! {
     static LAST_ERROR: RefCell<LastError> = RefCell::default();
+    /// Where the text lives that the program was given.
+    static LAST_WARNINGS: RefCell<CString> = RefCell::default();
     /// Where the panic of this thread's current call began; `None` outside of calls.
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
     static DEPTH: Cell<u32> = const { Cell::new(0) };
@@ -26,7 +30,8 @@ pub(super) fn guard(function: &'static str, body: impl FnOnce() -> Result<(), Er
     let _inside = Inside::enter();
     // A panic leaves nothing half-done that a caller could see: bodies change the caller's memory last,
     // and the client's state is guarded by locks that do not poison.
-    let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
+    let body = AssertUnwindSafe(|| ring::signals::ending_waits(body));
+    let result = catch_unwind(body).unwrap_or_else(|_| {
         let what = PANIC.with(|text| text.borrow_mut().take());
         Err(Error::Internal(what.unwrap_or_else(|| "panic".into())))
     });
@@ -34,7 +39,9 @@ pub(super) fn guard(function: &'static str, body: impl FnOnce() -> Result<(), Er
         Ok(()) => 0,
         Err(error) => {
             match error {
-                Error::Timeout(..) | Error::Cancelled => log::debug!("{function}: {error}"),
+                Error::Timeout(..) | Error::Cancelled | Error::Interrupted => {
+                    log::debug!("{function}: {error}")
+                }
                 _ => log::error!("{function}: {error}"),
             }
             let number = -error.code();
@@ -56,6 +63,18 @@ pub(super) fn with_last_error<R>(read: impl FnOnce(&CStr) -> R) -> Option<R> {
                 last.text = CString::new(text).unwrap_or_default();
             }
             read(&last.text)
+        })
+        .ok()
+}
+
+/// Hands the warnings of this thread's last configuration to `read`.
+pub(super) fn with_last_warnings<R>(read: impl FnOnce(&CStr) -> R) -> Option<R> {
+    let text = CString::new(crate::client::last_warnings()).unwrap_or_default();
+    LAST_WARNINGS
+        .try_with(|last| {
+            let mut last = last.borrow_mut();
+            *last = text;
+            read(&last)
         })
         .ok()
 }

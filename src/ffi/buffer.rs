@@ -132,7 +132,7 @@ pub unsafe extern "C" fn mesh_get_buffer(
 /// @param timeout_ms  Milliseconds, or MESH_TIMEOUT_DEFAULT, MESH_TIMEOUT_INFINITE, MESH_TIMEOUT_ZERO.
 ///
 /// @return 0, or one of -MESH_ERR_BAD_CONN_PTR, -MESH_ERR_BAD_BUF_PTR, -MESH_ERR_TIMEOUT,
-/// -MESH_ERR_CONN_CLOSED, -MESH_ERR_CANCELLED, -MESH_ERR_FORKED, and -MESH_ERR_NOT_IMPLEMENTED for a
+/// -MESH_ERR_CONN_CLOSED, -MESH_ERR_CANCELLED, -MESH_ERR_INTERRUPTED, -MESH_ERR_FORKED, and -MESH_ERR_NOT_IMPLEMENTED for a
 /// negative timeout without a meaning.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mesh_get_buffer_timeout(
@@ -170,7 +170,7 @@ pub unsafe extern "C" fn mesh_put_buffer(buf: *mut *mut MeshBuffer) -> c_int {
 
 /// Puts a buffer. A source publishes the frame, a receiver gives it back.
 ///
-/// On success the pointer is set to NULL. On -MESH_ERR_TIMEOUT, -MESH_ERR_CANCELLED and all errors not named
+/// On success the pointer is set to NULL. On -MESH_ERR_TIMEOUT, -MESH_ERR_CANCELLED, -MESH_ERR_INTERRUPTED and all errors not named
 /// here, the buffer stays with the program, which puts it again. On -MESH_ERR_CONN_CLOSED and
 /// -MESH_ERR_INTERNAL the buffer is released without being published, and the pointer is set to NULL.
 ///
@@ -178,8 +178,8 @@ pub unsafe extern "C" fn mesh_put_buffer(buf: *mut *mut MeshBuffer) -> c_int {
 /// @param timeout_ms  Milliseconds, or MESH_TIMEOUT_DEFAULT, MESH_TIMEOUT_INFINITE, MESH_TIMEOUT_ZERO.
 ///
 /// @return 0, or one of -MESH_ERR_BAD_BUF_PTR, -MESH_ERR_TIMEOUT, -MESH_ERR_CONN_CLOSED,
-/// -MESH_ERR_CANCELLED, -MESH_ERR_FORKED, and -MESH_ERR_NOT_IMPLEMENTED for a negative timeout without a
-/// meaning.
+/// -MESH_ERR_CANCELLED, -MESH_ERR_INTERRUPTED, -MESH_ERR_FORKED, and -MESH_ERR_NOT_IMPLEMENTED for a negative
+/// timeout without a meaning.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mesh_put_buffer_timeout(
     buf: *mut *mut MeshBuffer,

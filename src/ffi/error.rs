@@ -36,15 +36,17 @@ pub const MESH_ERR_CANCELLED: c_int = 1014;
 pub const MESH_ERR_FORKED: c_int = 1015;
 /// The library failed within itself, which is a bug of the library.
 pub const MESH_ERR_INTERNAL: c_int = 1016;
+/// The wait was ended by a signal for which the program has a handler; the call can be made again.
+pub const MESH_ERR_INTERRUPTED: c_int = 1017;
 
 /// Short text for an error number, positive or negative.
 ///
 /// `mesh_get_last_error()` says more: which field or argument, what was found, what is accepted.
 ///
-/// @return a static text, never NULL; "Unknown error code" for a number that is no error.
+/// @return a static text, never NULL: "Success" for 0, "Unknown error code" for a number that is no error.
 #[unsafe(no_mangle)]
 pub extern "C" fn mesh_err2str(err: c_int) -> *const c_char {
-    text(err.checked_abs().unwrap_or(0)).as_ptr()
+    text(err.saturating_abs()).as_ptr()
 }
 
 /// Full text of the last failed call of the calling thread: the field or argument, the value found, what
@@ -56,6 +58,18 @@ pub extern "C" fn mesh_err2str(err: c_int) -> *const c_char {
 pub extern "C" fn mesh_get_last_error() -> *const c_char {
     // The text lives in the thread's storage and changes only when the same thread asks again.
     boundary::with_last_error(CStr::as_ptr).unwrap_or(c"".as_ptr())
+}
+
+/// What the calling thread's last created client or connection was told in vain by its configuration: a key that does not exist, a
+/// number that was brought to the nearest possible one. The same lines appear once on standard error, unless the environment variable
+/// MCM_LOG is `off`. With the member `"strict": true` a configuration with such things is refused instead.
+///
+/// @return lines that are separated by newlines, valid until the thread's next call of this library, never NULL; an empty text if there
+/// was nothing.
+#[unsafe(no_mangle)]
+pub extern "C" fn mesh_get_last_warnings() -> *const c_char {
+    // The text lives in the thread's storage and changes only when the same thread asks again.
+    boundary::with_last_warnings(CStr::as_ptr).unwrap_or(c"".as_ptr())
 }
 
 fn text(number: c_int) -> &'static CStr {
@@ -77,6 +91,8 @@ fn text(number: c_int) -> &'static CStr {
         MESH_ERR_CANCELLED => c"Call was cancelled",
         MESH_ERR_FORKED => c"Client belongs to the parent process",
         MESH_ERR_INTERNAL => c"Internal error",
+        MESH_ERR_INTERRUPTED => c"Interrupted by a signal",
+        0 => c"Success",
         _ => c"Unknown error code",
     }
 }
@@ -107,8 +123,9 @@ mod tests {
             (Error::Cancelled, MESH_ERR_CANCELLED),
             (Error::Forked, MESH_ERR_FORKED),
             (Error::Internal(String::new()), MESH_ERR_INTERNAL),
+            (Error::Interrupted, MESH_ERR_INTERRUPTED),
         ];
-        let unknown = text(0);
+        let unknown = text(1);
         for (error, number) in &table {
             assert_eq!(error.code(), *number, "{error}");
             assert_ne!(text(*number), unknown, "{number}");
@@ -120,8 +137,9 @@ mod tests {
     #[test]
     fn any_sign_and_any_number_gives_a_text() {
         assert_eq!(mesh_err2str(1012), mesh_err2str(-1012));
-        for number in [0, 1, 999, 1017, c_int::MAX, c_int::MIN] {
-            assert_eq!(mesh_err2str(number), text(0).as_ptr());
+        for number in [1, 999, 1018, c_int::MAX, c_int::MIN] {
+            assert_eq!(mesh_err2str(number), text(1).as_ptr());
         }
+        assert_eq!(text(0), c"Success");
     }
 }

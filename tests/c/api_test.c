@@ -7,7 +7,9 @@
 #include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -309,6 +311,83 @@ static void a_blocked_call_is_cancelled_by_another_thread(void)
     close_pair(&pair);
 }
 
+static volatile sig_atomic_t signals_seen;
+
+static void count_signal(int number)
+{
+    (void)number;
+    signals_seen++;
+}
+
+/* A signal comes again and again until this is called with 0: one alone might come before the call is blocked. */
+static void ring_every(int microseconds)
+{
+    const struct itimerval timer = {{0, microseconds}, {0, microseconds}};
+
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static void a_signal_that_is_handled_ends_a_wait(void)
+{
+    Pair pair;
+    MeshConnection *alone, *lonely;
+    MeshBuffer *buf;
+    char text[1000];
+    struct sigaction action = {.sa_handler = count_signal}, before;
+
+    REQUIRE(open_pair(&pair, "signals", ""));
+    REQUIRE(mesh_create_rx_connection(pair.client, &alone, blob_config("signals without a source", "")));
+    REQUIRE(mesh_create_tx_connection(pair.client, &lonely,
+                                      blob_config("signals without a receiver", ", \"options\": { \"waitForReceivers\": 1 }")));
+    sigaction(SIGALRM, NULL, &before);
+    for (int restart = 0; restart < 2; restart++) {
+        /* signal() of the C library installs handlers with SA_RESTART. */
+        action.sa_flags = restart ? SA_RESTART : 0;
+        sigaction(SIGALRM, &action, NULL);
+        signals_seen = 0;
+        ring_every(20000);
+        RETURNS(-MESH_ERR_INTERRUPTED, mesh_get_buffer_timeout(pair.rx, &buf, MESH_TIMEOUT_INFINITE));
+        CHECK(buf == NULL && signals_seen > 0);
+        RETURNS(-MESH_ERR_INTERRUPTED, mesh_get_buffer_timeout(pair.rx, &buf, 1000000));
+        RETURNS(-MESH_ERR_INTERRUPTED, mesh_get_buffer_timeout(alone, &buf, MESH_TIMEOUT_INFINITE));
+        RETURNS(-MESH_ERR_INTERRUPTED, mesh_get_buffer_timeout(lonely, &buf, MESH_TIMEOUT_INFINITE));
+        RETURNS(-MESH_ERR_INTERRUPTED,
+                mesh_get_group_config(pair.client, "no such group", text, sizeof(text), MESH_TIMEOUT_INFINITE));
+        ring_every(0);
+        CHECK(!strcmp(mesh_err2str(-MESH_ERR_INTERRUPTED), "Interrupted by a signal"));
+        CHECK(strstr(mesh_get_last_error(), "signal"));
+    }
+    sigaction(SIGALRM, &before, NULL);
+    /* The connections go on. */
+    RETURNS(0, send_text(pair.tx, "still here"));
+    RETURNS(0, receive_text(pair.rx, "still here"));
+    RETURNS(0, mesh_delete_connection(&alone));
+    RETURNS(0, mesh_delete_connection(&lonely));
+    close_pair(&pair);
+}
+
+static void what_a_configuration_says_in_vain_can_be_read(void)
+{
+    MeshClient *client;
+    MeshConnection *conn;
+
+    REQUIRE(mesh_create_client(&client, "{ \"apiDefaultTimeout\": 1 }"));
+    CHECK(strstr(mesh_get_last_warnings(), "apiDefaultTimeout: unknown key"));
+    REQUIRE(mesh_create_tx_connection(client, &conn,
+                                      blob_config("vain", ", \"bufferQueueCapacity\": 200, \"option\": {}")));
+    CHECK(strstr(mesh_get_last_warnings(), "bufferQueueCapacity: 200 is taken as 128"));
+    CHECK(strstr(mesh_get_last_warnings(), "\n"));
+    CHECK(strstr(mesh_get_last_warnings(), "did you mean \"options\"?"));
+    RETURNS(0, mesh_delete_connection(&conn));
+    REQUIRE(mesh_create_tx_connection(client, &conn, blob_config("vain", "")));
+    CHECK(!strcmp(mesh_get_last_warnings(), ""));
+    RETURNS(0, mesh_delete_connection(&conn));
+    RETURNS(-MESH_ERR_CONN_CONFIG_INVAL,
+            mesh_create_tx_connection(client, &conn, blob_config("vain", ", \"option\": {}, \"strict\": true")));
+    CHECK(strstr(mesh_get_last_error(), "option: unknown key"));
+    RETURNS(0, mesh_delete_client(&client));
+}
+
 static void a_blocked_call_ends_at_shutdown(void)
 {
     Pair pair;
@@ -339,6 +418,7 @@ static void what_was_put_is_read_after_the_source_has_gone(void)
 {
     Pair pair;
     MeshBuffer *buf;
+    MeshConnectionStats stats;
 
     REQUIRE(open_pair(&pair, "drain", ", \"options\": { \"endOfStream\": \"close\" }"));
     RETURNS(0, send_text(pair.tx, "first"));
@@ -347,6 +427,8 @@ static void what_was_put_is_read_after_the_source_has_gone(void)
     RETURNS(0, receive_text(pair.rx, "first"));
     RETURNS(0, receive_text(pair.rx, "last"));
     RETURNS(-MESH_ERR_CONN_CLOSED, mesh_get_buffer_timeout(pair.rx, &buf, DEADLINE_MS));
+    RETURNS(0, mesh_get_connection_stats(pair.rx, &stats, sizeof(stats)));
+    CHECK(stats.hold_limit == 16 && stats.peers == 0);
     close_pair(&pair);
 }
 
@@ -442,8 +524,8 @@ static void bad_connection_configurations_are_refused(void)
         {MESH_ERR_CONN_CONFIG_INVAL, "{ \"connection\": {} }", "connection"},
         {MESH_ERR_CONN_CONFIG_INVAL, "{ " GROUP " }", "maxPayloadSize"},
         {MESH_ERR_CONN_CONFIG_INVAL, "{ " GROUP ", \"maxPayloadSize\": -1 }", "maxPayloadSize"},
-        {MESH_ERR_CONN_CONFIG_INVAL, "{ " GROUP ", \"maxPayloadSize\": 8, \"bufferQueueCapacity\": 1 }", "bufferQueueCapacity"},
-        {MESH_ERR_CONN_CONFIG_INVAL, "{ " GROUP ", \"maxPayloadSize\": 8, \"bufferQueueCapacity\": 129 }", "bufferQueueCapacity"},
+        {MESH_ERR_CONN_CONFIG_INVAL, "{ " GROUP ", \"maxPayloadSize\": 8, \"bufferQueueCapacity\": 0 }", "bufferQueueCapacity"},
+        {MESH_ERR_CONN_CONFIG_INVAL, "{ " GROUP ", \"maxPayloadSize\": 8, \"bufferQueueCapacity\": 256 }", "bufferQueueCapacity"},
         {MESH_ERR_CONN_CONFIG_INVAL, "{ " GROUP ", \"payload\": { \"video\": {}, \"audio\": {} } }", "payload"},
         {MESH_ERR_CONN_CONFIG_INVAL,
          "{ \"connection\": { \"multipointGroup\": { \"urn\": \"x\" }, \"st2110\": {} }, \"maxPayloadSize\": 8 }", "connection"},
@@ -669,6 +751,8 @@ int main(void)
     RUN(timeouts_are_kept);
     RUN(a_source_has_as_many_buffers_as_configured);
     RUN(a_blocked_call_is_cancelled_by_another_thread);
+    RUN(a_signal_that_is_handled_ends_a_wait);
+    RUN(what_a_configuration_says_in_vain_can_be_read);
     RUN(a_blocked_call_ends_at_shutdown);
     RUN(what_was_put_is_read_after_the_source_has_gone);
     RUN(a_held_buffer_outlives_its_connection);

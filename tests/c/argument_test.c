@@ -67,8 +67,9 @@ static void every_error_has_its_text(void)
         "Found allocated resources", "Connection creation failed", "Invalid parameters in connection configuration",
         "Incompatible parameters in connection configuration", "Connection is closed", "Timeout occurred",
         "Feature not implemented yet", "Call was cancelled", "Client belongs to the parent process", "Internal error",
+        "Interrupted by a signal",
     };
-    const int unknown[] = {0, 1, -1, 999, -999, 1017, -1017, INT_MAX, INT_MIN};
+    const int unknown[] = {1, -1, 999, -999, 1018, -1018, INT_MAX, INT_MIN};
 
     for (int i = 0; i < (int)(sizeof(texts) / sizeof(texts[0])); i++) {
         CHECK(!strcmp(mesh_err2str(1000 + i), texts[i]));
@@ -76,6 +77,7 @@ static void every_error_has_its_text(void)
     }
     for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
         CHECK(!strcmp(mesh_err2str(unknown[i]), "Unknown error code"));
+    CHECK(!strcmp(mesh_err2str(0), "Success"));
 }
 
 static void the_version_agrees_with_its_numbers(void)
@@ -84,6 +86,8 @@ static void the_version_agrees_with_its_numbers(void)
 
     snprintf(text, sizeof(text), "%d.%02d", MESH_VERSION_MAJOR, MESH_VERSION_MINOR);
     CHECK(!strcmp(text, MESH_VERSION));
+    CHECK(!strcmp(text, mesh_get_api_version()));
+    CHECK(strchr(mesh_get_library_version(), '.'));
 }
 
 static void bad_client_configurations_are_refused(void)
@@ -113,6 +117,7 @@ static void good_client_configurations_are_accepted(void)
 {
     static const char *const good[] = {
         "{}", " { } ", "{ \"apiVersion\": \"v1\", }", "{ \"maxMediaConnections\": 1 }",
+        "{ \"apiConnectionString\": \"Server=; Port=\" }", /* which existing programs have built in */
         "{ \"apiConnectionString\": \" Server = 127.0.0.1 ;Port=8002; \" }",
         "{ \"apiConnectionString\": \"Unix=/run/mcm/media_proxy.sock\", \"apiDefaultTimeoutMicroseconds\": 1000, }",
     };

@@ -36,8 +36,8 @@ CHECK(offsetof(MeshConnectionStats, held) == 32);
 CHECK(offsetof(MeshConnectionStats, peers) == 36);
 CHECK(offsetof(MeshConnectionStats, hold_limit) == 40);
 
-CHECK(sizeof(MESH_VERSION) == sizeof("25.03"));
-CHECK(MESH_VERSION_MAJOR == 25 && MESH_VERSION_MINOR == 3 && MESH_VERSION_HOTFIX == 0);
+CHECK(sizeof(MESH_VERSION) == sizeof("25.09"));
+CHECK(MESH_VERSION_MAJOR == 25 && MESH_VERSION_MINOR == 9 && MESH_VERSION_HOTFIX == 0);
 CHECK(MESH_TIMEOUT_DEFAULT == -2 && MESH_TIMEOUT_INFINITE == -1 && MESH_TIMEOUT_ZERO == 0);
 
 CHECK(MESH_ERR_BAD_CLIENT_PTR == 1000);
@@ -57,3 +57,14 @@ CHECK(MESH_ERR_NOT_IMPLEMENTED == 1013);
 CHECK(MESH_ERR_CANCELLED == 1014);
 CHECK(MESH_ERR_FORKED == 1015);
 CHECK(MESH_ERR_INTERNAL == 1016);
+CHECK(MESH_ERR_INTERRUPTED == 1017);
+
+/* Existing programs include nothing else for these. */
+bool header_is_enough(size_t size, uint64_t number);
+
+bool header_is_enough(size_t size, uint64_t number)
+{
+    bool both = size != 0 && number != 0;
+
+    return both == true;
+}

@@ -13,6 +13,8 @@ int main(void)
         return 2;
     if (mesh_create_client(&client, "{}") || mesh_delete_client(&client))
         return 3;
+    if (strcmp(MESH_VERSION, mesh_get_api_version()))
+        return 4;
     puts(MESH_VERSION);
     return 0;
 }

@@ -3,13 +3,28 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::error::{ConfigError, quoted};
+use crate::error::{ConfigError, ConfigWarning, quoted};
 use crate::json::read_document;
 
 /// The media proxy's host when nothing names one.
 pub const DEFAULT_PROXY_HOST: &str = "127.0.0.1";
 /// The media proxy's port for programs when nothing names one.
 pub const DEFAULT_PROXY_PORT: u16 = 8002;
+
+/// What a connection's configuration has. Existing programs give one text to client and connection.
+const CONNECTION_KEYS: [&str; 7] = [
+    "bufferQueueCapacity",
+    "maxPayloadSize",
+    "maxMetadataSize",
+    "connCreationDelayMilliseconds",
+    "connection",
+    "options",
+    "payload",
+];
+
+/// What a client's configuration has.
+pub(crate) const CLIENT_KEYS: [&str; 4] =
+    ["apiVersion", CONNECTION_STRING, "apiDefaultTimeoutMicroseconds", "maxMediaConnections"];
 
 const CONNECTION_STRING: &str = "apiConnectionString";
 const CONNECTION_STRING_KEYS: &str = "Server=ADDRESS; Port=NUMBER, or Unix=PATH";
@@ -61,7 +76,16 @@ impl ClientConfig {
     /// # Errors
     /// Malformed if the text is not JSON, Invalid if a value is wrong.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
+        Self::from_json_with_warnings(text).map(|(config, _)| config)
+    }
+
+    /// As [`ClientConfig::from_json`], with what the text says in vain.
+    ///
+    /// # Errors
+    /// As [`ClientConfig::from_json`].
+    pub fn from_json_with_warnings(text: &str) -> Result<(Self, Vec<ConfigWarning>), ConfigError> {
         read_document(text, |root| {
+            root.tolerate(&CONNECTION_KEYS);
             if let Some(version) = root.get("apiVersion")
                 && version.text()? != "v1"
             {
@@ -120,7 +144,7 @@ fn parse_port(path: &str, text: &str) -> Result<u16, ConfigError> {
 }
 
 /// Reads `Server=127.0.0.1; Port=8002` or `Unix=/run/mcm/media_proxy.sock`. White space around keys and values does not count, keys
-/// may be in any case, and an empty text names no address. A part that is left out takes its default.
+/// may be in any case, and an empty text names no address. A part that is left out, or has no value, takes its default.
 fn parse_connection_string(text: &str) -> Result<ProxyAddress, ConfigError> {
     let refuse = |found: &str, allowed: &str| {
         Err(ConfigError::invalid(CONNECTION_STRING, quoted(found), allowed))
@@ -137,8 +161,12 @@ fn parse_connection_string(text: &str) -> Result<ProxyAddress, ConfigError> {
             "unix" => &mut unix,
             _ => return refuse(item, CONNECTION_STRING_KEYS),
         };
-        if value.is_empty() || value.contains('\0') {
-            return refuse(item, "a value after the =");
+        if value.contains('\0') {
+            return refuse(item, "a value without a zero byte");
+        }
+        // Existing programs have "Server=; Port=" built in: not given.
+        if value.is_empty() {
+            continue;
         }
         if place.replace(value).is_some() {
             return refuse(item, "each key once");
@@ -216,6 +244,9 @@ mod tests {
         for (text, address) in [
             ("", ProxyAddress::Unspecified),
             (" ; ", ProxyAddress::Unspecified),
+            ("Server=; Port=", ProxyAddress::Unspecified),
+            ("Server=node1; Port=", tcp("node1", 8002)),
+            ("Server= ;Port=9000; Unix=", tcp("127.0.0.1", 9000)),
             ("Server=127.0.0.1; Port=8002", tcp("127.0.0.1", 8002)),
             ("  server = node1 ;PORT= 9000 ;", tcp("node1", 9000)),
             ("Server=::1", tcp("::1", 8002)),
@@ -227,7 +258,6 @@ mod tests {
         }
         for text in [
             "127.0.0.1:8002",
-            "Server=",
             "Port=0",
             "Port=65536",
             "Port=-1",

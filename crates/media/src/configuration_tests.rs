@@ -138,8 +138,8 @@ fn both_spellings_of_num_endpoints() {
 #[test]
 fn wrong_values_are_invalid_at_their_path() {
     for (members, path) in [
-        (r#""bufferQueueCapacity": 1"#, "bufferQueueCapacity"),
-        (r#""bufferQueueCapacity": 129"#, "bufferQueueCapacity"),
+        (r#""bufferQueueCapacity": 0"#, "bufferQueueCapacity"),
+        (r#""bufferQueueCapacity": 256"#, "bufferQueueCapacity"),
         (r#""bufferQueueCapacity": 65552"#, "bufferQueueCapacity"),
         (r#""bufferQueueCapacity": "16""#, "bufferQueueCapacity"),
         (r#""maxPayloadSize": -1"#, "maxPayloadSize"),
@@ -193,6 +193,11 @@ fn exactly_one_kind_of_connection() {
         (r#""connection": {"multipointGroup": {}}"#, "connection.multipointGroup.urn"),
         (r#""connection": {"multipointGroup": {"urn": ""}}"#, "connection.multipointGroup.urn"),
         (r#""connection": {"multipointGroup": {"urn": "a\n"}}"#, "connection.multipointGroup.urn"),
+        (r#""connection": {"multipointGroup": {"urn": "  "}}"#, "connection.multipointGroup.urn"),
+        (
+            r#""connection": {"multipointGroup": {"urn": "a\u202eb"}}"#,
+            "connection.multipointGroup.urn",
+        ),
         (r#""connection": {"multipointGroup": {"urn": 7}}"#, "connection.multipointGroup.urn"),
         (r#""connection": {"multipointGroup": {"urn": "a"}, "rdma": {}}"#, "connection.rdma"),
         (r#""connection": {"rdma": {}, "st2110": {}}"#, "connection.rdma"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::connection_json;
 use crate::description::{ReadSdp, SdpSource};
 use crate::endpoint::Endpoint;
-use crate::error::ConfigError;
+use crate::error::{ConfigError, ConfigWarning};
 use crate::options::Options;
 use crate::payload::Payload;
 use crate::st2110::{Codec, Transport};
@@ -75,9 +75,18 @@ impl ConnectionConfig {
     /// # Errors
     /// As [`ConnectionConfig::from_json`], those of `read_sdp`, and Incompatible for a field that does not agree.
     pub fn from_json_with(text: &str, read_sdp: ReadSdp<'_>) -> Result<Self, ConfigError> {
-        let config = connection_json::read(text, read_sdp)?;
-        config.validate()?;
-        Ok(config)
+        Self::from_json_with_warnings(text, read_sdp).map(|(config, _)| config)
+    }
+
+    /// As [`ConnectionConfig::from_json_with`], with what the text says in vain.
+    ///
+    /// # Errors
+    /// As [`ConnectionConfig::from_json_with`].
+    pub fn from_json_with_warnings(
+        text: &str,
+        read_sdp: ReadSdp<'_>,
+    ) -> Result<(Self, Vec<ConfigWarning>), ConfigError> {
+        connection_json::read(text, read_sdp)
     }
 
     /// Who encodes and decodes; `None` unless the transport is ST 2110-22.

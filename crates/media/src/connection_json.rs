@@ -4,33 +4,37 @@ use std::time::Duration;
 
 use crate::ancillary::Ancillary;
 use crate::audio::{Audio, MAX_CHANNELS, SampleRate};
+use crate::client::CLIENT_KEYS;
 use crate::connection::ConnectionConfig;
 use crate::description::{Description, ReadSdp};
 use crate::endpoint::{Endpoint, Rdma};
-use crate::error::ConfigError;
+use crate::error::{ConfigError, ConfigWarning};
 use crate::json::{Members, Node, read_document};
 use crate::names::Word;
 use crate::options::{Options, RdmaOptions};
 use crate::payload::{Payload, Video};
 use crate::pixel::MAX_DIMENSION;
 use crate::rate::FrameRate;
-use crate::stream_json::{TransportPixelFormat, read_stream};
+use crate::stream_json::{Spelling, read_stream};
 use crate::validation as rules;
 
 type Result<T> = std::result::Result<T, ConfigError>;
 
-/// The configuration that `text` says, not yet validated as a whole.
-pub(crate) fn read(text: &str, read_sdp: ReadSdp<'_>) -> Result<ConnectionConfig> {
+/// The validated configuration that `text` says, with what it says in vain.
+pub(crate) fn read(
+    text: &str,
+    read_sdp: ReadSdp<'_>,
+) -> Result<(ConnectionConfig, Vec<ConfigWarning>)> {
     read_document(text, |root| {
+        root.tolerate(&CLIENT_KEYS);
         let capacity = ConnectionConfig::DEFAULT_QUEUE_CAPACITY;
         let delay = "connCreationDelayMilliseconds";
-        let (endpoint, described, pixels) = root
+        let (endpoint, described, spelling) = root
             .require("connection", "an object with multipointGroup, st2110 or rdma")?
             .object(|members| read_endpoint(members, read_sdp))?;
         let payload = described.as_ref().map_or(Payload::Blob, |description| description.payload);
         let mut config = ConnectionConfig {
-            queue_capacity: root
-                .get_or("bufferQueueCapacity", capacity, |n| n.integer(rules::QUEUE_CAPACITY))?,
+            queue_capacity: root.get_or("bufferQueueCapacity", capacity, read_queue_capacity)?,
             max_payload_size: root
                 .get_or("maxPayloadSize", 0, |n| n.integer(rules::PAYLOAD_SIZE))?,
             max_metadata_size: root
@@ -43,12 +47,24 @@ pub(crate) fn read(text: &str, read_sdp: ReadSdp<'_>) -> Result<ConnectionConfig
             })?,
             options: root.get_or("options", Options::default(), |n| n.object(read_options))?,
         };
-        pixels.apply(&mut config)?;
+        spelling.apply(&mut config)?;
         if let Some(description) = described {
-            description.check_agreement(&config)?;
+            description.check_agreement(&config).map_err(|error| spelling.as_written(error))?;
         }
+        config.validate().map_err(|error| spelling.as_written(error))?;
         Ok(config)
     })
+}
+
+/// 1 to 255, as the established API has it, brought to the nearest that the mesh has.
+fn read_queue_capacity(node: &Node<'_, '_>) -> Result<u16> {
+    let asked: u16 = node.integer(1..=255)?;
+    let capacity = asked.clamp(*rules::QUEUE_CAPACITY.start(), *rules::QUEUE_CAPACITY.end());
+    if capacity != asked {
+        let (min, max) = (rules::QUEUE_CAPACITY.start(), rules::QUEUE_CAPACITY.end());
+        node.warn(format!("{asked} is taken as {capacity}; queues have {min} to {max} buffers"));
+    }
+    Ok(capacity)
 }
 
 pub(crate) fn milliseconds(
@@ -83,7 +99,7 @@ pub(crate) fn only_one<'a, 'text>(
     Ok(found)
 }
 
-type ReadEndpoint = (Endpoint, Option<Description>, TransportPixelFormat);
+type ReadEndpoint = (Endpoint, Option<Description>, Spelling);
 
 fn read_endpoint(members: &mut Members<'_, '_>, read_sdp: ReadSdp<'_>) -> Result<ReadEndpoint> {
     let keys = ["multipointGroup", "st2110", "rdma"];
@@ -93,17 +109,21 @@ fn read_endpoint(members: &mut Members<'_, '_>, read_sdp: ReadSdp<'_>) -> Result
             Ok(Endpoint::MultipointGroup { urn })
         })?,
         Some(("st2110", node)) => {
-            let (stream, described, pixels) =
+            let (stream, described, spelling) =
                 node.object(|members| read_stream(members, read_sdp))?;
-            return Ok((Endpoint::St2110(stream), described, pixels));
+            return Ok((Endpoint::St2110(stream), described, spelling));
         }
         Some((_, node)) => node.object(read_rdma).map(Endpoint::Rdma)?,
         None => {
             let allowed = format!("one of {}", keys.join(", "));
-            return Err(ConfigError::invalid("connection", "none of the kinds", allowed));
+            let found = match members.names() {
+                names if names.is_empty() => "none of the kinds".to_owned(),
+                names => names,
+            };
+            return Err(ConfigError::invalid("connection", found, allowed));
         }
     };
-    Ok((endpoint, None, TransportPixelFormat::default()))
+    Ok((endpoint, None, Spelling::default()))
 }
 
 fn read_rdma(members: &mut Members<'_, '_>) -> Result<Rdma> {
@@ -117,7 +137,8 @@ fn read_rdma(members: &mut Members<'_, '_>) -> Result<Rdma> {
 
 /// What stands there, over `described`, which is what a session description says.
 fn read_payload(members: &mut Members<'_, '_>, described: Payload) -> Result<Payload> {
-    match only_one(members, &["video", "audio", "ancillary", "blob"])? {
+    let kinds = ["video", "audio", "ancillary", "blob"];
+    match only_one(members, &kinds)? {
         Some(("video", node)) => {
             let default =
                 if let Payload::Video(video) = described { video } else { Video::default() };
@@ -136,7 +157,12 @@ fn read_payload(members: &mut Members<'_, '_>, described: Payload) -> Result<Pay
             node.object(|members| read_ancillary(members, default)).map(Payload::Ancillary)
         }
         Some((_, node)) => node.object(|_| Ok(Payload::Blob)),
-        None => Ok(described),
+        None => match members.names() {
+            names if names.is_empty() => Ok(described),
+            names => {
+                Err(ConfigError::invalid("payload", names, format!("one of {}", kinds.join(", "))))
+            }
+        },
     }
 }
 
@@ -162,7 +188,8 @@ fn read_ancillary(members: &mut Members<'_, '_>, default: Ancillary) -> Result<A
 /// A number, or a text such as "60000/1001".
 fn read_rate(node: &Node<'_, '_>) -> Result<FrameRate> {
     match node.number_text() {
-        Some(number) => number.parse(),
+        // Shown as it was written, a number without quotes.
+        Some(number) => number.parse().map_err(|error: ConfigError| node.refuse(error.allowed)),
         None => node
             .text()
             .map_err(|_| node.refuse("a number or a string such as \"60000/1001\""))?

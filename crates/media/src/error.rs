@@ -33,7 +33,6 @@ impl Display for ConfigErrorKind {
 ///
 /// It prints as one line without control characters, whatever the configuration contained.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} configuration: {path}: found {found}; allowed: {allowed}")]
 pub struct ConfigError {
     /// The class of the error.
     pub kind: ConfigErrorKind,
@@ -41,8 +40,18 @@ pub struct ConfigError {
     pub path: String,
     /// The value seen there.
     pub found: String,
-    /// What would be accepted.
+    /// What would be accepted. Empty where `found` is a sentence that says it all.
     pub allowed: String,
+}
+
+impl Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kind, path, found, allowed } = self;
+        if allowed.is_empty() {
+            return write!(f, "{kind} configuration: {path}: {found}");
+        }
+        write!(f, "{kind} configuration: {path}: found {found}; allowed: {allowed}")
+    }
 }
 
 impl ConfigError {
@@ -96,6 +105,28 @@ impl ConfigError {
     }
 }
 
+/// Something in a configuration that is accepted but has not the effect that its author may expect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigWarning {
+    /// The JSON path, such as `payload.video.pixelformat`.
+    pub path: String,
+    /// What is wrong with it and what happens instead.
+    pub text: String,
+}
+
+impl Display for ConfigWarning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.path, self.text)
+    }
+}
+
+/// Characters that change how the text around them looks, or are not seen at all: control characters, line and paragraph
+/// separators, marks and overrides of the writing direction, and characters without width.
+pub(crate) fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// Foreign text made fit for one line of a log.
 pub(crate) fn tame(text: &str) -> String {
     let mut out = String::new();
@@ -104,7 +135,7 @@ pub(crate) fn tame(text: &str) -> String {
             out.push('…');
             break;
         }
-        if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+        if is_unprintable(c) {
             out.extend(c.escape_default());
         } else {
             out.push(c);

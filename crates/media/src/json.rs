@@ -1,5 +1,6 @@
 //! A JSON document read by hand, so that every error knows its path.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -7,7 +8,8 @@ use std::ops::RangeInclusive;
 use jsonc_parser::ast::{Object, Value};
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
-use crate::error::{ConfigError, quoted, tame};
+use crate::error::{ConfigError, ConfigWarning, quoted, tame};
+use crate::hints::{meant, sentence};
 use crate::names::Word;
 
 /// The text of a configuration may be at most this long, in bytes.
@@ -16,12 +18,24 @@ const MAX_TEXT: usize = 1 << 20;
 /// thread of the program called; their number in all bounds the depth without looking at strings and comments.
 const MAX_OPENED: usize = 64;
 
+/// The member of a document that makes its warnings errors.
+const STRICT: &str = "strict";
+
+/// What a document says in vain, a sentence for each thing.
+type Warnings = RefCell<Vec<ConfigWarning>>;
+
 /// Parses `text`, which must hold one object, and hands its members to `read`. Comments and trailing commas are accepted; every other
 /// departure from RFC 8259 is not.
+///
+/// What the document says in vain comes back as warnings, or is an error if its member `strict` is true.
 pub(crate) fn read_document<T>(
     text: &str,
     read: impl FnOnce(&mut Members<'_, '_>) -> Result<T, ConfigError>,
-) -> Result<T, ConfigError> {
+) -> Result<(T, Vec<ConfigWarning>), ConfigError> {
+    if text.starts_with('\u{feff}') {
+        let found = "the text begins with a byte order mark, U+FEFF; save it as UTF-8 without one";
+        return Err(ConfigError::malformed("line 1, column 1", found, ""));
+    }
     if text.len() > MAX_TEXT {
         let found = format!("{} bytes", text.len());
         return Err(ConfigError::malformed("document", found, format!("at most {MAX_TEXT} bytes")));
@@ -45,18 +59,33 @@ pub(crate) fn read_document<T>(
     };
     let parsed = parse_to_ast(text, &CollectOptions::default(), &options).map_err(|error| {
         let place = format!("line {}, column {}", error.line_display(), error.column_display());
-        ConfigError::malformed(place, error.kind(), "a JSON object")
+        ConfigError::malformed(place, sentence(error.kind()), "")
     })?;
     let value = parsed
         .value
         .ok_or_else(|| ConfigError::malformed("document", "nothing", "a JSON object"))?;
-    Node { path: String::new(), value: &value }.object(read)
+    let warnings = Warnings::default();
+    let (result, strict) = Node { path: String::new(), value: &value, warnings: &warnings }
+        .object(|members| {
+            let strict = members.get_or(STRICT, false, Node::truth)?;
+            Ok((read(members)?, strict))
+        })?;
+    let warnings = warnings.into_inner();
+    match warnings.first() {
+        Some(warning) if strict => Err(ConfigError::invalid(
+            &warning.path,
+            format!("{}, and \"strict\" is true", warning.text),
+            "",
+        )),
+        _ => Ok((result, warnings)),
+    }
 }
 
 /// One value and its path.
 pub(crate) struct Node<'a, 'text> {
     path: String,
     value: &'a Value<'text>,
+    warnings: &'a Warnings,
 }
 
 impl<'a, 'text> Node<'a, 'text> {
@@ -79,7 +108,13 @@ impl<'a, 'text> Node<'a, 'text> {
         &self.path
     }
 
-    /// Reads the members of an object. What `read` leaves untouched is reported as unknown.
+    /// Adds a warning about this value.
+    pub(crate) fn warn(&self, text: impl Display) {
+        let warning = ConfigWarning { path: tame(&self.path), text: text.to_string() };
+        self.warnings.borrow_mut().push(warning);
+    }
+
+    /// Reads the members of an object. What `read` leaves untouched becomes a warning.
     pub(crate) fn object<T>(
         &self,
         read: impl FnOnce(&mut Members<'_, 'text>) -> Result<T, ConfigError>,
@@ -87,11 +122,9 @@ impl<'a, 'text> Node<'a, 'text> {
         let Value::Object(object) = self.value else {
             return Err(self.refuse("an object"));
         };
-        let mut members = Members::new(&self.path, object)?;
+        let mut members = Members::new(&self.path, object, self.warnings)?;
         let result = read(&mut members)?;
-        for path in members.unknown() {
-            log::warn!("configuration: {}: unknown key, ignored", tame(&path));
-        }
+        self.warnings.borrow_mut().extend(members.unknown());
         Ok(result)
     }
 
@@ -100,6 +133,14 @@ impl<'a, 'text> Node<'a, 'text> {
         match self.value {
             Value::StringLit(text) => Ok(&text.value),
             _ => Err(self.refuse("a string")),
+        }
+    }
+
+    /// True or false.
+    pub(crate) fn truth(&self) -> Result<bool, ConfigError> {
+        match self.value {
+            Value::BooleanLit(truth) => Ok(truth.value),
+            _ => Err(self.refuse("true or false")),
         }
     }
 
@@ -151,11 +192,19 @@ pub(crate) struct Members<'a, 'text> {
     path: &'a str,
     object: &'a Object<'text>,
     known: BTreeSet<&'static str>,
+    /// Not ours, and no slip of the pen either.
+    foreign: BTreeSet<&'static str>,
+    warnings: &'a Warnings,
 }
 
 impl<'a, 'text> Members<'a, 'text> {
-    fn new(path: &'a str, object: &'a Object<'text>) -> Result<Self, ConfigError> {
-        let members = Self { path, object, known: BTreeSet::new() };
+    fn new(
+        path: &'a str,
+        object: &'a Object<'text>,
+        warnings: &'a Warnings,
+    ) -> Result<Self, ConfigError> {
+        let members =
+            Self { path, object, known: BTreeSet::new(), foreign: BTreeSet::new(), warnings };
         let mut seen = BTreeSet::new();
         for property in &object.properties {
             let name = property.name.as_str();
@@ -176,7 +225,12 @@ impl<'a, 'text> Members<'a, 'text> {
     pub(crate) fn get(&mut self, key: &'static str) -> Option<Node<'a, 'text>> {
         self.known.insert(key);
         let property = self.object.properties.iter().find(|p| p.name.as_str() == key)?;
-        Some(Node { path: self.path_of(key), value: &property.value })
+        Some(Node { path: self.path_of(key), value: &property.value, warnings: self.warnings })
+    }
+
+    /// Members that belong to another document, which existing programs keep in the same text.
+    pub(crate) fn tolerate(&mut self, keys: &[&'static str]) {
+        self.foreign.extend(keys);
     }
 
     /// A member that must be there.
@@ -198,9 +252,28 @@ impl<'a, 'text> Members<'a, 'text> {
         self.get(key).map_or(Ok(default), |node| read(&node))
     }
 
-    fn unknown(&self) -> impl Iterator<Item = String> {
+    /// The names of the members that are there, in quotes, for an error about what is not.
+    pub(crate) fn names(&self) -> String {
+        let names = self.object.properties.iter().map(|property| quoted(property.name.as_str()));
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    fn unknown(&self) -> impl Iterator<Item = ConfigWarning> {
         let names = self.object.properties.iter().map(|property| property.name.as_str());
-        names.filter(|name| !self.known.contains(name)).map(|name| self.path_of(name))
+        let unknown = |name: &&str| !self.known.contains(name) && !self.foreign.contains(name);
+        names.filter(unknown).map(|name| {
+            let hint = match meant(name, self.known.iter().copied()) {
+                Some(meant) => format!("; did you mean \"{meant}\"?"),
+                None if self.known.is_empty() => String::new(),
+                None => {
+                    let known: Vec<_> =
+                        self.known.iter().copied().filter(|k| *k != STRICT).collect();
+                    format!("; known are {}", known.join(", "))
+                }
+            };
+            let path = tame(&self.path_of(name));
+            ConfigWarning { path, text: format!("unknown key, ignored{hint}") }
+        })
     }
 }
 
@@ -211,6 +284,7 @@ mod tests {
 
     fn number(text: &str) -> Result<u16, ConfigError> {
         read_document(text, |members| members.require("n", "a number")?.integer(1..=60_000))
+            .map(|(number, _)| number)
     }
 
     #[test]
@@ -275,16 +349,57 @@ mod tests {
         assert_eq!((error.path.as_str(), error.found.as_str()), ("n", "a repeated key"));
     }
 
-    #[test]
-    fn unknown_keys_are_found() {
-        let unknown = read_document("{\"a\": {\"b\": 1, \"c\": 2}, \"d\": 3}", |members| {
-            let inner = members.get("a").unwrap().object(|inner| {
-                inner.get("c");
-                Ok(inner.unknown().collect::<Vec<_>>())
-            })?;
-            Ok(inner.into_iter().chain(members.unknown()).collect::<Vec<_>>())
+    fn warnings(text: &str) -> Result<Vec<String>, ConfigError> {
+        let read = read_document(text, |members| {
+            members.get("pixelFormat");
+            members.get("a").map_or(Ok(()), |node| {
+                node.object(|inner| {
+                    inner.get("height");
+                    inner.get("c");
+                    Ok(())
+                })
+            })
         });
-        assert_eq!(unknown, Ok(vec!["a.b".to_owned(), "d".to_owned()]));
+        read.map(|((), warnings)| warnings.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn unknown_keys_become_warnings_with_a_hint() {
+        assert_eq!(
+            warnings(r#"{"a": {"hight": 1, "c": 2}, "pixelformat": 3, "other": 4}"#).unwrap(),
+            [
+                "a.hight: unknown key, ignored; did you mean \"height\"?",
+                "pixelformat: unknown key, ignored; did you mean \"pixelFormat\"?",
+                "other: unknown key, ignored; known are a, pixelFormat",
+            ]
+        );
+        assert!(warnings(r#"{"a": {"c": 2}, "pixelFormat": 3}"#).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_strict_document_has_no_unknown_keys() {
+        assert_eq!(warnings(r#"{"strict": true, "a": {}}"#), Ok(vec![]));
+        assert_eq!(warnings(r#"{"strict": false, "b": 1}"#).unwrap().len(), 1);
+        let error = warnings(r#"{"strict": true, "a": {"height": 1, "b": 1}}"#).unwrap_err();
+        assert_eq!((error.kind, error.path.as_str()), (ConfigErrorKind::Invalid, "a.b"));
+        assert_eq!(warnings(r#"{"strict": 1}"#).unwrap_err().path, "strict");
+    }
+
+    #[test]
+    fn what_is_no_json_is_told_in_a_sentence() {
+        for (text, expected) in [
+            ("{", "line 1, column 1: the object has no end, a }"),
+            ("{\n  \"n\": }", "line 2, column 8: a } where a key or a value is expected"),
+            ("{\"n\" 3}", "line 1, column 6: a colon is missing after the key"),
+            ("\u{feff}{\"n\": 3}", "line 1, column 1: the text begins with a byte order mark"),
+            ("{\"n\": [1", "the array has no end, a ]"),
+            ("{\"n\": 3} 4", "something follows the end of the object"),
+        ] {
+            let error = number(text).unwrap_err();
+            assert_eq!(error.kind, ConfigErrorKind::Malformed);
+            let told = error.to_string();
+            assert!(told.contains(expected) && !told.contains("allowed"), "{text}: {told}");
+        }
     }
 
     /// Programs may call from a thread with a small stack.

@@ -18,20 +18,25 @@ use crate::wire::{Sampling, WireFormat};
 
 type Result<T> = std::result::Result<T, ConfigError>;
 
-/// Whether `transportPixelFormat` stands in the configuration. Its one value asks for 4:2:2 with 10 bits on the wire, which is the
-/// default only for pixel formats that have as much.
+/// How older programs write things that have a newer name, too.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct TransportPixelFormat {
-    given: bool,
+pub(crate) struct Spelling {
+    /// Whether `transportPixelFormat` is there. Its one value asks for 4:2:2 with 10 bits on the wire, which is the default only for
+    /// pixel formats that have as much.
+    transport_pixel_format: bool,
+    /// Whether the address is called `remoteIpAddr`, as in release 25.03, and not `ipAddr`, as in 25.09.
+    remote_ip_addr: bool,
+    /// Whether the port is called `remotePort` and not `port`.
+    remote_port: bool,
 }
 
-impl TransportPixelFormat {
+impl Spelling {
     /// Makes the wish explicit where it is not what would happen anyway.
     pub(crate) fn apply(self, config: &mut ConnectionConfig) -> Result<()> {
         const ASKED: WireFormat = WireFormat::YCBCR422_10;
         let Some(wire) = config.wire_format() else { return Ok(()) };
         let Endpoint::St2110(stream) = &mut config.endpoint else { return Ok(()) };
-        if !self.given || wire == ASKED {
+        if !self.transport_pixel_format || wire == ASKED {
             return Ok(());
         }
         if stream.wire_format.is_some() {
@@ -44,29 +49,52 @@ impl TransportPixelFormat {
         stream.wire_format = Some(ASKED);
         Ok(())
     }
+
+    /// The same error, at the path that the configuration has.
+    pub(crate) fn as_written(self, error: ConfigError) -> ConfigError {
+        match error.path.as_str() {
+            "connection.st2110.ipAddr" if self.remote_ip_addr => {
+                error.at("connection.st2110.remoteIpAddr")
+            }
+            "connection.st2110.port" if self.remote_port => {
+                error.at("connection.st2110.remotePort")
+            }
+            _ => error,
+        }
+    }
 }
 
-/// The stream, what its session description says, and whether the format on the wire was asked for in the old way.
+/// The stream, what its session description says, and how the configuration writes it.
 pub(crate) fn read_stream(
     members: &mut Members<'_, '_>,
     read_sdp: ReadSdp<'_>,
-) -> Result<(St2110, Option<Description>, TransportPixelFormat)> {
+) -> Result<(St2110, Option<Description>, Spelling)> {
     let described = match only_one(members, &["sdp", "sdpFile"])? {
         Some(("sdp", node)) => Some(read_sdp(SdpSource::Text(node.text()?))?),
         Some((_, node)) => Some(read_sdp(SdpSource::File(node.text()?))?),
         None => None,
     };
+    let ip_addr = only_one(members, &["ipAddr", "remoteIpAddr"])?;
+    let port = only_one(members, &["port", "remotePort"])?;
+    let mut spelling = Spelling {
+        transport_pixel_format: false,
+        remote_ip_addr: matches!(ip_addr, Some(("remoteIpAddr", _))),
+        remote_port: matches!(port, Some(("remotePort", _))),
+    };
+    let ip_addr = ip_addr.map(|(_, node)| address(&node)).transpose()?;
+    let port = port.map(|(_, node)| read_port(&node)).transpose()?;
     let default = match &described {
         Some(description) => {
             let mut stream = description.stream();
-            stream.ip_addr = members.get_or("ipAddr", stream.ip_addr, address)?;
-            stream.port = members.get_or("port", stream.port, |n| n.integer(rules::PORT))?;
+            stream.ip_addr = ip_addr.unwrap_or(stream.ip_addr);
+            stream.port = port.unwrap_or(stream.port);
             stream
         }
         None => {
-            let ip_addr = address(&members.require("ipAddr", "an IPv4 or IPv6 address")?)?;
-            let port = members.require("port", "a UDP port")?.integer(rules::PORT)?;
-            St2110::new(ip_addr, port)
+            let missing =
+                |key, allowed| ConfigError::invalid(members.path_of(key), "nothing", allowed);
+            let ip_addr = ip_addr.ok_or_else(|| missing("ipAddr", "an IPv4 or IPv6 address"))?;
+            St2110::new(ip_addr, port.ok_or_else(|| missing("port", "a UDP port"))?)
         }
     };
     let pixels =
@@ -113,7 +141,8 @@ pub(crate) fn read_stream(
         timing: read_timing(members, default.timing)?,
         ..default
     };
-    Ok((stream, described, TransportPixelFormat { given: pixels.is_some() }))
+    spelling.transport_pixel_format = pixels.is_some();
+    Ok((stream, described, spelling))
 }
 
 fn optional_word<W: Word>(
@@ -138,6 +167,19 @@ fn read_timing(members: &mut Members<'_, '_>, default: SenderTiming) -> Result<S
             |node| node.integer(0..=u32::MAX).map(Some),
         )?,
     })
+}
+
+/// A port. Configurations of release 25.03 have it as a text, too.
+fn read_port(node: &Node<'_, '_>) -> Result<u16> {
+    match node.text() {
+        Ok(text) => text
+            .trim()
+            .parse()
+            .ok()
+            .filter(|port| rules::PORT.contains(port))
+            .ok_or_else(|| node.refuse("a port from 1 to 65535")),
+        Err(_) => node.integer(rules::PORT),
+    }
 }
 
 fn address(node: &Node<'_, '_>) -> Result<IpAddr> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::ancillary::Ancillary;
 use crate::connection::{ConnectionConfig, MAX_METADATA_SIZE, MAX_PAYLOAD_SIZE};
 use crate::endpoint::Endpoint;
-use crate::error::{ConfigError, quoted};
+use crate::error::{ConfigError, is_unprintable, quoted};
 use crate::options::Options;
 use crate::payload::Payload;
 use crate::st2110::{Codec, SecondPath};
@@ -85,8 +85,12 @@ pub(crate) fn within_ms(
 fn check_endpoint(endpoint: &Endpoint) -> Result<(), ConfigError> {
     match endpoint {
         Endpoint::MultipointGroup { urn } => {
-            if urn.is_empty() || urn.len() > MAX_URN || urn.chars().any(char::is_control) {
-                let allowed = format!("1 to {MAX_URN} bytes without control characters");
+            // It is printed in logs and tables: nothing that could change how these look, and something to see.
+            let bad = urn.trim().is_empty() || urn.chars().any(is_unprintable);
+            if bad || urn.len() > MAX_URN {
+                let allowed = format!(
+                    "1 to {MAX_URN} bytes, not only blanks, without control characters and marks of the writing direction"
+                );
                 return Err(ConfigError::invalid(
                     "connection.multipointGroup.urn",
                     quoted(urn),

@@ -30,6 +30,9 @@ pub enum RingError {
     /// The call was cancelled from another thread.
     #[error("cancelled")]
     Cancelled,
+    /// A signal handler has run: see [`crate::signals`].
+    #[error("interrupted by a signal")]
+    Interrupted,
     /// The ring was closed on this side, or the stream has ended.
     #[error("closed: {0}")]
     Closed(&'static str),

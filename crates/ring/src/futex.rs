@@ -1,6 +1,7 @@
 //! Sleeping on words that other processes change. Works on read-only mappings.
 
 use crate::clock::monotonic_ns;
+use crate::signals;
 use rustix::io::Errno;
 use rustix::thread::futex::{self, Flags, Wait, WaitFlags, WaitPtr, WaitvFlags};
 use rustix::time::{ClockId, Timespec};
@@ -79,6 +80,7 @@ pub(crate) fn wait_any(words: &[Expected<'_>], until: u64) {
         } else {
             wait_for::<MAX_WORDS>(words, until)
         };
+        signals::note_unsure(&result);
         if matches!(result, Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT)) {
             return;
         }
@@ -92,7 +94,7 @@ pub(crate) fn wait_any(words: &[Expected<'_>], until: u64) {
     }
     let Expected { word, value, own } = words[0];
     let flags = if own { Flags::PRIVATE } else { Flags::empty() };
-    let _ = futex::wait(word, flags, value, Some(&timespec(left)));
+    signals::note(futex::wait(word, flags, value, Some(&timespec(left))));
 }
 
 /// Waits for at most `N` words.

@@ -2,6 +2,7 @@
 
 use crate::error::RingError;
 use crate::futex::{self, Expected};
+use crate::signals;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
@@ -120,10 +121,11 @@ impl Waiter<'_> {
         if let Some(reason) = state.closed {
             return Err(RingError::Closed(reason));
         }
-        if self.cancels.is_some_and(|before| before != state.cancels) {
+        let Some(before) = self.cancels else { return Ok(()) };
+        if before != state.cancels {
             return Err(RingError::Cancelled);
         }
-        Ok(())
+        signals::check()
     }
 }
 

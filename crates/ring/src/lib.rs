@@ -42,6 +42,8 @@ mod region;
 #[cfg(not(loom))]
 mod seat;
 #[cfg(not(loom))]
+pub mod signals;
+#[cfg(not(loom))]
 mod source;
 #[cfg(not(loom))]
 mod spin;

@@ -73,6 +73,8 @@ struct State {
     ended: bool,
     /// Rings that were left while frames of them are still held.
     left: Vec<std::sync::Weak<Reader>>,
+    /// How many frames of the current ring, or of the last one if there is none, may be held.
+    hold_limit: usize,
     beds: Beds,
 }
 
@@ -119,7 +121,12 @@ impl Receiver {
 
     /// A ring to read once everything of those before has been read.
     pub fn offer(&self, reader: Arc<Reader>) {
-        self.state.lock().next.push_back(reader);
+        let mut state = self.state.lock();
+        if state.current.is_none() {
+            state.hold_limit = reader.geometry().lease_limit();
+        }
+        state.next.push_back(reader);
+        drop(state);
         self.rouse();
     }
 
@@ -320,6 +327,7 @@ impl Receiver {
         let ring = reader.ring_id();
         state.orphaned = state.orphans.contains(&ring);
         state.orphans.retain(|orphan| *orphan != ring);
+        state.hold_limit = reader.geometry().lease_limit();
         state.current = Some(Cursor::new(reader, state.past, self.tai_now));
         true
     }
@@ -408,7 +416,7 @@ impl Receiver {
             missed: self.missed.load(Relaxed).saturating_add(untold),
             waits: self.waits.load(Relaxed),
             held: left + current.map_or(0, |reader| reader.held()),
-            hold_limit: current.map_or(0, |reader| reader.geometry().lease_limit()),
+            hold_limit: state.hold_limit,
             connected: current.is_some_and(|_| !state.orphaned)
                 || state.next.iter().any(|next| !state.orphans.contains(&next.ring_id())),
         }

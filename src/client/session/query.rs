@@ -74,7 +74,7 @@ impl Client {
             if patience.is_some_and(|patience| begun.elapsed() >= patience) {
                 return Err(Error::Timeout(patience.unwrap_or_default(), "there is no such group"));
             }
-            std::thread::sleep(ASK_AGAIN);
+            ring::signals::sleep(ASK_AGAIN).map_err(|_| Error::Interrupted)?;
         }
     }
 }
