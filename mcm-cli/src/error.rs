@@ -32,6 +32,9 @@ pub(crate) enum CliError {
         /// What happened.
         reason: String,
     },
+    /// A group that is asked for by its name.
+    #[error("there is no group {0:?}")]
+    NoGroup(String),
     /// The proxy went away while it was watched.
     #[error("media proxy at {server} has ended")]
     Ended {
@@ -87,6 +90,7 @@ impl CliError {
             Self::Proxy { .. }
             | Self::Agent { .. }
             | Self::Ended { .. }
+            | Self::NoGroup(_)
             | Self::Bench(_)
             | Self::File { .. }
             | Self::Config { .. }

@@ -2,14 +2,17 @@
 
 mod analyze;
 mod bench;
+mod delete;
 mod error;
 mod fleet;
 mod graph;
+mod info;
 mod list;
 mod mesh;
 mod output;
 mod proxy;
 mod sdp;
+mod server;
 mod st2110;
 mod stream;
 mod table;
@@ -28,6 +31,8 @@ commands:
   list     print the groups of a media proxy, or of a fleet
   top      show them as they change
   graph    draw which host sends what to which
+  info     print version, ports and clock of a media proxy
+  delete   end connections
   bench    measure how fast frames are exchanged
   sdp      check a session description, or print that of a stream
   analyze  judge an ST 2110 stream on the wire
@@ -66,7 +71,9 @@ fn run(mut arguments: lexopt::Parser) -> Result<(), CliError> {
         Some(Value(command)) => match command.string()?.as_str() {
             "analyze" => analyze::run(arguments),
             "bench" => bench::run(arguments),
+            "delete" => delete::run(arguments),
             "graph" => graph::run(arguments),
+            "info" => info::run(arguments),
             "list" => list::run(arguments),
             "sdp" => sdp::run(arguments),
             "st2110" => st2110::run(arguments),
@@ -74,7 +81,7 @@ fn run(mut arguments: lexopt::Parser) -> Result<(), CliError> {
             other => Err(CliError::Option {
                 option: "COMMAND",
                 found: other.to_owned(),
-                allowed: "list, top, graph, bench, sdp, analyze or st2110",
+                allowed: "list, top, graph, info, delete, bench, sdp, analyze or st2110",
             }),
         },
         Some(other) => Err(other.unexpected().into()),

@@ -2,7 +2,8 @@
 
 use crate::error::CliError;
 use crate::output::print;
-use crate::proxy::{DEFAULT_SERVER, PATIENCE, Proxy, refused};
+use crate::proxy::{PATIENCE, Proxy, refused};
+use crate::server::{Place, PlaceOptions, Server, TLS_USAGE};
 use crate::stream::read_text;
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::ValueExt;
@@ -13,7 +14,7 @@ use std::path::Path;
 
 const USAGE: &str = "\
 usage: mcm sdp [--json] FILE
-       mcm sdp [-s HOST:PORT] STREAM
+       mcm sdp [-s HOST[:PORT]] STREAM
 
 With a file: checks a session description (SDP) against RFC 8866 and ST 2110-10, -20, -21, -22, -30, -31 and -40. Each finding has its
 line, how much it matters and the clause: errors break a rule, warnings are likely to cause trouble, notes are worth knowing.
@@ -21,7 +22,7 @@ The exit status is 1 if there are errors.
 
 With a stream of a media proxy: prints its session description, and on standard error what clock the host follows.
 
-  -s, --server HOST:PORT  control service of the proxy (default 127.0.0.1:8001)
+  -s, --server HOST[:PORT] control service of the proxy (default 127.0.0.1:8001)
       --json              print the findings as JSON
   FILE                    a description: a path with a slash, or a name that ends with .sdp or exists; - is standard input
   STREAM                  id of a group (239.1.1.1:5004), a connection or a bridge, as mcm list prints it
@@ -29,11 +30,14 @@ With a stream of a media proxy: prints its session description, and on standard 
 
 /// Runs the command.
 pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), CliError> {
-    let (mut json, mut server, mut what) = (false, None, None);
+    let (mut json, mut place, mut what) = (false, PlaceOptions::default(), None);
     while let Some(argument) = arguments.next()? {
         match argument {
-            Short('h') | Long("help") => return print(USAGE),
-            Short('s') | Long("server") => server = Some(arguments.value()?.string()?),
+            Short('h') | Long("help") => return print(&format!("{USAGE}{TLS_USAGE}")),
+            Short('s') | Long("server") => place.server = Some(arguments.value()?.string()?),
+            Long("tls-cert") => place.tls.cert = Some(arguments.value()?.into()),
+            Long("tls-key") => place.tls.key = Some(arguments.value()?.into()),
+            Long("tls-ca") => place.tls.ca = Some(arguments.value()?.into()),
             Long("json") => json = true,
             Value(word) if what.is_none() => what = Some(word.string()?),
             other => return Err(other.unexpected().into()),
@@ -42,8 +46,9 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), CliError> {
     let Some(what) = what else {
         return Err(lexopt::Error::from("FILE or STREAM is missing").into());
     };
-    if server.is_some() || !is_file(&what) {
-        return show(server.as_deref().unwrap_or(DEFAULT_SERVER), what);
+    if place.server.is_some() || !is_file(&what) {
+        let (Place::Proxy(server) | Place::Agent(server)) = place.place()?;
+        return show(&server, what);
     }
     let findings =
         check(&read_text(&what)?).map_err(|error| CliError::Sdp { path: what.clone(), error })?;
@@ -60,7 +65,7 @@ fn is_file(what: &str) -> bool {
 }
 
 /// Prints the description of a running stream.
-fn show(server: &str, id: String) -> Result<(), CliError> {
+fn show(server: &Server, id: String) -> Result<(), CliError> {
     let mut proxy = Proxy::connect(server)?;
     let mut request = tonic::Request::new(GetSdpRequest { id });
     request.set_timeout(PATIENCE);
@@ -76,7 +81,7 @@ fn show(server: &str, id: String) -> Result<(), CliError> {
 }
 
 /// The clock of the proxy's host, a line for each warning.
-fn clock_to_text(clock: &ReferenceClock) -> String {
+pub(crate) fn clock_to_text(clock: &ReferenceClock) -> String {
     let synchronised = match (clock.synchronised, clock.max_error_us) {
         (Some(true), Some(error)) => format!("synchronised within {error} µs"),
         (Some(true), None) => "synchronised".to_owned(),

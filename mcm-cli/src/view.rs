@@ -1,7 +1,7 @@
 //! The options that `mcm list`, `mcm top` and `mcm graph` share.
 
 use crate::error::CliError;
-use crate::proxy::DEFAULT_SERVER;
+use crate::server::{Place, PlaceOptions};
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::ValueExt;
 use std::time::Duration;
@@ -9,9 +9,7 @@ use std::time::Duration;
 /// What to look at, and how to show it.
 #[derive(Debug, PartialEq)]
 pub(crate) struct ViewOptions {
-    pub(crate) server: String,
-    /// The agent to ask instead of a media proxy.
-    pub(crate) agent: Option<String>,
+    pub(crate) place: Place,
     pub(crate) group: String,
     pub(crate) json: bool,
     pub(crate) interval: Duration,
@@ -38,9 +36,9 @@ impl ViewOptions {
         usage: &str,
         view: View,
     ) -> Result<Option<Self>, CliError> {
+        let mut place = PlaceOptions::default();
         let mut options = Self {
-            server: DEFAULT_SERVER.into(),
-            agent: None,
+            place: PlaceOptions::default().place()?,
             svg: None,
             group: String::new(),
             json: false,
@@ -53,8 +51,11 @@ impl ViewOptions {
                     crate::output::print(usage)?;
                     return Ok(None);
                 }
-                Short('s') | Long("server") => options.server = arguments.value()?.string()?,
-                Short('a') | Long("agent") => options.agent = Some(arguments.value()?.string()?),
+                Short('s') | Long("server") => place.server = Some(arguments.value()?.string()?),
+                Short('a') | Long("agent") => place.agent = Some(arguments.value()?.string()?),
+                Long("tls-cert") => place.tls.cert = Some(arguments.value()?.into()),
+                Long("tls-key") => place.tls.key = Some(arguments.value()?.into()),
+                Long("tls-ca") => place.tls.ca = Some(arguments.value()?.into()),
                 Long("json") if view != View::Graph => options.json = true,
                 Long("svg") if view == View::Graph => {
                     options.svg = Some(arguments.value()?.string()?);
@@ -69,6 +70,7 @@ impl ViewOptions {
                 other => return Err(other.unexpected().into()),
             }
         }
+        options.place = place.place()?;
         Ok(Some(options))
     }
 }
@@ -94,7 +96,8 @@ mod tests {
     fn all_options_are_read() {
         let arguments = ["-s", "h:1", "-i", "0.5", "-n", "3", "--json", "camera"];
         let options = parse(&arguments, View::Top).unwrap().unwrap();
-        assert_eq!((options.server.as_str(), options.group.as_str()), ("h:1", "camera"));
+        let Place::Proxy(server) = &options.place else { panic!("{options:?}") };
+        assert_eq!((server.address.as_str(), options.group.as_str()), ("h:1", "camera"));
         assert_eq!((options.interval, options.number), (Duration::from_millis(500), Some(3)));
         assert!(options.json);
     }

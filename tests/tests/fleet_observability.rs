@@ -135,6 +135,12 @@ fn a_stream_has_one_id_on_all_hosts() {
     for receiver in &mut receivers {
         receiver.until("frames of the next source", |report| report.source == 8);
     }
+    // An operator ends it, asking the agent.
+    mcm(&["delete", "-a", "127.0.0.1", &second]);
+    wait::until("the connection is gone", || {
+        let left = fleet.net.on(AGENT, || agent::list("connection", "connection"));
+        left.iter().all(|connection| connection["id"] != second.as_str())
+    });
     drop(next);
     for receiver in receivers {
         assert_eq!(receiver.end().reason, "");

@@ -19,4 +19,4 @@ pub use networks::{Networks, NetworksError};
 pub use peer::{Checker, Peer, Refusal};
 pub use refused::Reason;
 pub use tcp::{Guarded, Port, Speaks, accept};
-pub use tls::{TlsFiles, acceptor};
+pub use tls::{TlsFiles, acceptor, connector};

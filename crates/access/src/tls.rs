@@ -1,13 +1,14 @@
 //! Mutual TLS: the program shows a certificate, and so must the caller.
 
 use crate::error::AccessError;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// Where credentials are, all PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,27 +21,41 @@ pub struct TlsFiles {
     pub ca: PathBuf,
 }
 
+/// What the files hold.
+struct Credentials {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    roots: Arc<RootCertStore>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Credentials {
+    fn read(files: &TlsFiles) -> Result<Self, AccessError> {
+        let chain = certificates(&files.cert).map_err(failed("--tls-cert", &files.cert))?;
+        let key = PrivateKeyDer::from_pem_file(&files.key)
+            .map_err(|error| failed("--tls-key", &files.key)(error.to_string()))?;
+        let mut roots = RootCertStore::empty();
+        for root in certificates(&files.ca).map_err(failed("--tls-ca", &files.ca))? {
+            roots.add(root).map_err(|error| failed("--tls-ca", &files.ca)(error.to_string()))?;
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        Ok(Self { chain, key, roots: Arc::new(roots), provider })
+    }
+}
+
+fn failed(option: &'static str, path: &Path) -> impl Fn(String) -> AccessError {
+    move |reason| AccessError { option, path: path.to_owned(), reason }
+}
+
 /// Reads the credentials of a server for these protocols (ALPN).
 ///
 /// # Errors
 /// The option, the file and what is wrong with it.
 pub fn acceptor(files: &TlsFiles, protocols: &[&[u8]]) -> Result<TlsAcceptor, AccessError> {
-    let failed = |option, path: &Path| {
-        let path = path.to_owned();
-        move |reason: String| AccessError { option, path, reason }
-    };
-    let chain = certificates(&files.cert).map_err(failed("--tls-cert", &files.cert))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|error| failed("--tls-key", &files.key)(error.to_string()))?;
-    let mut roots = RootCertStore::empty();
-    for root in certificates(&files.ca).map_err(failed("--tls-ca", &files.ca))? {
-        roots.add(root).map_err(|error| failed("--tls-ca", &files.ca)(error.to_string()))?;
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-            .build()
-            .map_err(|error| failed("--tls-ca", &files.ca)(error.to_string()))?;
+    let Credentials { chain, key, roots, provider } = Credentials::read(files)?;
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
+        .build()
+        .map_err(|error| failed("--tls-ca", &files.ca)(error.to_string()))?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(|builder| {
@@ -49,6 +64,20 @@ pub fn acceptor(files: &TlsFiles, protocols: &[&[u8]]) -> Result<TlsAcceptor, Ac
         .map_err(|error| failed("--tls-cert", &files.cert)(error.to_string()))?;
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Reads the credentials of a program that calls a server of one of these protocols (ALPN).
+///
+/// # Errors
+/// The option, the file and what is wrong with it.
+pub fn connector(files: &TlsFiles, protocols: &[&[u8]]) -> Result<TlsConnector, AccessError> {
+    let Credentials { chain, key, roots, provider } = Credentials::read(files)?;
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_root_certificates(roots).with_client_auth_cert(chain, key))
+        .map_err(|error| failed("--tls-cert", &files.cert)(error.to_string()))?;
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -2,16 +2,17 @@
 
 use super::{Bridge, Group, Host, Member, Mesh, Role};
 use crate::error::CliError;
+use crate::server::Server;
 use http_body_util::{BodyExt, Empty, Limited};
+use hyper::Method;
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
 /// Where an agent's REST API listens by default.
-const DEFAULT_PORT: u16 = 8100;
+pub(crate) const AGENT_PORT: u16 = 8100;
 
 /// How long an agent may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -19,75 +20,94 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MAX_ANSWER: usize = 64 << 20;
 
 /// An agent that is asked.
-pub(crate) struct AgentClient {
+pub(crate) struct AgentClient<'a> {
     runtime: Runtime,
-    address: String,
+    server: &'a Server,
 }
 
-impl AgentClient {
-    /// For an agent at `HOST`, `HOST:PORT` or `[HOST]:PORT`.
-    pub(crate) fn new(address: &str) -> Result<Self, CliError> {
-        let has_port = match address.strip_prefix('[') {
-            Some(rest) => rest.contains("]:"),
-            None => address.contains(':'),
-        };
-        let address =
-            if has_port { address.to_owned() } else { format!("{address}:{DEFAULT_PORT}") };
+impl<'a> AgentClient<'a> {
+    /// For the agent at `server`.
+    pub(crate) fn new(server: &'a Server) -> Result<Self, CliError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| failed(&address, error.to_string()))?;
-        Ok(Self { runtime, address })
+        let runtime = runtime.map_err(|error| failed(server, error.to_string()))?;
+        Ok(Self { runtime, server })
+    }
+
+    /// Deletes an object: a connection, a group.
+    pub(crate) fn delete(&self, kind: &str, id: &str) -> Result<(), CliError> {
+        let path = format!("/{kind}/{}", escaped(id));
+        self.answered(self.call(Method::DELETE, &path)).map(drop)
+    }
+
+    /// The answer, unless it takes too long.
+    fn answered<T>(&self, call: impl Future<Output = Result<T, String>>) -> Result<T, CliError> {
+        let limited = async { tokio::time::timeout(PATIENCE, call).await };
+        let answered = self.runtime.block_on(limited);
+        let answered = answered.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")));
+        answered.map_err(|reason| failed(self.server, reason))
     }
 
     /// Hosts and groups at present.
     pub(crate) fn mesh(&self) -> Result<Mesh, CliError> {
-        self.runtime.block_on(async {
-            let all = async {
-                let list = async |path: &str, key: &str| {
-                    let answer = self.get(&format!("/{path}?config&status")).await?;
-                    match answer[key].as_array() {
-                        Some(list) => Ok(list.clone()),
-                        None => Err(format!("GET /{path}: no list of {key}")),
-                    }
-                };
-                Ok(read(
-                    &list("media-proxy", "mediaProxy").await?,
-                    &list("multipoint-group", "multipointGroup").await?,
-                    &list("connection", "connection").await?,
-                    &list("bridge", "bridge").await?,
-                ))
+        self.answered(async {
+            let list = async |path: &str, key: &str| {
+                let answer = self.call(Method::GET, &format!("/{path}?config&status")).await?;
+                match answer[key].as_array() {
+                    Some(list) => Ok(list.clone()),
+                    None => Err(format!("GET /{path}: no list of {key}")),
+                }
             };
-            let answered = tokio::time::timeout(PATIENCE, all).await;
-            let answered =
-                answered.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")));
-            answered.map_err(|reason| failed(&self.address, reason))
+            Ok(read(
+                &list("media-proxy", "mediaProxy").await?,
+                &list("multipoint-group", "multipointGroup").await?,
+                &list("connection", "connection").await?,
+                &list("bridge", "bridge").await?,
+            ))
         })
     }
 
-    async fn get(&self, path: &str) -> Result<Value, String> {
-        let stream = TcpStream::connect(&self.address).await.map_err(|error| error.to_string())?;
-        let told = |error: hyper::Error| format!("GET {path}: {error}");
+    /// One request. What is answered without a body is `null`.
+    async fn call(&self, method: Method, path: &str) -> Result<Value, String> {
+        let stream = self.server.connect(b"http/1.1", "mesh-agent").await?;
+        let what = format!("{method} {path}");
+        let told = |error: hyper::Error| format!("{what}: {error}{}", self.server.hint());
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(told)?;
         // It ends with the answer.
         tokio::spawn(connection);
-        let request = hyper::Request::get(path).header(hyper::header::HOST, &self.address);
+        let request = hyper::Request::builder().method(method).uri(path);
+        let request = request.header(hyper::header::HOST, &self.server.address);
         let request = request.body(Empty::<Bytes>::new()).map_err(|error| error.to_string())?;
         let response = sender.send_request(request).await.map_err(told)?;
         let status = response.status();
         let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
-        let body = body.map_err(|error| format!("GET {path}: {error}"))?.to_bytes();
+        let body = body.map_err(|error| format!("{what}: {error}"))?.to_bytes();
+        if status.is_success() && body.is_empty() {
+            return Ok(Value::Null);
+        }
         let value = serde_json::from_slice::<Value>(&body);
         if !status.is_success() {
             let reason =
                 value.ok().and_then(|value| Some(value["error"]["message"].as_str()?.to_owned()));
-            return Err(format!("GET {path}: {status}: {}", reason.unwrap_or_default()));
+            return Err(format!("{what}: {status}: {}", reason.unwrap_or_default()));
         }
-        value.map_err(|error| format!("GET {path}: {error}"))
+        value.map_err(|error| format!("{what}: {error}"))
     }
 }
 
-fn failed(agent: &str, reason: String) -> CliError {
-    CliError::Agent { agent: agent.to_owned(), reason }
+/// An id as a part of a path.
+fn escaped(id: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        byte => format!("%{byte:02X}"),
+    };
+    id.bytes().map(byte).collect()
+}
+
+fn failed(server: &Server, reason: String) -> CliError {
+    CliError::Agent { agent: server.address.clone(), reason }
 }
 
 /// A text for a terminal, which what proxies tell must not command.

@@ -3,7 +3,7 @@
 mod agent;
 mod proxy;
 
-pub(crate) use agent::AgentClient;
+pub(crate) use agent::{AGENT_PORT, AgentClient};
 pub(crate) use proxy::of_proxy;
 
 /// Hosts and groups.
