@@ -18,6 +18,7 @@ commands:
   deps       install the distribution packages that are missing (Debian 12, Ubuntu 24.04)
   build      build the library, the programs and the C examples
   install    build, and install to INSTALL_PREFIX (DESTDIR is respected)
+  uninstall  remove what was installed from this build directory (DESTDIR is respected)
   test       run all tests; the last line is "N passed, N failed"
   test-ffmpeg-matrix
              run the FFmpeg plugin with several releases of FFmpeg, got from PyPI and Debian
@@ -130,10 +131,27 @@ install_all() {
         as_root=(sudo ${DESTDIR:+DESTDIR="$DESTDIR"})
     fi
     "${as_root[@]}" cmake --install "$BUILD_DIR"
+    # The list of files is needed by whoever uninstalls.
+    [ ${#as_root[@]} = 0 ] || sudo chown "$(id -u):$(id -g)" "$BUILD_DIR/install_manifest.txt"
     if [ -z "${DESTDIR:-}" ] && { [ "$(id -u)" = 0 ] || [ ${#as_root[@]} -gt 0 ]; }; then
         "${as_root[@]}" ldconfig
     fi
     say "installed to ${DESTDIR:-}$INSTALL_PREFIX. Start 'media_proxy', then try 'recver_app --help' and 'sender_app --help'"
+    case :$PATH: in
+    *":$INSTALL_PREFIX/bin:"*) ;;
+    *) say "$INSTALL_PREFIX/bin is not in PATH: export PATH=$INSTALL_PREFIX/bin:\$PATH" ;;
+    esac
+}
+
+uninstall_all() {
+    local as_root=()
+    [ -e "$BUILD_DIR/install_manifest.txt" ] || fail "$BUILD_DIR/install_manifest.txt is missing: nothing was installed from this build directory"
+    if ! writable "${DESTDIR:-}$INSTALL_PREFIX"; then
+        command -v sudo >/dev/null || fail "${DESTDIR:-}$INSTALL_PREFIX cannot be written to: be root"
+        as_root=(sudo ${DESTDIR:+DESTDIR="$DESTDIR"})
+    fi
+    "${as_root[@]}" cmake --build "$BUILD_DIR" --target uninstall
+    say "removed from ${DESTDIR:-}$INSTALL_PREFIX; the user mcm, /run/mcm and what was enabled in systemd are left"
 }
 
 # All options are read before anything is done.
@@ -156,6 +174,9 @@ build)
 install)
     build
     install_all
+    ;;
+uninstall)
+    uninstall_all
     ;;
 test)
     install_packages test

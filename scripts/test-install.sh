@@ -32,6 +32,10 @@ so=$lib/libmcm_dp.so
 for file in bin/media_proxy bin/mcm bin/sender_app bin/recver_app include/mesh_dp.h \
     bin/mcm-ffmpeg bin/mcm-ffprobe bin/mcm-ffplay \
     share/man/man1/media_proxy.1 share/man/man1/mcm.1 share/man/man3/mesh_dp.3 \
+    share/man/man1/mcm-ffmpeg.1 share/man/man1/mcm-mpv.1 share/man/man1/recver_app.1 \
+    share/doc/MCM/README.md share/doc/MCM/docs/sdk.md share/doc/MCM/examples/simple_sender.c \
+    share/doc/MCM/examples/config/video_small.json share/mcm/observability/alerts.yml \
+    share/mcm/observability/grafana-dashboard.json share/bash-completion/completions/mcm \
     lib/systemd/system/media_proxy.service lib/sysusers.d/mcm.conf lib/tmpfiles.d/mcm.conf; do
     check "$file is installed" test -f "$root/$file"
 done
@@ -107,10 +111,22 @@ if command -v systemd-analyze >/dev/null; then
     check 'the unit is well formed' systemd-analyze verify --man=no "$work/media_proxy.service"
 fi
 if command -v man >/dev/null; then
-    for page in man1/media_proxy.1 man1/mcm.1 man3/mesh_dp.3; do
+    # Pages that only lead to another one are left out.
+    for page in $(cd "$root/share/man" && grep -L '^\.so ' man?/*); do
         check "$page has no mistakes" test -z "$(MANROFFSEQ='' man --warnings -E UTF-8 -l -Tutf8 -Z "$root/share/man/$page" 2>&1 >/dev/null)"
     done
 fi
+
+completes() {
+    PATH=$root/bin:$PATH bash -c '. "$1"; COMP_WORDS=(mcm "${@:3}"); COMP_CWORD=$(($# - 2)); _mcm; printf "%s\n" "${COMPREPLY[@]}" | grep -qx -- "$2"' \
+        - "$root/share/bash-completion/completions/mcm" "$@"
+}
+check 'the completion knows the commands' completes analyze an
+check 'the completion knows options' completes --server list --ser
+
+check 'uninstalling works' env DESTDIR="$work/dest" cmake --build "$work/build" --target uninstall
+check 'uninstalling leaves no file' test -z "$(find "$work/dest" ! -type d)"
+check 'uninstalling leaves no directory of ours' test -z "$(find "$work/dest" -name MCM -o -name mcm -o -name examples)"
 
 printf '%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" = 0 ]
