@@ -48,6 +48,9 @@ pub enum Error {
     /// The connection was shut down, or its stream has ended.
     #[error("connection is closed: {0}")]
     Closed(String),
+    /// The source has said goodbye: told to those only who ask for it, see [`Extras`](crate::client::Extras).
+    #[error("the source has said goodbye")]
+    Farewell,
     /// Nothing came, or no room was made, in time.
     #[error("timeout after {0:?}: {1}")]
     Timeout(Duration, &'static str),
@@ -84,7 +87,7 @@ impl Error {
             Self::ConnectionFailed(_) => 1008,
             Self::ConnectionConfig(_) => 1009,
             Self::Incompatible(_) => 1010,
-            Self::Closed(_) => 1011,
+            Self::Closed(_) | Self::Farewell => 1011,
             Self::Timeout(..) => 1012,
             Self::NotImplemented(_) => 1013,
             Self::Cancelled => 1014,

@@ -6,7 +6,7 @@ use crate::error::BenchError;
 use crate::order::{Answer, Order, Round, receive, send};
 use crate::peer::ROLE;
 use crate::samples::Samples;
-use ring::{Source, SourceOptions, monotonic_ns};
+use ring::{AtEnd, Source, SourceOptions, monotonic_ns};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::thread::futex;
 use rustix::time::{ClockId, Timespec};
@@ -217,8 +217,9 @@ pub(crate) fn new_source(payload_size: usize, capacity: usize) -> Result<Source,
         // A receiver that the machine's other users hold up is no reason to miss frames.
         stall_time: Duration::from_secs(PATIENCE_S),
         wait_for_receivers: 0,
-        close_at_end: false,
+        at_end: AtEnd::Wait,
         regions: 0,
+        relay: false,
     };
     Ok(Source::new(options, [0; 16])?)
 }

@@ -3,11 +3,11 @@
 use super::buffer::Buffer;
 use super::peer::{Peer, ReceiverPeer, SourcePeer};
 use super::readiness::Readiness;
-use super::session::{Direction, Entry, Place, Session};
+use super::session::{Direction, Entry, Extras, Place, Session};
 use crate::error::Error;
 use media::{ConnectionConfig, Delivery, EndOfStream, tai};
 use parking_lot::Mutex;
-use ring::{Deadline, Receiver, RingError, Source, SourceOptions};
+use ring::{AtEnd, Deadline, Receiver, RingError, Source, SourceOptions};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -56,15 +56,17 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Prepares the side of a connection that the program takes, before the proxy hears of it. A source's slots can describe so
-    /// many missing regions.
+    /// Prepares the side of a connection that the program takes, before the proxy hears of it.
     pub(super) fn peer(
         direction: Direction,
         config: &ConnectionConfig,
-        regions: usize,
+        extras: Extras,
     ) -> Result<Peer, Error> {
         let options = &config.options;
-        let close_at_end = options.end_of_stream.map(|end| end == EndOfStream::Close);
+        let at_end = options.end_of_stream.map(|end| match end {
+            EndOfStream::Wait => AtEnd::Wait,
+            EndOfStream::Close => AtEnd::Close,
+        });
         match direction {
             Direction::Send => {
                 let shape = SourceOptions {
@@ -74,8 +76,9 @@ impl Connection {
                     live: options.delivery == Some(Delivery::Live),
                     stall_time: config.stall_time(),
                     wait_for_receivers: options.wait_for_receivers as usize,
-                    close_at_end: close_at_end.unwrap_or(false),
-                    regions,
+                    at_end: at_end.unwrap_or_default(),
+                    regions: extras.regions,
+                    relay: extras.relay,
                 };
                 let source = Source::new(shape, super::random::bytes()?).map_err(|error| {
                     Error::ConnectionFailed(format!("memory for the ring: {error}"))
@@ -84,10 +87,9 @@ impl Connection {
             }
             Direction::Receive => {
                 let partitions = (config.payload_size() as usize, config.metadata_size() as usize);
-                let receiver =
-                    Receiver::new(close_at_end).with_tai_clock(|| media::Tai::now().into());
-                let receiver = Arc::new(receiver);
-                Ok(Peer::Receiver(ReceiverPeer::new(receiver, partitions)))
+                let receiver = Receiver::new(at_end).with_tai_clock(|| media::Tai::now().into());
+                let receiver = if extras.tell_ends { receiver.telling_ends() } else { receiver };
+                Ok(Peer::Receiver(ReceiverPeer::new(Arc::new(receiver), partitions)))
             }
         }
     }
@@ -163,6 +165,16 @@ impl Connection {
     /// Ends the connection: blocked and later calls return `Closed`. What was put stays readable for receivers.
     pub fn shutdown(&self) {
         self.close("shut down by the program");
+    }
+
+    /// Ends the connection without an end of its stream: as [`shutdown`](Self::shutdown), but to the receivers of a source this
+    /// looks as if it were out of touch, and they wait for the next one, whatever they do at the end of a stream.
+    pub fn leave(&self) {
+        match &self.entry.peer {
+            Peer::Source(peer) => peer.source.leave("left by the bridge"),
+            Peer::Receiver(peer) => peer.receiver.close("left by the bridge"),
+        }
+        self.session().forget(self.entry.key());
     }
 
     fn close(&self, reason: &'static str) {
@@ -257,6 +269,7 @@ fn translate(session: &Session, timeout: Timeout, error: RingError) -> Error {
         RingError::Cancelled => Error::Cancelled,
         RingError::Interrupted => Error::Interrupted,
         RingError::Closed(reason) => Error::Closed(reason.into()),
+        RingError::Farewell => Error::Farewell,
         RingError::Forked => Error::Forked,
         RingError::Shape(_)
         | RingError::System { .. }

@@ -14,5 +14,5 @@ mod warnings;
 pub use buffer::{Buffer, BufferInfo};
 pub use connection::{Connection, ConnectionStats, Timeout};
 pub use ring::Region;
-pub use session::{Client, Direction};
+pub use session::{Client, Direction, Extras};
 pub use warnings::last_warnings;

@@ -36,6 +36,19 @@ pub enum Direction {
     Receive,
 }
 
+/// What connections of bridges have that those of programs have not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extras {
+    /// Source: so many missing regions can be described in each buffer, at most 1024; see
+    /// [`Buffer::set_missing`](super::Buffer::set_missing).
+    pub regions: usize,
+    /// Source: it passes on frames from elsewhere, and its presence alone does not keep a stream from ending.
+    pub relay: bool,
+    /// Receiver: where a source has said goodbye, and everything was read, one get fails with [`Error::Farewell`] before the next
+    /// source's frames come.
+    pub tell_ends: bool,
+}
+
 /// A client: the holder of connections.
 #[derive(Debug)]
 pub struct Client {
@@ -135,16 +148,15 @@ impl Client {
         config: &str,
     ) -> Result<Arc<Connection>, Error> {
         let config = configuration::read(direction, config)?;
-        self.open(direction, &config, 0)
+        self.open(direction, &config, Extras::default())
     }
 
-    /// A connection from a configuration that has been validated. The buffers of a source can describe so many missing regions,
-    /// at most 1024: see [`Buffer::set_missing`](super::Buffer::set_missing).
+    /// A connection from a configuration that has been validated.
     pub fn open(
         self: &Arc<Self>,
         direction: Direction,
         config: &media::ConnectionConfig,
-        regions: usize,
+        extras: Extras,
     ) -> Result<Arc<Connection>, Error> {
         self.session.check_here()?;
         let place = Session::reserve(&self.session)?;
@@ -153,7 +165,7 @@ impl Client {
             Direction::Send => Kind::Source,
             Direction::Receive => Kind::Receiver,
         };
-        let peer = Connection::peer(direction, config, regions)?;
+        let peer = Connection::peer(direction, config, extras)?;
         let wire = proto::config::to_sdk(config, kind);
         let entry = self.session.introduce(peer, wire)?;
         Ok(Arc::new(Connection::new(place, entry, config)))

@@ -12,7 +12,7 @@ use proto::datagram::{MAX_LEN, VERSION, encode_from_client};
 use proto::exchange::{Goodbye, Hello, Joined, Standby, from_client, from_proxy};
 use proto::sdk::ConnectionConfig;
 use ring::layout::{BOARD_MAGIC, BOARD_SIZE, BoardHeader, LAYOUT_VERSION, SEAT_MAGIC, SEAT_SIZE};
-use ring::{Seat, Source, SourceOptions};
+use ring::{AtEnd, Seat, Source, SourceOptions};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use serde_json::json;
@@ -39,8 +39,9 @@ fn real_source(payload_size: usize, ring_id: [u8; 16]) -> Source {
         live: false,
         stall_time: Duration::from_millis(100),
         wait_for_receivers: 0,
-        close_at_end: false,
+        at_end: AtEnd::Wait,
         regions: 0,
+        relay: false,
     };
     Source::new(options, ring_id).unwrap()
 }

@@ -11,7 +11,7 @@ use mcm_tests::wire::{Heard, Wire};
 use mcm_tests::{config, wait};
 use proto::Kind;
 use proto::exchange::{Goodbye, Joined, from_client, from_proxy};
-use ring::{Deadline, Source, SourceOptions};
+use ring::{AtEnd, Deadline, Source, SourceOptions};
 use serde_json::{Value, json};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -135,8 +135,9 @@ fn short_life(socket: &std::path::Path) {
         live: false,
         stall_time: Duration::from_secs(60),
         wait_for_receivers: 0,
-        close_at_end: true,
+        at_end: AtEnd::Close,
         regions: 0,
+        relay: false,
     };
     let source = Source::new(options, [7; 16]).unwrap();
     let wire = Wire::welcomed(socket, "brief");

@@ -16,8 +16,8 @@ pub mod session;
 mod state;
 
 pub use egress::Egress;
-pub use ingress::Ingress;
+pub use ingress::{Finished, Ingress};
 pub use keys::LinkKey;
 pub use link::{Extended, LinkOptions};
-pub use ports::{Arrival, Ended, FrameSink, FrameSource, NotPublished, SourceFrame};
+pub use ports::{Arrival, Ended, FrameSink, FrameSource, NotPublished, SourceFrame, Taken};
 pub use state::{BridgeCounts, BridgeStatus, LinkState, Stop};

@@ -425,3 +425,73 @@ fn what_cannot_be_is_refused_at_the_start() {
 fn try_start(link: &LinkOptions, remote: &Address) -> String {
     Sender::try_start(link, remote, None).map(|_| ()).unwrap_err().to_string()
 }
+
+/// A source says goodbye while its last frames still wait for room: its receivers get these, and then the end.
+#[test]
+fn the_end_of_a_stream_comes_behind_its_last_frame() {
+    if !ready() {
+        return;
+    }
+    for (endpoints, form) in [(1, extended(false)), (3, extended(true))] {
+        let (out, at) = ends(IMAGE, endpoints, form);
+        let receiver = Receiver::start(&at, 8, 100);
+        let sender = Sender::start(&out, &at.local);
+        (0..40).for_each(|number| put(&sender, number));
+        sender.end_stream();
+        assert_eq!(receiver.stream_ended(), (true, 40));
+        // The next source's frames wait for the next session.
+        (0..10).for_each(|number| put(&sender, number));
+        let receiver = Receiver::start(&at, 8, 100);
+        (0..10).for_each(|number| expect(&receiver, number, true));
+        assert_eq!(sender.status.counts().unsent, 0);
+        // The bridge is stopped behind a goodbye, as when the agent removes it.
+        sender.end_stream();
+        sender.stop();
+        receiver.end();
+        assert_eq!(receiver.stream_ended(), (true, 0));
+    }
+}
+
+/// Whatever else happens to a bridge is no end.
+#[test]
+fn a_bridge_that_is_stopped_or_lost_is_no_end() {
+    if !ready() {
+        return;
+    }
+    let (out, at) = ends(IMAGE, 1, extended(false));
+    let receiver = Receiver::start(&at, 8, 100);
+    let sender = Sender::start(&out, &at.local);
+    put(&sender, 0);
+    expect(&receiver, 0, true);
+    // As when the proxy of the source ends; and then another one comes.
+    drop(sender);
+    eventually("the goodbye", || receiver.status.link() == LinkState::Down);
+    let sender = Sender::start(&out, &at.local);
+    put(&sender, 1);
+    expect(&receiver, 1, true);
+    receiver.end();
+    sender.stop();
+    assert_eq!(receiver.stream_ended(), (false, 0));
+}
+
+/// The source ends while the other side is away. It is told when it is back, before the next source's frames come.
+#[test]
+fn an_end_that_nobody_heard_is_told_later() {
+    if !ready() {
+        return;
+    }
+    let (out, at) = ends(IMAGE, 1, extended(false));
+    let receiver = Receiver::start(&at, 8, 100);
+    let sender = Sender::start(&out, &at.local);
+    put(&sender, 0);
+    expect(&receiver, 0, true);
+    drop(receiver);
+    eventually("the loss", || sender.status.link() == LinkState::Down);
+    sender.end_stream();
+    eventually("the end is taken", || sender.left() == 0);
+    let receiver = Receiver::start(&at, 8, 100);
+    assert_eq!(receiver.stream_ended(), (true, 0));
+    put(&sender, 1);
+    let receiver = Receiver::start(&at, 8, 100);
+    expect(&receiver, 1, true);
+}

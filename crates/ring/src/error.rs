@@ -36,6 +36,10 @@ pub enum RingError {
     /// The ring was closed on this side, or the stream has ended.
     #[error("closed: {0}")]
     Closed(&'static str),
+    /// The source has said goodbye, and everything was read: told once to a receiver that wants to know, which then goes on with
+    /// the next source.
+    #[error("the source has said goodbye")]
+    Farewell,
     /// As many receivers as a ring can have.
     #[error("the ring has {0} receivers, as many as it can have")]
     Full(usize),

@@ -61,9 +61,9 @@ pub use {
     memory::{REQUIRED_SEALS, check_seals},
     monitor::{BoardMonitor, SeatMonitor},
     reader::{Frame, FrameInfo, Reader},
-    receiver::{Receiver, ReceiverStats},
+    receiver::{GRACE, Receiver, ReceiverStats},
     region::Region,
     seat::Seat,
-    source::{Source, SourceOptions, SourceStats, WriteSlot},
+    source::{AtEnd, Source, SourceOptions, SourceStats, WriteSlot},
     thread::quiet_thread,
 };

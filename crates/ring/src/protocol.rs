@@ -7,7 +7,7 @@
 //! fences one of them comes first: either the source sees the lease, or the receiver sees the invalidation.
 
 use crate::sync::{Ordering, fence, fence_after_rmw};
-use crate::words::{Board, Head, NO_FRAME, SeatLine, lease_bit};
+use crate::words::{Board, FLAG_ABANDONED, Head, NO_FRAME, SeatLine, lease_bit};
 use Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 /// Where a frame is, as far as a receiver can tell before it has leased the slot.
@@ -108,6 +108,18 @@ pub fn close(board: Board<'_>) -> Head {
     let replaced = board.line.head.fetch_or(1, SeqCst);
     fence_after_rmw();
     Head(replaced)
+}
+
+/// Source: leaves the ring, whose stream goes on elsewhere. Nothing is published after this. Who sleeps on the head need not be
+/// woken for the sake of order: all that is left to learn here is that this ring can be let go.
+pub fn abandon(board: Board<'_>) {
+    board.line.flags.fetch_or(FLAG_ABANDONED, Release);
+}
+
+/// Receiver: whether the source has left the ring. A head that is loaded after a yes is the last one.
+#[must_use]
+pub fn is_abandoned(board: Board<'_>) -> bool {
+    board.line.flags.load(Acquire) & FLAG_ABANDONED != 0
 }
 
 /// Source: whether a receiver sleeps on the head that has just been replaced, and so must be woken.

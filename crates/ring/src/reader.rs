@@ -10,7 +10,8 @@ use crate::pages::Prefault;
 use crate::protocol::{self, Located};
 use crate::region::Region;
 use crate::seat::Seat;
-use crate::words::{Board, FLAG_CLOSE_AT_END, FRAME_INCOMPLETE, FRAME_RELAYED, Head, SlotLine};
+use crate::source::AtEnd;
+use crate::words::{Board, FLAG_CLOSE_AT_END, FLAG_GRACE_AT_END, FLAG_RELAY, FRAME_INCOMPLETE, FRAME_RELAYED, Head, SlotLine};
 use crate::{fork, futex};
 use rustix::fs::fstat;
 use std::os::fd::{AsFd, OwnedFd};
@@ -137,9 +138,26 @@ impl Reader {
         self.held.load(Relaxed)
     }
 
-    /// Whether the source wishes its receivers to end with it.
-    pub(crate) fn close_at_end(&self) -> bool {
-        self.board.flags() & FLAG_CLOSE_AT_END != 0
+    /// What the source wishes its receivers to do at its end. Libraries before [`AtEnd::Grace`] say `wait` by no flag.
+    pub(crate) fn at_end(&self) -> AtEnd {
+        let flags = self.board.flags();
+        if flags & FLAG_CLOSE_AT_END != 0 {
+            AtEnd::Close
+        } else if flags & FLAG_GRACE_AT_END != 0 {
+            AtEnd::Grace
+        } else {
+            AtEnd::Wait
+        }
+    }
+
+    /// Whether the source passes on what others put, and nothing has come yet.
+    pub(crate) fn is_idle_relay(&self) -> bool {
+        self.board.flags() & FLAG_RELAY != 0 && self.head().count() == 0
+    }
+
+    /// Whether the source has left the ring without an end of the stream.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        protocol::is_abandoned(self.shared())
     }
 
     fn shared(&self) -> Board<'_> {

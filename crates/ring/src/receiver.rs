@@ -8,6 +8,7 @@ use crate::futex;
 use crate::gate::{Gate, Waiter};
 use crate::layout::RingId;
 use crate::reader::{Cursor, Frame, Look, Past, Reader};
+use crate::source::AtEnd;
 use crate::spin::{self, Spin};
 use crate::words::Head;
 use parking_lot::Mutex;
@@ -15,6 +16,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
+
+/// How long a stream goes on after its source has said goodbye, if neither source nor receiver says what to do then: a source
+/// that is replaced within this time is no end.
+pub const GRACE: Duration = Duration::from_nanos(GRACE_NS);
+
+const GRACE_NS: u64 = 2_000_000_000;
+
+/// What a get says then.
+const ENDED: &str = "the source has ended the stream";
 
 /// Longest sleep without a look round.
 const LOOK_NS: u64 = 1_000_000_000;
@@ -45,8 +55,10 @@ pub struct ReceiverStats {
 #[derive(Debug)]
 pub struct Receiver {
     gate: Gate,
-    /// Whether to end when a source says goodbye; `None` follows the source's wish.
-    close_at_end: Option<bool>,
+    /// What to do when a source says goodbye; `None` follows the source's wish.
+    at_end: Option<AtEnd>,
+    /// Whether a get tells of each goodbye.
+    tells_ends: bool,
     /// The clock of the frames' own times.
     tai_now: Option<fn() -> u64>,
     made: ForkMark,
@@ -63,7 +75,7 @@ pub struct Receiver {
 #[derive(Debug, Default)]
 struct State {
     current: Option<Cursor>,
-    /// The current ring's source has died: what it published is all there will be.
+    /// The current ring's source has died, or left the ring: what it published is all there will be.
     orphaned: bool,
     next: VecDeque<Arc<Reader>>,
     /// Rings that wait for their turn and whose sources have died.
@@ -71,6 +83,10 @@ struct State {
     /// What the next ring's first frame is compared with.
     past: Past,
     ended: bool,
+    /// The stream ends then (monotonic nanoseconds), unless another ring has come.
+    ends_at: Option<u64>,
+    /// A goodbye that the next get tells of.
+    farewell: bool,
     /// Rings that were left while frames of them are still held.
     left: Vec<std::sync::Weak<Reader>>,
     /// How many frames of the current ring, or of the last one if there is none, may be held.
@@ -84,17 +100,20 @@ enum Outcome {
     Sleep(Arc<Reader>, Head),
     /// There is no ring to read from, or no frame may be taken.
     Idle,
+    /// A source has said goodbye, which this receiver wants to be told.
+    Farewell,
     Ended,
 }
 
 impl Receiver {
-    /// A receiver without a ring. `close_at_end` says whether the stream ends when a source says goodbye; `None` leaves that
-    /// to the source.
+    /// A receiver without a ring. `at_end` says what becomes of the stream when a source says goodbye; `None` leaves that to the
+    /// source.
     #[must_use]
-    pub fn new(close_at_end: Option<bool>) -> Self {
+    pub fn new(at_end: Option<AtEnd>) -> Self {
         Self {
             gate: Gate::default(),
-            close_at_end,
+            at_end,
+            tells_ends: false,
             tai_now: None,
             made: ForkMark::here(),
             state: Mutex::default(),
@@ -111,6 +130,13 @@ impl Receiver {
     #[must_use]
     pub fn with_tai_clock(self, tai_now: fn() -> u64) -> Self {
         Self { tai_now: Some(tai_now), ..self }
+    }
+
+    /// Where a source has said goodbye, and everything was read, one get fails with [`RingError::Farewell`] before the next source's
+    /// frames come.
+    #[must_use]
+    pub fn telling_ends(self) -> Self {
+        Self { tells_ends: true, ..self }
     }
 
     /// Whether a get may spin for some microseconds before it sleeps, which it does where that has paid before. It may by
@@ -168,7 +194,8 @@ impl Receiver {
         let outcome = self.look(&mut self.state.lock());
         match outcome {
             Outcome::Frame(frame) => Ok(frame),
-            Outcome::Ended => Err(RingError::Closed("the source has ended the stream")),
+            Outcome::Ended => Err(RingError::Closed(ENDED)),
+            Outcome::Farewell => Err(RingError::Farewell),
             _ if deadline == Deadline::Now => Err(RingError::Timeout("no frame is there")),
             _ => self.wait(deadline),
         }
@@ -205,10 +232,12 @@ impl Receiver {
             if deadline.passed(now) {
                 return Err(RingError::Timeout("no frame came"));
             }
-            let until = deadline.or(now + LOOK_NS);
+            let ends_at = self.state.lock().ends_at.unwrap_or(u64::MAX);
+            let until = deadline.or(now + LOOK_NS).min(ends_at);
             match outcome {
                 Outcome::Frame(_) => {}
-                Outcome::Ended => return Err(RingError::Closed("the source has ended the stream")),
+                Outcome::Ended => return Err(RingError::Closed(ENDED)),
+                Outcome::Farewell => return Err(RingError::Farewell),
                 Outcome::Idle => {
                     let _limited = Counted::new(&self.limited);
                     // Between the look and the count a frame may have been given back without a word. What this look finds
@@ -217,6 +246,7 @@ impl Receiver {
                     match outcome {
                         Ok(found) => return Ok(found),
                         Err(Outcome::Idle) => futex::wait_any(&[gate], until),
+                        Err(Outcome::Farewell) => return Err(RingError::Farewell),
                         Err(_) => {}
                     }
                 }
@@ -226,11 +256,12 @@ impl Receiver {
                         let spun = spin::spin(turn, || reader.head() != head);
                         // First the frame, then what there is to learn.
                         let ready = spun.ready();
-                        let found =
-                            if ready { look(self, &mut self.state.lock()).ok() } else { None };
+                        let found = ready.then(|| look(self, &mut self.state.lock()));
                         self.spin.lock().learn(spun);
-                        if let Some(found) = found {
-                            return Ok(found);
+                        match found {
+                            Some(Ok(found)) => return Ok(found),
+                            Some(Err(Outcome::Farewell)) => return Err(RingError::Farewell),
+                            Some(Err(_)) | None => {}
                         }
                         if spun.ready() {
                             continue;
@@ -248,13 +279,15 @@ impl Receiver {
                     let mut state = self.state.lock();
                     state.beds.get_up(bed);
                     // As above.
-                    let found = look(self, &mut state).ok();
+                    let found = look(self, &mut state);
                     drop(state);
                     if asleep {
                         self.spin.lock().slept(monotonic_ns() - now);
                     }
-                    if let Some(found) = found {
-                        return Ok(found);
+                    match found {
+                        Ok(found) => return Ok(found),
+                        Err(Outcome::Farewell) => return Err(RingError::Farewell),
+                        Err(_) => {}
                     }
                 }
             }
@@ -266,12 +299,15 @@ impl Receiver {
         loop {
             Self::change_seats(state);
             let Some(cursor) = &state.current else {
+                if state.farewell {
+                    return Ok(());
+                }
                 if self.advance(state) {
                     continue;
                 }
-                return if state.ended { Ok(()) } else { Err(Outcome::Idle) };
+                return if state.has_ended() { Ok(()) } else { Err(Outcome::Idle) };
             };
-            let reader = &cursor.reader;
+            let reader = Arc::clone(&cursor.reader);
             let head = reader.head();
             if head.count() > cursor.next {
                 let full = reader.held() as usize >= reader.geometry().lease_limit();
@@ -281,7 +317,15 @@ impl Receiver {
                 self.leave(state, head.closed());
                 continue;
             }
-            return Err(Outcome::Sleep(Arc::clone(reader), head));
+            if reader.is_abandoned() {
+                // Once more: a frame may have come between the look at the head and this.
+                state.orphaned = true;
+                continue;
+            }
+            if state.has_ended() {
+                return Ok(());
+            }
+            return Err(Outcome::Sleep(reader, head));
         }
     }
 
@@ -291,13 +335,18 @@ impl Receiver {
             // Looked at before the head: what a dead or replaced source published is then all there.
             let over = state.orphaned || !state.next.is_empty();
             let Some(cursor) = &mut state.current else {
+                if std::mem::take(&mut state.farewell) {
+                    return Outcome::Farewell;
+                }
                 if self.advance(state) {
                     continue;
                 }
-                return if state.ended { Outcome::Ended } else { Outcome::Idle };
+                let ended = state.has_ended();
+                return if ended { Outcome::Ended } else { Outcome::Idle };
             };
             match cursor.look() {
                 Look::Taken(frame) => {
+                    state.ends_at = None;
                     // Written under the lock only.
                     let add = |count: &AtomicU64, more| {
                         count.store(count.load(Relaxed) + more, Relaxed);
@@ -313,18 +362,27 @@ impl Receiver {
                 Look::Limit => return Outcome::Idle,
                 Look::Ended => self.leave(state, true),
                 Look::Nothing(_) if over => self.leave(state, false),
-                Look::Nothing(head) => return Outcome::Sleep(Arc::clone(&cursor.reader), head),
+                // Once more: a frame may have come between the look at the head and this.
+                Look::Nothing(_) if cursor.reader.is_abandoned() => state.orphaned = true,
+                Look::Nothing(head) => {
+                    let reader = Arc::clone(&cursor.reader);
+                    let ended = state.has_ended();
+                    return if ended { Outcome::Ended } else { Outcome::Sleep(reader, head) };
+                }
             }
         }
     }
 
     /// Moves to the next ring. False if there is none, or the stream has ended.
     fn advance(&self, state: &mut State) -> bool {
-        if state.ended {
+        if state.has_ended() {
             return false;
         }
         let Some(reader) = state.next.pop_front() else { return false };
         let ring = reader.ring_id();
+        if !reader.is_idle_relay() {
+            state.ends_at = None;
+        }
         state.orphaned = state.orphans.contains(&ring);
         state.orphans.retain(|orphan| *orphan != ring);
         state.hold_limit = reader.geometry().lease_limit();
@@ -347,7 +405,14 @@ impl Receiver {
     /// Leaves the current ring, which has been read to its end.
     fn leave(&self, state: &mut State, farewell: bool) {
         if let Some(cursor) = state.current.take() {
-            state.ended |= farewell && self.close_at_end.unwrap_or(cursor.reader.close_at_end());
+            if farewell {
+                state.farewell = self.tells_ends;
+                match self.at_end.unwrap_or(cursor.reader.at_end()) {
+                    AtEnd::Close => state.ended = true,
+                    AtEnd::Grace => state.ends_at = Some(monotonic_ns() + GRACE_NS),
+                    AtEnd::Wait => {}
+                }
+            }
             state.past = cursor.past;
             state.left.retain(|reader| reader.strong_count() > 0);
             state.left.push(Arc::downgrade(&cursor.reader));
@@ -417,9 +482,21 @@ impl Receiver {
             waits: self.waits.load(Relaxed),
             held: left + current.map_or(0, |reader| reader.held()),
             hold_limit: state.hold_limit,
-            connected: current.is_some_and(|_| !state.orphaned)
-                || state.next.iter().any(|next| !state.orphans.contains(&next.ring_id())),
+            connected: current.is_some_and(|reader| !state.orphaned && !reader.is_abandoned())
+                || state.next.iter().any(|next| {
+                    !state.orphans.contains(&next.ring_id()) && !next.is_abandoned()
+                }),
         }
+    }
+}
+
+impl State {
+    /// Whether the stream has ended: at once, or as no other source has followed in time.
+    fn has_ended(&mut self) -> bool {
+        if self.next.is_empty() && self.ends_at.is_some_and(|at| monotonic_ns() >= at) {
+            self.ended = true;
+        }
+        self.ended
     }
 }
 

@@ -16,7 +16,7 @@ use crate::memory::{OwnMemory, Pages};
 use crate::pages::{Prefault, pool_memory};
 use crate::spin::Spin;
 use crate::words::{
-    Board, ENTRIES, FLAG_CLOSE_AT_END, FLAG_LIVE, FRAME_INCOMPLETE, FRAME_RELAYED, Head, NO_FRAME,
+    Board, ENTRIES, FLAG_CLOSE_AT_END, FLAG_GRACE_AT_END, FLAG_LIVE, FLAG_RELAY, FRAME_INCOMPLETE, FRAME_RELAYED, Head, NO_FRAME,
     SourceCounts,
 };
 use crate::{futex, protocol};
@@ -44,10 +44,24 @@ pub struct SourceOptions {
     pub stall_time: Duration,
     /// How many receivers the first buffer waits for.
     pub wait_for_receivers: usize,
-    /// Receivers that have no wish of their own end when this source says goodbye.
-    pub close_at_end: bool,
+    /// What receivers that have no wish of their own do when this source says goodbye.
+    pub at_end: AtEnd,
     /// How many missing regions of a frame can be told to receivers, at most 1024; 0 for a source whose frames are whole.
     pub regions: usize,
+    /// It passes on frames from elsewhere: its presence alone does not keep a stream from ending.
+    pub relay: bool,
+}
+
+/// What a receiver does when a source has said goodbye and everything was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtEnd {
+    /// It waits for the next source, for as long as that takes.
+    Wait,
+    /// It ends, unless another source follows within [`GRACE`](crate::GRACE).
+    #[default]
+    Grace,
+    /// It ends.
+    Close,
 }
 
 /// Counts of a source.
@@ -135,7 +149,9 @@ impl Source {
         board.slots.iter().for_each(|line| line.sequence.store(NO_FRAME, Relaxed));
         board.entries.iter().for_each(|entry| entry.store(u64::MAX, Relaxed));
         let flag = |wanted, flag| if wanted { flag } else { 0 };
-        let flags = flag(inner.options.close_at_end, FLAG_CLOSE_AT_END)
+        let flags = flag(inner.options.at_end == AtEnd::Close, FLAG_CLOSE_AT_END)
+            | flag(inner.options.at_end == AtEnd::Grace, FLAG_GRACE_AT_END)
+            | flag(inner.options.relay, FLAG_RELAY)
             | flag(inner.options.live, FLAG_LIVE);
         board.line.flags.store(flags, Relaxed);
         inner.counts().slots_touched.store(inner.geometry.base_slots as u32, Relaxed);
@@ -297,6 +313,18 @@ impl Source {
         }
     }
 
+    /// Leaves the ring without an end of the stream: it goes on, or may go on, in another ring. Receivers read what was published,
+    /// and wait for that one.
+    pub fn leave(&self, reason: &'static str) {
+        if !self.0.pool.mapping().is_here() {
+            return;
+        }
+        if !self.0.gate.is_closed() {
+            self.0.gate.close(reason);
+            self.0.abandon();
+        }
+    }
+
     /// Interrupts blocked calls, or the next one that would block.
     pub fn cancel(&self) {
         self.0.gate.cancel();
@@ -427,6 +455,14 @@ impl Inner {
         if wake {
             futex::wake_all(futex::low_half(&self.board().line.head));
         }
+    }
+
+    fn abandon(&self) {
+        // Under the lock: a put in progress would otherwise publish behind the last word.
+        let state = self.lock();
+        protocol::abandon(self.board());
+        drop(state);
+        futex::wake_all(futex::low_half(&self.board().line.head));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

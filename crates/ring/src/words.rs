@@ -30,6 +30,13 @@ pub struct HeadLine {
 pub const FLAG_CLOSE_AT_END: u32 = 1;
 /// The source waits for nobody (`delivery: live`).
 pub const FLAG_LIVE: u32 = 2;
+/// The source has left the ring, and the stream goes on elsewhere: nothing will be published here any more, and that is no end of
+/// stream. Set after the last frame; the closed bit of the head stays clear.
+pub const FLAG_ABANDONED: u32 = 4;
+/// The source does not say what its receivers do at its end: they end, unless another source follows within a while.
+pub const FLAG_GRACE_AT_END: u32 = 8;
+/// The source passes on frames from elsewhere, if there are any: that it is there does not mean that the stream goes on.
+pub const FLAG_RELAY: u32 = 16;
 
 /// Counts of the source, for statistics only. Written by the source.
 #[derive(Debug)]

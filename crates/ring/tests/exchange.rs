@@ -235,8 +235,8 @@ fn the_first_buffer_waits_for_the_audience() {
 
 #[test]
 fn what_was_put_survives_its_source() {
-    for close_at_end in [false, true] {
-        let group = Group::new(ring::SourceOptions { close_at_end, ..options(100, 4) });
+    for at_end in [ring::AtEnd::Wait, ring::AtEnd::Close] {
+        let group = Group::new(ring::SourceOptions { at_end, ..options(100, 4) });
         let receiver = group.receiver(false);
         (0..3).for_each(|number| put(&group.source, number));
         drop(group);
@@ -244,8 +244,8 @@ fn what_was_put_survives_its_source() {
             assert_eq!(receiver.get(Deadline::Now).unwrap().payload()[0], number);
         }
         match receiver.get(Deadline::Now).unwrap_err() {
-            RingError::Closed(_) => assert!(close_at_end),
-            RingError::Timeout(_) => assert!(!close_at_end),
+            RingError::Closed(_) => assert_eq!(at_end, ring::AtEnd::Close),
+            RingError::Timeout(_) => assert_eq!(at_end, ring::AtEnd::Wait),
             other => panic!("{other}"),
         }
     }
@@ -253,7 +253,7 @@ fn what_was_put_survives_its_source() {
 
 #[test]
 fn a_sleeping_receiver_learns_of_the_end() {
-    let group = Group::new(ring::SourceOptions { close_at_end: true, ..options(100, 4) });
+    let group = Group::new(ring::SourceOptions { at_end: ring::AtEnd::Close, ..options(100, 4) });
     let receiver = group.receiver(false);
     let sleeper = {
         let receiver = receiver.clone();

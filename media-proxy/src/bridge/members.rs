@@ -1,8 +1,8 @@
 //! How bridges take part in the exchange: as clients of this process.
 
-use mcm_dp::client::{Client, Connection, Direction};
+use mcm_dp::client::{Client, Connection, Direction, Extras};
 use mcm_dp::error::Error;
-use media::ConnectionConfig;
+use media::{ConnectionConfig, EndOfStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,14 +24,31 @@ impl Members {
         Self { socket, client: Mutex::default() }
     }
 
-    /// A bridge joins its group.
+    /// A bridge joins its group. One that receives is not ended by the end of a stream, since another may follow.
     pub(crate) fn join(
         &self,
         direction: Direction,
         config: &ConnectionConfig,
     ) -> Result<Arc<Connection>, Error> {
-        let regions = if direction == Direction::Send { REGIONS } else { 0 };
-        self.client()?.open(direction, config, regions)
+        self.open(direction, config, Extras { regions: REGIONS, relay: true, tell_ends: false })
+    }
+
+    /// A bridge joins its group as a receiver that is told of each source's goodbye, to pass that on.
+    pub(crate) fn follow(&self, config: &ConnectionConfig) -> Result<Arc<Connection>, Error> {
+        self.open(Direction::Receive, config, Extras { tell_ends: true, ..Extras::default() })
+    }
+
+    fn open(
+        &self,
+        direction: Direction,
+        config: &ConnectionConfig,
+        extras: Extras,
+    ) -> Result<Arc<Connection>, Error> {
+        let mut config = config.clone();
+        if direction == Direction::Receive {
+            config.options.end_of_stream = Some(EndOfStream::Wait);
+        }
+        self.client()?.open(direction, &config, extras)
     }
 
     fn client(&self) -> Result<Arc<Client>, Error> {

@@ -6,7 +6,7 @@ use media::{ConnectionConfig, Endpoint, Payload};
 use proto::Kind;
 use proto::datagram::{MAX_LEN, decode_from_proxy, encode_from_client};
 use proto::exchange::{Announce, Hello, Joined, Standby, from_client, from_proxy::Body};
-use ring::{Seat, Source, SourceOptions};
+use ring::{AtEnd, Seat, Source, SourceOptions};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::{PidfdFlags, Signal, getpid, kill_process, pidfd_open};
@@ -299,8 +299,9 @@ pub fn source(ring_id: u8) -> Source {
         live: false,
         stall_time: Duration::from_millis(100),
         wait_for_receivers: 0,
-        close_at_end: false,
+        at_end: AtEnd::Wait,
         regions: 0,
+        relay: false,
     };
     Source::new(options, [ring_id; 16]).unwrap()
 }

@@ -5,7 +5,7 @@
 //! | 0 | 4 | `MCMC` |
 //! | 4 | 1 | version, 1 |
 //! | 5 | 1 | kind: see [`Kind`] |
-//! | 6 | 2 | flags: 1 frames are sealed |
+//! | 6 | 2 | flags: 1 frames are sealed, 2 the stream has ended: see [`Control::ended`] |
 //! | 8 | 8 | session |
 //! | 16 | 8 | counter, greater in each message of one direction of a session |
 //! | 24 | 8 | value: see [`Kind`] |
@@ -24,6 +24,7 @@ const SIGNED: usize = 64;
 const MAGIC: [u8; 4] = *b"MCMC";
 const VERSION: u8 = 1;
 const SEALED: u16 = 1;
+const ENDED: u16 = 2;
 
 /// What a control message says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,9 @@ pub struct Control {
     pub kind: Kind,
     /// Whether frames are sealed.
     pub sealed: bool,
+    /// Beat and Bye of an egress: the source has ended the stream, and the value is the count of frames in the session before that.
+    /// Bye of an ingress: it has told that to its receivers. A proxy that does not know this flag ignores it.
+    pub ended: bool,
     /// The session, of the egress' choice.
     pub session: u64,
     /// Greater in each message of one direction.
@@ -97,6 +101,7 @@ impl Control {
         Self {
             kind,
             sealed: false,
+            ended: false,
             session,
             counter: 0,
             value: 0,
@@ -125,7 +130,8 @@ impl Control {
     #[must_use]
     pub fn sign(&self, key: &hmac::Key) -> [u8; CONTROL] {
         let mut bytes = [0; CONTROL];
-        let flags = if self.sealed { SEALED } else { 0 };
+        let flag = |set, flag| if set { flag } else { 0 };
+        let flags = flag(self.sealed, SEALED) | flag(self.ended, ENDED);
         let mut at = 0;
         let mut put = |part: &[u8]| {
             bytes[at..at + part.len()].copy_from_slice(part);
@@ -166,6 +172,7 @@ impl Control {
         Some(Self {
             kind,
             sealed: two(6) & SEALED != 0,
+            ended: two(6) & ENDED != 0,
             session: eight(8),
             counter: eight(16),
             value: eight(24),
@@ -198,6 +205,7 @@ mod tests {
         let message = Control {
             kind: Kind::Hello,
             sealed: true,
+            ended: true,
             session: 0x0102_0304_0506_0708,
             counter: 9,
             value: 10,

@@ -4,7 +4,7 @@ mod connection;
 mod outgoing;
 
 use super::link::{Backoff, LinkOptions, NO_DESCRIPTOR, drain};
-use super::ports::{Ended, FrameSource};
+use super::ports::{Ended, FrameSource, Taken};
 use super::session::Patience;
 use super::state::{BridgeStatus, LinkState, SILENT_PEER, Stop, wait};
 use crate::error::FabricError;
@@ -17,6 +17,10 @@ const FINISH_STEP: Duration = Duration::from_millis(1);
 
 /// How long the other proxy, which has been told of the link at the same time as this one, may take to be there.
 const INTRODUCTION: Duration = Duration::from_secs(3);
+
+/// How long a source whose connection is being removed may take to say goodbye: one that an operator ends is told at the same time
+/// as this bridge.
+const LAST_WORD: Duration = Duration::from_millis(500);
 
 /// An egress.
 #[derive(Debug)]
@@ -36,6 +40,8 @@ pub struct Egress<S: FrameSource> {
     /// Until when frames are held back that nobody can get yet: only before there is, or fails to be, a first connection. Later, who
     /// has none lets them pass, so that the group does not wait for it.
     patient_until: Option<Instant>,
+    /// The source has ended the stream, and the other side does not know it yet. What the next source puts has to wait.
+    owes_end: bool,
 }
 
 impl<S: FrameSource> Egress<S> {
@@ -61,6 +67,7 @@ impl<S: FrameSource> Egress<S> {
             connection: None,
             retry: Instant::now(),
             patient_until: Some(Instant::now() + INTRODUCTION),
+            owes_end: false,
         })
     }
 
@@ -75,8 +82,9 @@ impl<S: FrameSource> Egress<S> {
         Ok(())
     }
 
-    /// Carries frames until it is stopped or the source has ended; then those that are there, if there is a connection, within
-    /// two seconds. To be called on a thread of its own.
+    /// Carries frames until it is stopped or its part in the group has ended; then those that are there, if there is a connection,
+    /// within two seconds. Where the source says goodbye, the other side is told behind its last frame, and a new session is made
+    /// for the next source. To be called on a thread of its own.
     pub fn run(mut self, stop: &Stop) {
         while !stop.is_stopped() {
             match self.turn(Instant::now()) {
@@ -92,15 +100,19 @@ impl<S: FrameSource> Egress<S> {
 
     /// Sends what is there, and sees it arrive.
     fn finish(&mut self, stop: &Stop) {
-        let by = Instant::now() + drain(self.patience().round_trip());
+        let start = Instant::now();
+        let by = start + drain(self.patience().round_trip());
         while let Some(connection) = self.connection.as_mut().filter(|c| c.has_peer()) {
             let now = Instant::now();
             let nothing_left = match connection.turn(&mut self.source, &self.status, now) {
-                Ok(Next::Lost(_)) => return,
-                Ok(Next::Sleep { wants_frames, .. }) => wants_frames,
+                Ok(Next::Lost(_) | Next::EndTold) => return,
+                Ok(Next::Sleep { wants_frames, .. }) => wants_frames && now >= start + LAST_WORD,
+                // The goodbye tells of it, too.
+                Ok(Next::StreamEnd) => false,
                 Err(Ended) => true,
             };
-            if now >= by || stop.is_at_once() || nothing_left && connection.is_finished() {
+            let done = nothing_left && connection.is_finished();
+            if now >= by || stop.is_at_once() || done {
                 return;
             }
             self.sleep(None, false, FINISH_STEP);
@@ -116,6 +128,10 @@ impl<S: FrameSource> Egress<S> {
             self.lost(&error.to_string(), now);
         }
         let next = match &mut self.connection {
+            Some(connection) if self.owes_end => {
+                connection.end_stream(now);
+                connection.turn(&mut self.source, &self.status, now)?
+            }
             Some(connection) => connection.turn(&mut self.source, &self.status, now)?,
             None => Next::Sleep { until: self.retry, wants_frames: false, up: false },
         };
@@ -134,6 +150,20 @@ impl<S: FrameSource> Egress<S> {
                     self.drain()?;
                 }
                 Ok((wants_frames || drops, until.saturating_duration_since(now)))
+            }
+            Next::StreamEnd => {
+                self.owes_end = true;
+                Ok((false, Duration::ZERO))
+            }
+            Next::EndTold => {
+                // There may be another source soon, whose first frames are held back as those of the first were.
+                self.owes_end = false;
+                self.connection = None;
+                self.patient_until = Some(now + INTRODUCTION);
+                self.status.ended();
+                self.backoff.reset();
+                self.retry = now + self.backoff.next();
+                Ok((false, Duration::ZERO))
             }
             Next::Lost(why) => {
                 self.lost(&why, now);
@@ -172,10 +202,13 @@ impl<S: FrameSource> Egress<S> {
 
     /// Lets frames pass.
     fn drain(&mut self) -> Result<(), Ended> {
-        while self.source.take()?.is_some() {
-            self.status.counters().unsent.add(1);
+        loop {
+            match self.source.take()? {
+                Taken::Frame(_) => self.status.counters().unsent.add(1),
+                Taken::StreamEnd => self.owes_end = true,
+                Taken::Nothing => return Ok(()),
+            }
         }
-        Ok(())
     }
 
     fn sleep(&mut self, stop: Option<&Stop>, wants_frames: bool, time: Duration) {

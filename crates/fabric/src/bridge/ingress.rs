@@ -30,6 +30,17 @@ pub struct Ingress<K: FrameSink> {
     introduction: Instant,
     /// When the next attempt is made, if there is none.
     retry: Instant,
+    /// The source has ended the stream, and receivers were told.
+    stream_ended: bool,
+}
+
+/// Why an ingress has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    /// It was stopped, or its part in the group has ended: that is no end of the stream.
+    Stopped,
+    /// The source has ended the stream. For the next one another ingress is needed.
+    StreamEnded,
 }
 
 impl<K: FrameSink> Ingress<K> {
@@ -55,6 +66,7 @@ impl<K: FrameSink> Ingress<K> {
             backoff: Backoff::new(),
             connection: None,
             retry,
+            stream_ended: false,
         })
     }
 
@@ -65,19 +77,32 @@ impl<K: FrameSink> Ingress<K> {
         Ok(())
     }
 
-    /// Carries frames until it is stopped or the group has ended. When it is stopped, it takes first what the other side still
-    /// has to send, within two seconds. To be called on a thread of its own.
-    pub fn run(mut self, stop: &Stop) {
+    /// Carries frames until it is stopped, or its part in the group or the stream has ended. When it is stopped, it takes first what
+    /// the other side still has to send, within two seconds. To be called on a thread of its own.
+    pub fn run(mut self, stop: &Stop) -> Finished {
         while !stop.is_stopped() {
             match self.turn(Instant::now()) {
                 Ok((wants_slots, time)) => self.sleep(Some(stop), wants_slots, time),
                 Err(Ended) => break,
             }
         }
-        self.finish(stop);
-        if let Some(connection) = &mut self.connection {
-            connection.bye();
+        if !self.stream_ended {
+            self.finish(stop);
         }
+        if !self.stream_ended && self.connection.as_ref().is_some_and(Connection::knows_end) {
+            // The rest does not come any more.
+            self.end_stream();
+        }
+        if let Some(connection) = &mut self.connection {
+            connection.bye(self.stream_ended);
+        }
+        if self.stream_ended { Finished::StreamEnded } else { Finished::Stopped }
+    }
+
+    fn end_stream(&mut self) {
+        self.stream_ended = true;
+        self.sink.end_stream();
+        self.status.ended();
     }
 
     /// Takes what was put before the end. Both ends of a link are stopped at the same time, and the other one says goodbye when
@@ -123,6 +148,10 @@ impl<K: FrameSink> Ingress<K> {
             Next::Lost(why) => {
                 self.lost(&why, now);
                 Ok((false, Duration::ZERO))
+            }
+            Next::StreamEnd => {
+                self.end_stream();
+                Err(Ended)
             }
         }
     }

@@ -24,15 +24,26 @@ pub trait SourceFrame: SendBuffer {
     fn is_incomplete(&self) -> bool;
 }
 
+/// What a group has for an egress.
+#[derive(Debug)]
+pub enum Taken<F> {
+    /// The next frame.
+    Frame(F),
+    /// The source has said goodbye, and all its frames were taken: the end of the stream. Another source may follow.
+    StreamEnd,
+    /// Nothing now.
+    Nothing,
+}
+
 /// Where an egress gets frames. It releases each by dropping it.
 pub trait FrameSource: Send {
     /// A frame of the group.
     type Frame: SourceFrame;
-    /// Readable when [`take`](Self::take) would return something else than `Ok(None)`; it may be so until `take` has returned
+    /// Readable when [`take`](Self::take) would return something else than [`Taken::Nothing`]; it may be so until `take` has returned
     /// that.
     fn ready(&self) -> BorrowedFd<'_>;
-    /// The next frame, if there is one. Never blocks.
-    fn take(&mut self) -> Result<Option<Self::Frame>, Ended>;
+    /// The next frame, if there is one, or that the stream has ended. Never blocks.
+    fn take(&mut self) -> Result<Taken<Self::Frame>, Ended>;
     /// How many frames may be held at once.
     fn hold_limit(&self) -> usize;
 }
@@ -78,6 +89,8 @@ pub trait FrameSink: Send {
         arrival: Arrival,
         patience: Duration,
     ) -> Result<(), NotPublished<Self::Slot>>;
+    /// The source has ended the stream, and all its frames were published: receivers are told. Nothing is published after this.
+    fn end_stream(&mut self);
     /// How many slots may be held at once.
     fn hold_limit(&self) -> usize;
 }

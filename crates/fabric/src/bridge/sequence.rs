@@ -155,6 +155,12 @@ impl<T> Sequencer<T> {
         })
     }
 
+    /// Whether so many frames of the session have had their turn.
+    #[must_use]
+    pub fn has_passed(&self, count: u64) -> bool {
+        self.waiting.is_empty() && self.next.is_some_and(|next| next >= count)
+    }
+
     /// Frames that wait for their turn.
     #[must_use]
     pub fn waiting(&self) -> usize {

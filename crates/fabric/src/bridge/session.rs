@@ -64,7 +64,7 @@ pub enum Ignored {
 
 #[cfg(test)]
 mod tests {
-    use super::super::control::Refusal;
+    use super::super::control::{Control, Refusal};
     use super::super::keys::LinkKey;
     use super::*;
     use crate::traffic::Traffic;
@@ -222,15 +222,55 @@ mod tests {
         let now = Instant::now();
         let (mut caller, mut listener) = (caller(1, TERMS, 1, now), listener());
         talk(&mut caller, &mut listener, 4, now);
-        let (_, bye) = listener.bye().unwrap();
+        let (_, bye) = listener.bye(false).unwrap();
         caller.heard(&bye, now).unwrap();
-        assert_eq!(caller.state(now), CallState::Ended);
+        assert_eq!(caller.state(now), CallState::Ended { told: false });
 
         let (mut caller, mut listener) = (self::caller(1, TERMS, 1, now), self::listener());
         talk(&mut caller, &mut listener, 4, now);
-        let bye = caller.bye().unwrap();
+        let bye = caller.bye(0).unwrap();
         assert_eq!(listener.heard(&bye, [9; 16], now), Ok(Update::Ended));
-        assert_eq!(listener.session(), None);
+        assert_eq!((listener.session(), listener.stream_end()), (None, None));
+    }
+
+    #[test]
+    fn the_end_of_a_stream_is_told_until_it_is_confirmed() {
+        let now = Instant::now();
+        let (mut caller, mut listener) = (caller(1, TERMS, 1, now), listener());
+        talk(&mut caller, &mut listener, 4, now);
+        assert_eq!(listener.stream_end(), None);
+        caller.end_stream(now);
+        let first = caller.say(3, now).expect("at once");
+        // That one is lost; the next beat says it again.
+        assert!(Control::read(&first).unwrap().ended && caller.say(3, now).is_none());
+        let again = caller.say(3, now + BEAT).unwrap();
+        assert_eq!(listener.heard(&again, [9; 16], now), Ok(Update::Nothing));
+        assert_eq!(listener.stream_end(), Some(3));
+        let (_, bye) = listener.bye(true).unwrap();
+        caller.heard(&bye, now).unwrap();
+        assert_eq!(caller.state(now), CallState::Ended { told: true });
+    }
+
+    #[test]
+    fn an_end_that_is_owed_comes_with_the_next_session_or_the_goodbye() {
+        let now = Instant::now();
+        let (mut late, mut listener) = (caller(1, TERMS, 1, now), listener());
+        late.end_stream(now);
+        let hello = late.say(0, now).unwrap();
+        assert!(!Control::read(&hello).unwrap().ended, "nobody is there to be told");
+        listener.heard(&hello, [9; 16], now).unwrap();
+        let (_, welcome) = listener.say(0, now).unwrap();
+        late.heard(&welcome, now).unwrap();
+        let beat = late.say(0, now).unwrap();
+        assert_eq!(listener.heard(&beat, [9; 16], now), Ok(Update::Begun));
+        assert_eq!(listener.stream_end(), Some(0));
+
+        let (mut caller, mut listener) = (caller(1, TERMS, 1, now), self::listener());
+        talk(&mut caller, &mut listener, 4, now);
+        caller.end_stream(now);
+        let bye = caller.bye(2).unwrap();
+        assert_eq!(listener.heard(&bye, [9; 16], now), Ok(Update::Ended));
+        assert_eq!((listener.session(), listener.stream_end()), (None, Some(2)));
     }
 
     #[test]
@@ -303,7 +343,7 @@ mod tests {
         // A goodbye is no loss.
         let (mut caller, mut listener) = (self::caller(1, TERMS, 1, now), self::listener());
         talk(&mut caller, &mut listener, 4, now);
-        let bye = caller.bye().unwrap();
+        let bye = caller.bye(0).unwrap();
         listener.heard(&bye, [9; 16], now).unwrap();
         assert_eq!(listener.patience().time(), LOST);
     }

@@ -4,15 +4,15 @@
 use super::content;
 use fabric::bridge::image::{Image, MAX_TAIL, Origin};
 use fabric::bridge::{
-    Arrival, BridgeStatus, Egress, Ended, FrameSink, FrameSource, Ingress, LinkOptions,
-    NotPublished, SourceFrame, Stop,
+    Arrival, BridgeStatus, Egress, Ended, Finished, FrameSink, FrameSource, Ingress, LinkOptions,
+    NotPublished, SourceFrame, Stop, Taken,
 };
 use fabric::{Address, FabricError, HeapBuffer, MemoryId, ReceiveBuffer, SendBuffer};
 use rustix::event::{EventfdFlags, eventfd};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -124,7 +124,7 @@ impl SourceFrame for Frame {
 }
 
 #[derive(Debug)]
-struct Source(Arc<Feed<Frame>>);
+struct Source(Arc<Feed<Option<Frame>>>);
 
 impl FrameSource for Source {
     type Frame = Frame;
@@ -133,8 +133,12 @@ impl FrameSource for Source {
         self.0.event.as_fd()
     }
 
-    fn take(&mut self) -> Result<Option<Frame>, Ended> {
-        self.0.take()
+    fn take(&mut self) -> Result<Taken<Frame>, Ended> {
+        Ok(match self.0.take()? {
+            Some(Some(frame)) => Taken::Frame(frame),
+            Some(None) => Taken::StreamEnd,
+            None => Taken::Nothing,
+        })
     }
 
     fn hold_limit(&self) -> usize {
@@ -185,6 +189,8 @@ struct Shelf {
     frames: Mutex<VecDeque<Published>>,
     changed: Condvar,
     capacity: usize,
+    /// The source has said goodbye.
+    ended: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -238,6 +244,10 @@ impl FrameSink for Sink {
         Ok(())
     }
 
+    fn end_stream(&mut self) {
+        self.out.ended.store(true, SeqCst);
+    }
+
     fn hold_limit(&self) -> usize {
         self.slots
     }
@@ -245,7 +255,7 @@ impl FrameSink for Sink {
 
 /// An egress on a thread.
 pub struct Sender {
-    feed: Arc<Feed<Frame>>,
+    feed: Arc<Feed<Option<Frame>>>,
     pub status: BridgeStatus,
     stop: Stop,
     thread: Option<JoinHandle<()>>,
@@ -276,7 +286,17 @@ impl Sender {
     }
 
     pub fn put(&self, frame: Frame) {
-        self.feed.put(frame);
+        self.feed.put(Some(frame));
+    }
+
+    /// The source says goodbye.
+    pub fn end_stream(&self) {
+        self.feed.put(None);
+    }
+
+    /// Ends the bridge, which is no end of the stream.
+    pub fn stop(&self) {
+        self.stop.stop();
     }
 
     /// Frames that the egress has not taken yet.
@@ -309,7 +329,7 @@ pub struct Receiver {
     pub status: BridgeStatus,
     pub held: Arc<AtomicUsize>,
     stop: Stop,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Finished>>,
 }
 
 impl Receiver {
@@ -320,7 +340,8 @@ impl Receiver {
 
     /// `host`: the network namespace that it works in.
     pub fn start_in(link: &LinkOptions, slots: usize, capacity: usize, host: Option<File>) -> Self {
-        let out = Arc::new(Shelf { frames: Mutex::default(), changed: Condvar::new(), capacity });
+        let (frames, changed, ended) = (Mutex::default(), Condvar::new(), AtomicBool::new(false));
+        let out = Arc::new(Shelf { frames, changed, capacity, ended });
         let held = Arc::new(AtomicUsize::new(0));
         let sink = Sink {
             image: link.image,
@@ -334,7 +355,7 @@ impl Receiver {
         let ended = stop.clone();
         let thread = std::thread::spawn(move || {
             enter(host);
-            ingress.run(&ended);
+            ingress.run(&ended)
         });
         Self { out, status, held, stop, thread: Some(thread) }
     }
@@ -355,6 +376,14 @@ impl Receiver {
 }
 
 impl Receiver {
+    /// Waits until it has ended by itself, or as it was told to: whether the stream has ended, with frames that are still to be taken.
+    pub fn stream_ended(mut self) -> (bool, usize) {
+        let finished = self.thread.take().unwrap().join().unwrap();
+        let ended = self.out.ended.load(SeqCst);
+        assert_eq!(finished == Finished::StreamEnded, ended);
+        (ended, self.out.frames.lock().unwrap().len())
+    }
+
     /// Whether it has ended.
     pub fn has_ended(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)

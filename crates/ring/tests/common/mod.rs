@@ -1,7 +1,7 @@
 //! Rings within one process, without a proxy.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part")]
 
-use ring::{Deadline, Reader, Receiver, RingError, Seat, Source, SourceOptions};
+use ring::{AtEnd, Deadline, Reader, Receiver, RingError, Seat, Source, SourceOptions};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,8 +14,9 @@ pub fn options(payload_size: usize, capacity: usize) -> SourceOptions {
         live: false,
         stall_time: Duration::from_millis(100),
         wait_for_receivers: 0,
-        close_at_end: false,
+        at_end: AtEnd::Wait,
         regions: 0,
+        relay: false,
     }
 }
 

@@ -47,6 +47,29 @@ fn sleep_against_close<R: Rules>() {
     sleeper.join().unwrap();
 }
 
+/// The source publishes a frame and leaves the ring; a receiver that finds it left must have found the frame. `before`: it looks
+/// whether the ring was left before it looks for frames, as it has to.
+fn read_out_and_leave(before: bool) {
+    let ring = Ring::<Real>::new(1, 1);
+    let receiver = {
+        let ring = Arc::clone(&ring);
+        thread::spawn(move || {
+            loop {
+                let early = before && protocol::is_abandoned(ring.board());
+                if protocol::load_head(ring.board()).count() > 0 {
+                    assert!(ring.read(&ring.seats[0], 0));
+                    return;
+                }
+                assert!(!early && (before || !protocol::is_abandoned(ring.board())), "a lost frame");
+                thread::yield_now();
+            }
+        })
+    };
+    ring.put(0, 0);
+    protocol::abandon(ring.board());
+    receiver.join().unwrap();
+}
+
 /// Two threads get on one receiver, one of them one frame and the other two.
 fn two_threads_of_one_receiver<R: Rules>() {
     let ring = Ring::<R>::new(3, 1);
@@ -140,6 +163,17 @@ fn two_sleepers_learn_of_a_frame() {
 #[test]
 fn a_sleeper_learns_of_an_end_without_frames() {
     check(4, sleep_against_close::<Real>);
+}
+
+#[test]
+fn a_ring_that_was_left_is_read_to_its_end() {
+    check(3, || read_out_and_leave(true));
+}
+
+#[test]
+#[should_panic(expected = "a lost frame")]
+fn control_look_for_frames_first() {
+    check(3, || read_out_and_leave(false));
 }
 
 #[test]

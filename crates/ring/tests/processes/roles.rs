@@ -2,7 +2,7 @@
 
 use crate::random::Random;
 use crate::wire::{Kind, receive, send};
-use ring::{Deadline, Frame, Reader, Receiver, Seat, Source, SourceOptions};
+use ring::{AtEnd, Deadline, Frame, Reader, Receiver, Seat, Source, SourceOptions};
 use rustix::fd::AsFd;
 use std::collections::HashMap;
 use std::env;
@@ -90,8 +90,9 @@ fn source() {
         live: false,
         stall_time: Duration::from_millis(number("MCM_RING_STALL_MS")),
         wait_for_receivers: 0,
-        close_at_end: false,
+        at_end: AtEnd::Wait,
         regions: 0,
+        relay: false,
     };
     let source = Source::new(options, u128::from(run).to_le_bytes()).unwrap();
     send(control, Kind::Made, &[run], &[source.pool_fd(), source.board_fd()]);

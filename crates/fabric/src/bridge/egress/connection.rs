@@ -3,7 +3,7 @@
 use super::outgoing::{Message, Outgoing};
 use crate::bridge::image::{Image, Trailer};
 use crate::bridge::link::{LinkOptions, Outbox, random};
-use crate::bridge::ports::{Ended, FrameSource, SourceFrame};
+use crate::bridge::ports::{Ended, FrameSource, SourceFrame, Taken};
 use crate::bridge::session::{CallState, Caller, Ignored, Patience, Pulse};
 use crate::bridge::state::{BridgeStatus, SILENT_PEER};
 use crate::buffer::{HeapBuffer, SendBuffer};
@@ -23,6 +23,8 @@ const BUSY: Duration = Duration::from_millis(2);
 const IDLE: Duration = Duration::from_secs(1);
 /// Frames under way, at least, as far as the ring lets them be held.
 const UNDER_WAY: usize = 4;
+/// After how long a proxy counts as told of an end that has all frames and does not confirm it: one that does not know of ends.
+const UNCONFIRMED: Duration = Duration::from_secs(10);
 
 /// What is to be done next.
 pub(super) enum Next {
@@ -37,6 +39,10 @@ pub(super) enum Next {
     },
     /// Give the connection up, for this reason.
     Lost(String),
+    /// The source has ended the stream: the other side has to be told.
+    StreamEnd,
+    /// The other side has told its receivers of the end of the stream: make another connection for the next one.
+    EndTold,
 }
 
 #[derive(Debug)]
@@ -63,6 +69,8 @@ pub(super) struct Connection<F: SourceFrame> {
     remotes: Vec<SocketAddrV4>,
     /// Whether something was sent, in the plain form the only sign of the other side.
     confirmed: bool,
+    /// Since when the other side is told that the source has ended the stream.
+    ending: Option<Instant>,
 }
 
 impl<F: SourceFrame> Connection<F> {
@@ -113,6 +121,7 @@ impl<F: SourceFrame> Connection<F> {
             flow: Pulse::new(patience, now),
             remotes,
             confirmed: false,
+            ending: None,
         })
     }
 
@@ -177,12 +186,20 @@ impl<F: SourceFrame> Connection<F> {
     }
 
     pub(super) fn bye(&mut self) {
-        if let (Some(bye), Some(peer)) =
-            (self.caller.as_mut().and_then(Caller::bye), self.peers.first())
-        {
+        let sent = self.sent;
+        let bye = self.caller.as_mut().and_then(|caller| caller.bye(sent));
+        if let (Some(bye), Some(peer)) = (bye, self.peers.first()) {
             // Nobody waits for it: without it the other side notices the silence.
             let _ = self.set.send_control(0, *peer, &bye);
             let _ = self.set.poll();
+        }
+    }
+
+    /// The source has ended the stream: the other side is told, behind all frames, and no more are sent.
+    pub(super) fn end_stream(&mut self, now: Instant) {
+        self.ending.get_or_insert(now);
+        if let Some(caller) = &mut self.caller {
+            caller.end_stream(now);
         }
     }
 
@@ -215,13 +232,22 @@ impl<F: SourceFrame> Connection<F> {
             Some(CallState::Lost) => {
                 return Ok(Ok(Next::Lost(SILENT_PEER.to_owned())));
             }
-            Some(CallState::Ended) => {
+            Some(CallState::Ended { told }) if told && self.ending.is_some() => {
+                return Ok(Ok(Next::EndTold));
+            }
+            Some(CallState::Ended { .. }) => {
                 return Ok(Ok(Next::Lost("the other proxy has said goodbye".to_owned())));
             }
             Some(CallState::Refused(reason)) => {
                 return Ok(Ok(Next::Lost(format!("the other proxy refuses: {reason}"))));
             }
         };
+        if let Some(since) = self.ending
+            && self.is_finished()
+            && (self.caller.is_none() || now >= since + UNCONFIRMED)
+        {
+            return Ok(Ok(Next::EndTold));
+        }
         if let (Some(caller), Some(peer)) = (&mut self.caller, self.peers.first()) {
             if let Some(message) = caller.say(self.sent, now) {
                 self.outbox.put(*peer, message);
@@ -232,13 +258,19 @@ impl<F: SourceFrame> Connection<F> {
             if self.caller.is_some() {
                 status.up();
             }
-            while self.under_way() < self.window as u64 && self.sent < credit
+            while self.ending.is_none()
+                && self.under_way() < self.window as u64
+                && self.sent < credit
                 || self.waiting.is_some()
             {
                 match self.next(source, status, now) {
                     Err(Ended) => return Ok(Err(Ended)),
-                    Ok(None) => break,
-                    Ok(Some(message)) => {
+                    Ok(Taken::Nothing) => break,
+                    Ok(Taken::StreamEnd) => {
+                        self.end_stream(now);
+                        return Ok(Ok(Next::StreamEnd));
+                    }
+                    Ok(Taken::Frame(message)) => {
                         if !self.begin(message)? {
                             break;
                         }
@@ -250,6 +282,7 @@ impl<F: SourceFrame> Connection<F> {
             return Ok(Ok(Next::Lost("the other proxy takes nothing".to_owned())));
         }
         let room = self.under_way() < self.window as u64;
+        let room = room && self.ending.is_none();
         let wants_frames = self.waiting.is_none() && room && credit.is_some_and(|c| self.sent < c);
         let mut until = now + IDLE;
         if self.waiting.is_some() || !self.outbox.is_empty() {
@@ -273,22 +306,26 @@ impl<F: SourceFrame> Connection<F> {
         source: &mut S,
         status: &BridgeStatus,
         now: Instant,
-    ) -> Result<Option<Message<F>>, Ended> {
+    ) -> Result<Taken<Message<F>>, Ended> {
         if let Some(message) = self.waiting.take() {
-            return Ok(Some(message));
+            return Ok(Taken::Frame(message));
         }
         if self.under_way() == 0 {
             self.flow.rest(now);
         }
         loop {
-            let Some(frame) = source.take()? else { return Ok(None) };
+            let frame = match source.take()? {
+                Taken::Frame(frame) => frame,
+                Taken::StreamEnd => return Ok(Taken::StreamEnd),
+                Taken::Nothing => return Ok(Taken::Nothing),
+            };
             let message = if SendBuffer::len(&frame) != self.image.size() {
                 None
             } else {
                 self.message(frame)
             };
-            if message.is_some() {
-                return Ok(message);
+            if let Some(message) = message {
+                return Ok(Taken::Frame(message));
             }
             // A source with other sizes than those that the agent knows.
             status.counters().malformed.add(1);

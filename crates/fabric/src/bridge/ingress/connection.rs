@@ -27,6 +27,8 @@ const BUSY: Duration = Duration::from_millis(2);
 const IDLE: Duration = Duration::from_secs(1);
 /// How long receivers are waited for at a time; in between the other proxy hears that this one lives.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// How long after the last one frames are waited for that an ended stream still had: one may have been refused.
+const LAST_FRAMES: Duration = Duration::from_secs(10);
 /// Slots that wait for frames, if the group has so many.
 const SLOTS: usize = 8;
 /// The same over TCP where a round trip takes longer than [`FAR`]: as many frames as slots are under way at most.
@@ -44,6 +46,8 @@ pub(super) enum Next {
     },
     /// Close the endpoints, and open them again, for this reason.
     Lost(String),
+    /// The source has ended the stream, and all of it has been published.
+    StreamEnd,
 }
 
 #[derive(Debug)]
@@ -65,6 +69,8 @@ pub(super) struct Connection<R: ReceiveBuffer> {
     gap: Gap,
     /// A frame that receivers have no room for yet.
     blocked: Option<(R, Arrival)>,
+    /// When a frame was received, or the end was told.
+    moved: Instant,
 }
 
 impl<R: ReceiveBuffer> Connection<R> {
@@ -97,6 +103,7 @@ impl<R: ReceiveBuffer> Connection<R> {
             over: VecDeque::new(),
             gap: Gap::default(),
             blocked: None,
+            moved: Instant::now(),
         })
     }
 
@@ -131,8 +138,22 @@ impl<R: ReceiveBuffer> Connection<R> {
         self.listener.as_ref().map_or(self.patience, Listener::patience)
     }
 
-    pub(super) fn bye(&mut self) {
-        if let Some((address, bye)) = self.listener.as_mut().and_then(Listener::bye)
+    /// Whether the source has ended the stream, be all of it here or not.
+    pub(super) fn knows_end(&self) -> bool {
+        self.listener.as_ref().is_some_and(|listener| listener.stream_end().is_some())
+    }
+
+    /// Whether it has, and all of it has been published that can still come.
+    fn is_read_out(&self, now: Instant) -> bool {
+        let end = self.listener.as_ref().and_then(Listener::stream_end);
+        let nothing_waits = self.blocked.is_none() && self.waiting() == 0;
+        end.is_some_and(|end| self.order.has_passed(end) || now >= self.moved + LAST_FRAMES)
+            && nothing_waits
+    }
+
+    /// Says goodbye. `ended`: receivers were told of the end of the stream.
+    pub(super) fn bye(&mut self, ended: bool) {
+        if let Some((address, bye)) = self.listener.as_mut().and_then(|it| it.bye(ended))
             && let Ok(peer) = self.peers.number(&mut self.set, address)
         {
             // Nobody waits for it: without it the other side notices the silence.
@@ -170,6 +191,9 @@ impl<R: ReceiveBuffer> Connection<R> {
         }
         if self.deliver(sink, status, now).is_err() {
             return Ok(Err(Ended));
+        }
+        if self.is_read_out(now) {
+            return Ok(Ok(Next::StreamEnd));
         }
         if let Some(why) = stuck {
             return Ok(Ok(Next::Lost(why)));
@@ -274,7 +298,12 @@ impl<R: ReceiveBuffer> Connection<R> {
         now: Instant,
     ) -> Result<(), FabricError> {
         let Some(listener) = &mut self.listener else { return Ok(()) };
-        match listener.heard(message.bytes(), random()?, now) {
+        let known = listener.stream_end();
+        let update = listener.heard(message.bytes(), random()?, now);
+        if listener.stream_end() != known {
+            self.moved = now;
+        }
+        match update {
             Ok(Update::Nothing) => {}
             Ok(Update::Begun) => {
                 self.close();
@@ -408,6 +437,7 @@ impl<R: ReceiveBuffer> Connection<R> {
         }
         let sysdata = self.image.opened(&message[..len]).map_err(|_| Bad::Form)?;
         listener.frame(session, now);
+        self.moved = now;
         let Sysdata { payload_len, metadata_len, tai_ms: _ } = sysdata;
         let (tai_ns, origin) = (Some(tai_ns), Some(origin));
         Ok((sequence, Arrival { payload_len, metadata_len, tai_ns, origin, incomplete }))

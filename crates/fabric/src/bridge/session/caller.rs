@@ -21,7 +21,10 @@ pub enum CallState {
     /// Nobody has answered, or nothing has been heard for too long.
     Lost,
     /// The other side has said goodbye.
-    Ended,
+    Ended {
+        /// It has told its receivers that the stream has ended.
+        told: bool,
+    },
     /// The other side does not want this.
     Refused(Refusal),
 }
@@ -48,7 +51,10 @@ pub struct Caller {
     /// When something is to be said.
     due: Instant,
     refused: Option<Refusal>,
-    over: bool,
+    /// The source has ended the stream, which every message says from then on.
+    ending: bool,
+    /// The other side has said goodbye; whether because of that.
+    over: Option<bool>,
 }
 
 impl Caller {
@@ -83,7 +89,8 @@ impl Caller {
             pulse: Pulse::new(patience, now),
             due: now,
             refused: None,
-            over: false,
+            ending: false,
+            over: None,
         }
     }
 
@@ -107,12 +114,12 @@ impl Caller {
     /// How the call stands.
     #[must_use]
     pub fn state(&self, now: Instant) -> CallState {
-        match self.refused {
-            Some(refusal) => CallState::Refused(refusal),
-            None if self.over => CallState::Ended,
-            None if self.is_lost(now) => CallState::Lost,
-            None if self.keys.is_some() => CallState::Up { credit: self.credit },
-            None => CallState::Calling,
+        match (self.refused, self.over) {
+            (Some(refusal), _) => CallState::Refused(refusal),
+            (None, Some(told)) => CallState::Ended { told },
+            (None, None) if self.is_lost(now) => CallState::Lost,
+            (None, None) if self.keys.is_some() => CallState::Up { credit: self.credit },
+            (None, None) => CallState::Calling,
         }
     }
 
@@ -146,7 +153,7 @@ impl Caller {
 
     /// What is to be said now, if anything; `sent`: frames sent in the session.
     pub fn say(&mut self, sent: u64, now: Instant) -> Option<[u8; CONTROL]> {
-        if now < self.due || self.refused.is_some() || self.over {
+        if now < self.due || self.refused.is_some() || self.over.is_some() {
             return None;
         }
         self.due = now + BEAT;
@@ -154,9 +161,17 @@ impl Caller {
         Some(self.message(kind, sent))
     }
 
-    /// The goodbye, if there is somebody to say it to.
-    pub fn bye(&mut self) -> Option<[u8; CONTROL]> {
-        self.keys.is_some().then(|| self.message(Kind::Bye, 0))
+    /// The source has ended the stream: the other side is told at once, and again until it has said goodbye. No frame may be sent
+    /// in this session any more.
+    pub fn end_stream(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.ending, true) {
+            self.due = self.due.min(now);
+        }
+    }
+
+    /// The goodbye, if there is somebody to say it to; `sent`: frames sent in the session.
+    pub fn bye(&mut self, sent: u64) -> Option<[u8; CONTROL]> {
+        self.keys.is_some().then(|| self.message(Kind::Bye, sent))
     }
 
     fn message(&mut self, kind: Kind, value: u64) -> [u8; CONTROL] {
@@ -164,6 +179,7 @@ impl Caller {
         let Terms { payload_size, metadata_size, endpoints, sealed } = self.terms;
         let message = Control {
             sealed,
+            ended: self.ending && matches!(kind, Kind::Beat | Kind::Bye),
             counter: self.counter,
             value,
             nonce: self.nonce,
@@ -215,7 +231,7 @@ impl Caller {
                 self.credit = self.credit.max(message.value);
                 self.received = self.received.max(message.received());
             }
-            Kind::Bye => self.over = true,
+            Kind::Bye => self.over = Some(message.ended),
             Kind::Hello => {}
         }
         Ok(())

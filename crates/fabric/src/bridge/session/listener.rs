@@ -46,6 +46,8 @@ pub struct Listener {
     patience: Patience,
     current: Option<Session>,
     pending: Option<Session>,
+    /// The source has ended the stream of the last session, behind so many of its frames.
+    stream_end: Option<u64>,
     /// What is to be said to the pending one.
     answer: Option<(Kind, u64)>,
 }
@@ -61,6 +63,7 @@ impl Listener {
             patience,
             current: None,
             pending: None,
+            stream_end: None,
             answer: None,
         }
     }
@@ -69,6 +72,12 @@ impl Listener {
     #[must_use]
     pub fn session(&self) -> Option<u64> {
         self.current.as_ref().map(|session| session.id)
+    }
+
+    /// Behind how many frames of the last session its source has ended the stream, if it has.
+    #[must_use]
+    pub fn stream_end(&self) -> Option<u64> {
+        self.stream_end
     }
 
     /// The keys of the session that is in force.
@@ -152,10 +161,11 @@ impl Listener {
         Some((current.address, current.message(Kind::Beat, current.granted)))
     }
 
-    /// The goodbye, if there is somebody to say it to.
-    pub fn bye(&mut self) -> Option<(SocketAddrV4, [u8; CONTROL])> {
+    /// The goodbye, if there is somebody to say it to. `ended`: receivers have been told of the end of the stream.
+    pub fn bye(&mut self, ended: bool) -> Option<(SocketAddrV4, [u8; CONTROL])> {
         let mut current = self.take()?;
-        Some((current.address, current.message(Kind::Bye, 0)))
+        let message = Control { ended, ..current.control(Kind::Bye, 0) };
+        Some((current.address, message.sign(&current.keys.from_ingress)))
     }
 
     /// The session, which is over.
@@ -193,11 +203,19 @@ impl Listener {
         }
         session.heard = message.counter;
         session.pulse.beat(now);
+        if message.ended && of(&self.current) {
+            self.stream_end = Some(message.value);
+        }
         match message.kind {
             Kind::Beat if of(&self.current) => Ok(Update::Nothing),
             Kind::Beat => {
                 self.take();
                 self.current = self.pending.take();
+                // What the session before had still to bring does not come any more; then this is the end.
+                self.stream_end = match self.stream_end {
+                    Some(_) => Some(0),
+                    None => message.ended.then_some(message.value),
+                };
                 Ok(Update::Begun)
             }
             Kind::Bye if of(&self.current) => {
@@ -261,16 +279,16 @@ impl Listener {
 
 impl Session {
     fn message(&mut self, kind: Kind, value: u64) -> [u8; CONTROL] {
-        self.counter += 1;
-        let mut message = Control {
-            counter: self.counter,
-            value,
-            nonce: self.nonce,
-            ..Control::new(kind, self.id)
-        };
+        let mut message = self.control(kind, value);
         if kind == Kind::Beat {
             message = message.with_received(self.received);
         }
         message.sign(&self.keys.from_ingress)
+    }
+
+    fn control(&mut self, kind: Kind, value: u64) -> Control {
+        self.counter += 1;
+        let (counter, nonce) = (self.counter, self.nonce);
+        Control { counter, value, nonce, ..Control::new(kind, self.id) }
     }
 }
