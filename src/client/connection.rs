@@ -171,10 +171,12 @@ impl Connection {
     /// looks as if it were out of touch, and they wait for the next one, whatever they do at the end of a stream.
     pub fn leave(&self) {
         match &self.entry.peer {
-            Peer::Source(peer) => peer.source.leave("left by the bridge"),
-            Peer::Receiver(peer) => peer.receiver.close("left by the bridge"),
+            Peer::Source(peer) => {
+                peer.source.leave("left by the bridge");
+                self.session().forget(self.entry.key());
+            }
+            Peer::Receiver(_) => self.close("left by the bridge"),
         }
-        self.session().forget(self.entry.key());
     }
 
     fn close(&self, reason: &'static str) {
@@ -243,7 +245,10 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         if self.session().check_here().is_ok() {
-            self.close("deleted by the program");
+            match &self.entry.peer {
+                Peer::Source(peer) if peer.source.is_relay() => self.leave(),
+                _ => self.close("deleted by the program"),
+            }
         }
     }
 }

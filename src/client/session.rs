@@ -42,7 +42,8 @@ pub struct Extras {
     /// Source: so many missing regions can be described in each buffer, at most 1024; see
     /// [`Buffer::set_missing`](super::Buffer::set_missing).
     pub regions: usize,
-    /// Source: it passes on frames from elsewhere, and its presence alone does not keep a stream from ending.
+    /// Source: it passes on frames from elsewhere. Its presence alone does not keep a stream from ending, and only
+    /// [`Connection::shutdown`] ends it.
     pub relay: bool,
     /// Receiver: where a source has said goodbye, and everything was read, one get fails with [`Error::Farewell`] before the next
     /// source's frames come.
@@ -113,9 +114,10 @@ impl Entry {
         })
     }
 
-    /// Ends the connection from the proxy's side.
+    /// Ends the connection from the proxy's side. The origin of a stream ends it with that, a bridge does not.
     fn close(&self, reason: &'static str) {
         match &self.peer {
+            Peer::Source(peer) if peer.source.is_relay() => peer.source.leave(reason),
             Peer::Source(peer) => peer.source.close(reason),
             Peer::Receiver(peer) => peer.receiver.close(reason),
         }

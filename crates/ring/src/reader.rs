@@ -11,7 +11,10 @@ use crate::protocol::{self, Located};
 use crate::region::Region;
 use crate::seat::Seat;
 use crate::source::AtEnd;
-use crate::words::{Board, FLAG_CLOSE_AT_END, FLAG_GRACE_AT_END, FLAG_RELAY, FRAME_INCOMPLETE, FRAME_RELAYED, Head, SlotLine};
+use crate::words::{
+    Board, FLAG_CLOSE_AT_END, FLAG_GRACE_AT_END, FLAG_RELAY, FRAME_INCOMPLETE, FRAME_RELAYED, Head,
+    SlotLine,
+};
 use crate::{fork, futex};
 use rustix::fs::fstat;
 use std::os::fd::{AsFd, OwnedFd};

@@ -483,9 +483,10 @@ impl Receiver {
             held: left + current.map_or(0, |reader| reader.held()),
             hold_limit: state.hold_limit,
             connected: current.is_some_and(|reader| !state.orphaned && !reader.is_abandoned())
-                || state.next.iter().any(|next| {
-                    !state.orphans.contains(&next.ring_id()) && !next.is_abandoned()
-                }),
+                || state
+                    .next
+                    .iter()
+                    .any(|next| !state.orphans.contains(&next.ring_id()) && !next.is_abandoned()),
         }
     }
 }

@@ -16,8 +16,8 @@ use crate::memory::{OwnMemory, Pages};
 use crate::pages::{Prefault, pool_memory};
 use crate::spin::Spin;
 use crate::words::{
-    Board, ENTRIES, FLAG_CLOSE_AT_END, FLAG_GRACE_AT_END, FLAG_LIVE, FLAG_RELAY, FRAME_INCOMPLETE, FRAME_RELAYED, Head, NO_FRAME,
-    SourceCounts,
+    Board, ENTRIES, FLAG_CLOSE_AT_END, FLAG_GRACE_AT_END, FLAG_LIVE, FLAG_RELAY, FRAME_INCOMPLETE,
+    FRAME_RELAYED, Head, NO_FRAME, SourceCounts,
 };
 use crate::{futex, protocol};
 use parking_lot::{Mutex, MutexGuard};
@@ -48,7 +48,8 @@ pub struct SourceOptions {
     pub at_end: AtEnd,
     /// How many missing regions of a frame can be told to receivers, at most 1024; 0 for a source whose frames are whole.
     pub regions: usize,
-    /// It passes on frames from elsewhere: its presence alone does not keep a stream from ending.
+    /// It passes on frames from elsewhere: its presence alone does not keep a stream from ending, and if it is dropped without a
+    /// word, that is no end.
     pub relay: bool,
 }
 
@@ -174,6 +175,12 @@ impl Source {
     #[must_use]
     pub fn geometry(&self) -> &Geometry {
         &self.0.geometry
+    }
+
+    /// Whether it passes on frames from elsewhere.
+    #[must_use]
+    pub fn is_relay(&self) -> bool {
+        self.0.options.relay
     }
 
     /// Descriptor of the pool, to hand out.
@@ -472,7 +479,13 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if self.pool.mapping().is_here() && !self.gate.is_closed() {
+        if !self.pool.mapping().is_here() || self.gate.is_closed() {
+            return;
+        }
+        // Only the origin of a stream ends it.
+        if self.options.relay {
+            self.abandon();
+        } else {
             self.farewell();
         }
     }

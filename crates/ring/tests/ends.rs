@@ -102,6 +102,10 @@ fn a_relay_goes_on_with_a_stream_only_by_its_frames() {
     put(&third.source, 3);
     assert_eq!(take(&receiver), 3);
     third.source.close("the end");
+    // One that is dropped without a word, as where a bridge fails, is none.
+    let silent = relay();
+    silent.seat_of(&receiver);
+    drop(silent);
     let idle = relay();
     idle.seat_of(&receiver);
     assert!(matches!(receiver.get(Deadline::Never), Err(RingError::Closed(_))));

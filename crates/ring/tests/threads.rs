@@ -67,7 +67,8 @@ fn frames_given_back_while_others_wait_for_that_lose_nothing() {
 #[test]
 fn nothing_is_published_after_the_goodbye() {
     for _ in 0..200 {
-        let group = Group::new(ring::SourceOptions { at_end: ring::AtEnd::Close, ..options(100, 2) });
+        let group =
+            Group::new(ring::SourceOptions { at_end: ring::AtEnd::Close, ..options(100, 2) });
         let receiver = group.receiver(false);
         let putter = {
             let source = group.source.clone();

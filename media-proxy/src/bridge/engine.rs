@@ -41,6 +41,11 @@ impl Alarm {
         self.tell(What::Broken(reason));
     }
 
+    /// The stream that the bridge brought has ended. It will be stopped, and started again for the next one.
+    pub(crate) fn over(&self) {
+        self.tell(What::Over);
+    }
+
     pub(super) fn tell(&self, what: What) {
         // At the end of the daemon nobody listens any more.
         let event = Event { bridge: self.bridge.clone(), attempt: self.attempt, what };
@@ -59,5 +64,6 @@ pub(crate) struct Event {
 pub(super) enum What {
     Started(Result<Box<dyn Bridge>, String>),
     Broken(String),
+    Over,
     Stopped,
 }

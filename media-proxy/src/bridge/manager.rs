@@ -256,9 +256,12 @@ impl<E: Engine> Manager<E> {
                 warn_of(entry, &self.streams);
             }
             (State::Starting { .. }, What::Started(Err(reason))) => entry.fail(&name, reason, now),
-            (State::Active { bridge, .. }, What::Broken(reason)) => {
+            (State::Active { bridge, .. }, what @ (What::Broken(_) | What::Over)) => {
                 // It is gone before it is tried again, because both could not have the same port.
-                warn!("{name}: {reason}");
+                match what {
+                    What::Broken(reason) => warn!("{name}: {reason}"),
+                    _ => info!("{name}: its source has ended the stream"),
+                }
                 end(bridge, true, alarm(&id, attempt));
                 let next = Some(Arc::clone(&entry.spec));
                 entry.state = State::Stopping { attempt, next };

@@ -60,7 +60,10 @@ fn read_out_and_leave(before: bool) {
                     assert!(ring.read(&ring.seats[0], 0));
                     return;
                 }
-                assert!(!early && (before || !protocol::is_abandoned(ring.board())), "a lost frame");
+                assert!(
+                    !early && (before || !protocol::is_abandoned(ring.board())),
+                    "a lost frame"
+                );
                 thread::yield_now();
             }
         })

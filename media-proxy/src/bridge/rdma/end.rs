@@ -4,7 +4,7 @@ use super::figures::LinkFigures;
 use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::status::Figures;
 use crate::cpu::ThreadClock;
-use fabric::bridge::{BridgeStatus, Stop};
+use fabric::bridge::{BridgeStatus, Finished, Stop};
 use mcm_dp::client::Connection;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -23,7 +23,7 @@ impl End {
         status: BridgeStatus,
         local: String,
         alarm: Alarm,
-        run: impl FnOnce(&Stop) + Send + 'static,
+        run: impl FnOnce(&Stop) -> Finished + Send + 'static,
     ) -> Result<Self, String> {
         let stop = Stop::new().map_err(|error| format!("eventfd: {error}"))?;
         let thread = Arc::<OnceLock<ThreadClock>>::default();
@@ -33,9 +33,11 @@ impl End {
         connection.event_fd().map_err(|error| error.to_string())?;
         let thread = ring::quiet_thread("mcm-rdma", move || {
             own.get_or_init(ThreadClock::here);
-            run(&stopped);
-            if !stopped.is_stopped() {
-                alarm.raise("its connection to the group has ended".into());
+            let finished = run(&stopped);
+            match finished {
+                _ if stopped.is_stopped() => {}
+                Finished::StreamEnded => alarm.over(),
+                Finished::Stopped => alarm.raise("its connection to the group has ended".into()),
             }
         });
         let thread = thread.map_err(|error| format!("no thread for the bridge: {error}"))?;
@@ -48,7 +50,8 @@ impl End {
             // It has said itself if it panicked.
             let _ = thread.join();
         }
-        self.connection.shutdown();
+        // No end of the stream, unless that was told before.
+        self.connection.leave();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::image::{self, Held};
 use fabric::bridge::image::{Image, Origin};
-use fabric::bridge::{Ended, FrameSource, SourceFrame};
+use fabric::bridge::{Ended, FrameSource, SourceFrame, Taken};
 use fabric::{MemoryId, SendBuffer};
 use mcm_dp::client::{Connection, Timeout};
 use mcm_dp::error::Error;
@@ -38,15 +38,16 @@ impl FrameSource for RingFrames {
         self.connection.event_fd().unwrap_or_else(|error| unreachable!("{error}"))
     }
 
-    fn take(&mut self) -> Result<Option<RingFrame>, Ended> {
+    fn take(&mut self) -> Result<Taken<RingFrame>, Ended> {
         loop {
             match self.connection.get(Timeout::After(Duration::ZERO)) {
                 Ok(buffer) => match Held::new(buffer, &self.image) {
-                    Some(held) => return Ok(Some(RingFrame(held))),
+                    Some(held) => return Ok(Taken::Frame(RingFrame(held))),
                     // A source whose buffers are not what the control plane knows of the group.
                     None => continue,
                 },
-                Err(Error::Timeout(..)) => return Ok(None),
+                Err(Error::Timeout(..)) => return Ok(Taken::Nothing),
+                Err(Error::Farewell) => return Ok(Taken::StreamEnd),
                 Err(_) => return Err(Ended),
             }
         }

@@ -14,10 +14,10 @@ use super::members::Members;
 use crate::args::Args;
 use address::local_address;
 use end::End;
-use fabric::bridge::{BridgeStatus, Egress, Extended, Ingress, LinkKey, LinkOptions};
+use fabric::bridge::{BridgeStatus, Egress, Extended, Finished, Ingress, LinkKey, LinkOptions};
 use fabric::{Address, Provider};
 use mcm_dp::client::Direction as Role;
-use media::{ConnectionConfig, EndOfStream, Options, RdmaProvider};
+use media::{ConnectionConfig, Options, RdmaProvider};
 use mesh_agent::topology::{BridgeSpec, Direction, RdmaLink};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
@@ -94,24 +94,20 @@ impl Wires {
         status: BridgeStatus,
         alarm: Alarm,
     ) -> Result<End, String> {
-        // It stays when the source says goodbye: there may be another, and the control plane ends it.
-        let options = Options {
-            delivery: None,
-            end_of_stream: Some(EndOfStream::Wait),
-            wait_for_receivers: 0,
-            ..config.options
-        };
+        // It stays when the source says goodbye, which it passes on: there may be another, and the control plane ends it.
+        let options = Options { delivery: None, wait_for_receivers: 0, ..config.options };
         let config = ConnectionConfig { options, ..config.clone() };
-        let connection = self
-            .members
-            .join(Role::Receive, &config)
-            .map_err(|error| format!("egress bridge: {error}"))?;
+        let connection =
+            self.members.follow(&config).map_err(|error| format!("egress bridge: {error}"))?;
         let local = link.local.to_string();
         let source = frames::RingFrames::new(Arc::clone(&connection), &config);
         let egress = Egress::new(link, remote, source, status.clone());
         let mut egress = egress.map_err(|error| error.to_string())?;
         egress.open().map_err(|error| error.to_string())?;
-        End::start(connection, status, local, alarm, move |stop| egress.run(stop))
+        End::start(connection, status, local, alarm, move |stop| {
+            egress.run(stop);
+            Finished::Stopped
+        })
     }
 
     fn ingress(

@@ -65,6 +65,10 @@ impl FrameSink for RingSlots {
         }
     }
 
+    fn end_stream(&mut self) {
+        self.connection.shutdown();
+    }
+
     fn hold_limit(&self) -> usize {
         self.hold_limit
     }

@@ -11,7 +11,7 @@ use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::members::Members;
 use crate::bridge::status::Figures;
 use mcm_dp::client::{Connection, Direction};
-use media::{ConnectionConfig, Delivery, EndOfStream, Options};
+use media::{ConnectionConfig, Delivery, Options};
 use st2110_net::Incomplete;
 use st2110_net::configured::{self, codestream_receiver};
 use st2110_net::engine::{Engine, Priority};
@@ -40,10 +40,9 @@ impl Ingress {
         interface: &Interface,
         alarm: Alarm,
     ) -> Result<Self, String> {
-        // The network waits for nobody, and the stream does not end because this bridge does.
+        // The network waits for nobody.
         let options = Options {
             delivery: Some(Delivery::Live),
-            end_of_stream: Some(EndOfStream::Wait),
             wait_for_receivers: 0,
             ..stream.config.options
         };
@@ -137,6 +136,7 @@ impl Bridge for Ingress {
     fn stop(self: Box<Self>) {
         self.watch.end();
         self.receiving.stop();
-        self.connection.shutdown();
+        // The network knows no end of a stream, and so there is none when a bridge ends.
+        self.connection.leave();
     }
 }

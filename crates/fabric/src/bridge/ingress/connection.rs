@@ -28,7 +28,7 @@ const IDLE: Duration = Duration::from_secs(1);
 /// How long receivers are waited for at a time; in between the other proxy hears that this one lives.
 const PATIENCE: Duration = Duration::from_millis(20);
 /// How long after the last one frames are waited for that an ended stream still had: one may have been refused.
-const LAST_FRAMES: Duration = Duration::from_secs(10);
+const LAST_FRAMES: Duration = Duration::from_secs(60);
 /// Slots that wait for frames, if the group has so many.
 const SLOTS: usize = 8;
 /// The same over TCP where a round trip takes longer than [`FAR`]: as many frames as slots are under way at most.
