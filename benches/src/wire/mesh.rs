@@ -67,7 +67,9 @@ impl Mesh {
             let remote = at.local.clone();
             let status = BridgeStatus::new("ingress");
             let ingress = Ingress::new(at, sink, status).map_err(failed)?;
-            mesh.spawn(hosts, neighbour, move |stop| ingress.run(stop))?;
+            mesh.spawn(hosts, neighbour, move |stop| {
+                ingress.run(stop);
+            })?;
             let frames = RingFrames::new(mesh.join(neighbour)?, image)?;
             let status = BridgeStatus::new("egress");
             let egress = Egress::new(link(near, 0), remote, frames, status.clone());

@@ -2,7 +2,7 @@
 
 use super::{Arrivals, Cpu};
 use fabric::bridge::image::{Image, MAX_TAIL, Origin, SYSDATA};
-use fabric::bridge::{Arrival, Ended, FrameSink, FrameSource, NotPublished, SourceFrame};
+use fabric::bridge::{Arrival, Ended, FrameSink, FrameSource, NotPublished, SourceFrame, Taken};
 use fabric::{MemoryId, ReceiveBuffer, SendBuffer};
 use ring::{Deadline, Frame, Receiver, RingError, Source, WriteSlot};
 use rustix::event::{EventfdFlags, eventfd};
@@ -60,18 +60,19 @@ impl FrameSource for RingFrames {
         self.event.as_fd()
     }
 
-    fn take(&mut self) -> Result<Option<RingFrame>, Ended> {
+    fn take(&mut self) -> Result<Taken<RingFrame>, Ended> {
         match self.receiver.get(Deadline::Now) {
             Ok(frame) => {
                 let receiver = Arc::clone(&self.receiver);
-                Ok(Some(RingFrame { frame: Some(frame), receiver, len: self.image.size() }))
+                let len = self.image.size();
+                Ok(Taken::Frame(RingFrame { frame: Some(frame), receiver, len }))
             }
             Err(RingError::Timeout(_)) => {
                 // Only if it has rung: otherwise the thread sleeps.
                 if rustix::io::read(&*self.event, &mut [0; 8]).is_ok() {
                     let _ = self.again.try_send(());
                 }
-                Ok(None)
+                Ok(Taken::Nothing)
             }
             Err(_) => Err(Ended),
         }
@@ -193,6 +194,10 @@ impl FrameSink for RingSlots {
         put.map_err(|_| NotPublished::Ended)?;
         self.arrivals.now();
         Ok(())
+    }
+
+    fn end_stream(&mut self) {
+        self.source.close("the source has ended the stream");
     }
 
     fn hold_limit(&self) -> usize {
