@@ -235,6 +235,10 @@ impl Topology {
             });
         }
         let (proxy, receiver) = group.oldest_receiver()?;
+        // On the same host the one bridge waits for the other.
+        if group.draining.as_ref().is_some_and(|draining| &draining.proxy != proxy) {
+            return None;
+        }
         let config = Arc::clone(&self.connections.get(receiver)?.connection.config);
         Some(Source::Ingress { proxy: proxy.clone(), config })
     }

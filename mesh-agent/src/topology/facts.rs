@@ -1,10 +1,12 @@
 //! What is so: changes that are not questioned. [`Topology::settle`] then draws the conclusions.
 
-use super::group::Group;
+use super::group::{Draining, Group};
 use super::identifier::{BridgeId, ConnectionId, GroupId, ProxyId};
 use super::model::{BridgeLink, BridgeSpec, Connection, Direction, Grant, GroupRecord, Proxy};
 use super::port_table::Owner;
 use super::{Member, ProxyState, Topology};
+use media::Endpoint;
+use proto::Kind;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -79,6 +81,10 @@ impl Topology {
         let proxy = connection.proxy;
         let members = self.groups.entry(group.clone()).or_default();
         let last = members.remove(&proxy, connection.kind, order, id);
+        let sends = connection.kind == Kind::Source;
+        if sends && matches!(connection.config.endpoint, Endpoint::St2110(_)) {
+            members.draining = Some(Draining { proxy: proxy.clone(), until: None });
+        }
         if last && let Some(groups) = self.groups_of.get_mut(&proxy) {
             groups.remove(&group);
             if groups.is_empty() {
@@ -148,9 +154,27 @@ impl Topology {
             self.drop_hold(&group, &bridge);
         }
         let removals = self.forget_old_removals(now);
+        let drained = self.forget_drained(now);
         self.settle();
         let lease = self.proxies.values().filter_map(|state| state.lease).min();
-        lease.into_iter().chain(self.holds.next()).chain(removals).min()
+        lease.into_iter().chain(self.holds.next()).chain(removals).chain(drained).min()
+    }
+
+    /// Forgets bridges to the network that have ended by now. Returns when the next one will have.
+    fn forget_drained(&mut self, now: Instant) -> Option<Instant> {
+        let (mut next, mut over) = (None, Vec::new());
+        for (id, group) in &mut self.groups {
+            let Some(draining) = &mut group.draining else { continue };
+            let until = *draining.until.get_or_insert(now + Self::DRAIN);
+            if until <= now {
+                group.draining = None;
+                over.push(id.clone());
+            } else {
+                next = Some(next.map_or(until, |next: Instant| next.min(until)));
+            }
+        }
+        over.iter().for_each(|group| self.mark(group, None));
+        next
     }
 
     /// A proxy says that it runs a bridge. If nothing known needs it, it is held until `until`, because what needs it may only not

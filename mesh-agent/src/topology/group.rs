@@ -5,6 +5,7 @@ use super::model::{BridgeSpec, Grant, GroupRecord};
 use proto::Kind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The bridges of one proxy.
 pub(super) type Bridges = BTreeMap<BridgeId, Arc<BridgeSpec>>;
@@ -20,8 +21,19 @@ pub(super) struct Group {
     pub(super) grants: BTreeMap<ProxyId, Grant>,
     /// What follows: the bridges of each proxy.
     pub(super) bridges: BTreeMap<ProxyId, Bridges>,
+    /// An egress bridge to the network that has been told to end, and may still send what it has.
+    pub(super) draining: Option<Draining>,
     /// What follows: why a proxy does not get what it should.
     pub(super) problems: BTreeMap<ProxyId, String>,
+}
+
+/// What may still come from the network although its source has left.
+#[derive(Clone, Debug)]
+pub(super) struct Draining {
+    /// Where the bridge is.
+    pub(super) proxy: ProxyId,
+    /// When it has ended for certain; `None` before the next [`Topology::advance`](super::Topology::advance), which has the time.
+    pub(super) until: Option<Instant>,
 }
 
 /// The members of a group on one proxy, each with its age: the lower, the older.

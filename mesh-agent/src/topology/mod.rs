@@ -4,7 +4,8 @@
 //! [`Topology::desired`]. The rules:
 //!
 //! * A group has one source. Of an ST 2110 group without a sending program an ingress bridge is the source; it stands at the
-//!   proxy whose receiver is there longest, stays while there is a receiver, and gives way to a program that sends.
+//!   proxy whose receiver is there longest, stays while there is a receiver, and gives way to a program that sends. After a
+//!   program on another host it begins only when that host's egress bridge has ended: no frame comes twice.
 //! * Beside the source of an ST 2110 group stands an egress bridge. Receivers of the stream get it from the ring, or from the
 //!   mesh, not back from the network.
 //! * From the source's proxy an RDMA bridge leads to each other proxy with a receiver, and there to another one.
@@ -93,6 +94,10 @@ impl Topology {
     /// How long a bridge goes on after the proxy at its other end was lost, or after its proxy reported it to an agent that does
     /// not know yet what it is for.
     pub const HOLD: Duration = Duration::from_secs(5);
+
+    /// How long an egress bridge to the network may take from the decision that it ends to its last packet: two seconds for the
+    /// frames that it has, and some time for the message.
+    pub const DRAIN: Duration = Duration::from_millis(2500);
 
     /// How long it is remembered that an administrator has removed a connection, if its proxy never confirms that it has ended.
     pub const REMOVED: Duration = Duration::from_secs(3600);

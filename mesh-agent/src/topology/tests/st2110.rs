@@ -1,5 +1,6 @@
 //! ST 2110 groups: bridges to the network, and who gets what from where.
 
+use super::super::Topology;
 use super::harness::*;
 
 const IP: &str = "239.1.1.1";
@@ -70,6 +71,8 @@ fn the_order_of_sender_and_receivers_does_not_matter() {
     assert!(bridges.contains(&"p1 tx st2110".to_owned()), "{bridges:?}");
     // When it stops, they listen to the network again.
     fleet.remove("s");
+    fleet.topology.advance(fleet.start);
+    fleet.topology.advance(fleet.start + Topology::DRAIN);
     assert!(fleet.bridges().contains(&"p2 rx st2110".to_owned()));
 }
 
@@ -106,4 +109,28 @@ fn a_stream_from_the_network_has_the_id_of_its_bridge() {
     let ingress = fleet.topology.bridges().find(|view| view.spec.rdma().is_none()).unwrap();
     assert_eq!(of(&fleet, 1).as_str(), ingress.spec.id.as_str());
     assert_eq!(of(&fleet, 1), of(&fleet, 2));
+}
+
+/// A host that takes over from the network does so when the other one has sent its last packet.
+#[test]
+fn the_network_comes_in_when_nothing_is_sent_any_more() {
+    let mut fleet = Fleet::new(2);
+    fleet.source("s", 1, &stream(IP, 5004));
+    fleet.receiver("r2", 2, &stream(IP, 5004));
+    fleet.remove("s");
+    assert!(fleet.bridges().is_empty());
+    let due = fleet.topology.advance(fleet.start).expect("a time");
+    assert_eq!(due, fleet.start + Topology::DRAIN);
+    assert!(fleet.bridges().is_empty());
+    fleet.topology.advance(due);
+    assert_eq!(fleet.bridges(), ["p2 rx st2110"]);
+
+    // On one host the bridges wait for each other, and a next source has its place at once.
+    fleet.source("s", 1, &stream(IP, 5004));
+    fleet.remove("r2");
+    fleet.receiver("r1", 1, &stream(IP, 5004));
+    fleet.remove("s");
+    assert_eq!(fleet.bridges(), ["p1 rx st2110"]);
+    fleet.source("t", 2, &stream(IP, 5004));
+    assert!(fleet.bridges().contains(&"p2 tx st2110".to_owned()), "{:?}", fleet.bridges());
 }
