@@ -94,6 +94,37 @@ fn a_sink_without_room_drops_frames_and_harms_nobody() {
     assert!(wait_frames(&stores[0], 1, &receiving[0])[0].gaps.is_empty());
 }
 
+/// Neither the time of a frame nor the thread that is late says that packets are missing: those that wait in the socket are read first.
+#[test]
+fn a_thread_that_is_held_up_loses_no_frame() {
+    use common::frames::Memory;
+    struct Slow(Store);
+    impl st2110_net::FrameSink for Slow {
+        type Slot = Memory;
+        fn slot(&mut self, payload: usize) -> Option<Memory> {
+            self.0.slot(payload)
+        }
+        fn commit(&mut self, slot: Memory, frame: &st2110_net::Received<'_>) -> bool {
+            // Five frame periods, as if the host had stood still.
+            if self.0.len() % 8 == 1 {
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+            self.0.commit(slot, frame)
+        }
+    }
+    let engine = Engine::new(EngineOptions { threads: 1, ..EngineOptions::default() });
+    let stream = Stream::local(PixelFormat::Yuv422p10le, Scan::Progressive);
+    let (queue, store) = (Queue::default(), Store::default());
+    let receiving = stream.receive.start(&engine, Slow(store.clone())).unwrap();
+    let _sending = stream.send.start(&engine, queue.clone()).unwrap();
+    const FRAMES: usize = 40;
+    stream.frames(FRAMES).into_iter().for_each(|bytes| queue.push(bytes, None));
+    let frames = wait_frames(&store, FRAMES, &receiving);
+    assert!(frames.iter().all(|frame| frame.gaps.is_empty()), "{:?}", receiving.stats());
+    let counts = receiving.stats().get();
+    assert_eq!((counts.lost, counts.late, counts.incomplete_frames), (0, 0, 0));
+}
+
 #[test]
 fn a_sink_that_panics_ends_alone() {
     struct Panics;

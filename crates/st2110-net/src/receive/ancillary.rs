@@ -7,6 +7,7 @@ use st2110::{
     ancillary::{AncillaryPacketError, Collector},
     sequence::NumberWidth,
     time::{FrameClock, MediaClock, RtpTimestamp},
+    window::WindowLimits,
 };
 
 use super::{
@@ -82,7 +83,7 @@ pub(super) fn open(origin: &Origin, rate: FrameRate) -> Result<Intake, Error> {
 
 /// How long after the last packet the rest is delivered.
 pub(super) fn patience(origin: &Origin, rate: FrameRate) -> Duration {
-    origin.skew + 2 * Duration::from_nanos(rate.period_ns())
+    origin.skew + 2 * Duration::from_nanos(rate.period_ns()) + WindowLimits::STALL
 }
 
 struct Blocks<S: FrameSink> {

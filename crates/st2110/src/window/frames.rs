@@ -309,7 +309,7 @@ impl<S> FrameWindow<S> {
                 key,
                 second_only,
                 markers: [false; 2],
-                ends: later(now, self.limits.timeout),
+                ends: later(now, self.limits.patience),
                 end: End::Timeout,
                 slot,
             },

@@ -28,19 +28,27 @@ pub struct WindowLimits {
     pub open: usize,
     /// How long packets may come behind those sent after them: the skew of two paths, or the reordering of one.
     pub skew: Duration,
-    /// How long a frame may be open at most. It should exceed a frame period.
+    /// How long nothing must have come until a time stamp from elsewhere is a new beginning. It should exceed a frame period.
     pub timeout: Duration,
+    /// How long a frame may be open at most, if nothing newer comes.
+    pub patience: Duration,
     /// How many ticks a time stamp may be away from those before it. Others are stray until nothing else comes for `timeout`.
     pub leap: u32,
 }
 
 impl WindowLimits {
-    /// Usual limits: three open frames, two frame periods and the skew until a frame times out, leaps of a second.
+    /// For so long a busy host or a virtual machine that is stopped may hold a stream up in the middle of a frame. Frames that lack packets are
+    /// finished by newer ones, so that only the last before such a stall waits for it to end.
+    pub const STALL: Duration = Duration::from_millis(200);
+
+    /// Usual limits: three open frames, two frame periods and the skew until a stream counts as silent, [`Self::STALL`] more until a frame times
+    /// out, leaps of a second.
     pub fn new(fields: Fields, frame_rate: FrameRate, clock: MediaClock, skew: Duration) -> Self {
         let frames = u128::from(frame_rate.num.max(1));
         let ticks = u128::from(frame_rate.den) * u128::from(clock.rate()) / frames;
         let period = u128::from(frame_rate.den) * NANOS / frames;
         let period = Duration::from_nanos(u64::try_from(period).unwrap_or(u64::MAX / 4));
+        let timeout = (2 * period).saturating_add(skew);
         let frame_ticks = u32::try_from(ticks).unwrap_or(u32::MAX / 8).max(1);
         // As many frames as the skew spans stay open besides the present one and the one before.
         let spanned = nanos(skew) / nanos(period).max(1);
@@ -49,7 +57,8 @@ impl WindowLimits {
             frame_ticks,
             open: 3 + usize::try_from(spanned).unwrap_or(0).min(29),
             skew,
-            timeout: (2 * period).saturating_add(skew),
+            timeout,
+            patience: timeout.saturating_add(Self::STALL),
             leap: clock.rate().max(frame_ticks.saturating_mul(4)),
         }
     }
