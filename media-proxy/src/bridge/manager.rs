@@ -119,8 +119,12 @@ fn describe(spec: &BridgeSpec, streams: &HashMap<String, String>) -> String {
 /// Logs what has come to light of a running bridge since the last time.
 fn warn_of(entry: &mut Entry, streams: &HashMap<String, String>) {
     let State::Active { bridge, told, .. } = &mut entry.state else { return };
-    for warning in told.news(&*bridge.figures()) {
+    let news = told.news(&*bridge.figures());
+    for warning in news.warnings {
         warn!("{}: {warning}", describe(&entry.spec, streams));
+    }
+    for warning in news.over {
+        info!("{}: it is over that {warning}", describe(&entry.spec, streams));
     }
 }
 

@@ -1,3 +1,4 @@
+use super::super::warnings::News;
 use super::*;
 use crate::bridge::status::Figures;
 use media::{ConnectionConfig, Endpoint, Payload, St2110};
@@ -267,10 +268,16 @@ fn each_warning_is_news_once() {
     };
     // Both paths of a stream may lack the same.
     say(&["a", "a"]);
-    assert_eq!(told.news(&dummy), ["a"]);
+    assert_eq!(told.news(&dummy).warnings, ["a"]);
     say(&["a", "b"]);
-    assert_eq!(told.news(&dummy), ["b"]);
-    assert!(told.news(&dummy).is_empty());
+    assert_eq!(told.news(&dummy).warnings, ["b"]);
+    assert_eq!(told.news(&dummy), News::default());
+    // What holds no longer is told as well, and is new when it comes back.
+    say(&["a"]);
+    assert_eq!(told.news(&dummy), News { over: vec!["b".into()], ..News::default() });
+    assert_eq!(told.news(&dummy), News::default());
+    say(&["a", "b"]);
+    assert_eq!(told.news(&dummy).warnings, ["b"]);
 }
 
 /// What comes to light while frames flow is found although nothing else happens to a bridge.

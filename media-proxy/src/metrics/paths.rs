@@ -62,6 +62,11 @@ const FAMILIES: &[Family] = &[
         "Samples of audio in a packet.",
         &[("samples_per_packet", "")],
     ),
+    family(
+        "mcm_st2110_path_silent_seconds",
+        "For how long nothing has come on one of two paths (ST 2022-7) while the other brought packets.",
+        &[("silent", "")],
+    ),
     family("mcm_st2110_late_seconds", "How late frames were sent.", &[("late", "")]),
     family(
         "mcm_st2110_wake_late_seconds",

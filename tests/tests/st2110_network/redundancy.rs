@@ -226,3 +226,38 @@ fn cut_and_restore(pair: &Pair, detour: &Detour) {
         assert_eq!(pair.counter(2, PORT, name), 0, "{name}");
     }
 }
+
+/// Nobody misses a frame when a path is dead, so somebody has to say so.
+#[test]
+fn a_dead_path_is_told_while_the_other_carries_the_stream() {
+    Pair::test(2, 2, |pair| {
+        let second = json!({ "ipAddr": "10.78.0.1", "interfaceIpAddr": "10.78.0.2" });
+        let received = json!({ "ipAddr": "10.77.0.1", "port": PORT, "secondPath": second });
+        let second = json!({ "ipAddr": "10.78.0.2", "interfaceIpAddr": "10.78.0.1" });
+        let sent = json!({ "ipAddr": "10.77.0.2", "port": PORT, "secondPath": second });
+        let receiver = connect(&pair.programs[1], Direction::Receive, &received);
+        let source = connect(&pair.programs[0], Direction::Send, &sent);
+        let mut index = 0;
+        let mut flows_until = |what: &str, done: &dyn Fn(&[String], f64) -> bool| {
+            wait::until(what, || {
+                put(&source, index);
+                take(&receiver, index);
+                index += 1;
+                let bridges = pair.bridges(2);
+                let [bridge] = bridges.as_slice() else { panic!("{bridges:?}") };
+                done(&bridge.warnings, bridge.measurements["path1_silent_us"])
+            });
+        };
+        let dead = |warnings: &[String]| {
+            warnings.iter().any(|it| it.starts_with("nothing comes on path 1: without path 2"))
+        };
+        flows_until("both paths", &|warnings, silent| !dead(warnings) && silent < 1e6);
+        drop_incoming(pair, "eth0", &["udp dport 5004"]);
+        flows_until("word of the dead path", &|warnings, silent| dead(warnings) && silent >= 1e6);
+        let logged = || pair.b.process().output().contains("nothing comes on path 1");
+        flows_until("a line in the log", &|_, _| logged());
+        drop_no_more(pair, "eth0");
+        flows_until("word of its return", &|warnings, silent| !dead(warnings) && silent < 1e6);
+        assert_eq!(pair.counter(2, PORT, "lost"), 0);
+    });
+}

@@ -60,6 +60,8 @@ pub(super) struct Selection {
     judges: Vec<Judge>,
     /// Up to when each path has been read.
     read: Vec<Tai>,
+    /// When a packet of the stream last came on each path. Until the first of all it is 0.
+    heard: Vec<Tai>,
     stats: Arc<ReceiveStats>,
 }
 
@@ -79,6 +81,7 @@ impl Selection {
             merge: Merge::new(width, origin.skew, packets),
             judges: vec![judge.clone(); origin.paths.len()],
             read: vec![Tai::default(); origin.paths.len()],
+            heard: vec![Tai::default(); origin.paths.len()],
             stats,
         }
     }
@@ -140,6 +143,7 @@ impl Selection {
         if self.ssrc.is_some_and(|ssrc| ssrc != header.ssrc) {
             return counters.other_ssrc.add(count);
         }
+        hear(&mut self.heard, path, at);
         self.judges[path].run(at, run);
         let Some(number) = run.number() else {
             self.stats.refused.truncated.add(count);
@@ -168,6 +172,11 @@ impl Selection {
     /// Shows the merge's counts to others.
     pub(super) fn publish(&self) {
         let mut foreign = 0;
+        let last = self.heard.iter().copied().max().unwrap_or_default();
+        for (shown, heard) in self.stats.paths.iter().zip(&self.heard) {
+            let silent = last.since(*heard).as_micros();
+            shown.silent_us.set(u64::try_from(silent).unwrap_or(u64::MAX));
+        }
         for (path, shown) in self.stats.paths.iter().enumerate() {
             let counts = self.merge.counts(path);
             shown.received.set(counts.stream.received);
@@ -190,4 +199,12 @@ impl Selection {
     pub(super) fn show(&self) {
         self.stats.show(self.judges.iter().map(Judge::analysis));
     }
+}
+
+/// A packet came on a path. A path on which nothing comes has been silent since the first packet of the stream.
+fn hear(heard: &mut [Tai], path: usize, at: Tai) {
+    if heard.iter().all(|heard| *heard == Tai::default()) {
+        heard.fill(at);
+    }
+    heard[path] = heard[path].max(at);
 }

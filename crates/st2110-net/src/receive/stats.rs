@@ -68,6 +68,8 @@ counters! {
         foreign,
         /// What the kernel dropped because the receive buffer was full; bundles count as one.
         socket_drops,
+        /// For how many microseconds nothing has come here while the other path brought packets; 0 again when something does.
+        silent_us,
     }
 }
 
@@ -109,6 +111,9 @@ counters! {
     }
 }
 
+/// More than any distance of two paths (ST 2022-7 class D: 450 ms), in microseconds.
+const SILENT_US: u64 = 1_000_000;
+
 /// What is known of a receiving session. Any thread may read it at any time.
 #[derive(Debug)]
 pub struct ReceiveStats {
@@ -145,6 +150,12 @@ impl ReceiveStats {
     /// Counts of each path: one, or two with ST 2022-7.
     pub fn paths(&self) -> impl Iterator<Item = PathReceived> + '_ {
         self.paths.iter().map(PathReceivedCounters::get)
+    }
+
+    /// The paths of two, counted from 0, that have been silent for so long that the stream has lost its redundancy (ST 2022-7).
+    pub fn silent_paths(&self) -> impl Iterator<Item = usize> + '_ {
+        let silent = |path: &PathReceivedCounters| path.silent_us.get() >= SILENT_US;
+        self.paths.iter().enumerate().filter(move |(_, path)| silent(path)).map(|(index, _)| index)
     }
 
     /// Why packets of audio or ancillary data were refused.

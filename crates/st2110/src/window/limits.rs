@@ -36,6 +36,9 @@ pub struct WindowLimits {
     pub leap: u32,
 }
 
+/// Open frames at most, whatever the skew: as many as the largest ring has slots, but for a few.
+const MOST: usize = 120;
+
 impl WindowLimits {
     /// For so long a busy host or a virtual machine that is stopped may hold a stream up in the middle of a frame. Frames that lack packets are
     /// finished by newer ones, so that only the last before such a stall waits for it to end.
@@ -55,7 +58,7 @@ impl WindowLimits {
         Self {
             fields,
             frame_ticks,
-            open: 3 + usize::try_from(spanned).unwrap_or(0).min(29),
+            open: 3 + usize::try_from(spanned).unwrap_or(0).min(MOST - 3),
             skew,
             timeout,
             patience: timeout.saturating_add(Self::STALL),

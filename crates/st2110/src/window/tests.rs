@@ -55,6 +55,10 @@ fn usual_limits() {
     assert_eq!(limits.patience, Duration::from_millis(245));
     let far = WindowLimits::new(Fields::One, P50, MediaClock::VIDEO, Duration::from_millis(450));
     assert_eq!(far.open, 25);
+    // Class D at any rate.
+    let fast = FrameRate { num: 240, den: 1 };
+    let far = WindowLimits::new(Fields::One, fast, MediaClock::VIDEO, Duration::from_millis(450));
+    assert_eq!(far.open, 3 + 108);
 }
 
 #[test]

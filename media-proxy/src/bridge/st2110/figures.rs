@@ -210,6 +210,11 @@ impl Figures for Receiving {
 
     fn measurements(&self) -> Vec<(&'static str, f64)> {
         let mut measured = judgement::measurements(&self.stats.analyses());
+        let paths: Vec<_> = self.stats.paths().collect();
+        if let [first, second] = paths.as_slice() {
+            measured.push(("path1_silent_us", first.silent_us as f64));
+            measured.push(("path2_silent_us", second.silent_us as f64));
+        }
         measured.extend(self.facts.codec.iter().map(|codec| codec.longest()));
         measured
     }
@@ -217,7 +222,11 @@ impl Figures for Receiving {
     fn warnings(&self) -> Vec<String> {
         let rider = self.rider.as_ref().map(|rider| rider.warnings());
         let found = in_words(self.stats.warnings(), rider);
-        self.facts.remarks.iter().cloned().chain(found).collect()
+        let silent = self.stats.silent_paths().map(|path| {
+            let (path, other) = (path + 1, 2 - path);
+            format!("nothing comes on path {path}: without path {other} the stream would be lost (ST 2022-7)")
+        });
+        self.facts.remarks.iter().cloned().chain(found).chain(silent).collect()
     }
 
     fn shortfall(&self) -> Option<String> {
