@@ -2,6 +2,8 @@
 
 use crate::device::Device;
 use crate::error::ProxyError;
+use crate::group::group_id;
+use access::logger::LogFormat;
 use access::{Networks, TlsFiles};
 use lexopt::prelude::*;
 use mesh_agent::plane::AgentAddress;
@@ -15,12 +17,13 @@ use std::path::PathBuf;
 pub(crate) const USAGE: &str = "\
 Usage: media_proxy [OPTION]
 -h, --help              Print this help and exit.
--V, --version           Print the version and exit.
--t, --tcp=port_number   Port number for TCP socket controller, where SDKs connect; also --sdk (defaults: 8002).
--g, --grpc=port_number  Port number gRPC controller, for state and control (defaults: 8001).
+-V, -v, --version       Print the version and exit.
+-t, --tcp=port_number   Port for programs, where SDKs connect; also --sdk (defaults: 8002).
+-g, --grpc=port_number  Port of the gRPC services for people and tools (defaults: 8001, or a free one if that is taken).
 -a, --agent=host:port   Mesh agent of the fleet that this host belongs to, or several, separated by commas (defaults: none).
--d, --dev=dev_port      PCI device port, native_af_xdp:IFNAME or kernel:IFNAME; also --st2110_dev (defaults: 0000:31:00.0).
--i, --ip=ip_address     IP address for media data transportation; also --st2110_ip (defaults: 192.168.96.1).
+-d, --dev=dev_port      PCI device port, native_af_xdp:IFNAME or kernel:IFNAME; also --st2110_dev (defaults: by the address).
+-i, --ip=ip_address     IP address for media data transportation; also --st2110_ip (defaults: 192.168.96.1
+                        if an interface has it, else by routes).
 -r, --rdma_ip=address   IP address for streams between hosts (defaults: the one that leads to the mesh agent).
 -p, --rdma_ports=ports  Local port ranges for streams between hosts, separated by commas (defaults: 9100-9999).
     --listen=address    IP address on which both ports listen (defaults: 0.0.0.0).
@@ -31,12 +34,19 @@ Usage: media_proxy [OPTION]
     --metrics=[ip:]port Port for Prometheus, on the loopback interface if no address is given; 8003 is free for it (defaults: none).
     --metrics-allow=net Networks whose hosts may read it without a certificate, separated by commas (defaults: none).
     --run-dir=path      Directory of the unix socket (defaults: $MCM_RUN_DIR, /run/mcm or $XDG_RUNTIME_DIR/mcm).
+    --group=name        Group, by name or number, whose members may use the unix socket (defaults: that of the directory).
+    --log-format=format plain, time or json (defaults: $MCM_LOG_FORMAT, or plain).
     --tls-cert=file     Certificate chain of this proxy, PEM. With the next two: mutual TLS, also for other hosts.
     --tls-key=file      Private key of this proxy, PEM.
     --tls-ca=file       Certificates of the authorities that sign clients' certificates, PEM.
 
 A port number of 0 takes any free port; the log tells which. MCM_LOG=debug in the environment logs more.
 ";
+
+/// The port for programs where none is given.
+pub(crate) const DEFAULT_SDK_PORT: u16 = 8002;
+/// The port of the gRPC services for people and tools where none is given.
+pub(crate) const DEFAULT_GRPC_PORT: u16 = 8001;
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq)]
@@ -50,9 +60,15 @@ pub(crate) enum Request {
 #[derive(Debug, PartialEq)]
 pub(crate) struct Args {
     pub(crate) listen: IpAddr,
-    pub(crate) sdk_port: u16,
-    pub(crate) grpc_port: u16,
+    /// The port for programs, if it was given.
+    pub(crate) sdk_port: Option<u16>,
+    /// The port of the gRPC services for people and tools, if it was given.
+    pub(crate) grpc_port: Option<u16>,
     pub(crate) run_dir: Option<PathBuf>,
+    /// The group whose members may use the socket, if it was given.
+    pub(crate) group: Option<u32>,
+    /// How the log looks, if it was given.
+    pub(crate) log_format: Option<LogFormat>,
     pub(crate) tls: Option<TlsFiles>,
     /// Where ST 2110 streams come and go, if it was given.
     pub(crate) device: Option<Device>,
@@ -80,9 +96,11 @@ impl Default for Args {
     fn default() -> Self {
         Self {
             listen: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            sdk_port: 8002,
-            grpc_port: 8001,
+            sdk_port: None,
+            grpc_port: None,
             run_dir: None,
+            group: None,
+            log_format: None,
             tls: None,
             device: None,
             st2110_ip: None,
@@ -112,12 +130,17 @@ where
 fn read(parser: &mut lexopt::Parser) -> Result<Request, lexopt::Error> {
     let mut args = Args::default();
     let (mut cert, mut key, mut ca) = (None, None, None);
+    let mut allows_metrics = false;
     while let Some(arg) = parser.next()? {
         match arg {
             Short('h') | Long("help") => return Ok(Request::Help),
-            Short('V') | Long("version") => return Ok(Request::Version),
-            Short('t') | Long("tcp" | "sdk") => args.sdk_port = port("-t, --tcp, --sdk", parser)?,
-            Short('g') | Long("grpc") => args.grpc_port = port("-g, --grpc", parser)?,
+            Short('V' | 'v') | Long("version") => return Ok(Request::Version),
+            Short('t') | Long("tcp" | "sdk") => {
+                args.sdk_port = Some(port("-t, --tcp, --sdk", parser)?);
+            }
+            Short('g') | Long("grpc") => {
+                args.grpc_port = Some(port("-g, --grpc", parser)?);
+            }
             Short('a') | Long("agent") => {
                 let allowed = "host:port, such as localhost:50051, or several with commas";
                 let value = text("-a, --agent", parser)?;
@@ -166,6 +189,7 @@ fn read(parser: &mut lexopt::Parser) -> Result<Request, lexopt::Error> {
             Long("metrics-allow") => {
                 let value = text("--metrics-allow", parser)?;
                 let networks = value.parse::<Networks>();
+                allows_metrics = true;
                 args.metrics_allow =
                     networks.map_err(|error| format!("option '--metrics-allow': {error}"))?;
             }
@@ -179,11 +203,26 @@ fn read(parser: &mut lexopt::Parser) -> Result<Request, lexopt::Error> {
             }
             Long("kernel-pacing") => args.kernel_pacing = true,
             Long("run-dir") => args.run_dir = Some(path("--run-dir", parser)?),
+            Long("group") => {
+                let value = text("--group", parser)?;
+                let allowed = "the name or number of a group of this system";
+                args.group =
+                    Some(group_id(&value).ok_or_else(|| wrong("--group", &value, allowed))?);
+            }
+            Long("log-format") => {
+                let value = text("--log-format", parser)?;
+                let format = value.parse();
+                args.log_format =
+                    Some(format.map_err(|()| wrong("--log-format", &value, LogFormat::WORDS))?);
+            }
             Long("tls-cert") => cert = Some(path("--tls-cert", parser)?),
             Long("tls-key") => key = Some(path("--tls-key", parser)?),
             Long("tls-ca") => ca = Some(path("--tls-ca", parser)?),
             other => return Err(other.unexpected()),
         }
+    }
+    if allows_metrics && args.metrics.is_none() {
+        return Err("--metrics-allow has no effect without --metrics=port".into());
     }
     args.tls = match (cert, key, ca) {
         (None, None, None) => None,
@@ -245,7 +284,7 @@ mod tests {
     #[test]
     fn defaults() {
         assert_eq!(run(&[]), Args::default());
-        assert_eq!((Args::default().sdk_port, Args::default().grpc_port), (8002, 8001));
+        assert_eq!((DEFAULT_SDK_PORT, DEFAULT_GRPC_PORT), (8002, 8001));
     }
 
     #[test]
@@ -257,7 +296,7 @@ mod tests {
     #[test]
     fn first_generation() {
         let args = run(&["-d", "0000:31:00.1", "-i", "10.0.0.1", "-g", "1", "-t", "2"]);
-        assert_eq!((args.grpc_port, args.sdk_port), (1, 2));
+        assert_eq!((args.grpc_port, args.sdk_port), (Some(1), Some(2)));
         let long = run(&["--dev=0000:31:00.1", "--ip=10.0.0.1", "--grpc=1", "--tcp=2"]);
         assert_eq!(args, long);
         assert_eq!(args.device, Some(Device::Pci("0000:31:00.1".into())));
@@ -290,7 +329,10 @@ mod tests {
         ];
         assert_eq!(run(&short), run(&long));
         let args = run(&short);
-        assert_eq!((args.sdk_port, args.rdma_ports.to_string()), (2, "9100-9199,9300".into()));
+        assert_eq!(
+            (args.sdk_port, args.rdma_ports.to_string()),
+            (Some(2), "9100-9199,9300".into())
+        );
         let fleet = run(&["-a", "agent1:50051,[::1]:2"]).agents;
         assert_eq!(
             fleet.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -305,7 +347,10 @@ mod tests {
         assert_eq!(at("--metrics=8003"), "127.0.0.1:8003");
         assert_eq!(at("--metrics=0.0.0.0:0"), "0.0.0.0:0");
         assert_eq!(at("--metrics=[::]:8003"), "[::]:8003");
-        assert_eq!(run(&["--metrics-allow=10.0.0.0/8"]).metrics_allow.to_string(), "10.0.0.0/8");
+        assert_eq!(
+            run(&["--metrics-allow=10.0.0.0/8", "--metrics=1"]).metrics_allow.to_string(),
+            "10.0.0.0/8"
+        );
     }
 
     #[test]
@@ -326,7 +371,9 @@ mod tests {
     #[test]
     fn help_and_version_win() {
         assert_eq!(parse(["-t", "1", "-h"]).unwrap(), Request::Help);
-        assert_eq!(parse(["--version"]).unwrap(), Request::Version);
+        for option in ["--version", "-V", "-v"] {
+            assert_eq!(parse([option]).unwrap(), Request::Version);
+        }
     }
 
     #[test]
@@ -349,6 +396,12 @@ mod tests {
             (&["--metrics=x:1"], "option '--metrics': found 'x:1'"),
             (&["--metrics=65536"], "option '--metrics'"),
             (&["--metrics-allow=10.0.0.1"], "option '--metrics-allow': found '10.0.0.1'"),
+            (&["--metrics-allow=10.0.0.0/8"], "--metrics-allow has no effect without --metrics"),
+            (&["--group=no such"], "option '--group': found 'no such'"),
+            (
+                &["--log-format=xml"],
+                "option '--log-format': found 'xml'; allowed: plain, time or json",
+            ),
             (&["--run-dir="], "option '--run-dir'"),
             (&["--tls-cert=a"], "go together"),
             (&["--nothing"], "--nothing"),
@@ -365,7 +418,7 @@ mod tests {
     fn every_option_is_in_the_usage_text() {
         for option in [
             "-h, --help",
-            "-V, --version",
+            "-V, -v, --version",
             "-t, --tcp=",
             "--sdk",
             "-g, --grpc=",
@@ -383,6 +436,8 @@ mod tests {
             "--metrics=",
             "--metrics-allow=",
             "--run-dir=",
+            "--group=",
+            "--log-format=",
             "--tls-cert=",
             "--tls-key=",
             "--tls-ca=",

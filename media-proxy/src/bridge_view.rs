@@ -62,7 +62,7 @@ pub(crate) fn sdp(table: &Table, groups: &[Group], id: &str) -> Result<String, S
             Phase::Active => "this host has no address of its own to name in a description",
             other => condition(other),
         };
-        Status::unavailable(format!("bridge of group \"{group}\": {reason}"))
+        Status::unavailable(format!("bridge of group {group:?}: {reason}"))
     })
 }
 

@@ -9,20 +9,20 @@ use crate::exchange::{Exchange, Handle};
 use crate::fleet_view::Fleet;
 use crate::metrics::{self, Collector};
 use crate::placement::{Ear, Input, Placement};
+use crate::places::{Places, listen};
 use crate::registry::Reach;
-use crate::run_dir::RunDir;
 use crate::sdk_service::SdkService;
 use crate::servers::{serve_control, serve_sdk};
 use crate::{fleet, notify, random};
+use access::signals::Signals;
 use access::{Networks, Port, Speaks};
 use log::{info, warn};
 use mesh_agent::plane::ControlPlane;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::mpsc as sync;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// What `--dev` and `--ip` say if they are not given.
@@ -31,8 +31,6 @@ pub(crate) const DEFAULT_ST2110_IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(
 
 /// How long calls that are being answered may take once the daemon is ending.
 const END_TIMEOUT: Duration = Duration::from_millis(500);
-/// Connections that the kernel keeps until they are accepted; it takes its own limit (`somaxconn`) if that is lower.
-const QUEUE: i32 = 4096;
 /// Connections that have shown what they speak and wait for the server.
 const BACKLOG: usize = 16;
 
@@ -42,17 +40,10 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
     args.rdma_ip = args.rdma_ip.or_else(|| fleet::address_towards(&args.agents, args.st2110_ip));
     let budget = Budget::claim();
     let tls = args.tls.as_ref().map(|files| access::acceptor(files, &[b"h2"])).transpose()?;
-    let sdk = listen("--tcp", SocketAddr::new(args.listen, args.sdk_port))?;
-    let grpc = listen("--grpc", SocketAddr::new(args.listen, args.grpc_port))?;
+    let Places { sdk, sdk_address, grpc, grpc_address, run_dir, notes } = Places::take(&args)?;
     let clock = HostClock::open(args.ptp_clock.as_deref(), args.ts_refclk.clone())?;
     let scraped = args.metrics.map(|address| listen("--metrics", address)).transpose()?;
-    let path = args.run_dir.clone().unwrap_or_else(media::run_dir::run_dir);
-    let run_dir = RunDir::open(&path)?;
     let (socket, survivors) = run_dir.listen()?;
-    let address = |listener: &TcpListener| {
-        listener.local_addr().map_err(ProxyError::system("address of a port"))
-    };
-    let (sdk_address, grpc_address) = (address(&sdk)?, address(&grpc)?);
     let identity = Identity {
         proxy_id: random::identifier(),
         run_dir: run_dir.path().display().to_string(),
@@ -68,7 +59,7 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
     // Before anybody can see that the daemon runs, so that no signal finds it unprepared.
     let mut signals = {
         let _context = runtime.enter();
-        Signals::new()?
+        Signals::new().map_err(ProxyError::system("signal"))?
     };
     let (placement_out, placement_in) = sync::channel();
     let (exchange, handle) = Exchange::new(
@@ -128,9 +119,14 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
         let grpc = tokio::spawn(serve_control(service, grpc_in, stopping));
         info!("TCP Server listening on {sdk_address}");
         info!("gRPC Server listening on {grpc_address}");
+        let version = env!("CARGO_PKG_VERSION");
+        info!("media_proxy {version}, run directory {}", run_dir.path().display());
+        for note in &notes {
+            warn!("{note}");
+        }
         notify::ready();
         let result = tokio::select! {
-            name = signals.next() => {
+            name = signals.end() => {
                 info!("ending on {name}");
                 Ok(())
             }
@@ -200,39 +196,6 @@ fn start_placement(
     thread.spawn(move || placement.run()).map_err(ProxyError::system("thread"))
 }
 
-fn listen(option: &'static str, address: SocketAddr) -> Result<TcpListener, ProxyError> {
-    let failed = |error| ProxyError::Listen { option, address, error };
-    let listener = TcpListener::bind(address).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    // The standard library's queue is short: in a crowd the kernel would drop callers, which try again after a second.
-    rustix::net::listen(&listener, QUEUE).map_err(|errno| failed(errno.into()))?;
-    Ok(listener)
-}
-
 fn to_async(listener: TcpListener) -> Result<tokio::net::TcpListener, ProxyError> {
     tokio::net::TcpListener::from_std(listener).map_err(ProxyError::system("port"))
-}
-
-/// The signals that end the daemon.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, ProxyError> {
-        let get = |kind| signal(kind).map_err(ProxyError::system("signal"));
-        Ok(Self {
-            terminate: get(SignalKind::terminate())?,
-            interrupt: get(SignalKind::interrupt())?,
-        })
-    }
-
-    /// Waits for one. Returns its name.
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! What keeps the daemon from its work.
 
+use crate::places::Owner;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -14,12 +15,12 @@ pub(crate) enum ProxyError {
     RunDir { path: PathBuf, what: &'static str, error: std::io::Error },
     /// Another proxy serves the run directory.
     #[error(
-        "run directory {path}: another media_proxy (pid {pid}) serves it; give this one another with --run-dir"
+        "run directory {path}: another media_proxy (pid {pid}) serves it; give this one another with --run-dir, or a port of its own with -t"
     )]
     Taken { path: PathBuf, pid: String },
     /// A port cannot be had.
-    #[error("{option} {address}: {error}")]
-    Listen { option: &'static str, address: SocketAddr, error: std::io::Error },
+    #[error("{option} {address}: {error}{owner}")]
+    Listen { option: &'static str, address: SocketAddr, error: std::io::Error, owner: Owner },
     /// The clock that streams shall follow cannot be read.
     #[error("--ptp-clock: {0}")]
     Clock(#[from] st2110_net::Error),

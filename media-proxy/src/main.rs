@@ -14,19 +14,24 @@ mod error;
 mod exchange;
 mod fleet;
 mod fleet_view;
-mod logger;
+mod group;
 mod metrics;
 mod peer;
 mod placement;
+mod places;
+mod port_owner;
 mod random;
 mod registry;
 mod run_dir;
 mod sdk_service;
 mod servers;
 
-use access::{notify, seldom};
+use access::{logger, notify, seldom};
 use args::Request;
 use std::process::ExitCode;
+
+/// Other libraries tell only what needs somebody's attention.
+const LOG_USUAL: &str = "warn,media_proxy=info,mesh_agent=info,fabric=info,access=info";
 
 fn main() -> ExitCode {
     let args = match args::parse(std::env::args_os().skip(1)) {
@@ -44,12 +49,11 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    logger::start();
+    logger::start(LOG_USUAL, args.log_format);
     match daemon::run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::error!("{error}");
-            eprintln!("media_proxy: {error}");
+            logger::last_words("media_proxy", &error);
             ExitCode::FAILURE
         }
     }

@@ -22,12 +22,14 @@ const BACKLOG: i32 = 4096;
 pub(crate) struct RunDir {
     path: PathBuf,
     socket: PathBuf,
+    /// Whose members may use the socket; `None`: those of the directory's group.
+    group: Option<u32>,
     _lock: File,
 }
 
 impl RunDir {
-    /// Creates the directory if need be, and makes sure that no other proxy serves it.
-    pub(crate) fn open(path: &Path) -> Result<Self, ProxyError> {
+    /// Creates the directory if need be, gives it to the group if there is one, and makes sure that no other proxy serves it.
+    pub(crate) fn open(path: &Path, group: Option<u32>) -> Result<Self, ProxyError> {
         let failed = |what| move |error| ProxyError::RunDir { path: path.to_owned(), what, error };
         match DirBuilder::new().mode(DIR_MODE).create(path) {
             Ok(()) => std::fs::set_permissions(path, Permissions::from_mode(DIR_MODE))
@@ -51,11 +53,17 @@ impl RunDir {
             }
             Err(errno) => return Err(failed("cannot lock media_proxy.lock")(errno.into())),
         }
+        if group.is_some() {
+            std::os::unix::fs::chown(path, None, group)
+                .and_then(|()| std::fs::set_permissions(path, Permissions::from_mode(DIR_MODE)))
+                .map_err(failed("cannot give it to the group of --group"))?;
+        }
         lock.set_len(0)
             .and_then(|()| lock.rewind())
             .and_then(|()| writeln!(lock, "{}", std::process::id()))
             .map_err(failed("cannot write media_proxy.lock"))?;
-        Ok(Self { path: path.to_owned(), socket: media::run_dir::socket_path(path), _lock: lock })
+        let (path, socket) = (path.to_owned(), media::run_dir::socket_path(path));
+        Ok(Self { path, socket, group, _lock: lock })
     }
 
     /// The directory.
@@ -85,6 +93,12 @@ impl RunDir {
         let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
             .map_err(failed("cannot make a unix socket"))?;
         bind(&socket, &address).map_err(failed("cannot bind media_proxy.sock"))?;
+        if self.group.is_some() {
+            std::os::unix::fs::chown(&self.socket, None, self.group).map_err(|error| {
+                let what = "cannot give media_proxy.sock to the group of --group";
+                ProxyError::RunDir { path: path.clone(), what, error }
+            })?;
+        }
         std::fs::set_permissions(&self.socket, Permissions::from_mode(SOCKET_MODE)).map_err(
             |error| ProxyError::RunDir {
                 path: path.clone(),
@@ -118,10 +132,10 @@ mod tests {
     fn one_proxy_at_a_time() {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("mcm");
-        let first = RunDir::open(&path).unwrap();
+        let first = RunDir::open(&path, None).unwrap();
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o2770);
-        let error = RunDir::open(&path).unwrap_err().to_string();
+        let error = RunDir::open(&path, None).unwrap_err().to_string();
         assert!(
             error.contains(&format!("another media_proxy (pid {})", std::process::id())),
             "{error}"
@@ -131,17 +145,17 @@ mod tests {
         let mode = std::fs::metadata(first.socket()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o660);
         drop(first);
-        let (_socket, stale) = RunDir::open(&path).unwrap().listen().unwrap();
+        let (_socket, stale) = RunDir::open(&path, None).unwrap().listen().unwrap();
         assert!(stale);
     }
 
     #[test]
     fn errors_name_the_directory() {
         let temp = tempfile::tempdir().unwrap();
-        let error = RunDir::open(&temp.path().join("no/such")).unwrap_err().to_string();
+        let error = RunDir::open(&temp.path().join("no/such"), None).unwrap_err().to_string();
         assert!(error.contains("no/such: cannot create it"), "{error}");
         let long = temp.path().join("x".repeat(100));
-        let error = RunDir::open(&long).unwrap().listen().unwrap_err().to_string();
+        let error = RunDir::open(&long, None).unwrap().listen().unwrap_err().to_string();
         assert!(error.contains("too long for a unix socket"), "{error}");
     }
 }

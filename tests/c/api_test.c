@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -660,6 +661,35 @@ static int shared_mappings(void)
     return count;
 }
 
+static void a_limit_on_files_is_an_error_and_no_signal(void)
+{
+    int status;
+    const pid_t child = fork();
+
+    if (child == 0) {
+        const struct rlimit limit = {1 << 20, 1 << 20};
+        MeshClient *client;
+        MeshConnection *conn;
+
+        setrlimit(RLIMIT_FSIZE, &limit);
+        if (mesh_create_client(&client, "{}"))
+            _exit(2);
+        if (mesh_create_tx_connection(client, &conn, blob_config("limit", ", \"bufferQueueCapacity\": 2")))
+            _exit(3);
+        if (mesh_delete_connection(&conn))
+            _exit(4);
+        if (mesh_create_tx_connection(client, &conn,
+                                      "{ \"connection\": { \"multipointGroup\": { \"urn\": \"limit\" } },"
+                                      "  \"payload\": { \"video\": {} } }") != -MESH_ERR_CONN_FAILED)
+            _exit(5);
+        _exit(strstr(mesh_get_last_error(), "ulimit -f") ? 0 : 6);
+    }
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    if (WIFSIGNALED(status))
+        printf("  ended by signal %d\n", WTERMSIG(status));
+}
+
 static void created_and_deleted_leaves_nothing(void)
 {
     const char *text = getenv("LOOPS");
@@ -762,6 +792,7 @@ int main(void)
     RUN(a_group_refuses_what_does_not_fit);
     RUN(a_client_has_as_many_connections_as_configured);
     RUN(a_forked_child_is_told_to_make_its_own_client);
+    RUN(a_limit_on_files_is_an_error_and_no_signal);
     RUN(created_and_deleted_leaves_nothing);
     RUN(threads_do_not_disturb_each_other);
     return report();

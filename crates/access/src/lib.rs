@@ -6,11 +6,13 @@
 mod error;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod logger;
 mod networks;
 pub mod notify;
 mod peer;
 mod refused;
 pub mod seldom;
+pub mod signals;
 mod tcp;
 mod tls;
 

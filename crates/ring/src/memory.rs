@@ -6,6 +6,7 @@ use rustix::fs::memfd_create;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+use rustix::process::{Resource, getrlimit};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// What keeps everyone but the maker from writing, and the memory from shrinking under those who map it.
@@ -195,6 +196,13 @@ impl OwnMemory {
             other => other,
         }
         .map_err(RingError::system("creating shared memory"))?;
+        // Beyond the limit the kernel would not only refuse, but end the program with SIGXFSZ.
+        if getrlimit(Resource::Fsize).current.is_some_and(|limit| limit < size as u64) {
+            return Err(RingError::System {
+                what: "sizing shared memory, which the limit on the size of files (ulimit -f) forbids",
+                errno: Errno::FBIG,
+            });
+        }
         ftruncate(&fd, size as u64).map_err(RingError::system("sizing shared memory"))?;
         let mapping = Mapping::map(fd.as_fd(), size, true)?;
         Ok(Self { fd, mapping, pages })

@@ -113,7 +113,7 @@ fn describe(spec: &BridgeSpec, streams: &HashMap<String, String>) -> String {
     };
     let group = spec.group.as_str();
     let stream = streams.get(group).map(|stream| format!(", stream {stream}"));
-    format!("{direction} bridge {} of group \"{group}\"{}", spec.id, stream.unwrap_or_default())
+    format!("{direction} bridge {} of group {group:?}{}", spec.id, stream.unwrap_or_default())
 }
 
 /// Logs what has come to light of a running bridge since the last time.

@@ -25,7 +25,7 @@ use crate::registry::{
 };
 use command::Command;
 use link::{Board, CROWDED_RETRY, Cargo, Link};
-use log::{info, warn};
+use log::{debug, info, warn};
 use meter::Meter;
 use questions::Questions;
 use ring::SeatMonitor;
@@ -320,6 +320,7 @@ impl Exchange {
 
     fn process_ended(&mut self, client: ClientNo, now: Duration) {
         let Some(process) = self.processes.get(&client) else { return };
+        let label = self.label(client);
         // What it said while it lived counts: a source may have come, sent and gone between two looks of this thread.
         if let Some(token) = process.link {
             for _ in 0..LAST_TURNS {
@@ -328,7 +329,12 @@ impl Exchange {
                 }
             }
         }
-        info!("{}: its process has ended", self.label(client));
+        match self.registry.connections_of(client) {
+            0 => debug!("{label}: its process has ended"),
+            count => {
+                info!("{label}: its process has ended without a goodbye, with {count} connections");
+            }
+        }
         if let Some(token) = self.processes.get_mut(&client).and_then(|it| it.link.take()) {
             self.links.remove(&token);
             self.questions.forget(token);

@@ -84,7 +84,7 @@ impl Registry {
         let pass = self.pass;
         let pending = &mut self.groups.entry(group.clone()).or_default().pending;
         if pending.len() >= MAX_PENDING {
-            let reason = format!("{MAX_PENDING} sources wait for group \"{group}\" already");
+            let reason = format!("{MAX_PENDING} sources wait for group {group:?} already");
             let refusal = Refusal::new(code::CONN_FAILED, reason);
             self.turn_away(client, &announcement, refusal);
             return Ok(());
@@ -195,7 +195,7 @@ impl Registry {
             if let Err(error) = config.check_compatible(&member.config) {
                 let whose = if member.is_source() { "source" } else { "receiver" };
                 let reason =
-                    format!("does not fit the {whose} in group \"{}\": {error}", config.group_id());
+                    format!("does not fit the {whose} in group {:?}: {error}", config.group_id());
                 return Err(Refusal::new(code::CONFIG_INCOMPAT, reason));
             }
         }
@@ -226,8 +226,7 @@ impl Registry {
         let programs = receivers.filter_map(|no| self.connections.get(no)).filter(|c| !c.bridge);
         let count = programs.count();
         if count >= limits.receivers_per_group {
-            let reason =
-                format!("group \"{id}\" has {count} receivers, as many as a group can have");
+            let reason = format!("group {id:?} has {count} receivers, as many as a group can have");
             return Err(Refusal::new(code::MAX_CONN, reason));
         }
         Ok(())
@@ -328,7 +327,7 @@ impl Registry {
         let client = holder.and_then(|no| self.connections.get(&no)).map(|holder| holder.client);
         let label = client.and_then(|no| self.clients.get(&no)).map(|client| client.label.as_str());
         let label = label.unwrap_or("another program");
-        let reason = format!("group \"{group}\" has a source already, in {label}");
+        let reason = format!("group {group:?} has a source already, in {label}");
         Refusal::new(code::CONN_FAILED, reason)
     }
 
@@ -404,7 +403,7 @@ impl Registry {
         let label = self.clients.get(client).map(|client| client.label.as_str());
         let stream = self.stream_of(group).map(|stream| format!(", stream {stream}"));
         info!(
-            "group \"{group}\": {what} {id} of {}{}",
+            "group {group:?}: {what} {id} of {}{}",
             label.unwrap_or_default(),
             stream.unwrap_or_default()
         );

@@ -69,6 +69,11 @@ impl Registry {
         self.forget_if_idle(no);
     }
 
+    /// How many connections a client has.
+    pub(crate) fn connections_of(&self, no: ClientNo) -> usize {
+        self.clients.get(&no).map_or(0, |client| client.keys.len())
+    }
+
     /// A client's process is dead.
     pub(crate) fn died(&mut self, no: ClientNo, now: Duration) {
         let Some(client) = self.clients.get_mut(&no) else { return };
@@ -149,12 +154,12 @@ impl Registry {
         }
         match connection.role {
             Role::Source(source) => {
-                info!("group \"{}\": source {} has left", connection.group, connection.id);
+                info!("group {:?}: source {} has left", connection.group, connection.id);
                 self.actions.push_back(Action::DropBoard(source.board));
                 self.fail_joins(no, &connection.group);
             }
             Role::Receiver(receiver) => {
-                info!("group \"{}\": receiver {} has left", connection.group, connection.id);
+                info!("group {:?}: receiver {} has left", connection.group, connection.id);
                 let joining = receiver.joining.map(|joining| joining.seat);
                 let seats = [receiver.standby, joining, receiver.using.map(|(_, seat)| seat)];
                 self.actions.extend(seats.into_iter().flatten().map(Action::DropSeat));

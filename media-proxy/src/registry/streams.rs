@@ -24,7 +24,7 @@ impl Registry {
             let is_new = before.get(group) != Some(stream);
             // Of a program on this host it is known already.
             if is_new && self.groups.contains_key(group) && self.stream_of(group) == Some(stream) {
-                info!("group \"{group}\": stream {stream}");
+                info!("group {group:?}: stream {stream}");
             }
         }
         self.version += 1;

@@ -58,7 +58,7 @@ impl Wires {
         };
         let options = self.options(spec, link, SocketAddrV4::new(local, port));
         let status =
-            BridgeStatus::new(&format!("rdma bridge {} of group \"{}\"", spec.id, spec.group));
+            BridgeStatus::new(&format!("rdma bridge {} of group {:?}", spec.id, spec.group));
         let end = match spec.direction {
             Direction::Egress => {
                 let remote = Address::Inet(SocketAddrV4::new(remote, link.port));

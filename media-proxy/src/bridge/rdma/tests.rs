@@ -26,7 +26,7 @@ struct Node {
 impl Node {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let run_dir = RunDir::open(directory.path()).unwrap();
+        let run_dir = RunDir::open(directory.path(), None).unwrap();
         let (socket, survivors) = run_dir.listen().unwrap();
         let members = Arc::new(Members::new(run_dir.socket().to_path_buf()));
         let (placement, _) = channel();

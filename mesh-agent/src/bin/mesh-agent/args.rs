@@ -1,5 +1,6 @@
 //! The command line.
 
+use access::logger::LogFormat;
 use access::{Networks, TlsFiles};
 use lexopt::prelude::*;
 use mesh_agent::agent::StoreAddress;
@@ -22,6 +23,7 @@ Usage: mesh-agent [OPTION]
     --tls-cert=file       Certificate chain of this agent, PEM. With the next two: mutual TLS, also for other hosts.
     --tls-key=file        Private key of this agent, PEM.
     --tls-ca=file         Certificates of the authorities that sign callers' certificates, PEM.
+    --log-format=format   plain, time or json (defaults: $MCM_LOG_FORMAT, or plain).
 
 A port number of 0 takes any free port; the log tells which. MCM_LOG=debug in the environment logs more.
 ";
@@ -44,6 +46,8 @@ pub(crate) struct Args {
     pub(crate) store: Option<StoreAddress>,
     pub(crate) allow: Networks,
     pub(crate) tls: Option<TlsFiles>,
+    /// How the log looks, if it was given.
+    pub(crate) log_format: Option<LogFormat>,
 }
 
 impl Default for Args {
@@ -55,6 +59,7 @@ impl Default for Args {
             store: None,
             allow: Networks::default(),
             tls: None,
+            log_format: None,
         }
     }
 }
@@ -91,6 +96,9 @@ fn read(parser: &mut lexopt::Parser) -> Result<Request, lexopt::Error> {
             Long("store") => {
                 let allowed = "memory, etcd://host:port[,host:port...][/prefix], etcds://...";
                 args.store = value::<Store>("--store", allowed, parser)?.0;
+            }
+            Long("log-format") => {
+                args.log_format = Some(value("--log-format", LogFormat::WORDS, parser)?);
             }
             Long("tls-cert") => cert = Some(path("--tls-cert", parser)?),
             Long("tls-key") => key = Some(path("--tls-key", parser)?),

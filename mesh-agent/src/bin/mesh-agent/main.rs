@@ -2,17 +2,15 @@
 
 mod args;
 
+use access::logger;
+use access::signals::Signals;
 use args::{Args, Request};
 use mesh_agent::AgentError;
 use mesh_agent::agent::Agent;
 use mesh_agent::agent::server::{Ports, serve};
-use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use tokio::signal::unix::{SignalKind, signal};
 
-/// The environment variable that asks for more or less, in the filter syntax of `env_logger`.
-const LOG_VARIABLE: &str = "MCM_LOG";
 /// Libraries tell only what needs somebody's attention.
 const LOG_USUAL: &str = "warn,mesh_agent=info,access=info";
 
@@ -32,17 +30,11 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let filter = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| LOG_USUAL.to_owned());
-    env_logger::Builder::new()
-        .parse_filters(&filter)
-        .target(env_logger::Target::Stdout)
-        .format(|out, record| writeln!(out, "{}: {}", record.level(), record.args()))
-        .init();
+    logger::start(LOG_USUAL, args.log_format);
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::error!("{error}");
-            eprintln!("mesh-agent: {error}");
+            logger::last_words("mesh-agent", &error);
             ExitCode::FAILURE
         }
     }
@@ -54,8 +46,7 @@ fn run(args: Args) -> Result<(), AgentError> {
     let runtime = tokio::runtime::Runtime::new().map_err(setup)?;
     runtime.block_on(async {
         // Before anybody can see that the agent runs, so that no signal finds it unprepared.
-        let mut terminate = signal(SignalKind::terminate()).map_err(setup)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(setup)?;
+        let mut signals = Signals::new().map_err(setup)?;
         let agent = match args.store {
             None => Agent::in_memory(),
             Some(address) => Agent::on_etcd(address, args.tls.as_ref())?,
@@ -70,10 +61,7 @@ fn run(args: Args) -> Result<(), AgentError> {
         log::info!("listening on {} for media proxies", serving.proxies);
         log::info!("listening on {} for REST", serving.rest);
         access::notify::ready();
-        let name = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        };
+        let name = signals.end().await;
         log::info!("ending on {name}");
         access::notify::stopping();
         serving.stop().await;

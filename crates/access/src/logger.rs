@@ -1,0 +1,139 @@
+//! The log of a daemon: one line each, on standard output.
+
+use media::log_filter::LogFilter;
+use std::fmt;
+use std::io::{self, Write};
+use std::str::FromStr;
+
+/// The environment variable that asks for more or less.
+const LEVELS: &str = "MCM_LOG";
+/// The environment variable that says how lines look.
+const FORMAT: &str = "MCM_LOG_FORMAT";
+
+/// How the lines of a log look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `INFO: text`: for terminals, and for service managers that add the time.
+    #[default]
+    Plain,
+    /// The time in UTC before that.
+    Time,
+    /// An object of JSON with `time`, `level`, `target` and `message`: for collectors of containers' logs.
+    Json,
+}
+
+impl LogFormat {
+    /// What may be written for one.
+    pub const WORDS: &'static str = "plain, time or json";
+}
+
+impl FromStr for LogFormat {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "plain" => Ok(Self::Plain),
+            "time" => Ok(Self::Time),
+            "json" => Ok(Self::Json),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Starts the log. What is told without `MCM_LOG` in the environment is `usual`, directives of `env_logger`; `format` is what the command
+/// line says, over `MCM_LOG_FORMAT`.
+pub fn start(usual: &str, format: Option<LogFormat>) {
+    let levels = std::env::var(LEVELS).ok();
+    let filter = LogFilter::read(levels.as_deref(), usual);
+    let asked = std::env::var(FORMAT).ok().filter(|text| !text.is_empty());
+    let read = asked.as_deref().map(str::parse::<LogFormat>);
+    let format = format.or(read.and_then(Result::ok)).unwrap_or_default();
+    env_logger::Builder::new()
+        .parse_filters(&filter.directives)
+        .target(env_logger::Target::Stdout)
+        .format(move |out, record| {
+            let time = matches!(format, LogFormat::Time | LogFormat::Json)
+                .then(|| out.timestamp_millis().to_string());
+            write_line(out, format, time.as_deref(), record)
+        })
+        .init();
+    if let Some(complaint) = filter.complaint {
+        log::warn!("{LEVELS}: {complaint}");
+    }
+    if let (Some(text), Some(Err(()))) = (&asked, read) {
+        log::warn!("{FORMAT}: found {text:?}, ignored; allowed: {}", LogFormat::WORDS);
+    }
+}
+
+/// Tells why a program ends: in the log, and on standard error where that is somewhere else.
+pub fn last_words(program: &str, reason: &dyn fmt::Display) {
+    log::error!("{reason}");
+    let one = rustix::fs::fstat(io::stdout()).ok().zip(rustix::fs::fstat(io::stderr()).ok());
+    if one.is_none_or(|(out, err)| (out.st_dev, out.st_ino) != (err.st_dev, err.st_ino)) {
+        eprintln!("{program}: {reason}");
+    }
+}
+
+fn write_line(
+    out: &mut impl Write,
+    format: LogFormat,
+    time: Option<&str>,
+    record: &log::Record<'_>,
+) -> io::Result<()> {
+    let (level, text) = (record.level(), record.args());
+    match (format, time) {
+        (LogFormat::Json, time) => {
+            let member = |text: &dyn fmt::Display| serde_json::Value::from(text.to_string());
+            let (time, level) = (member(&time.unwrap_or_default()), member(&level));
+            let (target, text) = (member(&record.target()), member(text));
+            writeln!(out, r#"{{"time":{time},"level":{level},"target":{target},"message":{text}}}"#)
+        }
+        (_, Some(time)) => writeln!(out, "{time} {level}: {text}"),
+        (_, None) => writeln!(out, "{level}: {text}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(format: LogFormat, time: Option<&str>) -> String {
+        let mut out = Vec::new();
+        let mut record = log::Record::builder();
+        record.level(log::Level::Info).target("media_proxy::x");
+        write_line(
+            &mut out,
+            format,
+            time,
+            &record.args(format_args!("group \"a\\\"b\": {}", 7)).build(),
+        )
+        .unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn three_formats() {
+        let time = Some("2026-01-02T03:04:05.678Z");
+        assert_eq!(line(LogFormat::Plain, None), "INFO: group \"a\\\"b\": 7\n");
+        assert_eq!(
+            line(LogFormat::Time, time),
+            "2026-01-02T03:04:05.678Z INFO: group \"a\\\"b\": 7\n"
+        );
+        let json: serde_json::Value =
+            serde_json::from_str(&line(LogFormat::Json, time)).expect("one object a line");
+        assert_eq!(json["message"], "group \"a\\\"b\": 7");
+        assert_eq!((&json["level"], &json["target"]), (&"INFO".into(), &"media_proxy::x".into()));
+        assert_eq!(json["time"], "2026-01-02T03:04:05.678Z");
+    }
+
+    #[test]
+    fn names() {
+        for (text, format) in
+            [("plain", LogFormat::Plain), ("time", LogFormat::Time), ("json", LogFormat::Json)]
+        {
+            assert_eq!(text.parse(), Ok(format));
+            assert!(LogFormat::WORDS.contains(text));
+        }
+        assert!("xml".parse::<LogFormat>().is_err());
+    }
+}
