@@ -69,13 +69,16 @@ async fn groups(
     group: Option<String>,
     told: Told,
 ) -> Result<Vec<Group>, Status> {
+    let wanted = group.clone();
     let mut snapshot = exchange.snapshot(group.clone()).await.map_err(unavailable)?;
     if told == Told::Rated && !snapshot.has_rates && !snapshot.groups.is_empty() {
         tokio::time::sleep(FIRST_RATE).await;
         snapshot = exchange.snapshot(group).await.map_err(unavailable)?;
     }
     let mut groups = snapshot.groups;
-    bridge_view::describe_bridges(&mut groups, bridges);
+    let rows = bridges.rows();
+    bridge_view::describe_bridges(&mut groups, &rows);
+    bridge_view::add_failed(&mut groups, &rows, wanted.as_deref());
     Ok(groups)
 }
 

@@ -9,7 +9,7 @@ use crate::run::Run;
 use crate::scrape::Scrape;
 use crate::{config, wait};
 use mcm_dp::client::Client;
-use proto::control::{Bridge, BridgeDirection, BridgeState};
+use proto::control::{Bridge, BridgeDirection, BridgeState, Group};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
@@ -129,6 +129,16 @@ impl Fleet {
     pub fn scrape(&self, host: usize) -> Scrape {
         let proxy = self.proxies[host - 1].as_ref().expect("a proxy");
         self.net.on(host, || proxy.scrape())
+    }
+
+    /// A group as the proxy of a host sees it.
+    ///
+    /// # Panics
+    /// If the proxy does not run.
+    #[must_use]
+    pub fn group(&self, host: usize, id: &str) -> Option<Group> {
+        let proxy = self.proxies[host - 1].as_ref().expect("a proxy");
+        self.net.on(host, || proxy.control().group(id))
     }
 
     /// The bridges of a host.

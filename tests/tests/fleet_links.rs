@@ -8,6 +8,7 @@ use mcm_tests::fleet::Fleet;
 use mcm_tests::random::Random;
 use mcm_tests::role::{Role, Spec};
 use mcm_tests::{config, wait};
+use proto::control::{BridgeState, State};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -184,4 +185,44 @@ fn strangers_at_the_port_of_a_link_do_no_harm() {
     assert_eq!((report.told_missed, report.source), (0, 7), "{report:?}");
     source.end();
     fleet.wait_empty();
+}
+
+/// A firewall keeps the ports of streams closed: both hosts show that there is no link, and why, and no frames that never left.
+#[test]
+fn a_link_that_a_firewall_blocks_is_shown_as_that() {
+    let Some(fleet) = Fleet::started() else { return };
+    fleet.net.cut(2, &["tcp dport 9100-9999"]);
+    let connection = group("blocked", 0);
+    let mut source = fleet.source(1, &connection, 7).ready();
+    let mut receiver = fleet.receiver(2, &connection);
+    let member = |host: usize| {
+        let group = fleet.group(host, "blocked")?;
+        let mut members = group.source.into_iter().chain(group.receivers);
+        members.find(|member| member.bridge)
+    };
+    for host in [1, 2] {
+        let mut seen = None;
+        wait::until("both ends say so", || {
+            seen = member(host);
+            seen.as_ref().is_some_and(|member| {
+                member.state() == State::NoLink
+                    && member.warnings.iter().any(|w| w.starts_with("nothing is heard"))
+            })
+        });
+        let member = seen.expect("a bridge");
+        assert_eq!((member.frames, member.fps, member.mbit_per_s), (0, 0.0, 0.0), "{member:?}");
+        let bridge = fleet.bridges(host).pop().expect("a bridge");
+        assert_eq!(bridge.state(), BridgeState::NoLink, "{bridge:?}");
+        assert!(bridge.reason.starts_with("nothing is heard"), "{bridge:?}");
+    }
+    // Nobody waits for what cannot be sent, and the bridge says what it could not send.
+    source.progress(50);
+    wait::until("frames that could not be sent", || member(1).is_some_and(|it| it.missed > 0));
+
+    fleet.net.heal(2);
+    receiver.progress(10);
+    for host in [1, 2] {
+        wait::until("a link", || member(host).is_some_and(|it| it.state() == State::Active));
+        assert_eq!(fleet.bridges(host).pop().expect("a bridge").state(), BridgeState::Active);
+    }
 }

@@ -12,6 +12,8 @@ impl State {
             Self::Joining => "joining",
             Self::Detached => "detached",
             Self::Stalled => "stalled",
+            Self::NoLink => "no link",
+            Self::Failed => "failed",
             Self::Unspecified => "?",
         }
     }

@@ -35,9 +35,11 @@ pub(crate) fn of_proxy(
 
 fn member(host: &str, connection: &control::Connection, bridges: &[control::Bridge]) -> Member {
     let source = connection.kind() == Kind::Source;
-    let found = bridges.iter().find(|bridge| bridge.conn_id == connection.conn_id);
+    let found = bridges.iter().find(|bridge| {
+        // One that has failed has no connection, and is named by its own id.
+        [&bridge.conn_id, &bridge.bridge_id].contains(&&connection.conn_id)
+    });
     let transport = found.map_or("bridge", |bridge| bridge.transport.as_str());
-    let linked = found.and_then(|bridge| bridge.counters.get("linked")).is_none_or(|up| *up == 1);
     let bridge = connection.bridge.then(|| Bridge {
         // Which proxy is there only an agent knows; but that it is one.
         peer: if transport == "rdma" { connection.remote.clone() } else { String::new() },
@@ -50,8 +52,8 @@ fn member(host: &str, connection: &control::Connection, bridges: &[control::Brid
         name: if connection.bridge { transport.to_owned() } else { connection.program.clone() },
         bridge,
         pid: u64::from(if connection.host_pid == 0 { connection.pid } else { connection.host_pid }),
-        state: if linked { connection.state().word() } else { "no link" }.to_owned(),
-        up: linked && connection.state().is_linked(),
+        state: connection.state().word().to_owned(),
+        up: connection.state().is_linked(),
         frames: connection.frames,
         missed: connection.missed,
         fps: connection.fps,

@@ -49,15 +49,16 @@ impl Collector {
         let (snapshot, totals) = (self.exchange.measure().await?, self.exchange.totals().await?);
         let collector = self.clone();
         // It may be long, and others want their answers meanwhile.
-        let text = tokio::task::spawn_blocking(move || collector.write(&snapshot, totals));
+        let text = tokio::task::spawn_blocking(move || collector.write(snapshot, totals));
         text.await.map_err(|_| Gone)
     }
 
-    fn write(&self, snapshot: &Snapshot, totals: Totals) -> String {
+    fn write(&self, mut snapshot: Snapshot, totals: Totals) -> String {
         let mut out = Exposition::default();
         let rows = self.bridges.rows();
+        crate::bridge_view::stop_unlinked(&mut snapshot.groups, &rows);
         proxy::write(&mut out, &self.identity, totals, &self.clock.state());
-        connections::write(&mut out, snapshot, &rows);
+        connections::write(&mut out, &snapshot, &rows);
         bridges::write(&mut out, &snapshot.groups, &rows);
         self.process.lock().unwrap_or_else(PoisonError::into_inner).write(&mut out);
         out.finish()

@@ -33,13 +33,15 @@ pub(crate) async fn report(exchange: Handle, bridges: Table, plane: Arc<dyn Cont
     let mut errors = HashMap::new();
     loop {
         ticks.tick().await;
-        let Ok(snapshot) = exchange.snapshot(None).await else { return };
+        let Ok(mut snapshot) = exchange.snapshot(None).await else { return };
+        let rows = bridges.rows();
+        crate::bridge_view::stop_unlinked(&mut snapshot.groups, &rows);
         let members = snapshot
             .groups
             .into_iter()
             .flat_map(|group| group.source.into_iter().chain(group.receivers));
         let connections: Vec<_> = members.collect();
-        let metrics = measure(&connections, &bridges.rows(), &mut errors, SystemTime::now());
+        let metrics = measure(&connections, &rows, &mut errors, SystemTime::now());
         if !metrics.is_empty() {
             plane.metrics(metrics);
         }

@@ -4,7 +4,7 @@ use super::figures::LinkFigures;
 use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::status::Figures;
 use crate::cpu::ThreadClock;
-use fabric::bridge::{BridgeStatus, Finished, Stop};
+use fabric::bridge::{BridgeStatus, Finished, LinkOptions, Stop};
 use mcm_dp::client::Connection;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -21,13 +21,19 @@ impl End {
     pub(super) fn start(
         connection: Arc<Connection>,
         status: BridgeStatus,
-        local: String,
+        link: &LinkOptions,
         alarm: Alarm,
         run: impl FnOnce(&Stop) -> Finished + Send + 'static,
     ) -> Result<Self, String> {
         let stop = Stop::new().map_err(|error| format!("eventfd: {error}"))?;
         let thread = Arc::<OnceLock<ThreadClock>>::default();
-        let figures = Arc::new(LinkFigures::new(status, local, Arc::clone(&thread)));
+        let figures = LinkFigures::new(
+            status,
+            link.local.to_string(),
+            link.extended.is_some(),
+            Arc::clone(&thread),
+        );
+        let figures = Arc::new(figures);
         let (stopped, own) = (stop.clone(), thread);
         // The descriptor that the bridge sleeps on is made here, where that may fail.
         connection.event_fd().map_err(|error| error.to_string())?;

@@ -10,6 +10,8 @@ use std::time::Duration;
 pub(super) struct LinkFigures {
     status: BridgeStatus,
     local: String,
+    /// The two ends talk even when there are no frames.
+    sessions: bool,
     /// Of the link's thread, once it runs.
     thread: Arc<OnceLock<ThreadClock>>,
 }
@@ -18,9 +20,10 @@ impl LinkFigures {
     pub(super) fn new(
         status: BridgeStatus,
         local: String,
+        sessions: bool,
         thread: Arc<OnceLock<ThreadClock>>,
     ) -> Self {
-        Self { status, local, thread }
+        Self { status, local, sessions, thread }
     }
 }
 
@@ -48,6 +51,16 @@ impl Figures for LinkFigures {
 
     fn measurements(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
+    }
+
+    fn no_link(&self) -> Option<String> {
+        let known = match self.status.link() {
+            LinkState::Up => return None,
+            LinkState::Connecting => self.sessions,
+            LinkState::Down => true,
+        };
+        let why = || self.status.problem().unwrap_or_else(|| "not connected yet".into());
+        known.then(why)
     }
 
     fn cpu_time(&self) -> Option<Duration> {

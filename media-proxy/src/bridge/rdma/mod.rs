@@ -99,12 +99,11 @@ impl Wires {
         let config = ConnectionConfig { options, ..config.clone() };
         let connection =
             self.members.follow(&config).map_err(|error| format!("egress bridge: {error}"))?;
-        let local = link.local.to_string();
         let source = frames::RingFrames::new(Arc::clone(&connection), &config);
-        let egress = Egress::new(link, remote, source, status.clone());
+        let egress = Egress::new(link.clone(), remote, source, status.clone());
         let mut egress = egress.map_err(|error| error.to_string())?;
         egress.open().map_err(|error| error.to_string())?;
-        End::start(connection, status, local, alarm, move |stop| {
+        End::start(connection, status, &link, alarm, move |stop| {
             egress.run(stop);
             Finished::Stopped
         })
@@ -126,12 +125,11 @@ impl Wires {
             .members
             .join(Role::Send, &config)
             .map_err(|error| format!("ingress bridge: {error}"))?;
-        let local = link.local.to_string();
         let sink = slots::RingSlots::new(Arc::clone(&connection), &config);
-        let ingress = Ingress::new(link, sink, status.clone());
+        let ingress = Ingress::new(link.clone(), sink, status.clone());
         let mut ingress = ingress.map_err(|error| error.to_string())?;
         ingress.open().map_err(|error| error.to_string())?;
-        End::start(connection, status, local, alarm, move |stop| ingress.run(stop))
+        End::start(connection, status, &link, alarm, move |stop| ingress.run(stop))
     }
 }
 
