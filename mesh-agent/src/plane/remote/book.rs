@@ -135,23 +135,10 @@ impl Book {
         request
     }
 
-    /// An agent has said what the proxy must have. Returns what could not be understood.
+    /// An agent has said what the proxy must have. Returns what could not be understood. It may name connections by ids that it has
+    /// not told yet: those are kept, and looked at again when it does.
     pub(super) fn tell(&mut self, message: &pb::ApplyConfigRequest) -> Vec<String> {
-        let (mut told, errors) = wire::desired(&self.proxy.id, message, message.generation);
-        let given: BTreeMap<_, _> = self
-            .entries
-            .iter()
-            .filter_map(|(id, entry)| {
-                Some((ConnectionId::from(entry.given.as_deref()?), id.clone()))
-            })
-            .collect();
-        for group in &mut told.groups {
-            for id in &mut group.connections {
-                if let Some(own) = given.get(id) {
-                    *id = own.clone();
-                }
-            }
-        }
+        let (told, errors) = wire::desired(&self.proxy.id, message, message.generation);
         self.told = Some(told);
         self.settle();
         errors
@@ -197,7 +184,22 @@ impl Book {
         self.settle();
     }
 
+    /// Puts own ids in the place of those that an agent of others has given.
+    fn translate(&mut self) {
+        let given = |(own, entry): (&ConnectionId, &Entry)| {
+            Some((ConnectionId::from(entry.given.as_deref()?), own.clone()))
+        };
+        let given: BTreeMap<_, _> = self.entries.iter().filter_map(given).collect();
+        let groups = self.told.iter_mut().flat_map(|told| &mut told.groups);
+        for id in groups.flat_map(|group| &mut group.connections) {
+            if let Some(own) = given.get(id) {
+                *id = own.clone();
+            }
+        }
+    }
+
     fn settle(&mut self) {
+        self.translate();
         let groups = self.told.iter().flat_map(|told| &told.groups);
         for id in groups.flat_map(|group| &group.connections) {
             if let Some(entry) = self.entries.get_mut(id).filter(|e| e.stage == Stage::Joining) {
@@ -429,6 +431,25 @@ mod tests {
         assert!(book.change().unwrap().bridges.is_empty());
         assert_eq!(book.detach(), []);
         assert_eq!(book.change(), None);
+    }
+
+    /// The agent's command and its answer to the registration come by different ways.
+    #[test]
+    fn what_an_agent_names_before_it_has_told_the_name_is_not_lost() {
+        let mut book = Book::new(proxy());
+        book.rename("theirs".into());
+        book.add(registration("r", Kind::Receiver, 5004)).unwrap();
+        assert!(book.change().unwrap().groups.is_empty());
+        let mut message = wire::apply_config(&agent(&book).desired(book.proxy_id()).unwrap());
+        message.groups[0].conn_ids = vec!["uuid".into()];
+        assert!(book.tell(&message).is_empty());
+        assert_eq!(book.change(), None, "whose group that is is not known yet");
+        book.entry(&"r".into()).unwrap().given = Some("uuid".into());
+        book.join(&"r".into());
+        let desired = book.change().unwrap();
+        assert_eq!(desired.groups[0].connections, ["r".into()]);
+        assert_eq!(desired.bridges.len(), 1);
+        assert_eq!(book.detach(), [], "the agent has said where it belongs");
     }
 
     #[test]
