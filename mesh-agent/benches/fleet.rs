@@ -6,6 +6,7 @@
 //! exponent of 1 is linear, of 2 quadratic. With etcd installed the same is done with two agents on one etcd.
 
 use media::{ConnectionConfig, Endpoint, Payload, Video};
+use prost::Message;
 use proto::Kind;
 use proto::config::to_sdk;
 use proto::mediaproxy as pb;
@@ -176,7 +177,7 @@ async fn measure(store: Option<&str>, proxies: usize, connections: usize) -> Res
             work.entry(number).or_default().push(pb::RegisterConnectionRequest {
                 proxy_id: clients[number].0.clone(),
                 kind: if member == 0 { "rx" } else { "tx" }.into(),
-                config: Some(to_sdk(&config, kind)),
+                config: to_sdk(&config, kind).encode_to_vec(),
                 conn_id: String::new(),
             });
         }

@@ -7,7 +7,9 @@ use crate::topology::{
     GroupHost, Proxy, ProxyId, RdmaDevice, RdmaLink, SessionKey, St2110Device,
 };
 use media::{ConnectionConfig, Endpoint};
+use prost::Message;
 use proto::config::{from_sdk, to_sdk};
+use proto::generation::read_connection_config;
 use proto::mediaproxy as pb;
 use proto::{Kind, sdk};
 use std::net::IpAddr;
@@ -115,12 +117,12 @@ pub fn connection(
     registered_at: SystemTime,
 ) -> Result<Connection, AgentError> {
     let kind = kind(&request.kind)?;
-    let config = request
-        .config
-        .as_ref()
-        .ok_or_else(|| invalid("config", "nothing", "a connection's configuration"))?;
+    if request.config.is_empty() {
+        return Err(invalid("config", "nothing", "a connection's configuration"));
+    }
+    let config = read_connection_config(&request.config)?;
     // What the program's SDK wrote about the kind does not matter: the proxy knows.
-    let (_, config) = from_sdk(&sdk::ConnectionConfig { kind: 0, ..config.clone() })?;
+    let (_, config) = from_sdk(&sdk::ConnectionConfig { kind: 0, ..config })?;
     Ok(Connection {
         id,
         proxy: ProxyId::from(request.proxy_id.as_str()),
@@ -141,7 +143,7 @@ pub fn connection_request(
     pb::RegisterConnectionRequest {
         proxy_id: proxy.to_string(),
         kind: kind_word(kind).to_owned(),
-        config: Some(to_sdk(config, kind)),
+        config: to_sdk(config, kind).encode_to_vec(),
         conn_id: id.to_owned(),
     }
 }
@@ -180,7 +182,7 @@ pub fn bridge_message(spec: &BridgeSpec) -> pb::Bridge {
         bridge_id: spec.id.to_string(),
         r#type: if link.is_some() { "rdma" } else { "st2110" }.to_owned(),
         kind: spec.direction.wire().to_owned(),
-        conn_config: Some(to_sdk(&spec.config, kind)),
+        conn_config: to_sdk(&spec.config, kind).encode_to_vec(),
         config,
         extension: Some(pb::BridgeExtension {
             group_id: spec.group.to_string(),
@@ -204,11 +206,11 @@ pub fn bridge(
         "tx" => Direction::Egress,
         other => return Err(invalid("bridge.kind", other, "rx, tx")),
     };
-    let config = message
-        .conn_config
-        .as_ref()
-        .ok_or_else(|| invalid("bridge.connConfig", "nothing", "a configuration"))?;
-    let (_, config) = from_sdk(&sdk::ConnectionConfig { kind: 0, ..config.clone() })?;
+    if message.conn_config.is_empty() {
+        return Err(invalid("bridge.connConfig", "nothing", "a configuration"));
+    }
+    let config = read_connection_config(&message.conn_config)?;
+    let (_, config) = from_sdk(&sdk::ConnectionConfig { kind: 0, ..config })?;
     let extension = message.extension.as_ref();
     let group = extension
         .map(|extension| extension.group_id.as_str())
@@ -455,7 +457,7 @@ mod tests {
         for change in [
             |bridge: &mut pb::Bridge| bridge.kind = "x".into(),
             |bridge: &mut pb::Bridge| bridge.r#type = "rdma".into(),
-            |bridge: &mut pb::Bridge| bridge.conn_config = None,
+            |bridge: &mut pb::Bridge| bridge.conn_config = Vec::new(),
             |bridge: &mut pb::Bridge| bridge.bridge_id = "../x".into(),
         ] {
             let mut message = good.clone();
@@ -473,8 +475,13 @@ mod tests {
         let bad = pb::RegisterConnectionRequest { kind: "sends".into(), ..request.clone() };
         let error = connection("c".into(), &bad, SystemTime::now()).unwrap_err();
         assert!(error.to_string().contains("kind: found \"sends\""), "{error}");
-        let bad = pb::RegisterConnectionRequest { config: None, ..request };
+        let bad = pb::RegisterConnectionRequest { config: Vec::new(), ..request };
         assert!(connection("c".into(), &bad, SystemTime::now()).is_err());
+        // A video of 16 columns, as release 25.03 numbers it.
+        let bad = pb::RegisterConnectionRequest { config: vec![0x52, 2, 8, 16], ..bad };
+        let error = connection("c".into(), &bad, SystemTime::now()).unwrap_err();
+        assert_eq!(error.mesh_err(), 1009);
+        assert!(error.to_string().contains("release 25.03"), "{error}");
         let good = proxy_request(&test_proxy(1));
         let mut bad = good.clone();
         bad.rdma_config.as_mut().unwrap().dataplane_local_ports = "9-1".into();

@@ -110,6 +110,13 @@ impl ProxyApi for Mute {
         Ok(Response::new(pb::SendMetricsReply {}))
     }
 
+    async fn keep_alive(
+        &self,
+        _: Request<pb::KeepAliveRequest>,
+    ) -> Result<Response<pb::KeepAliveReply>, Status> {
+        Ok(Response::new(pb::KeepAliveReply {}))
+    }
+
     async fn list_groups(
         &self,
         _: Request<pb::ListGroupsRequest>,

@@ -5,6 +5,7 @@
 mod common;
 
 use common::{DEADLINE, Node, Server, mesh, request, stream, until};
+use prost::Message;
 use proto::Kind;
 use proto::mediaproxy as pb;
 use proto::mediaproxy::proxy_api_client::ProxyApiClient;
@@ -211,7 +212,7 @@ fn nonsense_is_refused() {
         let request = |proxy: &str, kind: &str, id: &str| pb::RegisterConnectionRequest {
             proxy_id: proxy.into(),
             kind: kind.into(),
-            config: Some(good.clone()),
+            config: good.encode_to_vec(),
             conn_id: id.into(),
         };
         let long = "i".repeat(1 << 16);
@@ -222,7 +223,7 @@ fn nonsense_is_refused() {
             request("p1", "tx", "a b"),
             request("p1", "tx", &long),
             request(&long, "tx", ""),
-            pb::RegisterConnectionRequest { config: None, ..request("p1", "tx", "") },
+            pb::RegisterConnectionRequest { config: Vec::new(), ..request("p1", "tx", "") },
         ] {
             let answer = client.register_connection(bad).await;
             fails("a connection", answer.map(drop));

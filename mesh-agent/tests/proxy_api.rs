@@ -4,6 +4,7 @@ mod common;
 
 use common::{DEADLINE, Server, mesh, request, stream, until};
 use media::ConnectionConfig;
+use prost::Message;
 use proto::config::to_sdk;
 use proto::mediaproxy as pb;
 use proto::mediaproxy::command_request::Command;
@@ -51,7 +52,7 @@ impl Raw {
         let request = pb::RegisterConnectionRequest {
             proxy_id: self.id.clone(),
             kind: kind.into(),
-            config: Some(config),
+            config: config.encode_to_vec(),
             conn_id: String::new(),
         };
         Ok(self.client.register_connection(request).await?.into_inner().conn_id)
@@ -108,7 +109,10 @@ async fn two_nodes_are_linked() {
     assert_eq!(egress.config, remote("192.168.97.2"));
     assert_eq!(ingress.config, remote("192.168.97.1"));
     assert!(egress.extension.as_ref().unwrap().session_key.is_empty(), "it could not use one");
-    assert_eq!(egress.conn_config.as_ref().unwrap().calculated_payload_size, 640 * 640 * 4);
+    assert_eq!(
+        proto::sdk::ConnectionConfig::decode(&*egress.conn_config).unwrap().calculated_payload_size,
+        640 * 640 * 4
+    );
     // Unregistered connections take the bridges with them.
     let request = pb::UnregisterConnectionRequest { proxy_id: two.id.clone(), conn_id: receiver };
     two.client.unregister_connection(request).await.unwrap();

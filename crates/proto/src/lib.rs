@@ -4,6 +4,7 @@
 pub mod config;
 pub mod datagram;
 mod error;
+pub mod generation;
 mod numbers;
 pub mod socket;
 mod stream;

@@ -1,4 +1,4 @@
-//! What the mesh agent is told each second, under the names of release 25.03.
+//! What the mesh agent is told each second, under the names of the original.
 
 use crate::bridge::{Phase, Row, Table};
 use crate::exchange::Handle;

@@ -94,6 +94,13 @@ impl ProxyApi for ProxyService {
         Ok(Response::new(pb::SendMetricsReply {}))
     }
 
+    async fn keep_alive(
+        &self,
+        _request: Request<pb::KeepAliveRequest>,
+    ) -> Result<Response<pb::KeepAliveReply>, Status> {
+        Ok(Response::new(pb::KeepAliveReply {}))
+    }
+
     async fn list_groups(
         &self,
         request: Request<pb::ListGroupsRequest>,

@@ -44,9 +44,7 @@ impl Client {
             let endpoint = Endpoint::from_shared(url.clone())
                 .map_err(failed)?
                 .connect_timeout(CALL_TIMEOUT)
-                .http2_keep_alive_interval(Duration::from_secs(1))
-                .keep_alive_timeout(Duration::from_secs(1))
-                .keep_alive_while_idle(true)
+                // No pings of HTTP/2: etcd permits one in 5 s, which is too slow. The mirror asks in its own way.
                 .tcp_nodelay(true);
             match &tls {
                 Some(tls) => endpoint.tls_config(tls.clone()).map_err(failed),
@@ -63,6 +61,11 @@ impl Client {
     /// The way to the member in use, with its number.
     fn channel(&self) -> (usize, Channel) {
         self.current.lock().clone()
+    }
+
+    /// The number of the member in use. It grows with each one that fails.
+    pub(super) fn member(&self) -> usize {
+        self.current.lock().0
     }
 
     /// A member has failed: the next is taken, unless somebody has done so already.

@@ -37,6 +37,7 @@ impl Agent {
 
     async fn keep_leases_at_one_member(&self, etcd: &Etcd) -> Result<(), Status> {
         let (ids, mut answers) = etcd.client.keep_alive().await?;
+        let member = etcd.client.member();
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut heard = Instant::now();
@@ -44,6 +45,9 @@ impl Agent {
             tokio::select! {
                 _ = ticks.tick() => {
                     self.let_go(etcd);
+                    if etcd.client.member() != member {
+                        return Err(Status::unavailable("another member is in use"));
+                    }
                     let leases: Vec<_> = etcd.here.lock().values().map(|here| here.lease).collect();
                     if leases.is_empty() {
                         heard = Instant::now();

@@ -21,6 +21,8 @@ use tonic::Status;
 
 /// Keys that are read at a time.
 const PAGE: i64 = 500;
+/// How often the member in use is asked whether it is there.
+const PULSE: Duration = Duration::from_secs(1);
 /// Pause before the store is tried again.
 pub(super) const PAUSE: Duration = Duration::from_millis(200);
 
@@ -57,7 +59,13 @@ impl Agent {
         etcd.undecided.notify_one();
         log::info!("store: {} keys at revision {revision}", kvs.len());
         *told = false;
-        while let Some(response) = changes.message().await? {
+        let mut silence = std::pin::pin!(watch_member(etcd));
+        loop {
+            let response = tokio::select! {
+                response = changes.message() => response?,
+                status = &mut silence => return Err(status),
+            };
+            let Some(response) = response else { break };
             if response.canceled || response.compact_revision > 0 {
                 return Ok(format!("watch cancelled: {}", response.cancel_reason));
             }
@@ -201,6 +209,19 @@ async fn load(etcd: &Etcd) -> Result<(Vec<pb::KeyValue>, i64), Status> {
                 key.push(0);
             }
             None => return Ok((kvs, revision)),
+        }
+    }
+}
+
+/// Asks the member in use for something small again and again, until it does not answer in time: nothing else tells that it is gone
+/// while nothing changes.
+async fn watch_member(etcd: &Etcd) -> Status {
+    loop {
+        tokio::time::sleep(PULSE).await;
+        let key = etcd.keys.all().into_bytes();
+        let request = pb::RangeRequest { key, limit: 1, ..Default::default() };
+        if let Err(status) = etcd.client.range(request).await {
+            return status;
         }
     }
 }

@@ -79,6 +79,13 @@ impl Book {
         }
     }
 
+    /// The agent knows nothing of the ids that another one, or it before its restart, has given.
+    pub(super) fn forget_given(&mut self) {
+        for entry in self.entries.values_mut() {
+            entry.given = None;
+        }
+    }
+
     pub(super) fn entry(&mut self, id: &ConnectionId) -> Option<&mut Entry> {
         self.entries.get_mut(id)
     }

@@ -11,9 +11,6 @@ use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
 /// How long it may take to reach an agent.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// An agent that answers no ping is given up after the sum of both.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_millis(500);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_millis(1300);
 
 /// Where an agent is: "host:port".
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,9 +73,7 @@ pub(super) fn endpoints(agents: &Agents) -> Result<Vec<(AgentAddress, Endpoint)>
         let mut endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
             .map_err(|error| failed(format!("mesh agent {address}"))(&error))?
             .connect_timeout(CONNECT_TIMEOUT)
-            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
-            .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-            .keep_alive_while_idle(true)
+            // No pings of HTTP/2: servers of others, such as grpc-go's, take frequent ones for an attack. See `pulse`.
             .tcp_nodelay(true);
         if let Some(tls) = &tls {
             endpoint = endpoint

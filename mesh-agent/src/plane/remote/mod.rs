@@ -2,6 +2,8 @@
 
 mod book;
 mod channel;
+mod original;
+mod pulse;
 mod search;
 mod session;
 

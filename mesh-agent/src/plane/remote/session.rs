@@ -2,6 +2,9 @@
 
 use super::Command;
 use super::book::{Book, Entry, Stage};
+use super::channel::AgentAddress;
+use super::original::{REFUSED_PAUSE, check_release};
+use super::pulse;
 use super::search::{PAUSE, Ways};
 use crate::error::AgentError;
 use crate::metrics::Metric;
@@ -18,7 +21,7 @@ use tokio::sync::mpsc;
 use tonic::Streaming;
 use tonic::transport::Channel;
 
-type Agent = ProxyApiClient<Channel>;
+pub(super) type Agent = ProxyApiClient<Channel>;
 
 /// How long an agent may take to answer. It waits for its store for less than that.
 const CALL_TIMEOUT: Duration = Duration::from_secs(4);
@@ -26,11 +29,15 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(4);
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
 /// Connections that the agents did not accept are offered again after this time.
 const RETRY: Duration = Duration::from_secs(1);
+/// Reasons why no agent serves this proxy that are logged, one after the other.
+const MAX_REASONS: usize = 8;
 /// The largest message: the state of a proxy with thousands of connections.
 const MAX_MESSAGE: usize = 16 << 20;
 
 /// What came of a call to the agent.
-enum Done {
+pub(super) enum Done {
+    /// The agent does not say that it is there.
+    Silent,
     Registered(ConnectionId, Result<String, AgentError>),
     /// The last tells whether the agent does not know it any more; its id there is the second.
     Unregistered(ConnectionId, String, bool),
@@ -44,6 +51,8 @@ pub(super) struct Client {
     inbox: mpsc::UnboundedReceiver<Command>,
     /// Whether the listener believes that an agent can be reached; `None` before it was told anything.
     reachable: Option<bool>,
+    /// The agent of others that has given the proxy its id.
+    named_by: Option<AgentAddress>,
 }
 
 /// What belongs to the conversation with one agent.
@@ -68,6 +77,8 @@ enum End {
     Over,
     /// The agent is gone, or does not want us.
     Lost(String),
+    /// The agent speaks another protocol.
+    Foreign(String),
 }
 
 impl Client {
@@ -77,25 +88,47 @@ impl Client {
         listener: Arc<dyn Listener>,
         inbox: mpsc::UnboundedReceiver<Command>,
     ) -> Self {
-        Self { book: Book::new(proxy), ways, listener, inbox, reachable: None }
+        let book = Book::new(proxy);
+        Self { book, ways, listener, inbox, reachable: None, named_by: None }
     }
 
     /// Until the proxy ends.
     pub(super) async fn run(mut self) {
         let mut pause = PAUSE.0;
+        let mut told = BTreeSet::new();
         loop {
             let began = Instant::now();
-            match self.converse().await {
+            let foreign = match self.converse().await {
                 End::Over => return,
-                End::Lost(why) if self.reachable == Some(false) => log::debug!("{why}"),
-                End::Lost(why) => log::warn!("{why}"),
-            }
+                End::Lost(why) => {
+                    self.tell_why(&mut told, why);
+                    None
+                }
+                End::Foreign(why) => {
+                    self.tell_why(&mut told, why);
+                    Some(REFUSED_PAUSE)
+                }
+            };
             self.detach();
             // One that had worked may be back at once.
             pause = if began.elapsed() > PAUSE.1 { PAUSE.0 } else { (pause * 2).min(PAUSE.1) };
-            if matches!(self.idle(pause).await, End::Over) {
+            if matches!(self.idle(foreign.unwrap_or(pause)).await, End::Over) {
                 return;
             }
+        }
+    }
+
+    /// Logs why no agent serves this proxy: each new reason once, until an agent does.
+    fn tell_why(&self, told: &mut BTreeSet<String>, why: String) {
+        if self.reachable != Some(false) {
+            told.clear();
+        }
+        // A reason that differs each time must not fill the log.
+        if told.len() < MAX_REASONS && !told.contains(&why) {
+            log::warn!("{why}");
+            told.insert(why);
+        } else {
+            log::debug!("{why}");
         }
     }
 
@@ -212,11 +245,29 @@ impl Client {
             unanswered: Vec::new(),
             retry: Instant::now() + RETRY,
         };
-        let mut commands = match self.register_all(&mut talk).await {
+        let mut agent = talk.agent.clone();
+        let pace = match self.meanwhile(async { pulse::ask(&mut agent, pulse::OWN).await }).await {
+            None => return End::Over,
+            Some(Err(why)) => return lost(why.to_owned()),
+            Some(Ok(Ok(()))) => pulse::OWN,
+            Some(Ok(Err(status))) if status.code() == tonic::Code::Unimplemented => pulse::OTHER,
+            Some(Ok(Err(status))) => return lost(told(&status)),
+        };
+        if pace == pulse::OTHER {
+            let mut agent = talk.agent.clone();
+            let checked = async { check_release(&mut agent, CALL_TIMEOUT).await };
+            match self.meanwhile(checked).await {
+                None => return End::Over,
+                Some(Err(why)) => return End::Foreign(format!("mesh agent {address}: {why}")),
+                Some(Ok(())) => {}
+            }
+        }
+        let mut commands = match self.register_all(&mut talk, &address).await {
             Ok(Some(commands)) => commands,
             Ok(None) => return End::Over,
             Err(why) => return lost(why),
         };
+        tokio::spawn(pulse::watch(talk.agent.clone(), pace, talk.done.clone()));
         log::info!("mesh agent {address}: registered as media proxy {}", self.book.proxy_id());
         if self.reachable != Some(true) {
             self.reachable = Some(true);
@@ -227,9 +278,12 @@ impl Client {
                 command = commands.message() => match command {
                     Ok(Some(command)) => self.obey(&mut talk, command),
                     Ok(None) => return lost("the command stream has ended".into()),
-                    Err(status) => return lost(format!("{}: {}", status.code(), status.message())),
+                    Err(status) => return lost(told(&status)),
                 },
-                Some(done) = results.recv() => self.done(&mut talk, done),
+                Some(done) = results.recv() => match done {
+                    Done::Silent => return lost(pulse::SILENT.to_owned()),
+                    done => self.done(&mut talk, done),
+                },
                 command = self.inbox.recv() => match command {
                     None => return End::Over,
                     Some(command) => self.pass_on(&mut talk, command),
@@ -255,19 +309,31 @@ impl Client {
     async fn register_all(
         &mut self,
         talk: &mut Talk,
+        address: &AgentAddress,
     ) -> Result<Option<Streaming<pb::CommandRequest>>, String> {
-        let told = |status: tonic::Status| format!("{}: {}", status.code(), status.message());
-        let late = |_| "no answer".to_owned();
+        if self.named_by.as_ref() == Some(address) {
+            // It never forgets a proxy, so the proxy must not come as another one each time.
+            match self.open_stream(talk).await {
+                None => return Ok(None),
+                Some(Ok(stream)) => {
+                    self.offer_new(talk, &BTreeSet::new());
+                    return Ok(Some(stream));
+                }
+                Some(Err(status)) if status.code() == tonic::Code::NotFound => {}
+                Some(Err(status)) => return Err(told(&status)),
+            }
+        }
         let request = self.book.registration();
         let offered: BTreeSet<_> = self.book.entries().map(|(id, _)| id.clone()).collect();
         let reply = tokio::time::timeout(CALL_TIMEOUT, talk.agent.register_media_proxy(request));
         let Some(reply) = self.meanwhile(reply).await else { return Ok(None) };
-        let reply = reply.map_err(late)?.map_err(told)?.into_inner();
+        let reply = reply.map_err(|_| "no answer")?.map_err(|status| told(&status))?.into_inner();
         self.book.rename(reply.proxy_id.as_str().into());
-        let extension = reply.extension.unwrap_or_default();
-        talk.own_ids = extension.proxy_chooses_ids;
+        talk.own_ids = reply.extension.as_ref().is_some_and(|it| it.proxy_chooses_ids);
+        self.named_by = (!talk.own_ids).then(|| address.clone());
+        self.book.forget_given();
         if talk.own_ids {
-            let refused = extension.refused.into_iter().map(|refused| {
+            let refused = reply.extension.unwrap_or_default().refused.into_iter().map(|refused| {
                 let pb::RefusedConnection { conn_id, mesh_err, reason, removed } = refused;
                 (ConnectionId::from(conn_id), AgentError::Refused { mesh_err, reason, removed })
             });
@@ -277,24 +343,40 @@ impl Client {
                 self.answered(talk, id, answer);
             }
         }
-        let request = pb::StartCommandQueueRequest { proxy_id: self.book.proxy_id().to_string() };
-        let stream = tokio::time::timeout(CALL_TIMEOUT, talk.agent.start_command_queue(request));
-        let Some(stream) = self.meanwhile(stream).await else { return Ok(None) };
-        let stream = stream.map_err(late)?.map_err(told)?.into_inner();
-        // What came and went meanwhile. An older agent is told of all, one by one, and chooses the ids.
-        let own_ids = talk.own_ids;
-        let new =
-            self.book.entries().map(|(id, _)| id).filter(|id| !own_ids || !offered.contains(*id));
-        for id in new.cloned().collect::<Vec<_>>() {
-            self.offer(talk, &id);
-        }
-        for id in offered {
-            if own_ids && self.book.entry(&id).is_none() {
+        let stream = match self.open_stream(talk).await {
+            None => return Ok(None),
+            Some(stream) => stream.map_err(|status| told(&status))?,
+        };
+        // What came and went meanwhile. An agent of others is told of all, one by one, and chooses the ids.
+        let known = if talk.own_ids { offered } else { BTreeSet::new() };
+        self.offer_new(talk, &known);
+        for id in known {
+            if self.book.entry(&id).is_none() {
                 let wire_id = id.to_string();
                 self.withdraw(talk, id, wire_id);
             }
         }
         Ok(Some(stream))
+    }
+
+    /// Offers the agent all connections but those that it has been offered.
+    fn offer_new(&mut self, talk: &mut Talk, offered: &BTreeSet<ConnectionId>) {
+        let new = self.book.entries().map(|(id, _)| id).filter(|id| !offered.contains(*id));
+        for id in new.cloned().collect::<Vec<_>>() {
+            self.offer(talk, &id);
+        }
+    }
+
+    /// Opens the command stream. `None`: the proxy is ending.
+    async fn open_stream(
+        &mut self,
+        talk: &mut Talk,
+    ) -> Option<Result<Streaming<pb::CommandRequest>, tonic::Status>> {
+        let request = pb::StartCommandQueueRequest { proxy_id: self.book.proxy_id().to_string() };
+        let stream = tokio::time::timeout(CALL_TIMEOUT, talk.agent.start_command_queue(request));
+        let stream = self.meanwhile(stream).await?;
+        let late = |_| Err(tonic::Status::deadline_exceeded("no answer"));
+        Some(stream.unwrap_or_else(late).map(tonic::Response::into_inner))
     }
 
     /// The agent has answered to a registration.
@@ -380,8 +462,17 @@ impl Client {
 
     fn done(&mut self, talk: &mut Talk, done: Done) {
         match done {
+            Done::Silent => {}
             Done::Registered(id, answer) => {
                 talk.busy.remove(&id);
+                if let (Err(AgentError::Refused { .. }), Some(entry)) =
+                    (&answer, self.book.entry(&id))
+                    && entry.given.take().is_some()
+                {
+                    // An agent of others does not know the id that it gave: it has to give another.
+                    self.offer(talk, &id);
+                    return;
+                }
                 if self.book.entry(&id).is_some() {
                     self.answered(talk, &id, answer);
                 } else if let Ok(given) = answer {
@@ -504,6 +595,11 @@ impl Client {
             let _lost = tokio::time::timeout(CALL_TIMEOUT, agent.send_command_reply(reply)).await;
         });
     }
+}
+
+/// An error in words.
+fn told(status: &tonic::Status) -> String {
+    format!("{}: {}", status.code(), status.message())
 }
 
 /// Asks the agent what groups carry.

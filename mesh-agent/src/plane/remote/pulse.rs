@@ -1,0 +1,62 @@
+//! Whether an agent is there: asked by calls, not by pings of HTTP/2.
+//!
+//! A server of grpc-go, which the original's agent is, permits one ping in five minutes and closes the connection of whoever sends
+//! more. Calls it answers as often as they come: one that it does not know with UNIMPLEMENTED, which is a sign of life as well.
+
+use super::session::{Agent, Done};
+use proto::mediaproxy::KeepAliveRequest;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tonic::Status;
+
+/// How often an agent is asked, and how long it may take to answer: it is given up after the sum of both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pace {
+    interval: Duration,
+    patience: Duration,
+}
+
+/// An agent of this project.
+pub(super) const OWN: Pace =
+    Pace { interval: Duration::from_millis(500), patience: Duration::from_millis(1300) };
+/// An agent of others, which answers the call with an error.
+pub(super) const OTHER: Pace =
+    Pace { interval: Duration::from_secs(2), patience: Duration::from_secs(4) };
+
+/// What an agent that does not answer is said to do.
+pub(super) const SILENT: &str = "it does not answer";
+
+/// Asks once. An answer of any kind is one.
+///
+/// # Errors
+/// If there is none in time.
+pub(super) async fn ask(agent: &mut Agent, pace: Pace) -> Result<Result<(), Status>, &'static str> {
+    let answer = tokio::time::timeout(pace.patience, agent.keep_alive(KeepAliveRequest {})).await;
+    answer.map(|answer| answer.map(drop)).map_err(|_| SILENT)
+}
+
+/// Asks again and again, until the agent is silent or the conversation is over.
+pub(super) async fn watch(mut agent: Agent, pace: Pace, done: mpsc::UnboundedSender<Done>) {
+    loop {
+        tokio::time::sleep(pace.interval).await;
+        if done.is_closed() {
+            return;
+        }
+        // A connection that broke ends the stream of commands too.
+        if ask(&mut agent, pace).await.is_err() {
+            let _over = done.send(Done::Silent);
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_agent_is_given_up_within_two_seconds() {
+        assert!(OWN.interval + OWN.patience <= Duration::from_secs(2));
+        assert!(OTHER.interval >= OWN.interval && OTHER.patience >= OWN.patience);
+    }
+}
