@@ -10,6 +10,7 @@ mod info;
 mod list;
 mod mesh;
 mod output;
+mod progress;
 mod proxy;
 mod sdp;
 mod server;

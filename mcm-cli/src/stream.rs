@@ -2,7 +2,8 @@
 
 use crate::error::CliError;
 use media::{Codec, ConnectionConfig, Endpoint, Payload, SdpSource, St2110, Transport, Video};
-use st2110::sdp::{Role, describe};
+use st2110::sdp::{Role, describe, remarks};
+use st2110_net::socket::Interface;
 use std::io::Read;
 
 /// Larger files are no configurations.
@@ -33,8 +34,64 @@ pub(crate) struct Wishes {
     pub(crate) pixel_format: Option<media::PixelFormat>,
 }
 
+/// The interfaces of a stream's paths, as `-i` names them on the command line: the first for both, or one for each.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Interfaces(Vec<Interface>);
+
+impl Interfaces {
+    /// Another `-i`.
+    pub(crate) fn add(&mut self, interface: Interface) -> Result<(), CliError> {
+        if self.0.len() == 2 {
+            return Err(CliError::Option {
+                option: "--interface",
+                found: interface.to_string(),
+                allowed: "one, or two for a stream with two paths",
+            });
+        }
+        self.0.push(interface);
+        Ok(())
+    }
+
+    /// Where nothing else is said.
+    pub(crate) fn usual(&self) -> Interface {
+        self.0.first().cloned().unwrap_or(Interface::Any)
+    }
+
+    /// Gives the second path its own, if the command line names one.
+    pub(crate) fn set_second(&self, config: &mut ConnectionConfig) -> Result<(), CliError> {
+        let Some(second) = self.0.get(1) else { return Ok(()) };
+        let Endpoint::St2110(stream) = &mut config.endpoint else { return Ok(()) };
+        let Some(path) = &mut stream.second_path else { return Err(self.one_path()) };
+        path.interface_ip_addr = Some(second.address(path.ip_addr)?);
+        Ok(())
+    }
+
+    /// The stream has one path, and two interfaces were named.
+    fn one_path(&self) -> CliError {
+        CliError::Option {
+            option: "--interface",
+            found: self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "),
+            allowed: "one: STREAM has one path",
+        }
+    }
+
+    /// For a stream of one path.
+    pub(crate) fn only(&self) -> Result<Interface, CliError> {
+        if self.0.len() > 1 { Err(self.one_path()) } else { Ok(self.usual()) }
+    }
+}
+
 /// The configuration in a file: JSON as for the SDK, or a session description.
 pub(crate) fn load(path: &str, role: Role, wishes: Wishes) -> Result<ConnectionConfig, CliError> {
+    load_telling(path, role, wishes).map(|(config, _)| config)
+}
+
+/// The same, and whether somebody has told the frame rate. If not it is a default.
+pub(crate) fn load_telling(
+    path: &str,
+    role: Role,
+    wishes: Wishes,
+) -> Result<(ConnectionConfig, bool), CliError> {
     let fail = |error| CliError::Config { path: path.to_owned(), error };
     let text = read_text(path)?;
     if text.trim_start().starts_with(['{', '/']) {
@@ -48,10 +105,17 @@ pub(crate) fn load(path: &str, role: Role, wishes: Wishes) -> Result<ConnectionC
                 describe(&text, role)
             }
         };
-        return ConnectionConfig::from_json_with(&text, &read_sdp).map_err(fail);
+        return Ok((ConnectionConfig::from_json_with(&text, &read_sdp).map_err(fail)?, true));
     }
     let description = describe(&text, role).map_err(fail)?;
+    for remark in remarks(&text) {
+        eprintln!("mcm: {path}: {remark}");
+    }
+    let told = description.rate.or(wishes.rate).is_some();
     let mut payload = description.payload;
+    if let Payload::Ancillary(ancillary) = &mut payload {
+        ancillary.rate = description.rate.or(wishes.rate).unwrap_or(ancillary.rate);
+    }
     if let Payload::Video(video) = &mut payload {
         *video = Video {
             rate: description.rate.or(wishes.rate).unwrap_or(video.rate),
@@ -70,7 +134,7 @@ pub(crate) fn load(path: &str, role: Role, wishes: Wishes) -> Result<ConnectionC
         config.max_payload_size = config.payload_size();
     }
     config.validate().map_err(fail)?;
-    Ok(config)
+    Ok((config, told))
 }
 
 /// Bytes of a frame's codestreams at most.

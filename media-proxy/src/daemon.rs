@@ -10,6 +10,7 @@ use crate::fleet_view::Fleet;
 use crate::metrics::{self, Collector};
 use crate::placement::{Ear, Input, Placement};
 use crate::places::{Places, listen};
+use crate::presence::absences;
 use crate::registry::Reach;
 use crate::sdk_service::SdkService;
 use crate::servers::{serve_control, serve_sdk};
@@ -37,6 +38,9 @@ const BACKLOG: usize = 16;
 /// Runs the daemon until a signal ends it.
 pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
     let started = Instant::now();
+    for absence in absences(&args) {
+        warn!("{absence}");
+    }
     args.rdma_ip = args.rdma_ip.or_else(|| fleet::address_towards(&args.agents, args.st2110_ip));
     let budget = Budget::claim();
     let tls = args.tls.as_ref().map(|files| access::acceptor(files, &[b"h2"])).transpose()?;

@@ -20,6 +20,7 @@ mod peer;
 mod placement;
 mod places;
 mod port_owner;
+mod presence;
 mod random;
 mod registry;
 mod run_dir;

@@ -5,10 +5,10 @@ mod report;
 
 use crate::error::CliError;
 use crate::output::print;
-use crate::stream::{Wishes, load, st2110};
+use crate::stream::{Interfaces, Wishes, load_telling, st2110};
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::ValueExt;
-use media::{ConnectionConfig, Payload};
+use media::{ConnectionConfig, FrameRate, Payload};
 use path::{Analyser, Path, receive};
 use st2110::analyser::{AudioAnalyser, Expectation, VideoAnalyser};
 use st2110::pacing::Raster;
@@ -16,7 +16,7 @@ use st2110::sdp::Role;
 use st2110::time::MediaClock;
 use st2110_net::configured::origin;
 use st2110_net::receive::Origin;
-use st2110_net::socket::{Interface, ReceiverOptions};
+use st2110_net::socket::ReceiverOptions;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -24,12 +24,15 @@ const USAGE: &str = "\
 usage: mcm analyze [OPTIONS] STREAM
 
 Receives a stream for a while and judges it by ST 2110-21: sender type, Cinst, virtual receiver buffer (VRX), first packet, gaps
-between packets, RTP offset, loss. Of audio it tells the time-stamped delay factor (TS-DF). Of two paths (ST 2022-7) each is judged.
-The status is 1 if nothing of the stream came on a path; what came instead is told.
+between packets, RTP offset, loss. Of audio it tells the time-stamped delay factor (TS-DF). Of two paths (ST 2022-7) each is judged;
+ancillary data are measured and not judged.
+The status is 1 if nothing of the stream came on a path, and what came instead is told; or if this host dropped packets for want of
+receive buffer, and then nothing is judged.
 Times are those of the kernel: what an ordinary interface delivers in bundles arrives in bundles.
 
-  -i, --interface NAME  address of this host, or kernel:NAME
+  -i, --interface NAME  address of this host, or kernel:NAME; given twice, the second is for the second path (ST 2022-7)
   -t, --seconds N       how long (default 5)
+      --fps RATE        frames a second, where the description does not tell them (otherwise they are learnt)
       --audio RATE      STREAM is audio of this sampling rate, where it is an address
       --json            print JSON
   STREAM                a file with the configuration of a connection (JSON) or with its session description (SDP), or ADDRESS:PORT
@@ -37,8 +40,9 @@ Times are those of the kernel: what an ordinary interface delivers in bundles ar
 ";
 
 struct Options {
-    interface: Interface,
+    interfaces: Interfaces,
     seconds: Duration,
+    rate: Option<FrameRate>,
     audio: Option<u32>,
     json: bool,
     stream: String,
@@ -46,8 +50,9 @@ struct Options {
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, CliError> {
     let mut options = Options {
-        interface: Interface::Any,
+        interfaces: Interfaces::default(),
         seconds: Duration::from_secs(5),
+        rate: None,
         audio: None,
         json: false,
         stream: String::new(),
@@ -58,10 +63,13 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, CliError> {
                 print(USAGE)?;
                 return Ok(None);
             }
-            Short('i') | Long("interface") => options.interface = arguments.value()?.parse()?,
+            Short('i') | Long("interface") => {
+                options.interfaces.add(arguments.value()?.parse()?)?
+            }
             Short('t') | Long("seconds") => {
                 options.seconds = seconds(&arguments.value()?.string()?)?
             }
+            Long("fps") => options.rate = Some(arguments.value()?.parse()?),
             Long("audio") => options.audio = Some(arguments.value()?.parse()?),
             Long("json") => options.json = true,
             Value(stream) if options.stream.is_empty() => options.stream = stream.string()?,
@@ -93,6 +101,10 @@ pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), CliError> {
     let reports: Vec<_> = paths.iter().map(|path| (path.name.as_str(), path.report())).collect();
     print(&if options.json { report::to_json(&reports) } else { report::to_text(&reports) })?;
     let silent: Vec<_> = paths.iter().filter_map(Path::silence).collect();
+    let dropped: Vec<_> = paths.iter().filter_map(Path::overflow).collect();
+    if !dropped.is_empty() {
+        return Err(CliError::Stream(dropped.join("; ")));
+    }
     if silent.is_empty() {
         return Ok(());
     }
@@ -104,27 +116,51 @@ pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), CliError> {
 fn paths(options: &Options) -> Result<Vec<Path>, CliError> {
     if let Some(address) = address(&options.stream)? {
         let mut receiver = ReceiverOptions::new(address.ip(), address.port());
-        receiver.interface = options.interface.clone();
+        receiver.interface = options.interfaces.only()?;
         let analyser = match options.audio {
             Some(rate) => audio(rate, 0)?,
-            None => Analyser::Video(VideoAnalyser::new(Expectation::default()).into()),
+            None => {
+                let expected = Expectation { frame_rate: options.rate, ..Expectation::default() };
+                Analyser::Video(VideoAnalyser::new(expected).into())
+            }
         };
-        return Ok(vec![Path::open(address.to_string(), &receiver, None, analyser)?]);
+        let assumed = match options.audio {
+            Some(_) => Vec::new(),
+            None => assumptions(options.rate.is_some(), false),
+        };
+        return Ok(vec![Path::open(address.to_string(), &receiver, None, analyser, assumed)?]);
     }
-    let config = load(&options.stream, Role::Receiver, Wishes::default())?;
+    let wishes = Wishes { rate: options.rate, ..Wishes::default() };
+    let (mut config, told) = load_telling(&options.stream, Role::Receiver, wishes)?;
+    options.interfaces.set_second(&mut config)?;
     let stream = st2110(&config)?;
     let second = stream.second_path.map(|path| (path.ip_addr, path.port));
     let addresses = std::iter::once((stream.ip_addr, stream.port)).chain(second);
-    let origin = origin(stream, &options.interface);
+    let origin = origin(stream, &options.interfaces.usual());
     let paths = addresses.zip(&origin.paths).map(|(address, receiver)| {
-        let analyser = match &config.payload {
-            Payload::Audio(sound) => audio(sound.sample_rate.hz(), origin.clock_offset)?,
-            _ => Analyser::Video(VideoAnalyser::new(expectation(&config, &origin)).into()),
+        let mut expected = expectation(&config, &origin);
+        expected.frame_rate = expected.frame_rate.filter(|_| told);
+        let video = || VideoAnalyser::new(expected).into();
+        let (analyser, assumed) = match &config.payload {
+            Payload::Audio(sound) => {
+                (audio(sound.sample_rate.hz(), origin.clock_offset)?, Vec::new())
+            }
+            Payload::Ancillary(_) => (Analyser::Ancillary(video()), assumptions(told, true)),
+            _ => (Analyser::Video(video()), assumptions(told, expected.raster.is_some())),
         };
         let name = SocketAddr::from(address).to_string();
-        Path::open(name, receiver, Some(stream.payload_type), analyser)
+        Path::open(name, receiver, Some(stream.payload_type), analyser, assumed)
     });
     paths.collect()
+}
+
+/// What is taken for granted, as nobody has told it.
+fn assumptions(rate: bool, raster: bool) -> Vec<&'static str> {
+    let rate = (!rate).then_some("the frame rate is learnt from the timestamps (--fps tells it)");
+    let raster = (!raster).then_some(
+        "progressive video, and the least TRO that would do, since there is no description",
+    );
+    rate.into_iter().chain(raster).collect()
 }
 
 /// The address that STREAM is; `None` if it is the name of a file.
@@ -178,6 +214,7 @@ mod tests {
     use super::*;
     use media::Endpoint;
     use st2110::sdp::describe;
+    use st2110_net::socket::Interface;
 
     #[test]
     fn addresses_need_a_port() {

@@ -1,7 +1,8 @@
 //! One path of a stream, as it is received and measured.
 
-use super::report::{self, Report};
+use super::report::{self, About, Report};
 use crate::error::CliError;
+use crate::progress::Progress;
 use media::Tai;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use st2110::analyser::{AudioAnalyser, VideoAnalyser};
@@ -18,6 +19,8 @@ const LOOK: Duration = Duration::from_millis(100);
 /// What measures.
 pub(super) enum Analyser {
     Video(Box<VideoAnalyser>),
+    /// Ancillary data have frames as video has, and no limits to keep.
+    Ancillary(Box<VideoAnalyser>),
     Audio(Box<AudioAnalyser>),
 }
 
@@ -49,6 +52,8 @@ pub(super) struct Path {
     sources: Vec<IpAddr>,
     payload_type: Option<u8>,
     analyser: Analyser,
+    /// What nobody has told, and is assumed.
+    assumed: Vec<&'static str>,
     others: Others,
 }
 
@@ -59,10 +64,11 @@ impl Path {
         options: &ReceiverOptions,
         payload_type: Option<u8>,
         analyser: Analyser,
+        assumed: Vec<&'static str>,
     ) -> Result<Self, CliError> {
         let receiver = Receiver::open(options)?;
-        let sources = options.sources.clone();
-        Ok(Self { name, receiver, sources, payload_type, analyser, others: Others::default() })
+        let (sources, others) = (options.sources.clone(), Others::default());
+        Ok(Self { name, receiver, sources, payload_type, analyser, assumed, others })
     }
 
     /// What works less well than it should.
@@ -74,16 +80,35 @@ impl Path {
 
     /// The figures.
     pub(super) fn report(&self) -> Report {
+        let about = About { dropped: self.dropped(), assumed: &self.assumed, others: &self.others };
         match &self.analyser {
-            Analyser::Video(analyser) => report::video(&analyser.summary(), &self.others),
-            Analyser::Audio(analyser) => report::audio(&analyser.summary(), &self.others),
+            Analyser::Video(analyser) => report::video(&analyser.summary(), about),
+            Analyser::Ancillary(analyser) => report::ancillary(&analyser.summary(), about),
+            Analyser::Audio(analyser) => report::audio(&analyser.summary(), about),
         }
+    }
+
+    /// Packets that reached this host and that its kernel dropped.
+    fn dropped(&self) -> u32 {
+        self.receiver.drops().unwrap_or(0)
+    }
+
+    /// Why nothing is judged, if this host has dropped packets.
+    pub(super) fn overflow(&self) -> Option<String> {
+        let dropped = self.dropped();
+        (dropped > 0).then(|| {
+            format!(
+                "{}: this host dropped {dropped} packets for want of receive buffer, so the stream is not judged \
+                 (a larger net.core.rmem_max, CAP_NET_ADMIN or a less busy host helps)",
+                self.name
+            )
+        })
     }
 
     /// Why there is nothing to be judged; `None` if there is.
     pub(super) fn silence(&self) -> Option<String> {
         let counts = match &self.analyser {
-            Analyser::Video(analyser) => analyser.summary().counts,
+            Analyser::Video(analyser) | Analyser::Ancillary(analyser) => analyser.summary().counts,
             Analyser::Audio(analyser) => analyser.summary().counts,
         };
         if counts.received > 0 {
@@ -137,7 +162,7 @@ impl Path {
                 continue;
             }
             match &mut self.analyser {
-                Analyser::Video(analyser) => {
+                Analyser::Video(analyser) | Analyser::Ancillary(analyser) => {
                     analyser.packet(arrival, &header, datagram.len());
                 }
                 Analyser::Audio(analyser) => {
@@ -159,6 +184,9 @@ pub(super) fn receive(paths: &mut [Path], time: Duration) -> Result<(), CliError
     let end = Instant::now() + time;
     let offset = media::tai::offset_seconds();
     let mut batch = Batch::new();
+    let mut packets = 0_usize;
+    let name = paths.iter().map(|path| path.name.as_str()).collect::<Vec<_>>().join(" and ");
+    let mut progress = Progress::new(format!("packets of {name}"));
     loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -176,8 +204,12 @@ pub(super) fn receive(paths: &mut [Path], time: Duration) -> Result<(), CliError
         for path in paths.iter_mut() {
             path.receiver.receive(&mut batch).map_err(|error| fail("recvmmsg()", &error))?;
             for bundle in batch.bundles() {
+                packets += bundle.datagrams().count();
                 path.take(&bundle, offset);
             }
         }
+        progress.look(
+            (packets > 0).then_some(|| format!("{packets} packets of {:.0} s", time.as_secs_f64())),
+        );
     }
 }

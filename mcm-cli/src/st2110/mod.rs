@@ -8,12 +8,12 @@ mod send;
 use crate::analyze::seconds;
 use crate::error::CliError;
 use crate::output::print;
-use crate::stream::Wishes;
+use crate::stream::{Interfaces, Wishes};
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::ValueExt;
 use media::{IncompleteFrames, St2110};
 use st2110_net::engine::{Engine, EngineOptions};
-use st2110_net::socket::{Interface, Warning};
+use st2110_net::socket::Warning;
 use std::time::Duration;
 
 const USAGE: &str = "\
@@ -24,8 +24,9 @@ Sends what is in a file as an ST 2110 stream, or writes a stream that is receive
 The file has the frames one after the other, as buffers of the mesh hold them: raw pixels, or audio. Ancillary data and
 JPEG XS have their length before each frame: four bytes, big endian.
 What is received begins with a whole frame. Frames with gaps are named on standard error, by their number in the file from 0 on.
+While nothing comes, recv says after 2 s what it waits for; on a terminal it shows how far it is.
 
-  -i, --interface NAME       address of this host, or kernel:NAME
+  -i, --interface NAME       address of this host, or kernel:NAME; given twice, the second is for the second path (ST 2022-7)
   -n, --frames N             end after so many frames (of audio: packet times)
   -t, --seconds N            recv: end after so long, with status 1 if --frames did not come
       --incomplete WHAT      recv: what becomes of frames with gaps: deliver, repeat or drop (default: as STREAM says, or deliver)
@@ -40,7 +41,7 @@ What is received begins with a whole frame. Frames with gaps are named on standa
 
 /// What the command line says.
 pub(crate) struct Options {
-    interface: Interface,
+    interfaces: Interfaces,
     frames: Option<u64>,
     seconds: Option<Duration>,
     again: bool,
@@ -54,7 +55,7 @@ pub(crate) struct Options {
 /// Runs the command.
 pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), CliError> {
     let mut options = Options {
-        interface: Interface::Any,
+        interfaces: Interfaces::default(),
         frames: None,
         seconds: None,
         again: false,
@@ -68,7 +69,9 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), CliError> {
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => return print(USAGE),
-            Short('i') | Long("interface") => options.interface = arguments.value()?.parse()?,
+            Short('i') | Long("interface") => {
+                options.interfaces.add(arguments.value()?.parse()?)?
+            }
             Short('n') | Long("frames") => options.frames = Some(arguments.value()?.parse()?),
             Short('t') | Long("seconds") => {
                 options.seconds = Some(seconds(&arguments.value()?.string()?)?);

@@ -4,6 +4,7 @@ use super::account::Account;
 use super::framing::Framing;
 use super::{Options, ancillary, engine, warn};
 use crate::error::CliError;
+use crate::progress::Progress;
 use crate::stream::{codestreams, load, st2110};
 use media::{ConnectionConfig, Endpoint, Payload, Transport};
 use st2110::sdp::Role;
@@ -132,6 +133,7 @@ pub(super) fn run(options: &Options) -> Result<(), CliError> {
     {
         stream.incomplete_frames = incomplete;
     }
+    options.interfaces.set_second(&mut config)?;
     let limit = config.max_metadata_size as usize;
     let blocks = ancillary(st2110(&config)?, options)?;
     let mut blocks = blocks.map(|path| Output::open(path, Framing::Counted(limit))).transpose()?;
@@ -161,12 +163,21 @@ pub(super) fn run(options: &Options) -> Result<(), CliError> {
     warn(&receiving.stats().warnings());
     let end = options.seconds.map(|time| Instant::now() + time);
     let mut reported = Instant::now();
+    let mut progress = Progress::new(format!("packets of {}", config.group_id()));
     while receiving.stats().over().is_none() && end.is_none_or(|end| Instant::now() < end) {
         std::thread::sleep(LOOK);
         if reported.elapsed() >= REPORT {
-            report(&account);
+            report(&account, &mut progress);
             reported = Instant::now();
         }
+        let counts = receiving.stats().get();
+        progress.look((counts.packets > 0).then_some(|| {
+            let account = lock(&account);
+            format!(
+                "{} frames, {} with gaps; {} packets, {} lost",
+                account.written, account.with_gaps, counts.packets, counts.lost
+            )
+        }));
     }
     let (stats, riding) = (Arc::clone(receiving.stats()), receiving.ancillary_stats().cloned());
     let over = stats.over();
@@ -174,7 +185,8 @@ pub(super) fn run(options: &Options) -> Result<(), CliError> {
     let result =
         writer.join().unwrap_or_else(|_| Err(CliError::Stream("the writer failed".into())));
     result?;
-    report(&account);
+    report(&account, &mut progress);
+    drop(progress);
     let (counts, account) = (stats.get(), lock(&account));
     eprintln!(
         "received {} frames, {} of them with gaps; {} frames dropped for their gaps, {} because the file was too slow{}; \
@@ -205,8 +217,9 @@ pub(super) fn run(options: &Options) -> Result<(), CliError> {
 }
 
 /// Tells of frames with gaps.
-fn report(account: &Mutex<Account>) {
+fn report(account: &Mutex<Account>, progress: &mut Progress) {
     if let Some(text) = lock(account).report() {
+        progress.clear();
         eprintln!("mcm: warning: {text}");
     }
 }
@@ -218,7 +231,7 @@ fn start(
     sink: Sink,
 ) -> Result<Receiving, CliError> {
     let stream = st2110(config)?;
-    let origin = configured::origin(stream, &options.interface);
+    let origin = configured::origin(stream, &options.interfaces.usual());
     let incomplete = incomplete(stream);
     let receiving = match (stream.transport, &config.payload) {
         (Transport::St2110_20, Payload::Video(video)) => {
@@ -227,13 +240,14 @@ fn start(
             };
             let rate = video.rate;
             let ancillary =
-                rider(stream).map(|rider| configured::origin(&rider, &options.interface));
+                rider(stream).map(|rider| configured::origin(&rider, &options.interfaces.usual()));
             VideoReceiver { picture, layout, rate, origin, incomplete, ancillary }
                 .start(engine, sink)?
         }
         (Transport::St2110_22, Payload::Video(video)) => {
             let limit = codestreams(config)?;
-            codestream_receiver(stream, video, limit, &options.interface).start(engine, sink)?
+            codestream_receiver(stream, video, limit, &options.interfaces.usual())
+                .start(engine, sink)?
         }
         (transport, Payload::Audio(audio)) => {
             AudioReceiver { transport, audio: *audio, origin, incomplete }.start(engine, sink)?

@@ -60,7 +60,8 @@ impl FrameFeed for Feed {
 
 /// Runs the command.
 pub(super) fn run(options: &Options) -> Result<(), CliError> {
-    let config = load(&options.stream, Role::Source, options.wishes)?;
+    let mut config = load(&options.stream, Role::Source, options.wishes)?;
+    options.interfaces.set_second(&mut config)?;
     let (frames, feed) = sync_channel(AHEAD);
     let (again, most) = (options.again, options.frames);
     let limit = config.max_metadata_size as usize;
@@ -193,7 +194,7 @@ fn start(
     feed: Feed,
 ) -> Result<Sending, CliError> {
     let stream = st2110(config)?;
-    let paths = outgoing(stream, &options.interface);
+    let paths = outgoing(stream, &options.interfaces.usual());
     let identity = Identity::random(stream.payload_type);
     let sending = match (stream.transport, &config.payload) {
         (Transport::St2110_20, Payload::Video(video)) => {
@@ -203,14 +204,14 @@ fn start(
             let (packing, rate, pacing) = (packing(stream), video.rate, stream.pacing.into());
             let ancillary = rider(stream).map(|rider| Rider {
                 identity: Identity::random(rider.payload_type),
-                paths: outgoing(&rider, &options.interface),
+                paths: outgoing(&rider, &options.interfaces.usual()),
             });
             VideoSender { picture, layout, packing, rate, pacing, identity, paths, ancillary }
                 .start(engine, feed)?
         }
         (Transport::St2110_22, Payload::Video(video)) => {
             let limit = codestreams(config)?;
-            codestream_sender(stream, video, limit, identity, &options.interface)
+            codestream_sender(stream, video, limit, identity, &options.interfaces.usual())
                 .start(engine, feed)?
         }
         (transport, Payload::Audio(audio)) => {

@@ -6,6 +6,7 @@ use std::{
     os::fd::AsFd,
     path::Path,
     sync::atomic::{AtomicBool, AtomicI64, Ordering},
+    time::Duration,
 };
 
 use media::Tai;
@@ -18,6 +19,8 @@ const NANOS: i64 = 1_000_000_000;
 const COMPARED: i64 = NANOS / 10;
 /// Readings for one comparison. The one that took the shortest counts.
 const READINGS: usize = 5;
+/// For how long a clock is watched before it is trusted.
+const WATCHED: Duration = Duration::from_millis(20);
 
 /// A PTP hardware clock, `/dev/ptpN`, steered to TAI by a daemon such as ptp4l.
 ///
@@ -27,33 +30,24 @@ const READINGS: usize = 5;
 pub struct HardwareClock {
     device: File,
     index: u32,
-    /// What is to be added to the monotonic clock, and what that showed when it was found out. They need no order between
-    /// them: any two comparisons in a row differ by next to nothing.
-    ahead: AtomicI64,
-    compared: AtomicI64,
-    failed: AtomicBool,
+    follower: Follower,
 }
 
 impl HardwareClock {
     /// Opens `/dev/ptpN`.
     ///
     /// # Errors
-    /// The path does not end in a number, or is no PTP hardware clock that this process may read.
+    /// The path does not end in a number, or is no PTP hardware clock that this process may read, or the clock stands still.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let refuse = |source| Error::HardwareClock { path: path.to_owned(), source };
         let device = File::open(path).map_err(refuse)?;
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
         let digits = name.trim_start_matches(|letter: char| !letter.is_ascii_digit());
         // The clock first: of another device it is not the name that is wrong.
-        let comparison = compare(|| read(&device), monotonic).map_err(refuse)?;
+        let wait = || std::thread::sleep(WATCHED);
+        let comparison = compare_running(|| read(&device), monotonic, wait).map_err(refuse)?;
         let index = digits.parse().map_err(|_| refuse(io::ErrorKind::InvalidInput.into()))?;
-        Ok(Self {
-            device,
-            index,
-            ahead: AtomicI64::new(comparison.ahead),
-            compared: AtomicI64::new(comparison.at),
-            failed: AtomicBool::new(false),
-        })
+        Ok(Self { device, index, follower: Follower::new(&comparison) })
     }
 
     /// N of `/dev/ptpN`.
@@ -72,9 +66,64 @@ impl HardwareClock {
 }
 
 impl Clock for HardwareClock {
-    /// If the device is gone, time goes on by the system's clock.
+    /// If the device is gone or its clock stands still, time goes on by the system's clock.
     fn now(&self) -> Tai {
-        let now = monotonic();
+        let (nanos, change) = self.follower.now(|| read(&self.device), monotonic);
+        let index = self.index;
+        match change {
+            None => {}
+            Some(Change::Lost(error)) => log::error!(
+                "/dev/ptp{index} cannot be read any more, time goes on by the system's clock: {error}"
+            ),
+            Some(Change::Stopped) => log::error!(
+                "/dev/ptp{index} stands still, time goes on by the system's clock: is its driver well, and does something steer it?"
+            ),
+            Some(Change::Back) => log::warn!("/dev/ptp{index} runs again, and is followed"),
+        }
+        Tai::from_nanos(u64::try_from(nanos).unwrap_or(0))
+    }
+}
+
+/// Follows a clock by a base clock that is cheaper to read.
+#[derive(Debug)]
+struct Follower {
+    /// What is to be added to the base, and what base and clock showed when it was found out. They need no order between them: any two
+    /// comparisons in a row differ by next to nothing.
+    ahead: AtomicI64,
+    compared: AtomicI64,
+    reading: AtomicI64,
+    /// The clock cannot be followed at present.
+    failed: AtomicBool,
+}
+
+/// What is new of a clock that is followed.
+#[derive(Debug)]
+enum Change {
+    /// It cannot be read.
+    Lost(io::Error),
+    /// It stands still.
+    Stopped,
+    /// It is well again.
+    Back,
+}
+
+impl Follower {
+    fn new(comparison: &Comparison) -> Self {
+        Self {
+            ahead: AtomicI64::new(comparison.ahead),
+            compared: AtomicI64::new(comparison.at),
+            reading: AtomicI64::new(comparison.reading()),
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    /// The time in nanoseconds, and what is new of the clock.
+    fn now(
+        &self,
+        clock: impl Fn() -> io::Result<i64>,
+        base: impl Fn() -> i64,
+    ) -> (i64, Option<Change>) {
+        let now = base();
         let compared = self.compared.load(Ordering::Relaxed);
         // One thread compares, the others go on with what is known.
         let due = now.saturating_sub(compared) >= COMPARED
@@ -82,19 +131,50 @@ impl Clock for HardwareClock {
                 .compared
                 .compare_exchange(compared, now, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok();
+        let mut change = None;
         if due {
-            match compare(|| read(&self.device), monotonic) {
-                Ok(comparison) => self.ahead.store(comparison.ahead, Ordering::Relaxed),
-                Err(error) if !self.failed.swap(true, Ordering::Relaxed) => log::error!(
-                    "/dev/ptp{} cannot be read any more, time goes on by the system's clock: {error}",
-                    self.index
-                ),
-                Err(_) => {}
-            }
+            let fault = match compare(clock, &base) {
+                Ok(comparison) => {
+                    let before = self.reading.swap(comparison.reading(), Ordering::Relaxed);
+                    let stands = stands_still(
+                        comparison.reading().saturating_sub(before),
+                        comparison.at.saturating_sub(compared),
+                    );
+                    if !stands {
+                        self.ahead.store(comparison.ahead, Ordering::Relaxed);
+                    }
+                    stands.then_some(Change::Stopped)
+                }
+                Err(error) => Some(Change::Lost(error)),
+            };
+            let failed = fault.is_some();
+            let new = self.failed.swap(failed, Ordering::Relaxed) != failed;
+            change = new.then(|| fault.unwrap_or(Change::Back));
         }
-        let nanos = monotonic().saturating_add(self.ahead.load(Ordering::Relaxed));
-        Tai::from_nanos(u64::try_from(nanos).unwrap_or(0))
+        (base().saturating_add(self.ahead.load(Ordering::Relaxed)), change)
     }
+}
+
+/// Whether a clock that has gone so far in that time stands still. A daemon may set it, in either direction and by any amount, and slows it by
+/// far less than half.
+const fn stands_still(gone: i64, time: i64) -> bool {
+    gone >= 0 && gone < time / 2
+}
+
+/// A comparison with a clock that is seen to run.
+fn compare_running(
+    clock: impl Fn() -> io::Result<i64>,
+    base: impl Fn() -> i64,
+    wait: impl FnOnce(),
+) -> io::Result<Comparison> {
+    let first = compare(&clock, &base)?;
+    wait();
+    let second = compare(&clock, &base)?;
+    let (gone, time) = (second.reading() - first.reading(), second.at - first.at);
+    if stands_still(gone, time) {
+        return Err(io::Error::other(format!("it stands still: {gone} ns in {time} ns")));
+    }
+    Ok(second)
 }
 
 fn read(device: &File) -> io::Result<i64> {
@@ -114,6 +194,13 @@ struct Comparison {
     ahead: i64,
     /// What the base showed.
     at: i64,
+}
+
+impl Comparison {
+    /// What the clock showed.
+    const fn reading(&self) -> i64 {
+        self.at.saturating_add(self.ahead)
+    }
 }
 
 /// Compares a clock with a base clock. Of a few readings, each between two of the base, the shortest is the best.
@@ -157,6 +244,70 @@ mod tests {
         // Between the fifth and sixth: 4 long, so 2 is taken off.
         assert_eq!(comparison.ahead, 998);
         assert!(compare(|| Err(io::ErrorKind::NotFound.into()), || 0).is_err());
+    }
+
+    /// A base and a clock that a test moves.
+    #[derive(Default)]
+    struct Bench {
+        base: Cell<i64>,
+        clock: Cell<i64>,
+    }
+
+    impl Bench {
+        fn pass(&self, time: i64, gone: i64) {
+            self.base.set(self.base.get() + time);
+            self.clock.set(self.clock.get() + gone);
+        }
+
+        fn now(&self, follower: &Follower) -> (i64, Option<Change>) {
+            follower.now(|| Ok(self.clock.get()), || self.base.get())
+        }
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_is_followed_no_longer() {
+        let bench = Bench::default();
+        bench.pass(0, 5 * NANOS);
+        let read = || Ok(bench.clock.get());
+        let first =
+            compare_running(read, || bench.base.get(), || bench.pass(NANOS, NANOS)).unwrap();
+        let follower = Follower::new(&first);
+        bench.pass(NANOS, NANOS);
+        assert!(matches!(bench.now(&follower), (time, None) if time == 7 * NANOS));
+        // It stops: time goes on, and that is said once.
+        let mut changes = Vec::new();
+        for step in 1..20 {
+            bench.pass(COMPARED, 0);
+            let (time, change) = bench.now(&follower);
+            assert_eq!(time, 7 * NANOS + step * COMPARED);
+            changes.extend(change);
+        }
+        assert!(matches!(changes.as_slice(), [Change::Stopped]), "{changes:?}");
+        // It runs again, wherever it is now.
+        bench.pass(COMPARED, COMPARED);
+        let (time, change) = bench.now(&follower);
+        assert!(matches!(change, Some(Change::Back)), "{change:?}");
+        assert_eq!(time, bench.clock.get());
+        // It is set by its daemon, forward and back: that is no fault.
+        for step in [100 * NANOS, -30 * NANOS] {
+            bench.pass(COMPARED, COMPARED + step);
+            assert!(matches!(bench.now(&follower), (time, None) if time == bench.clock.get()));
+        }
+        // It is gone: time goes on.
+        bench.pass(COMPARED, 0);
+        let lost = || Err(io::ErrorKind::NotFound.into());
+        let (time, change) = follower.now(lost, || bench.base.get());
+        assert!(matches!(change, Some(Change::Lost(_))), "{change:?}");
+        assert_eq!(time, bench.clock.get() + COMPARED);
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_is_refused() {
+        let bench = Bench::default();
+        let read = || Ok(bench.clock.get());
+        let compared = compare_running(read, || bench.base.get(), || bench.pass(NANOS, 0));
+        let error = compared.err().unwrap().to_string();
+        assert!(error.starts_with("it stands still"), "{error}");
     }
 
     #[test]

@@ -62,6 +62,30 @@ pub(super) struct Resolved {
 }
 
 impl Interface {
+    /// Whether this host has it, before anything is sent or received by it.
+    ///
+    /// # Errors
+    /// It has not; what there is instead is told.
+    pub fn check(&self) -> Result<(), Error> {
+        let peer = match self {
+            Self::Address(address) => *address,
+            Self::Any | Self::Name(_) => IpAddr::from([0, 0, 0, 0]),
+        };
+        match self.resolve(peer) {
+            // A name is that of an interface, whatever addresses it has.
+            Err(error @ Error::NoInterface { .. }) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The address that it has for traffic with `peer`; unspecified for any interface.
+    ///
+    /// # Errors
+    /// The interface is not on this host, or has no such address.
+    pub fn address(&self, peer: IpAddr) -> Result<IpAddr, Error> {
+        self.resolve(peer).map(|resolved| resolved.address)
+    }
+
     /// Looks the interface up, for traffic with `peer`.
     pub(super) fn resolve(&self, peer: IpAddr) -> Result<Resolved, Error> {
         if *self == Self::Any {

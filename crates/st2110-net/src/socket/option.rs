@@ -139,6 +139,32 @@ fn set_source(
     set_raw(fd, level, action, &request)
 }
 
+/// What the kernel knows of a socket's memory.
+pub(super) struct Memory {
+    /// Packets that it has dropped since it was made.
+    pub(super) drops: u32,
+}
+
+/// `SO_MEMINFO`, an array of numbers.
+pub(super) fn memory(fd: impl AsFd) -> Option<Memory> {
+    /// `SK_MEMINFO_DROPS` of linux/sock_diag.h.
+    const DROPS: usize = 8;
+    let mut info = [0_u32; DROPS + 1];
+    let mut len = size_of_val(&info) as libc::socklen_t;
+    // SAFETY: the kernel writes at most as many bytes as the length says, which the array has.
+    let result = unsafe {
+        libc::getsockopt(
+            fd.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            info.as_mut_ptr().cast(),
+            &raw mut len,
+        )
+    };
+    let whole = result == 0 && len as usize == size_of_val(&info);
+    whole.then_some(Memory { drops: info[DROPS] })
+}
+
 /// Leaves a group with all its sources.
 pub(super) fn leave(
     fd: impl AsFd,

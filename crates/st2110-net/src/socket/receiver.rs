@@ -177,6 +177,12 @@ impl Receiver {
         &self.warnings
     }
 
+    /// What the socket has dropped so far, because its receive buffer was full or a checksum was wrong. `None` where the kernel does not say.
+    /// Bundles count as one.
+    pub fn drops(&self) -> Option<u32> {
+        option::memory(&self.fd).map(|memory| memory.drops)
+    }
+
     /// Reads what has arrived, as much as the batch holds, without waiting. Returns how many bundles it has now, 0 if nothing was
     /// there.
     ///

@@ -6,7 +6,7 @@ use media::FrameRate;
 
 use super::running::Figures;
 use super::{Histogram, Spread, UnitReport, Verdict};
-use crate::pacing::SenderType;
+use crate::pacing::{Limits, SenderType};
 use crate::sequence::Counts;
 
 /// What was wrong with markers.
@@ -63,9 +63,17 @@ pub struct VideoSummary {
     pub largest: usize,
     /// Accounting of sequence numbers.
     pub counts: Counts,
+    /// What units are judged by: the limits of types N, NL and W. `None` while rate and packets are not known.
+    pub limits: Option<[Limits; 3]>,
 }
 
 impl VideoSummary {
+    /// Units that were judged.
+    #[must_use]
+    pub const fn judged(&self) -> u64 {
+        self.narrow + self.linear + self.wide + self.failed
+    }
+
     pub(crate) fn unit(&mut self, report: &UnitReport) {
         self.units += 1;
         match report.verdict() {

@@ -187,6 +187,10 @@ impl VideoAnalyser {
             packets_per_unit: self.model.as_ref().map(|model| model.packets),
             offset: self.offsets[0].get().map(Duration::from_nanos),
             counts,
+            limits: self.model.as_ref().map(|model| {
+                let kinds = [SenderType::Narrow, SenderType::NarrowLinear, SenderType::Wide];
+                kinds.map(|kind| self.limits(model, kind))
+            }),
             ..figures
         }
     }
@@ -396,10 +400,13 @@ impl VideoAnalyser {
         Some(report)
     }
 
+    fn limits(&self, model: &Model, kind: SenderType) -> Limits {
+        Limits::new(kind, model.packets, model.rate, model.active, self.expected.max_udp)
+    }
+
     fn judge(&self, model: &Model, unit: &Unit) -> Compliance {
         let keeps = |kind, levels: Option<(i64, i64)>| {
-            let limits =
-                Limits::new(kind, model.packets, model.rate, model.active, self.expected.max_udp);
+            let limits = self.limits(model, kind);
             let fits = |(low, high)| low >= 0 && high <= i64::from(limits.vrx);
             !model.bucket.above(unit.cinst, limits.cmax) && levels.is_some_and(fits)
         };
