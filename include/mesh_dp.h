@@ -218,6 +218,11 @@ typedef struct MeshConnectionStats {
      * the queue of the source, and is 0 until the group has had one.
      */
     uint64_t hold_limit;
+    /**
+     * Receiver: 1 if the source has ended the stream and everything was got; 0 while it goes on, and if the connection was closed
+     * for another reason. Source: 0.
+     */
+    uint64_t ended;
 } MeshConnectionStats;
 
 /**

@@ -64,6 +64,7 @@ pub(crate) struct Stats {
     held: u32,
     peers: u32,
     hold_limit: u64,
+    ended: u64,
 }
 
 functions! {
@@ -237,6 +238,8 @@ impl Connection {
         match code {
             0 => Ok(NonNull::new(buffer).map(|buffer| Buffer { mesh: self.client.mesh, buffer })),
             TIMEOUT | CANCELLED | INTERRUPTED => Ok(None),
+            // Only the source's end is that of a file: what was cut off is an error.
+            CLOSED if self.stats().ended == 0 => Err(self.client.mesh.error(CLOSED)),
             CLOSED => Err(Error::End),
             code => Err(self.client.mesh.error(code)),
         }
@@ -244,6 +247,11 @@ impl Connection {
 
     /// How many more buffers the program may hold than it does.
     pub(crate) fn free_buffers(&self) -> u64 {
+        let stats = self.stats();
+        stats.hold_limit.saturating_sub(u64::from(stats.held))
+    }
+
+    fn stats(&self) -> Stats {
         let mut stats = Stats::default();
         // SAFETY: the connection lives; the output has so many bytes. An older library leaves zeroes.
         unsafe {
@@ -253,7 +261,7 @@ impl Connection {
                 size_of::<Stats>(),
             );
         }
-        stats.hold_limit.saturating_sub(u64::from(stats.held))
+        stats
     }
 
     /// Ends the traffic. What was put stays readable.

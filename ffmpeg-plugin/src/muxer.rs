@@ -288,9 +288,6 @@ impl Muxer {
                 Ok(None) if context.wants_to_end() => return Err(Error::Exit),
                 Ok(None) if interrupt::signalled() => return Ok(None),
                 Ok(None) => {}
-                Err(Error::End) => {
-                    return Err(Error::Data("the mesh has closed the connection".into()));
-                }
                 Err(error) => return Err(error),
             }
         }

@@ -41,6 +41,9 @@ pub struct ConnectionStats {
     pub peers: u32,
     /// How many buffers the program may hold. Receiver: 0 until the group has had a source.
     pub hold_limit: u64,
+    /// Receiver: the source has ended the stream, and everything was got. A receiver that is closed for another reason, or a source:
+    /// false.
+    pub ended: bool,
 }
 
 /// A source's or a receiver's connection. All calls may come from any thread.
@@ -208,6 +211,7 @@ impl Connection {
                     held: stats.held,
                     peers: stats.receivers,
                     hold_limit: stats.hold_limit as u64,
+                    ended: false,
                 }
             }
             Peer::Receiver(peer) => {
@@ -220,6 +224,7 @@ impl Connection {
                     held: stats.held,
                     peers: u32::from(stats.connected),
                     hold_limit: stats.hold_limit as u64,
+                    ended: stats.ended,
                 }
             }
         }

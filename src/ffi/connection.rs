@@ -54,9 +54,12 @@ pub struct MeshConnectionStats {
     /// How many buffers the program may hold; a get waits while it holds so many. Receiver: the number follows from
     /// the queue of the source, and is 0 until the group has had one.
     pub hold_limit: u64,
+    /// Receiver: 1 if the source has ended the stream and everything was got; 0 while it goes on, and if the connection was closed
+    /// for another reason. Source: 0.
+    pub ended: u64,
 }
 
-// SAFETY: integers whose sizes leave no padding: 4 × 8 + 2 × 4 + 8 bytes.
+// SAFETY: integers whose sizes leave no padding: 4 × 8 + 2 × 4 + 2 × 8 bytes.
 unsafe impl Growing for MeshConnectionStats {
     const NAME: &'static str = "stats";
     const FIRST_SIZE: usize = 40;
@@ -64,8 +67,10 @@ unsafe impl Growing for MeshConnectionStats {
 
 impl From<ConnectionStats> for MeshConnectionStats {
     fn from(stats: ConnectionStats) -> Self {
-        let ConnectionStats { frames, bytes, missed, waits, held, peers, hold_limit } = stats;
-        Self { frames, bytes, missed, waits, held, peers, hold_limit }
+        let ConnectionStats { frames, bytes, missed, waits, held, peers, hold_limit, ended } =
+            stats;
+        let ended = u64::from(ended);
+        Self { frames, bytes, missed, waits, held, peers, hold_limit, ended }
     }
 }
 
@@ -252,7 +257,7 @@ const _: () = {
     assert!(offset_of!(MeshConnection, payload_size) == 8);
     assert!(offset_of!(MeshConnection, metadata_size) == 16);
     assert!(offset_of!(ConnectionBox, public) == 0);
-    assert!(size_of::<MeshConnectionStats>() == 48);
+    assert!(size_of::<MeshConnectionStats>() == 56);
 
     // C programs may use these from any thread.
     const fn shared<T: Send + Sync>() {}

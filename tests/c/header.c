@@ -27,7 +27,7 @@ CHECK(offsetof(MeshBufferInfo, sequence) == 0);
 CHECK(offsetof(MeshBufferInfo, tai_ns) == 8);
 CHECK(offsetof(MeshBufferInfo, published_ns) == 16);
 CHECK(offsetof(MeshBufferInfo, missed) == 24);
-CHECK(sizeof(MeshConnectionStats) == 48);
+CHECK(sizeof(MeshConnectionStats) == 56);
 CHECK(offsetof(MeshConnectionStats, frames) == 0);
 CHECK(offsetof(MeshConnectionStats, bytes) == 8);
 CHECK(offsetof(MeshConnectionStats, missed) == 16);
@@ -35,6 +35,7 @@ CHECK(offsetof(MeshConnectionStats, waits) == 24);
 CHECK(offsetof(MeshConnectionStats, held) == 32);
 CHECK(offsetof(MeshConnectionStats, peers) == 36);
 CHECK(offsetof(MeshConnectionStats, hold_limit) == 40);
+CHECK(offsetof(MeshConnectionStats, ended) == 48);
 
 CHECK(sizeof(MESH_VERSION) == sizeof("25.09"));
 CHECK(MESH_VERSION_MAJOR == 25 && MESH_VERSION_MINOR == 9 && MESH_VERSION_HOTFIX == 0);

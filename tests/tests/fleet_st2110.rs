@@ -1,6 +1,8 @@
 //! ST 2110 streams into and out of a mesh of several hosts.
 
 use mcm_dp::client::{Client, Connection, Direction, Timeout};
+use mcm_dp::error::Error;
+use mcm_tests::config;
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::fleet::{AGENT, Fleet};
 use mcm_tests::repeating::Repeating;
@@ -96,4 +98,33 @@ fn a_stream_to_the_outside_leaves_once() {
     fleet.wait_bridges(2, &[]);
     drop(sender);
     fleet.wait_empty();
+}
+
+/// A source ends while its host still sends what was queued. Receivers on another host, which have had these frames from the mesh,
+/// do not get them once more from the network, to which their host turns then.
+#[test]
+fn what_is_still_sent_does_not_come_twice() {
+    let Some(fleet) = Fleet::started() else { return };
+    let config = config::with(stream(5008), json!({ "options": { "endOfStream": "wait" } }));
+    let (here, there) = (fleet.client(1), fleet.client(2));
+    let receiver = open(&there, Direction::Receive, &config);
+    let source = open(&here, Direction::Send, &config);
+    fleet.wait_bridges(1, &[("st2110-20", false, "239.77.1.1"), ("rdma", false, "10.77.0.2")]);
+    fleet.wait_bridges(2, &[("rdma", true, "10.77.0.1")]);
+    // As fast as it goes, so that many wait for their turn on the network: at 10 a second for longer than the mesh needs.
+    let put = std::thread::spawn(move || {
+        for index in 0..60 {
+            let mut buffer = source.get(Timeout::Infinite).expect("a buffer");
+            content::fill(Stamp { source: 7, index }, buffer.payload_mut(), &mut []);
+            Connection::put(buffer, Timeout::Infinite).map_err(|(_, it)| it).expect("put");
+        }
+    });
+    take(&receiver, 60);
+    put.join().expect("the source");
+    // The bridge from the network is there, and has been for longer than the other host may send.
+    fleet.wait_bridges(2, &[("st2110-20", true, "239.77.1.1")]);
+    fleet.wait_bridges(1, &[]);
+    let after = receiver.get(Timeout::After(std::time::Duration::from_millis(1500)));
+    let stamp = after.map(|it| content::check(it.payload(), it.metadata()).map(|it| it.index));
+    assert!(matches!(stamp, Err(Error::Timeout(..))), "a frame came twice: {stamp:?}");
 }

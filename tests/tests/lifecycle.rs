@@ -83,19 +83,35 @@ fn a_stream_that_closes_ends_after_its_last_frame() {
 fn a_stream_ends_for_a_receiver_that_wishes_so() {
     let world = World::new();
     let eager = world.receiver(json!({ "endOfStream": "close" }));
-    let waiting = world.receiver(json!({}));
+    let waiting = world.receiver(json!({ "endOfStream": "wait" }));
     let source = world.source(json!({}));
     put(&source, 1);
     drop(source);
     assert_eq!((take(&eager), take(&waiting)), ((1, 0), (1, 0)));
     assert_eq!(code(eager.get(Timeout::Infinite)), 1011);
     assert_eq!(code(waiting.get(NOW)), 1012);
+    assert_eq!((eager.stats().ended, waiting.stats().ended), (true, false));
+}
+
+/// Programs that were written for the original know no `endOfStream`. They get CONN_CLOSED soon after the source's goodbye.
+#[test]
+fn a_stream_ends_where_nobody_says_what_to_do_then() {
+    let world = World::new();
+    let receiver = world.receiver(json!({}));
+    let source = world.source(json!({}));
+    put(&source, 1);
+    drop(source);
+    assert_eq!(take(&receiver), (1, 0));
+    // Another source may still follow.
+    assert_eq!(code(receiver.get(NOW)), 1012);
+    assert_eq!(code(receiver.get(Timeout::Infinite)), 1011);
+    assert!(receiver.stats().ended);
 }
 
 #[test]
 fn sources_follow_each_other_and_nothing_is_missed() {
     let world = World::new();
-    let receiver = world.receiver(json!({}));
+    let receiver = world.receiver(json!({ "endOfStream": "wait" }));
     for round in 0..50 {
         let source = world.source(json!({}));
         (1..=3).for_each(|number| put(&source, number));

@@ -49,6 +49,8 @@ pub struct ReceiverStats {
     pub hold_limit: usize,
     /// Whether there is a source now.
     pub connected: bool,
+    /// Whether the source has ended the stream, and everything was got.
+    pub ended: bool,
 }
 
 /// A receiver. All calls may come from any thread.
@@ -482,6 +484,7 @@ impl Receiver {
             waits: self.waits.load(Relaxed),
             held: left + current.map_or(0, |reader| reader.held()),
             hold_limit: state.hold_limit,
+            ended: state.ended,
             connected: current.is_some_and(|reader| !state.orphaned && !reader.is_abandoned())
                 || state
                     .next

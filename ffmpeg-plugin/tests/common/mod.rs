@@ -9,6 +9,7 @@ use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;
 use mcm_tests::{program, wait};
 use proto::control::Group;
+use rustix::process::Signal;
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ pub struct Mesh {
     pub control: Control,
     /// The host that all of this is on, unless it is this machine.
     host: Option<(Arc<Net>, usize)>,
+    /// What the proxy is started with.
+    arguments: Vec<String>,
 }
 
 /// Two hosts with a mesh each, on one network: 10.77.0.1 and 10.77.0.2.
@@ -92,7 +95,17 @@ impl Mesh {
         command.args(arguments);
         let proxy = Proxy::start_by(command, &run);
         let control = proxy.control();
-        Self { run, proxy, control, host }
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        Self { run, proxy, control, host, arguments }
+    }
+
+    /// Ends the proxy by a signal, and starts its successor.
+    pub fn restart_proxy(&mut self, signal: Signal) {
+        self.proxy.end(signal);
+        let mut command = command(&self.host, program::media_proxy());
+        command.args(&self.arguments);
+        self.proxy.start_again_by(command);
+        self.control = self.proxy.control();
     }
 
     /// One group, if it exists.
