@@ -90,7 +90,7 @@ fn a_shorter_last_datagram_and_an_empty_one() {
         assert_eq!(sender.send(&[7; 2500], 1000).unwrap(), 3);
         let lens: Vec<usize> = receive(&receiver, 3).iter().map(Vec::len).collect();
         assert_eq!(lens, [1000, 1000, 500]);
-        assert_eq!(sender.send_gathered(&[IoSlice::new(&[])], 1, 1).unwrap(), 1);
+        assert_eq!(sender.send_gathered(&[IoSlice::new(&[])], 1).unwrap(), 1);
         assert_eq!(receive(&receiver, 1), [[0; 0]]);
     }
 }
@@ -107,8 +107,35 @@ fn header_and_payload_from_different_places() {
             .iter()
             .flat_map(|datagram| [IoSlice::new(&datagram[..20]), IoSlice::new(&datagram[20..])])
             .collect();
-        assert_eq!(sender.send_gathered(&parts, 2, 1200).unwrap(), 40);
+        assert_eq!(sender.send_gathered(&parts, 2).unwrap(), 40);
         assert!(receive(&receiver, 40) == sent);
+    }
+}
+
+#[test]
+fn datagrams_of_any_lengths_in_one_call() {
+    for offload in OFFLOADS {
+        let receiver = local("127.0.0.1");
+        let to = receiver.local_address().unwrap();
+        let mut sender =
+            Sender::open(&SenderOptions { offload, ..SenderOptions::new(to) }).unwrap();
+        // As lines of block packing, of general packing, and as a codestream may be; more bundles than a system call has.
+        for lengths in [
+            [1280, 1280, 1280, 1286].repeat(16),
+            [1090, 1090, 1080].repeat(20),
+            (0..64).map(|index| 64 + index * 37 % 1400).collect(),
+            vec![700],
+        ] {
+            let sent: Vec<Vec<u8>> = lengths.iter().map(|len| vec![*len as u8; *len]).collect();
+            assert_eq!(sender.send_each_of(&sent.concat(), &lengths).unwrap(), lengths.len());
+            assert!(receive(&receiver, lengths.len()) == sent);
+            let parts: Vec<IoSlice<'_>> = sent
+                .iter()
+                .flat_map(|datagram| [IoSlice::new(&datagram[..20]), IoSlice::new(&datagram[20..])])
+                .collect();
+            assert_eq!(sender.send_gathered(&parts, 2).unwrap(), lengths.len());
+            assert!(receive(&receiver, lengths.len()) == sent);
+        }
     }
 }
 

@@ -33,37 +33,48 @@ pub struct AncillarySender {
     pub paths: Vec<SenderOptions>,
 }
 
-/// Packets of a frame that are planned for. More are sent as well, only closer together.
-const USUAL_PACKETS: u32 = 8;
-
 impl AncillarySender {
     /// Starts to send what `feed` gives.
     ///
     /// # Errors
     /// A value out of range, or a socket that cannot be opened.
     pub fn start<F: FrameFeed>(&self, engine: &Engine, feed: F) -> Result<Sending, Error> {
+        let rate = self.ancillary.rate.as_f64() as u64;
+        let parts = self.parts(feed, Paths::open(&self.paths, engine.clock())?, engine.clock())?;
+        let session = Frames::new(parts);
+        let stats = session.shared_stats();
+        let session = engine.add_sender(Box::new(session), rate)?;
+        Ok(Sending { session, stats, ancillary: None })
+    }
+
+    /// What the session consists of.
+    pub(super) fn parts<F: FrameFeed>(
+        &self,
+        feed: F,
+        paths: Paths,
+        clock: &SharedClock,
+    ) -> Result<Parts<F, Blocks>, Error> {
         let Ancillary { rate, scan } = self.ancillary;
-        let limit = Paths::payload_limit(&self.paths);
-        let paths = Paths::open(&self.paths, engine.clock())?;
         let fields = scan == Scan::Interlaced;
         let schedule = Schedule::linear(Raster { height: 1080, fields }, rate, None);
         let pacing = pacing::Sender::new(SenderType::NarrowLinear, schedule, USUAL_PACKETS, None);
-        let session = Frames::new(Parts {
+        let limit = Paths::payload_limit(&self.paths);
+        Ok(Parts {
             feed,
             essence: Blocks { fields, packets: Packets::new(limit) },
             paths,
             rtp: Rtp::new(self.identity.check()?),
-            clock: engine.clock().clone(),
+            clock: clock.clone(),
             pacing,
             judge: schedule,
             frames: FrameClock::frames(rate),
             segmented: false,
-        });
-        let stats = session.shared_stats();
-        let session = engine.add_sender(Box::new(session), rate.as_f64() as u64)?;
-        Ok(Sending { session, stats, ancillary: None })
+        })
     }
 }
+
+/// Packets of a frame that are planned for. More are sent as well, only closer together.
+const USUAL_PACKETS: u32 = 8;
 
 /// The packets of a frame's block.
 struct Packets {
@@ -100,7 +111,7 @@ impl Packets {
     }
 }
 
-struct Blocks {
+pub(super) struct Blocks {
     fields: bool,
     packets: Packets,
 }
@@ -148,8 +159,17 @@ pub(super) struct WithRider<E> {
     paths: Paths,
 }
 
+impl<F, E: Outgoing> Parts<F, E> {
+    /// The same with ancillary data beside it.
+    pub(super) fn with_rider(self, rider: &Rider) -> Result<Parts<F, WithRider<E>>, Error> {
+        let Self { feed, essence, paths, rtp, clock, pacing, judge, frames, segmented } = self;
+        let essence = WithRider::open(essence, rider, &clock)?;
+        Ok(Parts { feed, essence, paths, rtp, clock, pacing, judge, frames, segmented })
+    }
+}
+
 impl<E: Outgoing> WithRider<E> {
-    pub(super) fn open(main: E, rider: &Rider, clock: &SharedClock) -> Result<Self, Error> {
+    fn open(main: E, rider: &Rider, clock: &SharedClock) -> Result<Self, Error> {
         let packets = Packets::new(Paths::payload_limit(&rider.paths));
         let rtp = Rtp::new(rider.identity.check()?);
         Ok(Self { main, packets, rtp, paths: Paths::open(&rider.paths, clock)? })

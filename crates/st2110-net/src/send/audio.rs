@@ -180,7 +180,7 @@ impl<F: FrameFeed> Samples<F> {
         debug_assert!(written.is_ok(), "frame and packet have the packetiser's sizes");
         held.sent += 1;
         let finished = held.sent * len == samples.len();
-        self.paths.send(&self.packet, self.packet.len());
+        self.paths.send(&self.packet);
         self.last = Some(number);
         if finished {
             self.frame = None;

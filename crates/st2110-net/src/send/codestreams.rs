@@ -9,7 +9,6 @@ use st2110::{
 
 use super::{
     Identity, Rider, Sending,
-    ancillary::WithRider,
     frames::Parts,
     outgoing::{Outgoing, Rtp},
     paths::Paths,
@@ -79,14 +78,12 @@ impl CodestreamSender {
         let (clock, frames) = (engine.clock().clone(), FrameClock::frames(self.rate));
         let segmented = self.scan == Scan::Psf;
         let per_second = (f64::from(self.packets()) * self.unit_clock().rate().as_f64()) as u64;
+        let parts = Parts { feed, essence, paths, rtp, clock, pacing, judge, frames, segmented };
         let Some(rider) = &self.ancillary else {
-            let parts =
-                Parts { feed, essence, paths, rtp, clock, pacing, judge, frames, segmented };
             return add(engine, parts, per_second, None);
         };
-        let essence = WithRider::open(essence, rider, engine.clock())?;
-        let ancillary = essence.stats().clone();
-        let parts = Parts { feed, essence, paths, rtp, clock, pacing, judge, frames, segmented };
+        let parts = parts.with_rider(rider)?;
+        let ancillary = parts.essence.stats().clone();
         add(engine, parts, per_second, Some(ancillary))
     }
 

@@ -20,6 +20,8 @@ mod outgoing;
 mod paths;
 mod pictures;
 mod planned;
+#[cfg(test)]
+mod simulation;
 mod stats;
 
 pub use ancillary::{AncillarySender, Rider};

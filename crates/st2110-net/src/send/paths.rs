@@ -11,7 +11,7 @@ use super::stats::{PathSentCounters, SendStats};
 use crate::{
     Error,
     engine::SharedClock,
-    socket::{Backlog, SendFailure, Sender, SenderOptions, UDP_HEADER},
+    socket::{Backlog, SendFailure, Sender, SenderOptions, UDP_HEADER, bundles},
 };
 
 /// Sockets that get the same packets.
@@ -24,9 +24,16 @@ pub(super) struct Paths {
     last: (Tai, Tai),
     /// When the kernel is to let packets leave, if it holds them back.
     departure: Option<Tai>,
-    /// Bytes that were handed over since somebody asked.
-    handed: usize,
+    /// Bundles that were handed over to be held back since somebody asked, and their bytes.
+    handed: (usize, usize),
+    /// What is told of each datagram in place of a network.
+    #[cfg(test)]
+    tap: Option<Tap>,
 }
+
+/// Gets the first bytes of each datagram, and its length.
+#[cfg(test)]
+pub(super) type Tap = Box<dyn FnMut(&[u8], usize) + Send>;
 
 impl Paths {
     pub(super) fn open(options: &[SenderOptions], clock: &SharedClock) -> Result<Self, Error> {
@@ -41,9 +48,32 @@ impl Paths {
         let warnings = senders.iter().flat_map(|sender| sender.warnings().to_vec()).collect();
         let stats = Arc::new(SendStats::new(senders.len(), warnings));
         let segments = senders.iter().all(Sender::segments);
-        let last = Default::default();
-        let clock = clock.clone();
-        Ok(Self { senders, stats, segments, clock, last, departure: None, handed: 0 })
+        Ok(Self {
+            senders,
+            stats,
+            segments,
+            clock: clock.clone(),
+            last: Default::default(),
+            departure: None,
+            handed: (0, 0),
+            #[cfg(test)]
+            tap: None,
+        })
+    }
+
+    /// Paths that lead to `tap` and nowhere else.
+    #[cfg(test)]
+    pub(super) fn tapped(clock: &SharedClock, tap: Tap) -> Self {
+        Self {
+            senders: Vec::new(),
+            stats: Arc::new(SendStats::new(0, Vec::new())),
+            segments: true,
+            clock: clock.clone(),
+            last: Default::default(),
+            departure: None,
+            handed: (0, 0),
+            tap: Some(tap),
+        }
     }
 
     /// Has the kernel hold packets back until they are to leave, if it can on every path. Says how much it holds.
@@ -86,8 +116,9 @@ impl Paths {
         self.senders.iter_mut().for_each(|sender| sender.leave_at(Some(monotonic)));
     }
 
-    /// Packets that are sent from now on leave at once. Returns the bytes sent since this was said last.
-    pub(super) fn leave_at_once(&mut self) -> usize {
+    /// Packets that are sent from now on leave at once. Returns the bundles that were to leave later since this was said last, and their
+    /// bytes.
+    pub(super) fn leave_at_once(&mut self) -> (usize, usize) {
         self.departure = None;
         self.senders.iter_mut().for_each(|sender| sender.leave_at(None));
         std::mem::take(&mut self.handed)
@@ -119,23 +150,39 @@ impl Paths {
         options.iter().map(|path| path.udp_limit.saturating_sub(UDP_HEADER)).min().unwrap_or(0)
     }
 
-    /// Sends datagrams that lie one behind the other; see [`Sender::send`].
-    pub(super) fn send(&mut self, bytes: &[u8], segment: usize) {
-        self.each(bytes.len(), bytes.len().div_ceil(segment), |sender| sender.send(bytes, segment));
+    /// Sends a single datagram.
+    pub(super) fn send(&mut self, datagram: &[u8]) {
+        self.send_each_of(datagram, &[datagram.len()]);
     }
 
-    /// Sends datagrams of several parts; see [`Sender::send_gathered`].
-    pub(super) fn send_gathered(&mut self, parts: &[IoSlice<'_>], each: usize, segment: usize) {
-        let bytes = parts.iter().map(|part| part.len()).sum();
-        self.each(bytes, parts.len() / each, |sender| sender.send_gathered(parts, each, segment));
+    /// Sends datagrams of these lengths that lie one behind the other; see [`Sender::send_each_of`].
+    pub(super) fn send_each_of(&mut self, bytes: &[u8], lengths: &[usize]) {
+        #[cfg(test)]
+        if let Some(tap) = &mut self.tap {
+            let mut at = 0;
+            for length in lengths {
+                tap(&bytes[at..at + length], *length);
+                at += length;
+            }
+        }
+        self.each(lengths, |sender| sender.send_each_of(bytes, lengths));
+    }
+
+    /// Sends datagrams of several parts, of which these are the lengths; see [`Sender::send_gathered`].
+    pub(super) fn send_gathered(&mut self, parts: &[IoSlice<'_>], each: usize, lengths: &[usize]) {
+        #[cfg(test)]
+        if let Some(tap) = &mut self.tap {
+            parts.chunks(each).zip(lengths).for_each(|(parts, length)| tap(&parts[0], *length));
+        }
+        self.each(lengths, |sender| sender.send_gathered(parts, each));
     }
 
     fn each(
         &mut self,
-        bytes: usize,
-        count: usize,
+        lengths: &[usize],
         mut send: impl FnMut(&mut Sender) -> Result<usize, SendFailure>,
     ) {
+        let (bytes, count) = (lengths.iter().sum::<usize>(), lengths.len());
         self.stats.counters.packets.add(count as u64);
         self.stats.counters.bytes.add(bytes as u64);
         self.last.0 = self.departure.unwrap_or_else(|| self.clock.now());
@@ -143,7 +190,9 @@ impl Paths {
             account(&self.stats, path, count as u64, send(sender));
         }
         self.last.1 = self.departure.unwrap_or_else(|| self.clock.now());
-        self.handed += bytes;
+        if self.departure.is_some() {
+            self.handed = (self.handed.0 + bundles(lengths), self.handed.1 + bytes);
+        }
         if self.segments && !self.senders.iter().all(Sender::segments) {
             // Without bundles the kernel's queue is too short.
             self.segments = false;

@@ -12,15 +12,13 @@ use st2110::{
 
 use super::{
     Identity, Rider, SendStats, Sending,
-    ancillary::WithRider,
     frames::{Frames, Parts},
     outgoing::{Outgoing, Rtp},
     paths::Paths,
-    planned::BUNDLE_BYTES,
 };
 use crate::{
     Error,
-    engine::Engine,
+    engine::{Engine, SharedClock},
     frame::FrameFeed,
     socket::{BUNDLE, SenderOptions},
 };
@@ -52,24 +50,36 @@ impl VideoSender {
     /// # Errors
     /// What is to be sent is not possible, or a socket cannot be opened.
     pub fn start<F: FrameFeed>(&self, engine: &Engine, feed: F) -> Result<Sending, Error> {
-        let packetiser = self.packetiser()?;
-        let pacing = self.pacing_of(&packetiser);
-        let judge = read_schedule(self.sender_type()?, self.raster(), self.rate);
-        let paths = Paths::open(&self.paths, engine.clock())?;
-        let per_second = packetiser.frame_packets() as f64 * self.rate.as_f64();
-        let rtp = Rtp::new(self.identity.check()?);
-        let essence = Pictures::new(packetiser, pacing.largest_burst() as usize);
-        let (clock, frames) = (engine.clock().clone(), FrameClock::frames(self.rate));
-        let segmented = self.picture.scan() == Scan::Psf;
+        let parts = self.parts(feed, Paths::open(&self.paths, engine.clock())?, engine.clock())?;
+        let per_second = parts.essence.packetiser.frame_packets() as f64 * self.rate.as_f64();
         let Some(rider) = &self.ancillary else {
-            let parts =
-                Parts { feed, essence, paths, rtp, clock, pacing, judge, frames, segmented };
             return add(engine, parts, per_second as u64, None);
         };
-        let essence = WithRider::open(essence, rider, engine.clock())?;
-        let ancillary = essence.stats().clone();
-        let parts = Parts { feed, essence, paths, rtp, clock, pacing, judge, frames, segmented };
+        let parts = parts.with_rider(rider)?;
+        let ancillary = parts.essence.stats().clone();
         add(engine, parts, per_second as u64, Some(ancillary))
+    }
+
+    /// What the session consists of, without what rides along.
+    pub(super) fn parts<F: FrameFeed>(
+        &self,
+        feed: F,
+        paths: Paths,
+        clock: &SharedClock,
+    ) -> Result<Parts<F, Pictures>, Error> {
+        let packetiser = self.packetiser()?;
+        let pacing = self.pacing_of(&packetiser);
+        Ok(Parts {
+            feed,
+            essence: Pictures::new(packetiser, pacing.largest_burst() as usize),
+            paths,
+            rtp: Rtp::new(self.identity.check()?),
+            clock: clock.clone(),
+            pacing,
+            judge: read_schedule(self.sender_type()?, self.raster(), self.rate),
+            frames: FrameClock::frames(self.rate),
+            segmented: self.picture.scan() == Scan::Psf,
+        })
     }
 
     /// The type that the sender is, and the session description must say.
@@ -89,7 +99,7 @@ impl VideoSender {
         }
     }
 
-    fn raster(&self) -> Raster {
+    pub(super) fn raster(&self) -> Raster {
         Raster { height: self.picture.height(), fields: self.picture.fields().len() > 1 }
     }
 
@@ -99,11 +109,9 @@ impl VideoSender {
     }
 
     fn pacing_of(&self, packetiser: &Packetiser) -> pacing::Sender {
-        let raster =
-            Raster { height: self.picture.height(), fields: self.picture.fields().len() > 1 };
         let packets = packetiser.packets(Field::First) as u32;
         let kind = SenderType::achievable(self.pacing, packets, self.units().rate());
-        let schedule = schedule_of(kind, raster, self.rate);
+        let schedule = schedule_of(kind, self.raster(), self.rate);
         let udp = self
             .paths
             .iter()
@@ -147,63 +155,79 @@ pub(super) fn add<F: FrameFeed, E: Outgoing + 'static>(
     Ok(Sending { session, stats, ancillary })
 }
 
-/// Room for two bundles, so that what is converted ahead seldom has to be moved.
-const STAGING: usize = 131_072;
 /// A payload header is at most the extended sequence number and three segment headers (RFC 4175 §4).
 const HEAD: usize = Header::LEN + 2 + 3 * 6;
 
 /// Packets of frames of video.
-struct Pictures {
+pub(super) struct Pictures {
     packetiser: Packetiser,
     /// Packets one behind the other, or only their headers where the data are sent straight from the frame.
     staging: Box<[u8]>,
     ready: Ready,
     /// So many packets are converted ahead: as many as may leave at once.
     ahead: usize,
+    /// Bytes of the longest packet.
+    longest: usize,
 }
 
-/// Packets that are converted and not yet sent, all of one size. They lie one behind the other.
+/// Packets that are converted and not yet sent. They lie one behind the other.
 #[derive(Clone, Copy, Debug, Default)]
 struct Ready {
     /// Number of the first one in its field.
     first: usize,
     count: usize,
-    /// Where it lies.
+    /// Where they lie.
     at: usize,
-    size: usize,
+    end: usize,
 }
 
 impl Pictures {
     fn new(packetiser: Packetiser, ahead: usize) -> Self {
-        Self { packetiser, staging: vec![0; STAGING].into(), ready: Ready::default(), ahead }
+        let ahead = ahead.clamp(1, BUNDLE);
+        let fields = packetiser.picture().fields();
+        let sizes = fields.iter().flat_map(|field| {
+            let packetiser = &packetiser;
+            (0..packetiser.packets(*field)).map(|index| packetiser.size(*field, index))
+        });
+        let longest = Header::LEN + sizes.max().unwrap_or(0);
+        // Room for twice as many as are converted ahead, so that what is ready seldom has to be moved; and for any heads.
+        let staging = vec![0; (2 * ahead * longest).max(BUNDLE * HEAD)].into();
+        Self { packetiser, staging, ready: Ready::default(), ahead, longest }
     }
 
     fn field(unit: usize) -> Field {
         Field::ALL[unit.min(1)]
     }
 
-    /// Converts up to `most` packets from `first` on, as many as have the size of the first or are followed by one smaller one, to the
-    /// place `at`. Returns how many.
-    fn convert(
-        &mut self,
-        frame: &[u8],
-        field: Field,
-        first: usize,
-        most: usize,
-        at: usize,
-        sequence: u32,
-    ) -> usize {
-        let size = Header::LEN + self.packetiser.size(field, first);
-        let most = most.min(BUNDLE).min((BUNDLE_BYTES / size).max(1));
-        let most = most.min((self.staging.len() - at) / size);
-        if most == 0 {
-            return 0;
+    /// Lengths of the packets from `first` on with their RTP headers.
+    fn lengths(&self, field: Field, first: usize, lengths: &mut [usize]) {
+        for (index, length) in lengths.iter_mut().enumerate() {
+            *length = Header::LEN + self.packetiser.size(field, first + index);
         }
-        let count = self.packetiser.equal_run(field, first, most);
-        let out = &mut self.staging[at..];
-        let written = self.packetiser.write(frame, field, first..first + count, sequence, out);
+    }
+
+    /// Converts packets until so many are ready, or all of the field are.
+    fn convert(&mut self, frame: &[u8], field: Field, wanted: usize, sequence: u32) {
+        let Ready { first, count, at, end } = self.ready;
+        let left = self.packetiser.packets(field) - first;
+        let wanted = wanted.min(self.ahead).min(left);
+        if count >= wanted {
+            return;
+        }
+        if self.staging.len() - end < (wanted - count) * self.longest {
+            self.staging.copy_within(at..end, 0);
+            (self.ready.at, self.ready.end) = (0, end - at);
+        }
+        let written = self.packetiser.write(
+            frame,
+            field,
+            first + count..first + wanted,
+            sequence.wrapping_add(count as u32),
+            &mut self.staging[self.ready.end..],
+        );
         debug_assert!(written.is_ok(), "the frame has its size, and there is room");
-        count
+        self.ready.end += written.unwrap_or(0);
+        self.ready.count = wanted;
     }
 
     /// Header and payload of each packet by reference, if they lie in the frame as they are to be sent.
@@ -217,7 +241,6 @@ impl Pictures {
         paths: &mut Paths,
     ) -> bool {
         let last = self.packetiser.packets(field) - 1;
-        let size = Header::LEN + self.packetiser.size(field, first);
         let mut data = [const { 0..0 }; BUNDLE];
         for (index, range) in data[..count].iter_mut().enumerate() {
             let Some(mut ranges) = self.packetiser.source(field, first + index) else {
@@ -226,7 +249,7 @@ impl Pictures {
             let (Some(one), None) = (ranges.next(), ranges.next()) else { return false };
             *range = one;
         }
-        let mut heads = [0; BUNDLE];
+        let (mut heads, mut lengths) = ([0; BUNDLE], [0; BUNDLE]);
         for (index, (len, room)) in
             heads[..count].iter_mut().zip(self.staging.chunks_exact_mut(HEAD)).enumerate()
         {
@@ -236,6 +259,7 @@ impl Pictures {
             *len = Header::LEN + payload.len();
             room[..Header::LEN].copy_from_slice(&rtp.next(first + index == last).to_bytes());
             room[Header::LEN..*len].copy_from_slice(payload);
+            lengths[index] = *len + data[index].len();
         }
         let mut parts = [IoSlice::new(&[]); 2 * BUNDLE];
         let rooms = self.staging.chunks_exact(HEAD).zip(&heads);
@@ -244,7 +268,7 @@ impl Pictures {
             part[0] = IoSlice::new(&room[..*len]);
             part[1] = IoSlice::new(&frame[range.clone()]);
         }
-        paths.send_gathered(&parts[..2 * count], 2, size);
+        paths.send_gathered(&parts[..2 * count], 2, &lengths[..count]);
         true
     }
 }
@@ -265,36 +289,13 @@ impl Outgoing for Pictures {
 
     fn prepare(&mut self, payload: &[u8], unit: usize, first: u32, sequence: u32) {
         let (field, first) = (Self::field(unit), first as usize);
-        let packets = self.packetiser.packets(field);
-        if self.packetiser.source(field, 0).is_some() || first >= packets {
+        if first >= self.packetiser.packets(field) || self.packetiser.source(field, 0).is_some() {
             return;
         }
-        let size = Header::LEN + self.packetiser.size(field, first);
-        if self.ready.count == 0 || self.ready.first != first || self.ready.size != size {
-            self.ready = Ready { first, count: 0, at: 0, size };
+        if self.ready.count == 0 || self.ready.first != first {
+            self.ready = Ready { first, ..Ready::default() };
         }
-        let Ready { count, at, .. } = self.ready;
-        let (from, next) = (at + count * size, first + count);
-        let ahead = self.ahead.min(BUNDLE_BYTES / size).max(1);
-        if count >= ahead
-            || next >= packets
-            || self.packetiser.size(field, next) + Header::LEN != size
-        {
-            return;
-        }
-        let mut from = from;
-        if self.staging.len() - from < (ahead - count) * size {
-            self.staging.copy_within(at..from, 0);
-            (self.ready.at, from) = (0, count * size);
-        }
-        self.ready.count += self.convert(
-            payload,
-            field,
-            next,
-            ahead - count,
-            from,
-            sequence.wrapping_add(count as u32),
-        );
+        self.convert(payload, field, self.ahead, sequence);
     }
 
     fn send(
@@ -306,36 +307,29 @@ impl Outgoing for Pictures {
         rtp: &mut Rtp,
         paths: &mut Paths,
     ) -> u32 {
-        let (field, first, most) = (Self::field(unit), first as usize, (most as usize).min(BUNDLE));
-        let last = self.packetiser.packets(field) - 1;
-        let size = Header::LEN + self.packetiser.size(field, first);
-        let is_ready = self.ready.count > 0 && self.ready.first == first;
-        if !is_ready {
-            let count =
-                self.packetiser.equal_run(field, first, most.min((BUNDLE_BYTES / size).max(1)));
-            if self.send_in_place(payload, field, first, count, rtp, paths) {
-                return count as u32;
+        let (field, first) = (Self::field(unit), first as usize);
+        let packets = self.packetiser.packets(field);
+        let most = (most as usize).clamp(1, BUNDLE).min(packets - first);
+        if self.ready.count == 0 || self.ready.first != first {
+            if self.send_in_place(payload, field, first, most, rtp, paths) {
+                return most as u32;
             }
-            let count = self.convert(payload, field, first, most, 0, rtp.sequence());
-            self.ready = Ready { first, count, at: 0, size };
+            self.ready = Ready { first, ..Ready::default() };
+            self.convert(payload, field, most, rtp.sequence());
         }
-        let Ready { count, at, .. } = self.ready;
-        let count = count.min(most);
-        // The last packet of all may be smaller.
-        let end = if first + count > last {
-            Header::LEN + self.packetiser.size(field, last)
-        } else {
-            size
-        };
-        let bytes = &mut self.staging[at..at + (count - 1) * size + end];
-        for (index, packet) in bytes.chunks_mut(size).enumerate() {
-            let header = rtp.next(first + index == last).to_bytes();
-            packet[..Header::LEN].copy_from_slice(&header);
+        let (at, count) = (self.ready.at, self.ready.count.min(most));
+        let mut lengths = [0; BUNDLE];
+        self.lengths(field, first, &mut lengths[..count]);
+        let mut end = at;
+        for (index, length) in lengths[..count].iter().enumerate() {
+            let header = rtp.next(first + index + 1 == packets).to_bytes();
+            self.staging[end..][..Header::LEN].copy_from_slice(&header);
+            end += length;
         }
-        paths.send(bytes, size);
+        paths.send_each_of(&self.staging[at..end], &lengths[..count]);
         self.ready.first += count;
         self.ready.count -= count;
-        self.ready.at += count * size;
+        self.ready.at = end;
         count as u32
     }
 }

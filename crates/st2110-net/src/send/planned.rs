@@ -5,9 +5,6 @@ use st2110::rtp::Header;
 use super::{outgoing::Rtp, paths::Paths};
 use crate::socket::BUNDLE;
 
-/// A bundle is at most so long.
-pub(super) const BUNDLE_BYTES: usize = 64_000;
-
 /// What stands at the start of each payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Start {
@@ -67,8 +64,7 @@ impl Planned {
         }
     }
 
-    /// Sends up to `most` packets of a unit from `first` on, as many as have the same size or are followed by one smaller one.
-    /// Returns how many, at least one.
+    /// Sends up to `most` packets of a unit from `first` on, at least one. Returns how many.
     pub(super) fn send(
         &mut self,
         unit: usize,
@@ -78,28 +74,19 @@ impl Planned {
         paths: &mut Paths,
     ) -> usize {
         let (start, last) = (self.begin(unit, first), self.count(unit) - 1);
-        let size = self.ends[unit][first] - start;
-        let mut count = 0;
-        let mut end = start;
-        for next in &self.ends[unit][first..] {
-            let len = next - end;
-            let fits = count < most.clamp(1, BUNDLE) && next - start <= BUNDLE_BYTES.max(size);
-            if !fits || len > size {
-                break;
-            }
-            (count, end) = (count + 1, *next);
-            if len < size {
-                break;
-            }
-        }
-        for (index, packet) in self.bytes[start..end].chunks_mut(size).enumerate() {
+        let mut lengths = [0; BUNDLE];
+        let (mut count, mut end) = (0, start);
+        for (length, next) in lengths.iter_mut().zip(&self.ends[unit][first..]).take(most.max(1)) {
+            *length = next - end;
+            let packet = &mut self.bytes[end..*next];
             let extended = (rtp.sequence() >> 16) as u16;
-            packet[..Header::LEN].copy_from_slice(&rtp.next(first + index == last).to_bytes());
+            packet[..Header::LEN].copy_from_slice(&rtp.next(first + count == last).to_bytes());
             if self.start == Start::ExtendedSequence {
                 packet[Header::LEN..][..2].copy_from_slice(&extended.to_be_bytes());
             }
+            (count, end) = (count + 1, *next);
         }
-        paths.send(&self.bytes[start..end], size);
+        paths.send_each_of(&self.bytes[start..end], &lengths[..count]);
         count
     }
 }

@@ -8,7 +8,7 @@ use std::mem;
 pub(super) struct Control([u8; 128]);
 
 impl Control {
-    pub(super) fn empty() -> Self {
+    pub(super) const fn empty() -> Self {
         Self([0; 128])
     }
 

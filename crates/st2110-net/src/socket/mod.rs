@@ -3,6 +3,7 @@
 //! All sockets are non-blocking.
 
 mod batch;
+mod bundles;
 mod control;
 mod departure;
 mod interface;
@@ -14,10 +15,12 @@ mod receiver;
 mod sender;
 
 pub use batch::{Batch, Bundle};
+pub use bundles::BUNDLE;
+pub(crate) use bundles::bundles;
 pub use departure::{Backlog, KernelPacing};
 pub use interface::Interface;
 pub use receiver::{Receiver, ReceiverOptions, receive_buffer};
-pub use sender::{BUNDLE, SendFailure, Sender, SenderOptions};
+pub use sender::{SendFailure, Sender, SenderOptions};
 
 /// The largest UDP datagram in bytes, with its UDP header, that ST 2110-10 §6.3 allows (Standard UDP Size Limit).
 pub const STANDARD_UDP_LIMIT: usize = 1460;

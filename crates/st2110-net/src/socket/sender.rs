@@ -1,7 +1,7 @@
 //! A UDP socket that sends to one destination.
 
 use std::{
-    io::{self, ErrorKind, IoSlice},
+    io,
     net::{IpAddr, SocketAddr},
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     ptr,
@@ -11,16 +11,10 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::{
     EXTENDED_UDP_LIMIT, Interface, KernelPacing, Offload, STANDARD_UDP_LIMIT, UDP_HEADER, Warning,
-    control::Control,
     name::{Name, needs_scope},
     option,
 };
 use crate::Error;
-
-/// Datagrams in one bundle at most: what every kernel with UDP_SEGMENT accepts.
-pub const BUNDLE: usize = 64;
-/// Bytes of a bundle at most: an IP packet's, without IPv6 and UDP header.
-const BUNDLE_BYTES: usize = 65_535 - 40 - UDP_HEADER;
 
 /// How to send.
 #[derive(Clone, Debug)]
@@ -82,7 +76,7 @@ pub struct Sender {
     pub(super) interface: u32,
     pub(super) kernel_pacing: KernelPacing,
     pub(super) segmentation: bool,
-    limit: usize,
+    pub(super) limit: usize,
     /// When bundles leave, in nanoseconds of CLOCK_MONOTONIC; at once if nothing is said.
     pub(super) departure: Option<u64>,
     pub(super) warnings: Vec<Warning>,
@@ -213,174 +207,11 @@ impl Sender {
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
-
-    /// Sends datagrams that lie one behind the other in `bytes`, all of `segment` bytes but the last, which may be shorter.
-    /// Returns how many were sent: fewer than there are if the buffer became full. At most 64 datagrams are taken at once.
-    ///
-    /// # Errors
-    /// None was sent.
-    ///
-    /// # Panics
-    /// `segment` is 0 or larger than the socket's limit.
-    pub fn send(&mut self, bytes: &[u8], segment: usize) -> Result<usize, SendFailure> {
-        assert!(segment > 0 && segment <= self.limit, "segment of {segment} bytes");
-        let take = BUNDLE.min(BUNDLE_BYTES / segment) * segment;
-        let bytes = &bytes[..take.min(bytes.len())];
-        let count = bytes.len().div_ceil(segment);
-        if self.bundles(count) {
-            match self.send_bundle(&[IoSlice::new(bytes)], segment) {
-                Ok(()) => return Ok(count),
-                Err(failure) => self.without_segmentation(failure)?,
-            }
-        }
-        let mut parts = [IoSlice::new(&[]); BUNDLE];
-        for (part, datagram) in parts.iter_mut().zip(bytes.chunks(segment)) {
-            *part = IoSlice::new(datagram);
-        }
-        self.send_each(&parts[..count], 1)
-    }
-
-    /// Sends datagrams that consist of `each` parts, such as header and payload, given one after the other in `parts`. All have
-    /// `segment` bytes but the last, which may have fewer. Returns how many were sent, as [`Sender::send`].
-    ///
-    /// # Errors
-    /// None was sent.
-    ///
-    /// # Panics
-    /// The parts are not a multiple of `each`, are more than 64 datagrams or 64 kB, or `segment` is 0 or larger than the
-    /// socket's limit.
-    pub fn send_gathered(
-        &mut self,
-        parts: &[IoSlice<'_>],
-        each: usize,
-        segment: usize,
-    ) -> Result<usize, SendFailure> {
-        assert!(segment > 0 && segment <= self.limit, "segment of {segment} bytes");
-        assert!(each > 0 && parts.len().is_multiple_of(each), "{} parts, {each} each", parts.len());
-        let count = parts.len() / each;
-        assert!(
-            count <= BUNDLE && count * segment <= BUNDLE_BYTES,
-            "{count} datagrams of {segment} bytes"
-        );
-        debug_assert!(
-            parts.chunks(each).rev().skip(1).all(|one| one
-                .iter()
-                .map(|part| part.len())
-                .sum::<usize>()
-                == segment)
-        );
-        if self.bundles(count) {
-            match self.send_bundle(parts, segment) {
-                Ok(()) => return Ok(count),
-                Err(failure) => self.without_segmentation(failure)?,
-            }
-        }
-        self.send_each(parts, each)
-    }
-
-    /// Whether so many datagrams leave as a bundle. A single one does if it is to leave later.
-    fn bundles(&self, count: usize) -> bool {
-        self.segmentation && (count > 1 || self.departure.is_some())
-    }
-
-    /// If the failure means that the path cannot segment, does without it from now on.
-    fn without_segmentation(&mut self, error: io::Error) -> Result<(), SendFailure> {
-        match error.raw_os_error() {
-            // EIO: the device has no checksum offload. EINVAL: what it takes is smaller than the bundle.
-            Some(libc::EIO | libc::EINVAL | libc::EOPNOTSUPP | libc::ENOPROTOOPT) => {
-                self.segmentation = false;
-                self.warnings.push(Warning::NoSegmentation { reason: error.to_string() });
-                Ok(())
-            }
-            _ => Err(failure(error)),
-        }
-    }
-
-    fn send_bundle(&self, parts: &[IoSlice<'_>], segment: usize) -> io::Result<()> {
-        let mut control = Control::empty();
-        let mut controllen = control.segment(segment as u16);
-        if let Some(departure) = self.departure {
-            controllen = control.departure(controllen, departure);
-        }
-        let mut message = message(parts);
-        message.msg_control = control.as_mut_ptr();
-        message.msg_controllen = controllen;
-        retry_refused(|| {
-            // SAFETY: the message points to buffers and control data that live through the call; the kernel only reads them.
-            let sent = unsafe {
-                libc::sendmsg(self.fd.as_raw_fd(), &raw const message, libc::MSG_DONTWAIT)
-            };
-            if sent >= 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-        })
-    }
-
-    fn send_each(&self, parts: &[IoSlice<'_>], each: usize) -> Result<usize, SendFailure> {
-        // SAFETY: plain data; all zeroes are an empty message.
-        let mut messages: [libc::mmsghdr; BUNDLE] = unsafe { std::mem::zeroed() };
-        let count = parts.len() / each;
-        for (header, parts) in messages.iter_mut().zip(parts.chunks(each)) {
-            header.msg_hdr = message(parts);
-        }
-        let mut done = 0;
-        while done < count {
-            let left = &mut messages[done..count];
-            let result = retry_refused(|| {
-                // SAFETY: as many headers as the slice has, each pointing to buffers that live through the call.
-                let sent = unsafe {
-                    libc::sendmmsg(
-                        self.fd.as_raw_fd(),
-                        left.as_mut_ptr(),
-                        left.len() as libc::c_uint,
-                        libc::MSG_DONTWAIT as _,
-                    )
-                };
-                usize::try_from(sent).map_err(|_| io::Error::last_os_error())
-            });
-            match result {
-                Ok(sent) => done += sent,
-                // What has left has left; the next call says what is wrong.
-                Err(_) if done > 0 => break,
-                Err(error) => return Err(failure(error)),
-            }
-        }
-        Ok(done)
-    }
 }
 
 impl AsFd for Sender {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
-    }
-}
-
-fn message(parts: &[IoSlice<'_>]) -> libc::msghdr {
-    // SAFETY: plain data; all zeroes are an empty message.
-    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    // IoSlice is guaranteed to have the layout of iovec. The kernel does not write through it when sending.
-    message.msg_iov = parts.as_ptr().cast_mut().cast();
-    message.msg_iovlen = parts.len();
-    message
-}
-
-/// A connected socket reports here that nobody listens at the destination, once, instead of sending. That is no reason not to send.
-fn retry_refused<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    for _ in 0..3 {
-        match call() {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::ConnectionRefused | ErrorKind::Interrupted
-                ) => {}
-            result => return result,
-        }
-    }
-    call()
-}
-
-fn failure(error: io::Error) -> SendFailure {
-    match error.raw_os_error() {
-        Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => SendFailure::Full,
-        _ => SendFailure::Refused(error),
     }
 }
 

@@ -172,21 +172,6 @@ impl Packets<'_> {
         SIZE + self.pieces[index].range.len()
     }
 
-    /// How many packets from `first` on, at most `most`, can leave in one UDP GSO call: all of one size, only the last may be
-    /// smaller. At least 1.
-    #[must_use]
-    pub fn equal_run(&self, first: usize, most: usize) -> usize {
-        let size = self.size(first);
-        let end = self.len().min(first.saturating_add(most));
-        for index in first + 1..end {
-            let next = self.size(index);
-            if next != size {
-                return index - first + usize::from(next < size);
-            }
-        }
-        end.saturating_sub(first).max(1)
-    }
-
     /// A packet's payload header.
     #[must_use]
     pub fn header(&self, index: usize) -> [u8; SIZE] {
@@ -254,7 +239,6 @@ mod tests {
         let header = PayloadHeader::read(&packets.header(0)).unwrap().0;
         assert_eq!((header.frame, header.part), (1, Part::Second));
         assert_eq!((packets.size(1), packets.size(2), packets.size(3)), (244, 70, 22));
-        assert_eq!((packets.equal_run(0, 9), packets.equal_run(1, 9)), (1, 2));
         assert_eq!(packets.data(3)[1], &bytes[bytes.len() - 18..]);
     }
 
@@ -269,7 +253,7 @@ mod tests {
             let header = PayloadHeader::read(&packets.header(index)).unwrap().0;
             (header.sep, header.packet, header.last)
         };
-        assert_eq!((packets.len(), packets.equal_run(0, 5000)), (2051, 2051));
+        assert_eq!(packets.len(), 2051);
         assert_eq!([2047, 2048].map(counters), [(0, 2047, false), (1, 0, false)]);
         assert_eq!(counters(2050), (1, 2, true));
         let slices = Packetiser::new(PacketMode::Slice, TransmissionMode::Sequential, 256, None);

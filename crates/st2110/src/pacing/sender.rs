@@ -48,6 +48,8 @@ pub struct Sender {
     next: Tai,
     /// Nanoseconds that handing over takes at least.
     takes: u64,
+    /// Packets of the last [`Step::Send`].
+    offered: u32,
     unit: Unit,
 }
 
@@ -77,12 +79,11 @@ impl Sender {
         let share = (limits.cmax / 8).max(1);
         let cap = limits.cmax.saturating_sub(share).max(1);
         let burst = cap.saturating_sub(share).clamp(1, Self::MAX_BURST);
-        // The buffer also has to take the burst that arrives at once; and of a small unit not most may be due before it begins.
+        // The buffer also has to take the burst that arrives at once.
         let lead = (limits.vrx / 8 * 5).min(limits.vrx.saturating_sub(burst));
-        let lead = lead.min((packets / 8).max(burst));
         let bucket = LeakyBucket::new(rate, packets, Self::DRAIN);
         let (next, unit) = (Tai::default(), Unit::default());
-        Self { schedule, limits, bucket, cap, burst, lead, next, takes: 0, unit }
+        Self { schedule, limits, bucket, cap, burst, lead, next, takes: 0, offered: 0, unit }
     }
 
     /// What the stream must keep to.
@@ -110,7 +111,12 @@ impl Sender {
     /// The first packet of unit `n` so leaves at n·Tf + TRO − lead. Data that is there only later costs lead, down to an
     /// underrun of the receiver's buffer; see [`Sender::least_offset`].
     pub fn lead(&self, packets: u32) -> Duration {
-        Duration::from_nanos(self.schedule.span(packets, self.lead))
+        Duration::from_nanos(self.lead_nanos(packets))
+    }
+
+    /// At most an eighth of the unit, however few packets it has: a few packets of lead would be whole units there.
+    fn lead_nanos(&self, packets: u32) -> u64 {
+        self.schedule.span(packets, self.lead).min(self.schedule.span(packets, packets) / 8)
     }
 
     /// The least offset TRO with which the whole lead can be had, if the data of unit `n` are there `data` after n·Tf: rounded up
@@ -137,7 +143,7 @@ impl Sender {
     }
 
     /// What to do at `now`.
-    pub fn step(&self, now: Tai) -> Step {
+    pub fn step(&mut self, now: Tai) -> Step {
         let left = self.left();
         if left == 0 {
             return Step::Idle;
@@ -150,7 +156,8 @@ impl Sender {
         let most = if self.is_behind(now) { left.min(Self::MAX_BURST) } else { usual };
         let leave = Tai::from_nanos(now.as_nanos().saturating_add(self.takes));
         let room = self.bucket.room(leave, self.cap);
-        Step::Send { packets: room.clamp(self.least(now), most) }
+        self.offered = room.clamp(self.least(now), most);
+        Step::Send { packets: self.offered }
     }
 
     /// When to send next.
@@ -170,7 +177,7 @@ impl Sender {
         self.due_before(now) >= 2 * self.burst
     }
 
-    /// `packets` packets have been handed to the network: `before` is the time read before that, `after` the time read after it.
+    /// `packets` packets, those of the last step or fewer, have been handed to the network: `before` is the time read before that, `after` the time read after it.
     ///
     /// They count as having left at the end of it: a thread that is stopped in between sends later than it meant to, and if that was after they
     /// had left, the next ones are no closer to them than they seem.
@@ -178,7 +185,10 @@ impl Sender {
         let packets = packets.min(self.left());
         // Of a thread that is behind no time must be lost by waking late, while the bucket is empty: it comes back earlier than that.
         let pause = if self.is_behind(before) { self.burst - self.burst / 8 } else { self.burst };
-        let span = self.bucket.span(pause);
+        // At the end of a unit, or where no more could be handed over at once, a burst is shorter than it might have been. It must not
+        // take the time of a whole one.
+        let short = packets < self.offered || packets == self.left();
+        let span = self.bucket.span(if short { pause.min(packets) } else { pause });
         let wanted = self.ready(before);
         // After a stall the present counts.
         let left = if before.since(wanted) > span { before } else { wanted };
@@ -205,13 +215,13 @@ impl Sender {
     fn due(&self) -> Tai {
         let Unit { n, packets, sent } = self.unit;
         let read = self.schedule.read_time(n, packets, sent).as_nanos();
-        Tai::from_nanos(read.saturating_sub(self.schedule.span(packets, self.lead)))
+        Tai::from_nanos(read.saturating_sub(self.lead_nanos(packets)))
     }
 
     /// How many packets are due before `now` and have not been sent.
     fn due_before(&self, now: Tai) -> u32 {
         let Unit { n, packets, sent } = self.unit;
-        let lead = self.schedule.span(packets, self.lead);
+        let lead = self.lead_nanos(packets);
         let moment = Tai::from_nanos(now.as_nanos().saturating_add(lead));
         self.schedule.read_before(n, packets, moment).saturating_sub(sent)
     }

@@ -25,8 +25,8 @@ impl Packetiser {
     /// Packets of at most `max_udp_payload` octets with the RTP header, usually [`MAX_UDP_PAYLOAD`](super::MAX_UDP_PAYLOAD),
     /// for frames that lie in memory as `layout`.
     ///
-    /// General packing prefers packets of equal size, as UDP GSO needs them, to the fewest possible: whole lines, or equal
-    /// parts of a line that fill at least half of a packet. Where neither is possible, packets are as full as they can be.
+    /// General packing makes the fewest packets that do not cross lines: whole lines, or equal parts of a line. If a line does not divide,
+    /// its last packet is a little shorter.
     ///
     /// # Errors
     /// If the layout does not hold exactly the samples of the wire, `max_udp_payload` is not within 256 to 8952, or rows are
@@ -111,21 +111,6 @@ impl Packetiser {
     pub fn size(&self, field: Field, index: usize) -> usize {
         let segments = self.segments(field, index).count();
         EXTENDED_SEQUENCE + segments * SEGMENT_HEADER + self.data_size(field, index)
-    }
-
-    /// How many packets from `first` on, at most `most`, can leave in one UDP GSO call: all of one size, only the last may be
-    /// smaller. At least 1.
-    #[must_use]
-    pub fn equal_run(&self, field: Field, first: usize, most: usize) -> usize {
-        let size = self.size(field, first);
-        let end = self.packets(field).min(first.saturating_add(most));
-        for index in first + 1..end {
-            let next = self.size(field, index);
-            if next != size {
-                return index - first + usize::from(next < size);
-            }
-        }
-        end.saturating_sub(first).max(1)
     }
 
     /// A packet's payload header. `extended` is the high half of its 32-bit sequence number.
@@ -241,8 +226,6 @@ mod tests {
         assert_eq!(ranges.next(), Some(1079 * 4800 + 3600..1080 * 4800));
         assert_eq!(ranges.next(), None);
         assert_eq!(packetiser.size(Field::Second, 2159), 1208);
-        assert_eq!(packetiser.equal_run(Field::First, 2100, 1000), 60);
-        assert_eq!(packetiser.equal_run(Field::First, 0, 44), 44);
     }
 
     #[test]
@@ -255,13 +238,10 @@ mod tests {
     }
 
     #[test]
-    fn runs_end_with_a_smaller_packet() {
-        // Segments per packet: 1 1 1 2 1 1 1 2(first line ends) …: a packet with two is larger and begins a run.
+    fn a_packet_of_two_lines_has_one_header_more() {
         let packetiser = packetiser(1920, 4, Scan::Progressive, Packing::Block);
         let sizes: Vec<_> = (0..5).map(|i| packetiser.size(Field::First, i)).collect();
         assert_eq!(sizes, [1268, 1268, 1268, 1274, 1268]);
-        assert_eq!(packetiser.equal_run(Field::First, 0, 44), 3);
-        assert_eq!(packetiser.equal_run(Field::First, 3, 44), 2);
         // In a progressive frame two lines are one range.
         assert_eq!(packetiser.source(Field::First, 3).unwrap().count(), 1);
     }

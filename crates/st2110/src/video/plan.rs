@@ -57,40 +57,17 @@ struct FieldShape {
 }
 
 impl FieldShape {
+    /// The fewest packets that keep pgroups whole and do not cross lines: as many whole lines as fit, or the parts of one line. Parts are of
+    /// one length, and what does not divide is missing in the last one: such a line leaves in one bundle (UDP GSO).
     fn general(&self) -> Starts {
-        match self.equal() {
-            Some(count) => self.share_out(|_| count),
-            None => self.share_out(|start| self.fill(start)),
-        }
-    }
-
-    /// Pgroups for packets that are all alike, so that the kernel can cut them from one buffer (UDP GSO): whole rows, or
-    /// equal parts of a row that fill at least half of a packet.
-    fn equal(&self) -> Option<usize> {
         let row_octets = self.row * self.octets;
         let rows = (self.room / (row_octets + SEGMENT_HEADER)).min(MAX_SEGMENTS);
         if rows > 0 {
-            return Some(rows * self.row);
+            return self.share_out(|_| rows * self.row);
         }
-        let room = self.room - SEGMENT_HEADER;
-        let fewest = row_octets.div_ceil(room);
-        let most = row_octets / room.div_ceil(2);
-        (fewest..=most).find(|parts| self.row.is_multiple_of(*parts)).map(|parts| self.row / parts)
-    }
-
-    /// Pgroups of a packet that begins at `start` and is as full as it can be.
-    fn fill(&self, start: usize) -> usize {
-        let (mut room, mut count) = (self.room, 0);
-        for _ in 0..MAX_SEGMENTS {
-            let left_in_row = self.row - (start + count) % self.row;
-            let fitting = room.saturating_sub(SEGMENT_HEADER) / self.octets;
-            count += fitting.min(left_in_row);
-            if fitting <= left_in_row {
-                break;
-            }
-            room -= SEGMENT_HEADER + left_in_row * self.octets;
-        }
-        count
+        let fitting = (self.room - SEGMENT_HEADER) / self.octets;
+        let length = self.row.div_ceil(self.row.div_ceil(fitting));
+        self.share_out(|start| length.min(self.row - start % self.row))
     }
 
     fn blocks(&self) -> Result<Starts, VideoError> {
@@ -134,24 +111,48 @@ mod tests {
         plan(&picture, picture.rows(), packing, payload).unwrap()
     }
 
+    /// Packets of a frame, and of the first line how long they are.
+    fn general(format: (Sampling, Depth), width: u32, height: u32) -> (usize, Vec<usize>) {
+        let (sampling, depth) = format;
+        let format = WireFormat { sampling, depth };
+        let picture = Picture::new(format, width, height, Scan::Progressive).unwrap();
+        let starts = plan(&picture, picture.rows(), Packing::General, 1452).unwrap();
+        let octets = picture.pgroup().octets;
+        let lengths = starts.windows(2).map(|pair| (pair[1] - pair[0]) as usize * octets);
+        let packets = starts.len() - 1;
+        (packets, lengths.take((packets / picture.rows()).max(1)).collect())
+    }
+
     #[test]
-    fn general_packets_are_equal_where_lines_divide() {
-        // 4800 octets: four packets of 240 pgroups.
-        assert_eq!(starts(1920, 2, Packing::General, 1452)[..6], [0, 240, 480, 720, 960, 1200]);
-        // 3200 octets do not divide by three.
-        assert_eq!(starts(1280, 720, Packing::General, 1452).len() - 1, 720 * 4);
+    fn general_packing_takes_the_fewest_packets_that_do_not_cross_lines() {
+        use Depth::{Eight, Ten, Twelve};
+        use Sampling::{Rgb, YCbCr420, YCbCr422};
+        // As other senders with one line in a packet: ceil(octets of a line / 1432), rounded for whole pgroups.
+        for (format, width, height, packets, lengths) in [
+            ((YCbCr422, Ten), 1920, 1080, 4320, vec![1200; 4]),
+            ((YCbCr422, Ten), 1280, 720, 2160, vec![1070, 1070, 1060]),
+            ((YCbCr422, Ten), 3840, 2160, 15_120, [vec![1375; 6], vec![1350]].concat()),
+            ((YCbCr422, Ten), 7680, 4320, 60_480, [vec![1375; 13], vec![1325]].concat()),
+            ((YCbCr422, Ten), 720, 576, 1152, vec![900; 2]),
+            ((YCbCr422, Ten), 1366, 768, 2304, vec![1140, 1140, 1135]),
+            ((YCbCr422, Eight), 1920, 1080, 3240, vec![1280; 3]),
+            ((YCbCr422, Twelve), 1920, 1080, 5400, vec![1152; 5]),
+            ((YCbCr420, Eight), 1920, 1080, 2700, vec![1152; 5]),
+            ((Rgb, Eight), 1920, 1080, 5400, vec![1152; 5]),
+        ] {
+            assert_eq!(general(format, width, height), (packets, lengths), "{width}x{height}");
+        }
+    }
+
+    #[test]
+    fn general_packets_hold_whole_lines_or_parts_of_one() {
         // Whole lines: 3 × (400 + 6) octets fit.
         assert_eq!(starts(160, 7, Packing::General, 1452), [0, 240, 480, 560]);
         // Jumbo frames: one line each.
         assert_eq!(starts(1920, 2, Packing::General, 8952), [0, 960, 1920]);
-    }
-
-    #[test]
-    fn general_packets_are_full_where_lines_do_not_divide() {
-        // 683 pgroups, a prime. 286 fill 1438 − 6 octets; what is left of the line, 111, leaves room for 174 of the next
-        // in 1438 octets with two headers.
-        let starts = starts(1366, 2, Packing::General, 1452);
-        assert_eq!(starts, [0, 286, 572, 572 + 111 + 174, 1143, 1366]);
+        assert_eq!(starts(1280, 4, Packing::General, 8952), [0, 1280, 2560]);
+        // 683 pgroups, a prime.
+        assert_eq!(starts(1366, 2, Packing::General, 1452), [0, 228, 456, 683, 911, 1139, 1366]);
     }
 
     #[test]

@@ -67,16 +67,18 @@ fn packets(stream: &Stream, packetiser: &Packetiser, frame: &[u8]) -> Vec<Vec<u8
         let count = packetiser.packets(*field);
         let mut first = 0;
         while first < count {
-            let run = packetiser.equal_run(*field, first, 7);
+            let run = (count - first).min(7);
             let sizes: Vec<_> =
                 (first..first + run).map(|index| packetiser.size(*field, index) + 12).collect();
             let mut buffer = vec![0xEE; sizes.iter().sum()];
             let range = first..first + run;
             let used = packetiser.write(frame, *field, range, sequence, &mut buffer).unwrap();
             assert_eq!(used, buffer.len());
-            // What the kernel cuts off at equal distances is what was written.
-            for (index, (packet, size)) in buffer.chunks(sizes[0]).zip(&sizes).enumerate() {
-                assert!(packet.len() == *size && *size <= stream.max_udp_payload);
+            let mut rest = &buffer[..];
+            for (index, size) in sizes.iter().enumerate() {
+                let packet;
+                (packet, rest) = rest.split_at(*size);
+                assert!(*size <= stream.max_udp_payload);
                 assert_eq!(packet[..12], [0xEE; 12]);
                 let number = sequence + index as u32;
                 assert_eq!(packet[12..14], ((number >> 16) as u16).to_be_bytes());

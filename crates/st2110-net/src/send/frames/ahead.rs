@@ -35,6 +35,8 @@ pub(super) struct Ahead {
     /// When each bundle leaves, and its size.
     held: VecDeque<(u64, usize)>,
     bytes: usize,
+    /// The most bundles that a burst has had.
+    most: usize,
     /// When the last one leaves. None may leave before it: the kernel would change their order.
     last: u64,
     /// Nanoseconds that TAI is ahead.
@@ -45,7 +47,7 @@ pub(super) struct Ahead {
 impl Ahead {
     fn new(limit: Backlog) -> Self {
         let held = VecDeque::with_capacity(limit.bundles);
-        Self { limit, held, bytes: 0, last: 0, tai: 0, doubted: 0 }
+        Self { limit, held, bytes: 0, most: 1, last: 0, tai: 0, doubted: 0 }
     }
 
     fn monotonic(&self, moment: Tai) -> u64 {
@@ -75,17 +77,22 @@ impl Ahead {
     /// If a burst that leaves then is not to be handed over yet: when to come again.
     fn postponed(&self, leaves: Tai, now: Tai) -> Option<Tai> {
         let (leaves, now) = (self.monotonic(leaves), self.monotonic(now));
-        if self.held.len() >= self.limit.bundles || self.bytes >= self.limit.bytes {
+        if self.held.len() + self.most > self.limit.bundles || self.bytes >= self.limit.bytes {
             return self.held.get(self.held.len() / 2).map(|(leaves, _)| self.tai(*leaves));
         }
         (leaves > now.saturating_add(HORIZON)).then(|| self.tai(leaves - HORIZON / 2))
     }
 
-    /// A burst was handed over.
-    fn add(&mut self, leaves: Tai, bytes: usize) {
+    /// A burst of so many bundles was handed over.
+    fn add(&mut self, leaves: Tai, bundles: usize, bytes: usize) {
         let leaves = self.monotonic(leaves);
-        self.held.push_back((leaves, bytes + OVERHEAD));
-        self.bytes += bytes + OVERHEAD;
+        for index in 0..bundles {
+            // The first one stands for what does not divide.
+            let bytes = bytes / bundles + if index == 0 { bytes % bundles } else { 0 } + OVERHEAD;
+            self.held.push_back((leaves, bytes));
+            self.bytes += bytes;
+        }
+        self.most = self.most.max(bundles);
         self.last = leaves;
     }
 
@@ -157,10 +164,8 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
             }
             self.paths.leave_at(leaves, ahead.monotonic(leaves));
             let wake = self.advance(leaves);
-            let bytes = self.paths.leave_at_once();
-            if bytes > 0 {
-                ahead.add(leaves, bytes);
-            }
+            let (bundles, bytes) = self.paths.leave_at_once();
+            ahead.add(leaves, bundles, bytes);
             let Wake::At(until) = wake else { return wake };
             if !self.is_sending() {
                 return wake;
@@ -238,7 +243,7 @@ mod tests {
                         self.now = self.now.checked_add(CALL).unwrap();
                         assert!(leaves > self.now, "it has to leave before it is handed over");
                         self.pacing.sent(packets, leaves, leaves);
-                        self.ahead.add(leaves, packets as usize * 1452);
+                        self.ahead.add(leaves, 1, packets as usize * 1452);
                         assert!(self.ahead.held.len() <= self.ahead.limit.bundles);
                         assert!(self.ahead.bytes < self.ahead.limit.bytes + 64_000);
                         self.bursts.push((leaves, packets));
@@ -301,7 +306,7 @@ mod tests {
         let mut ahead = ahead(LARGE);
         let now = at(5_000_000);
         assert_eq!(ahead.earliest(now), at(5_050_000));
-        ahead.add(at(6_500_000), 20_000);
+        ahead.add(at(6_500_000), 1, 20_000);
         assert_eq!(ahead.earliest(now), at(6_500_000));
         assert!(ahead.is_holding(now) && !ahead.is_holding(at(6_300_000)));
         // A second back: the moment is the same one.
