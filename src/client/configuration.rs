@@ -20,7 +20,14 @@ pub(super) fn read(direction: Direction, config: &str) -> Result<ConnectionConfi
             describe(&read_sdp_file(path)?, role).map_err(|error| error.at(FILE_PATH))
         }
     };
-    let read = ConnectionConfig::from_json_with_warnings(config, &read_sdp).map_err(|error| {
+    let read = ConnectionConfig::from_json_with_warnings(config, &read_sdp);
+    let checked = read.and_then(|(config, warnings)| {
+        if direction == Direction::Send {
+            config.check_source()?;
+        }
+        Ok((config, warnings))
+    });
+    let read = checked.map_err(|error| {
         let text = error.to_string();
         match error.kind {
             ConfigErrorKind::Incompatible => Error::Incompatible(text),
@@ -60,6 +67,32 @@ mod tests {
         assert_eq!(config.payload_size(), 6 * 2 * 3);
         let error = bad.unwrap_err().to_string();
         assert!(error.contains("sdpFile") && error.contains("SDP line 2"), "{error}");
+    }
+
+    #[test]
+    fn alpha_is_received_and_not_sent() {
+        for (format, transport, sent) in [
+            ("rgba", "st2110-20", false),
+            ("bgra", "st2110-20", false),
+            ("rgb24", "st2110-20", true),
+        ] {
+            let config = format!(
+                r#"{{"connection": {{"st2110": {{"ipAddr": "239.0.0.1", "port": 5004, "transport": "{transport}"}}}},
+                    "payload": {{"video": {{"pixelFormat": "{format}"}}}}}}"#
+            );
+            assert!(read(Direction::Receive, &config).is_ok());
+            match read(Direction::Send, &config) {
+                Ok(_) => assert!(sent),
+                Err(Error::Incompatible(text)) => {
+                    let told = ["payload.video.pixelFormat", format, "rgb24 or bgr24"];
+                    assert!(!sent && told.iter().all(|part| text.contains(part)), "{text}");
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        // Within the mesh alpha is carried.
+        let config = r#"{"connection": {"multipointGroup": {"urn": "x"}}, "payload": {"video": {"pixelFormat": "rgba"}}}"#;
+        assert!(read(Direction::Send, config).is_ok());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::ancillary::Ancillary;
 use crate::audio::{Audio, AudioFormat};
 use crate::connection::ConnectionConfig;
+use crate::endpoint::Endpoint;
 use crate::error::{ConfigError, quoted};
 use crate::payload::{Payload, Video};
 use crate::pixel::PixelFormat;
@@ -178,6 +179,29 @@ fn check_pixels(config: &ConnectionConfig, video: &Video) -> Result<()> {
     let known = Sampling::ALL.iter().map(known).collect::<Vec<_>>().join("; ");
     let found = format!("{wire}, which no pixelFormat has");
     Err(ConfigError::incompatible("connection.st2110.sampling", found, known))
+}
+
+impl ConnectionConfig {
+    /// Checks what only a connection that sends has to keep to. [`ConnectionConfig::validate`] does not know which end it is.
+    ///
+    /// # Errors
+    /// Incompatible if the samples in memory cannot be sent as ST 2110-20 without loss: those with alpha can be received only.
+    pub fn check_source(&self) -> Result<()> {
+        let (Endpoint::St2110(stream), Payload::Video(video)) = (&self.endpoint, &self.payload)
+        else {
+            return Ok(());
+        };
+        let alpha = matches!(video.pixel_format, PixelFormat::Rgba | PixelFormat::Bgra);
+        if stream.transport == Transport::St2110_20 && alpha {
+            let found = format!(
+                "{} to be sent by ST 2110-20, where alpha would be lost",
+                video.pixel_format
+            );
+            let allowed = "rgb24 or bgr24";
+            return Err(ConfigError::incompatible("payload.video.pixelFormat", found, allowed));
+        }
+        Ok(())
+    }
 }
 
 fn check_video(stream: &St2110, config: &ConnectionConfig) -> Result<()> {

@@ -246,7 +246,12 @@ fn the_kernel_spreads_the_packets() {
     let run = Run::start(&hosts, 1, |_| {});
     assert!(run.paced());
     let by_kernel = run.carry();
-    assert!(by_kernel.warnings.is_empty() && by_thread.warnings.is_empty());
+    // When packets left is the kernel's knowledge: plans are not counted as if they had been kept.
+    let sent = run.sending.stats().get();
+    let judged = (sent.compliant_frames, sent.cinst_max_milli, sent.late_max_ns);
+    assert_eq!((sent.unjudged_frames, judged), (FRAMES as u64, (0, 0, 0)));
+    let others = |warning: &&Warning| !matches!(warning, Warning::Rate { .. });
+    assert_eq!(by_kernel.warnings.iter().chain(&by_thread.warnings).find(others), None);
     // A frame lasts 20 ms, and the thread wakes every millisecond or later. What it hands over at once are three bursts or more. On a busy machine
     // a thread that paces them itself is always late there, and sleeps no more often than this; so it is not compared with that.
     assert!(by_kernel.sleeps < BURSTS as f64 / 2.0, "{} sleeps", by_kernel.sleeps);
@@ -315,7 +320,8 @@ fn the_thread_takes_over_when_fq_goes() {
         !run.paced()
     });
     let warnings = run.sending.stats().warnings();
-    assert!(matches!(warnings[..], [Warning::NoKernelPacing { .. }]), "{warnings:?}");
+    let told = warnings.iter().filter(|it| matches!(it, Warning::NoKernelPacing { .. }));
+    assert_eq!(told.count(), 1, "{warnings:?}");
     run.read(&run.receivers[0]);
     run.carry();
 }

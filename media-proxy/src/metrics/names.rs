@@ -99,6 +99,14 @@ pub(super) const FAMILIES: &[Family] = &[
         paths: false,
     },
     Family {
+        name: "mcm_bridge_unjudged_frames_total",
+        kind: Counter,
+        help: "Frames that the kernel paced, so that nobody here knows when their packets left.",
+        label: "",
+        members: &[("unjudged_frames", "")],
+        paths: false,
+    },
+    Family {
         name: "mcm_bridge_corrected_times_total",
         kind: Counter,
         help: "Frames whose time was replaced, as it had nothing to do with the present.",

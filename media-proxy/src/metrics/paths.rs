@@ -73,6 +73,11 @@ const FAMILIES: &[Family] = &[
         "How late the sending thread woke up.",
         &[("wake_late", "")],
     ),
+    family(
+        "mcm_st2110_kernel_paced",
+        "1 if the kernel paces the stream, 0 if its thread does.",
+        &[("kernel_paced", "")],
+    ),
     family("mcm_codec_seconds", "Time to encode or decode a frame.", &[("codec", "")]),
 ];
 

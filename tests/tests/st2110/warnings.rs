@@ -1,7 +1,7 @@
 //! What works less well than it should is told: in the log, once, and to those who ask.
 
 use crate::{connect, put, take, video};
-use mcm_dp::client::Direction;
+use mcm_dp::client::{Connection, Direction, Timeout};
 use mcm_tests::content::Stamp;
 use mcm_tests::drops::on_hosts;
 use mcm_tests::netns::Net;
@@ -105,6 +105,39 @@ fn a_warning_that_comes_to_light_while_frames_flow_is_told() {
         wait::until("the warning in the log", || !lines(&pair.a, REFUSED).is_empty());
         wait_looks(pair, 1);
         let told = lines(&pair.a, REFUSED);
+        assert!(told.len() == 1 && told[0].starts_with("WARN: egress bridge "), "{told:?}");
+    });
+}
+
+#[test]
+fn a_stream_that_does_not_keep_its_rate_is_told() {
+    const SLOW: &str = "the stream does not keep its rate: ";
+    Pair::test(2, 1, |pair| {
+        // 41 Gbit/s: more than one thread of any machine sends. What is in the frames does not matter.
+        let mut config = video("239.77.0.1", 5004);
+        config["payload"] = json!({ "video": {
+            "width": 1920, "height": 1080, "fps": 1000, "pixelFormat": "yuv422p10rfc4175",
+        }});
+        config["bufferQueueCapacity"] = json!(4);
+        let source = connect(&pair.programs[0], Direction::Send, &config);
+        let put = || {
+            let buffer = source.get(Timeout::Infinite).expect("a buffer");
+            Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).expect("put");
+        };
+        wait::until("the warning", || {
+            put();
+            pair.bridges(1)[0].warnings.iter().any(|warning| warning.contains(SLOW))
+        });
+        wait::until("the warning in the log", || !lines(&pair.a, SLOW).is_empty());
+        let server = format!("127.0.0.1:{}", pair.a.grpc_port);
+        let program = program::mcm().to_str().expect("a path of text");
+        let list = pair.net.run(1, program, &["list", "-s", &server]);
+        assert!(list.contains(&format!("! bridge out: {SLOW}")), "{list}");
+        assert!(pair.counter(1, 5004, "slipped_periods") > 0);
+        // With other figures it is the same warning.
+        put();
+        wait_looks(pair, 1);
+        let told = lines(&pair.a, SLOW);
         assert!(told.len() == 1 && told[0].starts_with("WARN: egress bridge "), "{told:?}");
     });
 }

@@ -13,7 +13,7 @@ use st2110::{
     time::{MediaClock, PacketClock},
 };
 
-use super::{Identity, Sending, outgoing::Rtp, paths::Paths, stats::SendStats};
+use super::{Identity, Sending, outgoing::Rtp, paths::Paths, rate::RateWatch, stats::SendStats};
 use crate::{
     Error,
     engine::{Engine, Over, SendTask, Wake},
@@ -63,6 +63,7 @@ impl AudioSender {
             slot: packets.at(now) + 1,
             last: None,
             wanted: now,
+            rate: RateWatch::new(now),
             frame: None,
             packet: vec![0; len].into(),
             packets,
@@ -104,6 +105,7 @@ struct Samples<F: FrameFeed> {
     /// Number of the packet sent last.
     last: Option<u64>,
     wanted: Tai,
+    rate: RateWatch,
     frame: Option<Held<F::Frame>>,
     packet: Box<[u8]>,
 }
@@ -203,6 +205,9 @@ impl<F: FrameFeed> SendTask for Samples<F> {
             self.stats().counters.slipped_periods.add(present - self.slot);
             self.slot = present;
         }
+        let counts = &self.paths.stats().counters;
+        let used = counts.packets.get() + counts.idle_periods.get();
+        self.rate.look(now, used, self.paths.stats());
         while self.slot <= present {
             if !self.use_slot(now) {
                 return Wake::End;

@@ -20,6 +20,7 @@ use ahead::Ahead;
 use super::{
     outgoing::{Outgoing, Rtp},
     paths::Paths,
+    rate::RateWatch,
     stats::SendStats,
 };
 use crate::{
@@ -41,7 +42,7 @@ pub(super) struct Frames<F: FrameFeed, E> {
     rtp: Rtp,
     clock: SharedClock,
     pacing: pacing::Sender,
-    judge: Schedule,
+    read: Schedule,
     /// The standard's bucket, to judge what was sent.
     model: LeakyBucket,
     numbers: FrameNumbers,
@@ -52,6 +53,9 @@ pub(super) struct Frames<F: FrameFeed, E> {
     /// When the thread was wanted.
     wanted: Tai,
     compliant: bool,
+    /// Of packets that the kernel holds back only the plan is known.
+    judged: bool,
+    rate: RateWatch,
     /// If the kernel holds packets back until they are to leave.
     ahead: Option<Ahead>,
 }
@@ -94,7 +98,7 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
             rtp,
             clock,
             pacing,
-            judge,
+            read: judge,
             model,
             numbers: FrameNumbers::new(frames),
             frames,
@@ -102,6 +106,8 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
             state: State::Changing,
             wanted: now,
             compliant: true,
+            judged: true,
+            rate: RateWatch::new(now),
             ahead: None,
         };
         session.state = State::Waiting { slot: session.free_slot(now) };
@@ -184,6 +190,9 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
     /// A slot is over: on to the next.
     fn leave(&mut self, slot: u64, now: Tai) -> Wake {
         let next = self.next_slot(slot, now);
+        let counts = &self.paths.stats().counters;
+        let used = counts.frames.get() + counts.idle_periods.get();
+        self.rate.look(now, used, self.paths.stats());
         self.state = State::Waiting { slot: next };
         self.wait(self.begin(next))
     }
@@ -234,7 +243,7 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
         self.rtp.timestamp =
             units.timestamp(number * self.units() + stamped, MediaClock::VIDEO).into();
         if unit == 0 {
-            self.compliant = true;
+            (self.compliant, self.judged) = (true, true);
         }
         self.essence.prepare(frame.payload(), unit, 0, self.rtp.sequence());
         self.state = State::Sending { slot, frame, number, unit, sent: 0 };
@@ -301,21 +310,16 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
             }
             Step::Idle => return self.finish(slot, frame, number, unit, now),
         };
-        let read = self.judge.read_time(slot, self.essence.packets(unit), sent);
-        if read < now {
-            self.stats().counters.late_max_ns.raise(now.since(read).as_nanos() as u64);
-            self.compliant = false;
-        }
         let count =
             self.essence.send(frame.payload(), unit, sent, most, &mut self.rtp, &mut self.paths);
         let (before, after) = self.paths.last_call();
         self.pacing.sent(count, before, after);
-        // As the pacing counts them.
-        self.model.add(after, count);
-        if self.model.exceeds(after, self.pacing.limits().cmax) {
-            self.compliant = false;
+        if self.paths.is_held_back() {
+            self.judged = false;
+        } else {
+            let read = self.read.read_time(slot, self.essence.packets(unit), sent);
+            self.judge(read, now, count, after);
         }
-        self.stats().counters.cinst_max_milli.raise((self.model.level(after) * 1000.0) as u64);
         sent += count;
         self.essence.prepare(frame.payload(), unit, sent, self.rtp.sequence());
         match self.pacing.step(after) {
@@ -327,6 +331,20 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
         }
     }
 
+    /// `count` packets have left by `after`, the first of which had to leave by `read`, at `now`.
+    fn judge(&mut self, read: Tai, now: Tai, count: u32, after: Tai) {
+        if read < now {
+            self.stats().counters.late_max_ns.raise(now.since(read).as_nanos() as u64);
+            self.compliant = false;
+        }
+        // As the pacing counts them.
+        self.model.add(after, count);
+        if self.model.exceeds(after, self.pacing.limits().cmax) {
+            self.compliant = false;
+        }
+        self.stats().counters.cinst_max_milli.raise((self.model.level(after) * 1000.0) as u64);
+    }
+
     /// All packets of a unit have left.
     fn finish(&mut self, slot: u64, frame: F::Frame, number: u64, unit: usize, now: Tai) -> Wake {
         if unit + 1 < self.essence.units() {
@@ -334,8 +352,10 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
         }
         drop(frame);
         self.stats().counters.frames.add(1);
-        if self.compliant {
-            self.stats().counters.compliant_frames.add(1);
+        match (self.judged, self.compliant) {
+            (true, true) => self.stats().counters.compliant_frames.add(1),
+            (true, false) => {}
+            (false, _) => self.stats().counters.unjudged_frames.add(1),
         }
         self.leave(slot + 1 - self.units(), now)
     }

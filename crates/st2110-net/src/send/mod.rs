@@ -20,6 +20,7 @@ mod outgoing;
 mod paths;
 mod pictures;
 mod planned;
+mod rate;
 #[cfg(test)]
 mod simulation;
 mod stats;

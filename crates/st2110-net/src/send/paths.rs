@@ -96,6 +96,11 @@ impl Paths {
         self.stats.kernel_paced()
     }
 
+    /// Whether packets that are sent now are held back.
+    pub(super) fn is_held_back(&self) -> bool {
+        self.departure.is_some()
+    }
+
     /// The kernel was given packets to hold that it let go. If it cannot hold them any more, that is noted.
     pub(super) fn look_again(&mut self) {
         if self.hold_back().is_none() {

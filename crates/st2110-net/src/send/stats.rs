@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use super::rate::Shortfall;
 use crate::{counters::counters, engine::Over, socket::Warning};
 
 counters! {
@@ -30,6 +31,8 @@ counters! {
         wrong_sizes,
         /// Frames of which each packet left in time and as evenly as the sender's type demands (ST 2110-21).
         compliant_frames,
+        /// Frames of which nobody here knows when their packets left, because the kernel paced them.
+        unjudged_frames,
         /// Greatest Cinst in thousandths of a packet (ST 2110-21 §6.6.1).
         cinst_max_milli,
         /// Greatest lateness of a packet against the read schedule, in nanoseconds; 0 if none was late.
@@ -67,6 +70,9 @@ pub(crate) struct State {
     pub(crate) warnings: Vec<Warning>,
     pub(crate) refusal: Option<String>,
     pub(crate) over: Option<Over>,
+    /// When it fell behind its rate first, and whether it is behind.
+    shortfall: Option<Shortfall>,
+    behind: bool,
 }
 
 impl SendStats {
@@ -89,14 +95,36 @@ impl SendStats {
         self.paths.iter().map(PathSentCounters::get)
     }
 
-    /// Whether the kernel holds packets back until they are to leave. Counts of when they left are then those of when they were to.
+    /// Whether the kernel holds packets back until they are to leave. When they really left is not known then: such frames count as
+    /// `unjudged_frames`, and neither Cinst nor lateness is measured.
     pub fn kernel_paced(&self) -> bool {
         self.kernel_paced.load(Ordering::Relaxed)
     }
 
     /// What works less well than it should.
     pub fn warnings(&self) -> Vec<Warning> {
-        self.lock().warnings.clone()
+        let state = self.lock();
+        let mut warnings = state.warnings.clone();
+        // The figures stay those of the first time: it is one warning and not many.
+        if let Some(Shortfall { slipped, periods }) = state.shortfall.filter(|_| state.behind) {
+            warnings.push(Warning::Rate { slipped, periods });
+        }
+        if self.paths.iter().any(|path| path.full.get() > 0) {
+            warnings.push(Warning::SendBufferFull);
+        }
+        warnings
+    }
+
+    /// Frames leave more slowly than the stream's rate.
+    pub(super) fn fell_behind(&self, shortfall: Shortfall) {
+        let mut state = self.lock();
+        state.behind = true;
+        state.shortfall.get_or_insert(shortfall);
+    }
+
+    /// Frames leave at the stream's rate.
+    pub(super) fn keeps_up(&self) {
+        self.lock().behind = false;
     }
 
     /// Why the network refused packets last; `None` while it has not.
@@ -123,9 +151,10 @@ impl std::fmt::Display for Sent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} frames ({} as the sender's type demands), {} packets, {} periods idle, {} slipped, Cinst at most {:.1}",
+            "{} frames ({} as the sender's type demands, {} paced by the kernel), {} packets, {} periods idle, {} slipped, Cinst at most {:.1}",
             self.frames,
             self.compliant_frames,
+            self.unjudged_frames,
             self.packets,
             self.idle_periods,
             self.slipped_periods,

@@ -56,6 +56,15 @@ pub enum Warning {
         /// Bytes that the kernel gave.
         given: usize,
     },
+    /// Packets were dropped because the send buffer was full.
+    SendBufferFull,
+    /// Frames, or packets of audio, leave more slowly than the stream's rate.
+    Rate {
+        /// Periods that passed unused, when that was seen first.
+        slipped: u64,
+        /// Of so many.
+        periods: u64,
+    },
     /// Sources are filtered here and not by the network.
     SourceFilter {
         /// Why the kernel refused the filter.
@@ -93,6 +102,14 @@ impl std::fmt::Display for Warning {
             Self::SendBuffer { wanted, given } => write!(
                 f,
                 "send buffer of {given} bytes where {wanted} are wanted: sysctl -w net.core.wmem_max={wanted}"
+            ),
+            Self::SendBufferFull => write!(
+                f,
+                "packets were dropped because the send buffer was full: path1_full and path2_full count them; the interface is slower than the stream, or sysctl -w net.core.wmem_max=4194304"
+            ),
+            Self::Rate { slipped, periods } => write!(
+                f,
+                "the stream does not keep its rate: {slipped} of {periods} periods passed unused, as slipped_periods counts them, and its source is held up; this host is too slow or too busy for it"
             ),
             Self::SourceFilter { reason } => write!(
                 f,

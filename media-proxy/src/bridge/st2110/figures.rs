@@ -70,6 +70,7 @@ impl Figures for Sending {
             implausible_times,
             wrong_sizes,
             compliant_frames,
+            unjudged_frames,
         );
         let mut counters = own.to_vec();
         let names = [("path1_full", "path1_refused"), ("path2_full", "path2_refused")];
@@ -86,6 +87,7 @@ impl Figures for Sending {
     fn measurements(&self) -> Vec<(&'static str, f64)> {
         let counts = self.stats.get();
         let mut measured = vec![
+            ("kernel_paced", u8::from(self.stats.kernel_paced()).into()),
             ("cinst_max", counts.cinst_max_milli as f64 / 1000.0),
             ("late_max_us", counts.late_max_ns as f64 / 1000.0),
             ("wake_late_max_us", counts.wake_late_max_ns as f64 / 1000.0),

@@ -203,6 +203,8 @@ mod tests {
         ahead: Ahead,
         now: Tai,
         wakes: u32,
+        /// Of each burst.
+        bundles: usize,
         /// Moments and packets.
         bursts: Vec<(Tai, u32)>,
     }
@@ -217,7 +219,14 @@ mod tests {
         fn new(limit: Backlog) -> Self {
             let schedule = Schedule::linear(Raster { height: 1080, fields: false }, P50, None);
             let pacing = Sender::new(SenderType::Wide, schedule, PACKETS, None);
-            Self { pacing, ahead: ahead(limit), now: at(0), wakes: 0, bursts: Vec::new() }
+            Self {
+                pacing,
+                ahead: ahead(limit),
+                now: at(0),
+                wakes: 0,
+                bundles: 1,
+                bursts: Vec::new(),
+            }
         }
 
         fn send(&mut self, frame: u64, mut late: impl FnMut(u32) -> Duration) {
@@ -243,7 +252,7 @@ mod tests {
                         self.now = self.now.checked_add(CALL).unwrap();
                         assert!(leaves > self.now, "it has to leave before it is handed over");
                         self.pacing.sent(packets, leaves, leaves);
-                        self.ahead.add(leaves, 1, packets as usize * 1452);
+                        self.ahead.add(leaves, self.bundles, packets as usize * 1452);
                         assert!(self.ahead.held.len() <= self.ahead.limit.bundles);
                         assert!(self.ahead.bytes < self.ahead.limit.bytes + 64_000);
                         self.bursts.push((leaves, packets));
@@ -297,6 +306,17 @@ mod tests {
             let mut thread = Thread::new(limit);
             thread.send(60_000, |_| Duration::ZERO);
             assert!(thread.wakes < thread.bursts.len() as u32 / 3, "{} wakes", thread.wakes);
+            assert!(thread.cinst() <= 16.0, "{}", thread.cinst());
+        }
+    }
+
+    #[test]
+    fn bursts_of_several_bundles_do_not_overrun_the_queue() {
+        for bundles in [4, 13] {
+            let mut thread = Thread { bundles, ..Thread::new(LARGE) };
+            thread.send(60_000, |_| Duration::ZERO);
+            let bursts = thread.bursts.len() as u32;
+            assert!(thread.wakes < bursts / 2, "{} wakes for {bursts} bursts", thread.wakes);
             assert!(thread.cinst() <= 16.0, "{}", thread.cinst());
         }
     }
