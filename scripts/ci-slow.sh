@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 step 'fuzzing, briefly' scripts/fuzz.sh
 step 'Prometheus: alerts' scripts/test-alerts.sh
 step 'ST 2110: all large video from and to others' scripts/cargo-tests.sh -p mcm-tests --test st2110_peers -- --ignored --test-threads 1
+step 'ST 2110: what any stream sends, simulated' scripts/cargo-tests.sh -p mcm-st2110-net --lib -- --ignored simulation
 step 'Fleets: partition, loss of the store, every order of start' \
     scripts/cargo-tests.sh -p mcm-tests --test fleet --test fleet_partition --test survival -- --ignored --test-threads 1
 step 'Fleets: on a machine with the firewall rules of Docker' scripts/test-firewall.sh

@@ -10,6 +10,9 @@ use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;
 use mcm_tests::{program, wait};
 use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 /// Two hosts whose proxies have no privilege at all: no capability, and no limits that stand for one.
 fn unprivileged() -> Option<Pair> {
@@ -120,14 +123,22 @@ fn a_stream_that_does_not_keep_its_rate_is_told() {
         }});
         config["bufferQueueCapacity"] = json!(4);
         let source = connect(&pair.programs[0], Direction::Send, &config);
-        let put = || {
-            let buffer = source.get(Timeout::Infinite).expect("a buffer");
-            Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).expect("put");
+        let ended = Arc::<AtomicBool>::default();
+        let putting = {
+            let ended = Arc::clone(&ended);
+            thread::spawn(move || {
+                while !ended.load(Ordering::Relaxed) {
+                    let buffer = source.get(Timeout::Infinite).expect("a buffer");
+                    let put = Connection::put(buffer, Timeout::Infinite);
+                    put.map_err(|(_, error)| error).expect("put");
+                }
+                source
+            })
         };
-        wait::until("the warning", || {
-            put();
-            pair.bridges(1)[0].warnings.iter().any(|warning| warning.contains(SLOW))
-        });
+        let told = |warning: &String| warning.contains(SLOW);
+        wait::until("the warning", || pair.bridges(1)[0].warnings.iter().any(told));
+        ended.store(true, Ordering::Relaxed);
+        let _source = putting.join().expect("the source");
         wait::until("the warning in the log", || !lines(&pair.a, SLOW).is_empty());
         let server = format!("127.0.0.1:{}", pair.a.grpc_port);
         let program = program::mcm().to_str().expect("a path of text");
@@ -135,7 +146,6 @@ fn a_stream_that_does_not_keep_its_rate_is_told() {
         assert!(list.contains(&format!("! bridge out: {SLOW}")), "{list}");
         assert!(pair.counter(1, 5004, "slipped_periods") > 0);
         // With other figures it is the same warning.
-        put();
         wait_looks(pair, 1);
         let told = lines(&pair.a, SLOW);
         assert!(told.len() == 1 && told[0].starts_with("WARN: egress bridge "), "{told:?}");

@@ -25,8 +25,8 @@ impl Packetiser {
     /// Packets of at most `max_udp_payload` octets with the RTP header, usually [`MAX_UDP_PAYLOAD`](super::MAX_UDP_PAYLOAD),
     /// for frames that lie in memory as `layout`.
     ///
-    /// General packing makes the fewest packets that do not cross lines: whole lines, or equal parts of a line. If a line does not divide,
-    /// its last packet is a little shorter.
+    /// General packing makes the fewest packets that do not cross lines: whole lines, or parts of a line. Parts are equal if that
+    /// takes no more packets, or one more for every seven; else the last one of a line is a little shorter.
     ///
     /// # Errors
     /// If the layout does not hold exactly the samples of the wire, `max_udp_payload` is not within 256 to 8952, or rows are
