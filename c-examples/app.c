@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 void app_fail(const char *format, ...)
 {
@@ -17,6 +18,17 @@ void app_fail(const char *format, ...)
     va_end(arguments);
     fputc('\n', stderr);
     exit(EXIT_FAILURE);
+}
+
+void app_misuse(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    exit(2);
 }
 
 void app_check(int err, const char *what)
@@ -63,7 +75,7 @@ long app_number(const char *option, const char *text, long min, long max)
     errno = 0;
     number = strtol(text, &end, 10);
     if (end == text || *end || errno || number < min || number > max)
-        app_fail("%s: \"%s\" is no whole number from %ld to %ld", option, text, min, max);
+        app_misuse("%s: \"%s\" is no whole number from %ld to %ld", option, text, min, max);
     return number;
 }
 
@@ -285,9 +297,65 @@ double app_percentile_us(AppLatencies *latencies, double share)
     return (double)latencies->values[(size_t)(share * (double)(latencies->count - 1) + 0.5)] / 1e3;
 }
 
+AppProgress app_progress(const char *role, const char *waits_for)
+{
+    const uint64_t now = app_now_ns();
+
+    return (AppProgress){.role = role, .waits_for = waits_for, .terminal = isatty(STDERR_FILENO),
+                         .waiting_since = now, .shown_at = now};
+}
+
+static void show(AppProgress *progress, uint64_t now)
+{
+    const uint64_t passed = now - progress->shown_at;
+
+    if (!progress->terminal || passed < 1000000000)
+        return;
+    fprintf(stderr, "\r%s: %" PRIu64 " frames, %.2f a second \033[K", progress->role, progress->frames,
+            (double)(progress->frames - progress->shown_frames) * 1e9 / (double)passed);
+    progress->shown_at = now;
+    progress->shown_frames = progress->frames;
+}
+
+void app_progress_frame(AppProgress *progress)
+{
+    const uint64_t now = app_now_ns();
+
+    progress->frames++;
+    progress->waiting_since = now;
+    show(progress, now);
+}
+
+int app_get(MeshConnection *conn, MeshBuffer **buf, int timeout_ms, AppProgress *progress)
+{
+    enum { LOOK_MS = 200, SAY_AFTER_MS = 2000 };
+    const uint64_t start = app_now_ns();
+
+    for (;;) {
+        const uint64_t now = app_now_ns();
+        const int passed_ms = (int)((now - start) / 1000000);
+        const int left_ms = timeout_ms < 0 || timeout_ms - passed_ms > LOOK_MS ? LOOK_MS : timeout_ms - passed_ms;
+        const int err = mesh_get_buffer_timeout(conn, buf, left_ms > 0 ? left_ms : 0);
+
+        if (err != -MESH_ERR_TIMEOUT || (timeout_ms >= 0 && passed_ms >= timeout_ms))
+            return err;
+        if (!progress->told && app_now_ns() - progress->waiting_since >= SAY_AFTER_MS * (uint64_t)1000000) {
+            fprintf(stderr, "%s%s: waiting for %s\n", progress->terminal ? "\r\033[K" : "", progress->role, progress->waits_for);
+            progress->told = true;
+        }
+        show(progress, app_now_ns());
+    }
+}
+
+void app_progress_end(const AppProgress *progress)
+{
+    if (progress->terminal && progress->shown_frames)
+        fputs("\r\033[K", stderr);
+}
+
 static double per_second(const AppResult *result)
 {
-    return result->seconds > 0 ? (double)(result->frames - 1) / result->seconds : 0;
+    return result->frames > 1 && result->seconds > 0 ? (double)(result->frames - 1) / result->seconds : 0;
 }
 
 void app_print_result(const AppResult *result)
@@ -295,7 +363,9 @@ void app_print_result(const AppResult *result)
     fprintf(stderr, "%s: %" PRIu64 " frames, %" PRIu64 " bytes in %.3f s, %.2f a second, %" PRIu64 " missed, CPU %.3f s\n",
             result->role, result->frames, result->bytes, result->seconds, per_second(result), result->missed,
             result->cpu_seconds);
-    if (result->latencies)
+    if (result->latencies && !result->latencies->count)
+        fprintf(stderr, "%s: no frame, so no latency\n", result->role);
+    else if (result->latencies)
         fprintf(stderr, "%s: latency from put to get p50 %.1f us, p99 %.1f us, max %.1f us\n", result->role,
                 app_percentile_us(result->latencies, 0.5), app_percentile_us(result->latencies, 0.99),
                 app_percentile_us(result->latencies, 1));

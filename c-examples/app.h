@@ -14,6 +14,9 @@
 /* Prints a message and ends the program with status 1. */
 __attribute__((noreturn, format(printf, 1, 2))) void app_fail(const char *format, ...);
 
+/* Prints a message about the command line and ends the program with status 2. */
+__attribute__((noreturn, format(printf, 1, 2))) void app_misuse(const char *format, ...);
+
 /* Ends the program if err is not 0; says what was tried and why it failed. */
 void app_check(int err, const char *what);
 
@@ -74,6 +77,26 @@ void app_add_latency(AppLatencies *latencies, uint64_t ns);
 
 /* The value in microseconds below which the share lies (0.5 for the median), 0 if there is none. Sorts. */
 double app_percentile_us(AppLatencies *latencies, double share);
+
+/* What a program tells while it runs: a line a second on a terminal, and once that it waits, after 2 s. */
+typedef struct {
+    const char *role, *waits_for;
+    bool terminal, told;
+    uint64_t frames;                  /* so far; the program counts them */
+    uint64_t waiting_since, shown_at; /* CLOCK_MONOTONIC */
+    uint64_t shown_frames;            /* when the line was written */
+} AppProgress;
+
+AppProgress app_progress(const char *role, const char *waits_for);
+
+/* One frame more. */
+void app_progress_frame(AppProgress *progress);
+
+/* As mesh_get_buffer_timeout(), and says meanwhile what it waits for. */
+int app_get(MeshConnection *conn, MeshBuffer **buf, int timeout_ms, AppProgress *progress);
+
+/* Ends the line that was written over and over. */
+void app_progress_end(const AppProgress *progress);
 
 /* What a program tells at its end. */
 typedef struct {

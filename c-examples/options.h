@@ -14,7 +14,7 @@ typedef struct {
     const char *snapshot;  /* receiver: file for the last of the frames; NULL if not asked for */
     uint64_t number;       /* frames, UINT64_MAX if not limited */
     uint64_t loop;         /* how often the file is played, UINT64_MAX for ever */
-    int timeout_ms;        /* receiver: how long to wait for a frame */
+    int timeout_ms;        /* how long to wait for a frame, or for a buffer to fill */
     int pause_ms;          /* receiver: between a get and what is done with the frame */
     bool fast, checksum, latency, age;
 } AppOptions;

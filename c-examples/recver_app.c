@@ -11,6 +11,7 @@ int main(int argc, char **argv)
     FILE *output = NULL;
     uint64_t start = 0, last = 0, received = 0;
     uintptr_t lowest = UINTPTR_MAX, highest = 0;
+    AppProgress progress = app_progress("receiver", "a source of the group, or its next frame");
     int err = 0;
 
     if (options.file && !(output = fopen(options.file, "wb")))
@@ -24,7 +25,7 @@ int main(int argc, char **argv)
         MeshBufferInfo info;
         MeshBuffer *buf;
 
-        err = mesh_get_buffer_timeout(conn, &buf, options.timeout_ms);
+        err = app_get(conn, &buf, options.timeout_ms, &progress);
         if (err)
             break;
         last = app_now_ns();
@@ -50,7 +51,9 @@ int main(int argc, char **argv)
         if (options.snapshot && received == options.number)
             app_write_file(options.snapshot, buf->payload_ptr, buf->payload_len);
         app_check(mesh_put_buffer(&buf), "put");
+        app_progress_frame(&progress);
     }
+    app_progress_end(&progress);
     if (err == -MESH_ERR_TIMEOUT)
         fprintf(stderr, "no frame for %d ms\n", options.timeout_ms);
     else if (err != -MESH_ERR_CANCELLED && err != -MESH_ERR_CONN_CLOSED)

@@ -79,6 +79,7 @@ int main(int argc, char **argv)
     MeshConnectionStats stats;
     MeshClient *client;
     MeshConnection *conn;
+    AppProgress progress = app_progress("sender", "receivers");
     uint64_t start = 0, last = 0, sent = 0;
     int err = 0;
 
@@ -90,11 +91,15 @@ int main(int argc, char **argv)
     const AppRate rate = app_config_rate(options.conn_config, conn->payload_size);
     Input input = open_input(&options, conn, rate.num > 0);
 
+    if (!input.path && input.total == UINT64_MAX)
+        fprintf(stderr, "sender: a test pattern, until Ctrl-C: buffers of %zu bytes, %.2f a second\n", conn->payload_size,
+                rate.num ? (double)rate.num / (double)rate.den : 0.0);
+
     while (sent < input.total && !app_stopped()) {
         MeshBuffer *buf;
         uint64_t sum;
 
-        err = mesh_get_buffer_timeout(conn, &buf, MESH_TIMEOUT_INFINITE);
+        err = app_get(conn, &buf, options.timeout_ms, &progress);
         if (err)
             break;
         fill(&input, buf, sent);
@@ -114,7 +119,9 @@ int main(int argc, char **argv)
         if (options.checksum)
             printf("%" PRIu64 " %016" PRIx64 "\n", sent, sum);
         sent++;
+        app_progress_frame(&progress);
     }
+    app_progress_end(&progress);
     if (err != -MESH_ERR_CANCELLED && err != -MESH_ERR_CONN_CLOSED)
         app_check(err, "send");
 

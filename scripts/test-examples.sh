@@ -128,6 +128,38 @@ legacy() {
 }
 check 'flags of 24.09' legacy
 
+# The command line of a Kubernetes Job of release 24.09 must not look like a success.
+status() {
+    local wanted=$1 found=0
+    shift
+    run "$@" >"$work/out" 2>&1 || found=$?
+    [ "$found" = "$wanted" ] || { echo "status $found"; cat "$work/out"; return 1; }
+}
+check 'a command line of 24.09 is no success' status 2 "$work/sender_app" -w 1920 -h 1080 -f 30 -s 10.0.0.1 -p 10000 -t st20 -n 3000
+check 'an unknown option' status 2 "$work/recver_app" --nothing
+check 'a wrong number' status 2 "$work/recver_app" --number many
+check 'a file that is not there' status 1 "$work/recver_app" -j /nonexistent.json
+check 'no frame in time' status 1 "$work/recver_app" -j c-examples/config/video_small.json -t 300
+check 'no receiver in time' status 1 "$work/sender_app" -j <(printf '{ "connection": { "multipointGroup": { "urn": "alone" } }, "maxPayloadSize": 8, "options": { "waitForReceivers": 1 } }') --timeout 300
+
+versions() { "$work/$1" --version | grep -qx "$1 [0-9.]*, API 25\.09"; }
+check 'sender_app --version' versions sender_app
+check 'recver_app --version' versions recver_app
+
+waits() {
+    local pid i
+    "$work/recver_app" -j c-examples/config/video_small.json 2>"$work/out" &
+    pid=$!
+    for ((i = 0; i < 400; i++)); do
+        ! grep -q 'receiver: waiting for a source' "$work/out" || break
+        sleep 0.05
+    done
+    kill -INT "$pid"
+    wait "$pid"
+    [ "$(grep -c 'waiting for' "$work/out")" = 1 ] || { cat "$work/out"; return 1; }
+}
+check 'waiting is told, once' waits
+
 # says TEXT COMMAND...: the command fails and says so.
 says() {
     local text=$1

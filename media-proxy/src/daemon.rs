@@ -104,7 +104,10 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
         let port = Port { speaks: Speaks::Grpc, limit, tls, trusted };
         tokio::spawn(access::accept(to_async(sdk)?, port.clone(), sdk_out));
         tokio::spawn(access::accept(to_async(grpc)?, port, grpc_out));
-        let service = SdkService { socket: identity.exchange_socket.clone() };
+        let service = SdkService {
+            socket: identity.exchange_socket.clone(),
+            proxy_id: identity.proxy_id.clone(),
+        };
         let sdk = tokio::spawn(serve_sdk(service, sdk_in, stopping.clone()));
         let collector =
             Collector::new(handle.clone(), bridges.clone(), clock.clone(), identity.clone());

@@ -14,6 +14,15 @@ use tonic::{Request, Response, Status};
 pub(crate) struct SdkService {
     /// Path of the exchange's socket.
     pub(crate) socket: String,
+    /// The proxy's identifier.
+    pub(crate) proxy_id: String,
+}
+
+impl SdkService {
+    /// How the proxy's identifier begins: enough to tell it from others, and not all, for callers who may not know that.
+    pub(crate) fn known_by(&self) -> String {
+        self.proxy_id.chars().take(16).collect()
+    }
 }
 
 /// The answer to an SDK that wants to exchange frames over memif.

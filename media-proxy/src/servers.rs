@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::server::NamedService;
-use tonic::service::InterceptorLayer;
+use tonic::service::{Interceptor, InterceptorLayer};
 use tonic::transport::Server;
 
 /// The longest request.
@@ -37,8 +37,18 @@ pub(crate) async fn serve_sdk(
     incoming: Incoming,
     stop: watch::Receiver<bool>,
 ) -> Result<(), tonic::transport::Error> {
+    let known_by = service.known_by();
+    let checker = move |request: tonic::Request<()>| {
+        CHECKER.clone().call(request).map_err(|mut status| {
+            // A program that shares the run directory, but not the network, learns whose socket it may use.
+            if let Ok(value) = known_by.parse() {
+                status.metadata_mut().insert(proto::sdk::PROXY_METADATA, value);
+            }
+            status
+        })
+    };
     limited(Server::builder())
-        .layer(InterceptorLayer::new(CHECKER))
+        .layer(InterceptorLayer::new(checker))
         .add_service(SdkapiServer::new(service).max_decoding_message_size(MAX_REQUEST))
         .serve_with_incoming_shutdown(ReceiverStream::new(incoming), stopped(stop))
         .await

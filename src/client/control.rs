@@ -21,6 +21,8 @@ const RETRIES_FIRST: u32 = 40;
 struct Line {
     socket: Arc<OwnedFd>,
     welcome: bool,
+    /// How the proxy's identifier must begin.
+    proxy: String,
 }
 
 /// The thread.
@@ -57,11 +59,13 @@ impl Control<'_> {
         if self.line.is_some() || !self.session.wants_link() || Instant::now() < self.next_attempt {
             return;
         }
-        match link::open(&self.session.config).and_then(|socket| {
-            self.greet(&socket).map_err(|error| error.to_string())?;
-            Ok(socket)
+        match link::open(&self.session.config).and_then(|found| {
+            self.greet(&found.socket).map_err(|error| error.to_string())?;
+            Ok(found)
         }) {
-            Ok(socket) => self.line = Some(Line { socket: Arc::new(socket), welcome: false }),
+            Ok(link::Found { socket, proxy }) => {
+                self.line = Some(Line { socket: Arc::new(socket), welcome: false, proxy });
+            }
             Err(reason) => self.fail(reason),
         }
     }
@@ -128,6 +132,10 @@ impl Control<'_> {
                 Ok((body, fds)) => self.handle(&socket, body, fds),
                 Err(error) if error.would_block() => return,
                 Err(error) => {
+                    if matches!(error, proto::ProtoError::TooManyDescriptors { .. }) {
+                        // Nothing that this process does not have room for can be set up, however often it is tried.
+                        self.session.exhausted();
+                    }
                     self.lose(&error.to_string());
                     return;
                 }
@@ -159,6 +167,10 @@ impl Control<'_> {
                     return self.lose(&reason);
                 }
                 if let Some(line) = &mut self.line {
+                    if !welcome.proxy_id.starts_with(&line.proxy) {
+                        let reason = "the socket in the run directory here is that of another proxy than the one at the address                             that was given; share that proxy's run directory";
+                        return self.lose(reason);
+                    }
                     line.welcome = true;
                 }
                 self.attempts = 0;

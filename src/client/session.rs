@@ -77,7 +77,19 @@ struct State {
     open: usize,
     last_key: u32,
     questions: query::Questions,
+    /// Why the last attempt to reach the proxy failed.
+    trouble: String,
     stopping: bool,
+}
+
+impl State {
+    fn no_answer(&self, patience: Duration) -> Error {
+        let mut reason = format!("the media proxy did not answer within {patience:?}");
+        if matches!(self.link, Link::Lost) && !self.trouble.is_empty() {
+            reason = format!("{reason}: {}", self.trouble);
+        }
+        Error::ConnectionFailed(reason)
+    }
 }
 
 /// The way to the proxy.
@@ -331,8 +343,7 @@ impl Session {
                     grace = elapsed + GRACE - patience;
                     continue;
                 }
-                let reason = format!("the media proxy did not answer within {patience:?}");
-                return Err(Error::ConnectionFailed(reason));
+                return Err(state.no_answer(patience));
             };
             self.changed.wait_for(&mut state, left);
         }
@@ -382,9 +393,14 @@ impl Session {
     pub(super) fn link_up(&self, socket: &Arc<OwnedFd>) {
         let mut state = self.state.lock();
         state.link = Link::Up(Arc::clone(socket));
+        state.trouble.clear();
         for entry in state.entries.values() {
             match entry.announce() {
                 Ok(message) => self.transmit(socket, message),
+                Err(error) if entry.conn_id.lock().is_empty() => {
+                    *entry.answer.lock() = Some(Err(error));
+                    self.changed.notify_all();
+                }
                 Err(error) => log::error!("announcing a connection: {error}"),
             }
         }
@@ -399,11 +415,22 @@ impl Session {
         self.changed.notify_all();
     }
 
+    /// The process is out of descriptors: connections that are being set up fail.
+    pub(super) fn exhausted(&self) {
+        for entry in self.entries() {
+            if entry.conn_id.lock().is_empty() {
+                let error = std::io::Error::from(rustix::io::Errno::MFILE);
+                self.answered(&entry, Err(Error::ConnectionFailed(error.to_string())));
+            }
+        }
+    }
+
     /// There is no proxy. Once connections have been set up the thread keeps trying; the first ones fail.
     pub(super) fn link_failed(&self, reason: String) {
         let mut state = self.state.lock();
         let established = state.entries.values().any(|entry| !entry.conn_id.lock().is_empty());
-        state.link = if established { Link::Lost } else { Link::Failed(reason) };
+        state.link = if established { Link::Lost } else { Link::Failed(reason.clone()) };
+        state.trouble = reason;
         self.changed.notify_all();
     }
 

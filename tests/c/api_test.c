@@ -5,6 +5,7 @@
 #include "check.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -690,6 +691,58 @@ static void a_limit_on_files_is_an_error_and_no_signal(void)
         printf("  ended by signal %d\n", WTERMSIG(status));
 }
 
+/* With so many descriptors left, a connection is there, or the reason is told at once. */
+static int create_with_few_descriptors(int left, bool source)
+{
+    const struct rlimit limit = {64, 64};
+    int last = -1;
+    MeshClient *client;
+    MeshConnection *conn;
+    int err;
+
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (mesh_create_client(&client, "{}"))
+        return 2;
+    for (int fd; (fd = open("/dev/null", O_RDONLY)) >= 0;)
+        last = fd;
+    for (int i = 0; i < left; i++)
+        close(last - i);
+    err = source ? mesh_create_tx_connection(client, &conn, blob_config("few", ""))
+                 : mesh_create_rx_connection(client, &conn, blob_config("few with a source", ""));
+    if (err && !strstr(mesh_get_last_error(), "Too many open files")) {
+        printf("  %d descriptors left: %s\n", left, mesh_get_last_error());
+        fflush(stdout);
+        return 3;
+    }
+    if (!err && mesh_delete_connection(&conn))
+        return 4;
+    return mesh_delete_client(&client) ? 5 : 0;
+}
+
+static void a_lack_of_descriptors_is_told(void)
+{
+    MeshClient *client;
+    MeshConnection *conn;
+    int status;
+
+    REQUIRE(mesh_create_client(&client, "{}"));
+    REQUIRE(mesh_create_tx_connection(client, &conn, blob_config("few with a source", "")));
+    for (int left = 0; left < 9; left++) {
+        for (int source = 0; source < 2; source++) {
+            const pid_t child = fork();
+
+            if (child == 0)
+                _exit(create_with_few_descriptors(left, source));
+            CHECK(child > 0 && waitpid(child, &status, 0) == child);
+            if (status)
+                printf("  %d descriptors left: status %x\n", left, (unsigned)status);
+            CHECK(status == 0);
+        }
+    }
+    RETURNS(0, mesh_delete_connection(&conn));
+    RETURNS(0, mesh_delete_client(&client));
+}
+
 static void created_and_deleted_leaves_nothing(void)
 {
     const char *text = getenv("LOOPS");
@@ -793,6 +846,7 @@ int main(void)
     RUN(a_client_has_as_many_connections_as_configured);
     RUN(a_forked_child_is_told_to_make_its_own_client);
     RUN(a_limit_on_files_is_an_error_and_no_signal);
+    RUN(a_lack_of_descriptors_is_told);
     RUN(created_and_deleted_leaves_nothing);
     RUN(threads_do_not_disturb_each_other);
     return report();

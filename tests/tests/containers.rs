@@ -189,4 +189,6 @@ fn programs_of_another_group_stay_outside() {
     let report = Role::start_by(command, &spec).finished();
     assert_eq!(report.error, 1008, "{report:?}");
     assert!(report.reason.contains("Permission denied"), "{report:?}");
+    let group = format!("it is for members of the group with number {GROUP}");
+    assert!(report.reason.contains(&group), "{report:?}");
 }

@@ -16,6 +16,9 @@ pub use error::{ProtoError, causes};
 /// `sdk.SDKAPI`: what an SDK says to the proxy's SDK port, and the connection configuration on the wire.
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
 pub mod sdk {
+    /// Metadata of a refusal by the port for programs: how the identifier begins that the proxy gives in Welcome.
+    pub const PROXY_METADATA: &str = "mcm-proxy-id";
+
     include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 }
 

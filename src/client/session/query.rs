@@ -109,8 +109,7 @@ impl Session {
             };
             let left = patience.saturating_sub(begun.elapsed());
             if left.is_zero() {
-                let reason = format!("the media proxy did not answer within {patience:?}");
-                break Err(Error::ConnectionFailed(reason));
+                break Err(state.no_answer(patience));
             }
             self.changed.wait_for(&mut state, left);
         };
