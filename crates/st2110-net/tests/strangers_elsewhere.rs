@@ -211,7 +211,7 @@ fn what_does_not_belong_is_counted_by_reason() {
         wait_for("bad payloads to be counted", || stats.get().other_format == bad.len() as u64);
         let refused = stats.refused();
         let expected = match kind {
-            Kind::Codestreams => (0, 0, 0, 0),
+            Kind::Codestreams => (0, 0, bad.len() as u64, 0),
             Kind::Audio(_) => (1, 2, 0, 0),
             Kind::Ancillary => (0, refused.length, 6 - refused.length - 1, 1),
         };

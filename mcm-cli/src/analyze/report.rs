@@ -178,7 +178,9 @@ pub(super) fn video(summary: &VideoSummary, about: About<'_>) -> Report {
     report.add("cinst max", cinst, summary.cinst);
     let buffer = limit(|limits| limits.vrx);
     report.spread("vrx", &summary.vrx, 1.0, &format!("packets{buffer}"));
-    report.spread("vrx linear", &summary.vrx_linear, 1.0, &format!("packets{buffer}"));
+    let linear = summary.limits.map(|[_, linear, _]| format!(" (of {} linear)", linear.vrx));
+    let linear = format!("packets{}", linear.unwrap_or_default());
+    report.spread("vrx linear", &summary.vrx_linear, 1.0, &linear);
     report.spread("first packet", &summary.first_packet, 1e3, "µs");
     packets(&mut report, summary, about);
     report

@@ -65,6 +65,13 @@ fn garbage_at_the_port_is_counted_and_hurts_nobody() {
         for (name, value) in &expected {
             pair.until_counter(2, PORT, name, *value);
         }
+        // Of another format, by what was wrong.
+        for name in ["refused_line", "refused_truncated", "refused_offset"] {
+            assert_eq!(pair.counter(2, PORT, name), 1, "{name}");
+        }
+        for name in ["refused_length", "refused_field"] {
+            assert_eq!(pair.counter(2, PORT, name), 0, "{name}");
+        }
 
         // A stranger sends the same packets.
         for packet in &good[..200] {

@@ -126,7 +126,7 @@ pub(super) fn collect(
 }
 
 /// Counts a packet that does not fit; false, as it does not.
-fn refuse(reason: &Counter) -> bool {
+pub(super) fn refuse(reason: &Counter) -> bool {
     reason.add(1);
     false
 }

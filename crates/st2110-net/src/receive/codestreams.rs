@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use media::{FrameRate, Scan, Tai};
 use st2110::{
-    jpegxs::{Assembly, Part, PayloadHeader},
+    jpegxs::{Assembly, PacketError, Part, PayloadHeader},
     pacing::Raster,
     sequence::NumberWidth,
     time::{FrameClock, RtpTimestamp},
@@ -15,15 +15,16 @@ use st2110::{
 
 use super::{
     Origin, Receiving,
+    ancillary::refuse,
     intake::{Intake, Traffic},
     pictures::{clocks, judge},
     rider::{Rider, Waiting, first},
     selection::Packet,
-    stats::ReceiveStats,
+    stats::{ReceiveStats, RefusedCounters},
     times::Times,
 };
 use crate::{
-    Error,
+    Counter, Error,
     engine::{Engine, Moment, Outcome, Over, ReceiveTask},
     frame::{FrameSink, FrameSlot, Gap, Incomplete, Received},
     socket::{Batch, Receiver},
@@ -132,15 +133,32 @@ struct Frames<S: FrameSink> {
     stats: Arc<ReceiveStats>,
 }
 
+/// The counter of a reason to refuse a packet.
+fn reason(refused: &RefusedCounters, error: PacketError) -> &Counter {
+    match error {
+        PacketError::HeaderTruncated => &refused.truncated,
+        PacketError::Empty => &refused.empty,
+        PacketError::Mode => &refused.mode,
+        PacketError::Interlace => &refused.field,
+        PacketError::Picture => &refused.picture,
+        PacketError::TooLarge => &refused.room,
+        PacketError::Last => &refused.last,
+    }
+}
+
 impl<S: FrameSink> Frames<S> {
     /// Places a packet. False if it does not fit.
     fn packet(&mut self, packet: &Packet<'_>) -> bool {
         if packet.restart {
             self.window.restart(packet.at);
         }
-        let Ok((header, _)) = PayloadHeader::read(packet.payload) else { return false };
+        let refused = &self.stats.refused;
+        let header = match PayloadHeader::read(packet.payload) {
+            Ok((header, _)) => header,
+            Err(error) => return refuse(reason(refused, error)),
+        };
         if (header.part == Part::Progressive) != (self.fields == 1) {
-            return false;
+            return refuse(&refused.field);
         }
         let second = header.part == Part::Second;
         let (spare, mode, size) = (&mut self.spare, header.mode, self.limit + BOXES);
@@ -157,8 +175,9 @@ impl<S: FrameSink> Frames<S> {
                 // The window counts these.
                 Place::Late | Place::Stray | Place::NoSlot => return true,
             };
-        if filling.parts[usize::from(second)].place(packet.payload, packet.header.marker).is_err() {
-            return false;
+        let part = &mut filling.parts[usize::from(second)];
+        if let Err(error) = part.place(packet.payload, packet.header.marker) {
+            return refuse(reason(refused, error));
         }
         if filling.parts[..self.fields].iter().all(Assembly::is_complete) {
             self.window.complete(frame);
@@ -223,6 +242,7 @@ impl<S: FrameSink> Frames<S> {
                 let Some(room) = out.get_mut(len..len + codestream.len()) else {
                     // The boxes are smaller than they may be, or each field fits, and both do not.
                     counters.other_format.add(1);
+                    self.stats.refused.room.add(1);
                     return true;
                 };
                 room.copy_from_slice(codestream);

@@ -18,11 +18,11 @@ use super::{
     judge::Judge,
     rider::{Rider, Waiting, first},
     selection::{Packet, Packets},
-    stats::ReceiveStats,
+    stats::{ReceiveStats, RefusedCounters},
     times::Times,
 };
 use crate::{
-    Error,
+    Counter, Error,
     engine::{Engine, Moment, Outcome, Over, ReceiveTask},
     frame::{FrameSink, FrameSlot, Gap, Incomplete, Received},
     socket::{Batch, Receiver},
@@ -149,6 +149,21 @@ struct Frames<S: FrameSink> {
     stats: std::sync::Arc<ReceiveStats>,
 }
 
+/// The counter of a reason to refuse a packet.
+fn reason(refused: &RefusedCounters, error: PacketError) -> &Counter {
+    match error {
+        PacketError::HeaderTruncated | PacketError::DataTruncated => &refused.truncated,
+        PacketError::Length => &refused.length,
+        PacketError::Offset => &refused.offset,
+        PacketError::Field => &refused.field,
+        // How lines are numbered is found out, and memory is always that of the picture.
+        PacketError::Row
+        | PacketError::RowsPerFrame
+        | PacketError::RowsPerField
+        | PacketError::Frame => &refused.line,
+    }
+}
+
 impl<S: FrameSink> Frames<S> {
     /// Places packets that belong together, and hands over what is finished. Returns how many do not fit, and whether the sink wants more.
     fn packets(&mut self, packets: &Packets<'_>) -> (usize, bool) {
@@ -156,7 +171,10 @@ impl<S: FrameSink> Frames<S> {
         while let Some(packet) = packets.get(index) {
             index += 1;
             let place = self.packet(&packet);
-            refused += usize::from(place.is_err());
+            if let Err(error) = &place {
+                refused += 1;
+                reason(&self.stats.refused, *error).add(1);
+            }
             goes_on &= self.deliver_due(packets);
             if let Ok(Some((frame, field))) = place {
                 let rest = index..packets.run.before_marker();

@@ -76,23 +76,33 @@ counters! {
 counters! {
     /// Why packets were refused whose payload does not fit the format, where there is more to be said than that.
     RefusedCounters,
-    /// Refused packets by reason at some moment. Of audio and ancillary data they add up to [`ReceivedCounts::other_format`].
+    /// Refused packets by reason at some moment. They add up to [`ReceivedCounts::other_format`].
     Refused {
-        /// Payloads that end before their header, or before what it says (ST 2110-40).
+        /// Payloads that end before their header, or before what it says.
         truncated,
-        /// Payloads without samples (ST 2110-30, -31).
+        /// Payloads without samples or data.
         empty,
-        /// No whole number of samples of all channels; of ancillary data, a length that its packets do not have.
+        /// No whole number of samples of all channels, or of pgroups; of ancillary data, a length that its packets do not have.
         length,
         /// More samples than a packet may have.
         too_long,
-        /// A field that the picture does not have (ST 2110-40).
+        /// A field that the picture does not have.
         field,
+        /// A line that the picture does not have (ST 2110-20).
+        line,
+        /// A segment that does not begin at a pgroup, or leaves its line (ST 2110-20).
+        offset,
+        /// Another packet mode than that of the packets before (ST 2110-22).
+        mode,
+        /// A packet of another picture than those with its timestamp (ST 2110-22).
+        picture,
+        /// A packet behind the last one of its picture (ST 2110-22).
+        last,
         /// A wrong parity bit of DID, SDID or Data_Count (ST 291-1).
         parity,
         /// A wrong checksum (ST 291-1).
         checksum,
-        /// More ancillary data than a frame has room for.
+        /// More data than a frame has room for.
         room,
     }
 }
@@ -158,7 +168,7 @@ impl ReceiveStats {
         self.paths.iter().enumerate().filter(move |(_, path)| silent(path)).map(|(index, _)| index)
     }
 
-    /// Why packets of audio or ancillary data were refused.
+    /// Why packets were refused.
     pub fn refused(&self) -> Refused {
         self.refused.get()
     }

@@ -6,8 +6,8 @@ use st2110_net::receive::Refused;
 /// What a stream consists of, as far as reasons differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// There is only one reason: `other_format`.
-    Pictures,
+    Video,
+    Codestreams,
     Audio,
     Ancillary,
 }
@@ -15,7 +15,8 @@ pub(super) enum Kind {
 impl Kind {
     pub(super) fn of(essence: &Essence) -> Self {
         match essence {
-            Essence::Video { .. } | Essence::Codestreams(_) | Essence::Coded(_) => Self::Pictures,
+            Essence::Video { .. } => Self::Video,
+            Essence::Codestreams(_) | Essence::Coded(_) => Self::Codestreams,
             Essence::Audio { .. } => Self::Audio,
             Essence::Ancillary(_) => Self::Ancillary,
         }
@@ -25,7 +26,22 @@ impl Kind {
 /// Of the stream itself.
 pub(super) fn of_stream(kind: Kind, refused: &Refused) -> Vec<(&'static str, u64)> {
     match kind {
-        Kind::Pictures => Vec::new(),
+        Kind::Video => vec![
+            ("refused_truncated", refused.truncated),
+            ("refused_length", refused.length),
+            ("refused_line", refused.line),
+            ("refused_offset", refused.offset),
+            ("refused_field", refused.field),
+        ],
+        Kind::Codestreams => vec![
+            ("refused_truncated", refused.truncated),
+            ("refused_empty", refused.empty),
+            ("refused_mode", refused.mode),
+            ("refused_field", refused.field),
+            ("refused_picture", refused.picture),
+            ("refused_last", refused.last),
+            ("refused_room", refused.room),
+        ],
         Kind::Audio => vec![
             ("refused_empty", refused.empty),
             ("refused_length", refused.length),
