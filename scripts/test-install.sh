@@ -30,7 +30,7 @@ lib=$root/$(sed -n 's/^CMAKE_INSTALL_LIBDIR:PATH=//p' "$work/build/CMakeCache.tx
 so=$lib/libmcm_dp.so
 
 for file in bin/media_proxy bin/mcm bin/sender_app bin/recver_app include/mesh_dp.h \
-    bin/mcm-ffmpeg bin/mcm-ffprobe bin/mcm-ffplay \
+    bin/mcm-ffmpeg bin/mcm-ffprobe bin/mcm-ffplay bin/mcm-mpv \
     share/man/man1/media_proxy.1 share/man/man1/mcm.1 share/man/man3/mesh_dp.3 \
     share/man/man1/mcm-ffmpeg.1 share/man/man1/mcm-mpv.1 share/man/man1/recver_app.1 \
     share/doc/MCM/README.md share/doc/MCM/docs/sdk.md share/doc/MCM/examples/simple_sender.c \

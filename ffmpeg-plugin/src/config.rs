@@ -4,9 +4,9 @@ use crate::audio::Pcm;
 use crate::error::Error;
 use crate::options::Direction;
 use crate::settings::{Path, Settings, Stream};
-use media::{FrameRate, PacketTime, SampleRate, Transport};
+use media::{Endpoint, FrameRate, PacketTime, SampleRate, St2110, Transport};
 use serde_json::{Map, Value, json};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 /// The group of commands that name none.
 const DEFAULT_GROUP: &str = "192.168.97.1";
@@ -110,7 +110,7 @@ pub(crate) fn group(settings: &Settings, way: Way) -> Option<String> {
     match way {
         Way::Group => Some(settings.urn.clone().unwrap_or_else(|| of_url(&settings.url))),
         Way::St2110 => {
-            let Path { ip_addr, port, .. } = &settings.stream.first;
+            let Path { ip_addr, port, mcast_sip_addr, .. } = &settings.stream.first;
             let described = settings.stream.description.as_ref();
             let address: IpAddr = match (ip_addr, described) {
                 (Some(address), _) => address.parse().ok()?,
@@ -122,7 +122,13 @@ pub(crate) fn group(settings: &Settings, way: Way) -> Option<String> {
                 (None, Some(described)) => described.port,
                 (None, None) => DEFAULT_PORT,
             };
-            Some(SocketAddr::new(address, port).to_string())
+            let mut stream = St2110::new(address, port);
+            stream.mcast_sip_addr = match (mcast_sip_addr, described) {
+                (Some(address), _) => Some(address.parse().ok()?),
+                (None, Some(described)) => described.mcast_sip_addr,
+                (None, None) => None,
+            };
+            Some(Endpoint::St2110(stream).group_id())
         }
     }
 }
@@ -161,13 +167,25 @@ pub(crate) fn connection(
         options["stallTimeoutMilliseconds"] = settings.stall_timeout.into();
     }
     let configuration = json!({
-        "bufferQueueCapacity": settings.buf_queue_cap,
+        "bufferQueueCapacity": settings.buf_queue_cap.unwrap_or_else(|| default_capacity(way, direction, payload)),
         "connCreationDelayMilliseconds": settings.conn_delay,
         "connection": endpoint,
         "payload": described(payload),
         "options": options,
     });
     Ok(configuration.to_string())
+}
+
+/// Buffers of a connection, where none are given.
+///
+/// The network waits for nobody: of a stream of 1 ms packets a receiver keeps 128 ms, as senders may send bursts of 20 ms and
+/// more, and a busy machine lets a program wait for as long.
+fn default_capacity(way: Way, direction: Direction, payload: &Payload) -> u32 {
+    match payload {
+        Payload::Video { .. } => 8,
+        Payload::Audio { .. } if way == Way::St2110 && direction == Direction::Rx => 128,
+        Payload::Audio { .. } => 16,
+    }
 }
 
 fn described(payload: &Payload) -> Value {

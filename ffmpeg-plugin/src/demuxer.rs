@@ -3,6 +3,7 @@
 mod open;
 
 use crate::clock::{self, Growing, SECOND, Unit};
+use crate::config::{self, Way};
 use crate::context::Context;
 use crate::devices::{DEVICES, Essence};
 use crate::error::{self, Error};
@@ -10,9 +11,12 @@ use crate::layout::{AVPacket, CORRUPT, InputFormat, KEY, NO_FILE, PADDING, READ_
 use crate::libav::Libav;
 use crate::mesh::{Buffer, Connection};
 use crate::options::{self, Direction, Private};
-use crate::video::Lines;
+use crate::settings::Settings;
+use crate::video::Repacking;
+use crate::waiting::{self, Limit, Waiting};
 use crate::{boundary, interrupt};
 use std::ffi::{c_int, c_void};
+use std::time::Duration;
 
 /// How long one look for a frame lasts; in between, there may be reasons to stop waiting.
 const LOOK_MS: c_int = 100;
@@ -100,8 +104,8 @@ unsafe extern "C" fn end_lease(opaque: *mut c_void, _data: *mut u8) {
 /// What frames look like.
 #[derive(Debug)]
 enum Frames {
-    /// So many bytes, each frame; v210 perhaps with lines to be padded.
-    Video { bytes: usize, lines: Option<Lines> },
+    /// So many bytes, each frame; perhaps FFmpeg wants it in another way.
+    Video { bytes: usize, repacking: Option<Repacking> },
     /// Any number of samples of so many bytes each.
     Audio { sample: usize },
 }
@@ -126,6 +130,46 @@ struct Demuxer {
     unit: Unit,
     /// Of a video frame, in ticks.
     duration: i64,
+    waiting: WaitingForFrames,
+}
+
+/// Frames that do not come.
+#[derive(Debug)]
+struct WaitingForFrames {
+    /// What they are frames of.
+    name: String,
+    way: Way,
+    waiting: Waiting,
+    /// Whether there has been one.
+    begun: bool,
+    /// Whether there was a source when the user was told.
+    source: bool,
+}
+
+impl WaitingForFrames {
+    fn new(settings: &Settings, period: Duration) -> Result<Self, Error> {
+        let name = waiting::name(settings)?;
+        let waiting = Waiting::for_each(period, Limit::of(settings));
+        let way = config::way(settings)?;
+        Ok(Self { name, way, waiting, begun: false, source: false })
+    }
+
+    fn goes_on(&mut self, context: Context, source: bool) -> Result<(), Error> {
+        self.source = source;
+        let Self { name, begun, .. } = self;
+        self.waiting.goes_on(context, || match (*begun, source) {
+            _ if self.way == Way::St2110 => format!("packets of {name}"),
+            (false, false) => format!("a source of {name}"),
+            (true, false) => format!("a source of {name}: the last one is gone"),
+            (_, true) => format!("frames of {name}: its source sends none"),
+        })
+    }
+
+    fn is_over(&mut self) {
+        self.begun = true;
+        // A source that pauses may do so often.
+        self.waiting.is_over(!self.source);
+    }
 }
 
 impl Demuxer {
@@ -140,13 +184,13 @@ impl Demuxer {
             },
         };
         let (tai, missed, incomplete) = (frame.tai, frame.missed, frame.incomplete);
-        let (duration, slack) = match self.frames {
-            Frames::Video { bytes, lines } => {
-                self.fill_video(context, frame.buffer, packet, bytes, lines)?;
+        let (duration, slack) = match &self.frames {
+            Frames::Video { bytes, repacking } => {
+                self.fill_video(context, frame.buffer, packet, *bytes, repacking.as_ref())?;
                 // One tick may be due to rounding.
                 (self.duration, i64::from(missed == 0))
             }
-            Frames::Audio { sample } => {
+            &Frames::Audio { sample } => {
                 let samples = self.fill_audio(context, frame, packet, sample)?;
                 // Sources that do not say when a packet was recorded get the time of put, which jitters.
                 (
@@ -179,11 +223,13 @@ impl Demuxer {
     }
 
     /// The next frame. The first thing looked for is a frame, so that none is lost by a look at anything else.
-    fn wait(&self, context: Context) -> Result<Buffer, Error> {
+    fn wait(&mut self, context: Context) -> Result<Buffer, Error> {
         loop {
             if let Some(buffer) = self.connection.get(LOOK_MS)? {
+                self.waiting.is_over();
                 return Ok(buffer);
             }
+            self.waiting.goes_on(context, self.connection.peers() > 0)?;
             if context.wants_to_end() {
                 return Err(Error::Exit);
             }
@@ -218,11 +264,13 @@ impl Demuxer {
         buffer: Buffer,
         packet: &mut AVPacket,
         bytes: usize,
-        lines: Option<Lines>,
+        repacking: Option<&Repacking>,
     ) -> Result<(), Error> {
         let libav = context.libav();
-        match lines {
-            Some(lines) => lines.pad(buffer.bytes(), new_packet(libav, packet, lines.packet())?),
+        match repacking {
+            Some(repacking) => {
+                repacking.to_ffmpeg(buffer.bytes(), new_packet(libav, packet, repacking.ffmpeg())?)
+            }
             None if self.connection.free_buffers() >= SPARE_BUFFERS => {
                 lend(libav, buffer, packet)?;
             }

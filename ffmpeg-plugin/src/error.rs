@@ -20,6 +20,9 @@ pub(crate) enum Error {
     /// FFmpeg handed over something that cannot be sent.
     #[error("{0}")]
     Data(String),
+    /// What was waited for did not come in the time that an option gives.
+    #[error("waited {ms} ms for {what} (-{option})")]
+    TimedOut { what: String, option: &'static str, ms: u32 },
     /// The program wants to end.
     #[error("interrupted")]
     Exit,
@@ -60,6 +63,7 @@ impl Error {
                 1013 => -libc::ENOSYS,
                 _ => EXTERNAL,
             },
+            Self::TimedOut { .. } => -libc::ETIMEDOUT,
             Self::Library(_) => EXTERNAL,
             Self::Libav { code, .. } => *code,
             Self::Exit => EXIT,

@@ -8,9 +8,9 @@ use crate::mesh::Client;
 use crate::option_names::in_options;
 use crate::options::Direction;
 use crate::settings::Settings;
+use crate::waiting::{self, Limit, Waiting};
 use serde_json::Value;
 use std::ffi::c_int;
-use std::time::{Duration, Instant};
 
 /// How long one question lasts; in between, there may be reasons to stop waiting.
 const LOOK_MS: c_int = 100;
@@ -67,19 +67,22 @@ pub(crate) fn ask(
         );
         return Ok(None);
     }
-    let patience = match settings.group_timeout {
-        Some(ms) => Some(Duration::from_millis(ms.into())),
-        None if told == Told::Nothing && way == Way::Group => None,
-        None => Some(Duration::ZERO),
+    // What is told and not the group's fills up with the defaults. Where nothing is told, they are a guess: of a group it would
+    // be a wrong one, which the user would have to find in what FFmpeg prints.
+    let guess = told == Told::Something || (way == Way::St2110 && settings.group_timeout.is_none());
+    let limit = match settings.group_timeout {
+        Some(ms) => Some(Limit { option: "group_timeout", ms }),
+        None if guess => Some(Limit { option: "group_timeout", ms: 0 }),
+        None => Limit::of(settings),
     };
-    if patience != Some(Duration::ZERO) {
+    if limit.is_none_or(|limit| limit.ms > 0) {
         media::ConnectionConfig::from_json(&text)
             .map_err(|error| Error::Data(in_options(&error.to_string())))?;
     }
-    let begun = Instant::now();
+    let shown = waiting::name(settings)?;
+    let mut waiting = Waiting::new(limit);
     loop {
-        let left = patience.map(|patience| patience.saturating_sub(begun.elapsed()));
-        let look = left.map_or(LOOK_MS, |left| {
+        let look = waiting.left().map_or(LOOK_MS, |left| {
             c_int::try_from(left.as_millis()).unwrap_or(LOOK_MS).min(LOOK_MS)
         });
         if let Some(text) = client.group(&name, look)? {
@@ -87,8 +90,9 @@ pub(crate) fn ask(
             let mut json: Value = serde_json::from_str(&text).map_err(unreadable)?;
             return Ok(Some(Group { name, payload: json["payload"].take() }));
         }
-        if left.is_some_and(|left| left.is_zero()) {
-            return Ok(None);
+        match waiting.goes_on(context, || shown.clone()) {
+            Err(Error::TimedOut { .. }) if guess => return Ok(None),
+            looked => looked?,
         }
         if context.wants_to_end() || interrupt::signalled() {
             return Err(Error::Exit);

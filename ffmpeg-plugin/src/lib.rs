@@ -35,3 +35,4 @@ mod settings;
 mod symbols;
 mod values;
 mod video;
+mod waiting;

@@ -30,6 +30,8 @@ functions! {
         fn avcodec_free_context(*mut *mut c_void);
         fn avcodec_parameters_from_context(*mut c_void, *const c_void) -> c_int;
         fn avcodec_parameters_to_context(*mut c_void, *const c_void) -> c_int;
+        fn av_packet_clone(*const AVPacket) -> *mut AVPacket;
+        fn av_packet_free(*mut *mut AVPacket);
         fn av_new_packet(*mut AVPacket, c_int) -> c_int;
         fn av_buffer_create(*mut u8, usize, Option<Free>, *mut c_void, c_int) -> *mut c_void;
         fn av_channel_layout_default(*mut AVChannelLayout, c_int);

@@ -251,6 +251,11 @@ impl Connection {
         stats.hold_limit.saturating_sub(u64::from(stats.held))
     }
 
+    /// Of a source: receivers in its group. Of a receiver: whether there is a source, 1 or 0.
+    pub(crate) fn peers(&self) -> u32 {
+        self.stats().peers
+    }
+
     fn stats(&self) -> Stats {
         let mut stats = Stats::default();
         // SAFETY: the connection lives; the output has so many bytes. An older library leaves zeroes.

@@ -1,21 +1,22 @@
 //! The sending devices.
 
+mod backlog;
 mod open;
+mod sender;
 
-use crate::clock::{self, SECOND, SENT};
+use backlog::Backlog;
+use sender::Sender;
+
 use crate::context::Context;
 use crate::devices::{DEVICES, Essence};
 use crate::error::{self, Error};
-use crate::layout::{AVFrame, AVPacket, NO_FILE, NO_PTS, OutputFormat};
+use crate::layout::{AVPacket, NO_FILE, OutputFormat};
 use crate::libav::Libav;
-use crate::mesh::{Buffer, Connection};
 use crate::options::{self, Direction, Private};
-use crate::video::Lines;
+use crate::settings::Settings;
 use crate::{boundary, interrupt};
 use std::ffi::{c_int, c_void};
 
-/// How long one wait lasts; in between, there may be reasons to stop waiting.
-const LOOK_MS: c_int = 100;
 /// Ticks of a video stream: TAI times are in nanoseconds.
 const VIDEO_TICKS: u32 = 1_000_000_000;
 
@@ -91,219 +92,57 @@ unsafe extern "C" fn write_trailer(context: *mut c_void) -> c_int {
             }
             Box::from_raw(state.cast::<Muxer>())
         };
-        muxer.send_rest(context)
+        muxer.finish(context)
     })
-}
-
-/// What packets look like.
-#[derive(Debug)]
-enum Packets {
-    /// Each is a pointer to an `AVFrame` of this pixel format and size.
-    Wrapped { format: c_int, width: c_int, height: c_int },
-    /// Each is a frame without padding.
-    Raw,
-    /// Each is a frame of v210 with padded lines.
-    V210(Lines),
-    /// Any number of samples, of so many bytes each.
-    Audio { sample: usize },
 }
 
 #[derive(Debug)]
 struct Muxer {
-    connection: Connection,
-    packets: Packets,
-    timeline: clock::User<'static>,
-    ticks: u32,
-    /// Time of the next packet, if it does not say.
-    next: i64,
-    /// A frame of the mesh that is not sent yet, and how much of it has been filled.
-    pending: Option<Buffer>,
-    filled: usize,
-}
-
-impl Drop for Muxer {
-    fn drop(&mut self) {
-        // What was sent stays readable; what is pending must not be sent.
-        self.connection.shut_down();
-        self.pending = None;
-    }
+    /// `None` while there is a backlog, or when that has failed.
+    sender: Option<Sender>,
+    /// Of audio always; of video until the receivers are there and have got what was held back for them.
+    backlog: Option<Backlog>,
 }
 
 impl Muxer {
-    fn new(connection: Connection, packets: Packets, ticks: u32) -> Self {
-        let timeline = SENT.join();
-        Self { connection, packets, timeline, ticks, next: 0, pending: None, filled: 0 }
+    fn new(settings: &Settings, sender: Sender) -> Result<Self, Error> {
+        let wanted = u32::try_from(settings.wait_receivers).unwrap_or(0);
+        Ok(if wanted > 0 || sender.frame().is_none() {
+            Self { sender: None, backlog: Some(Backlog::new(wanted, settings, sender)?) }
+        } else {
+            Self { sender: Some(sender), backlog: None }
+        })
     }
 
     fn write(&mut self, context: Context, packet: &AVPacket) -> Result<(), Error> {
-        let time = if packet.pts == NO_PTS { self.next } else { packet.pts };
-        let size = usize::try_from(packet.size).unwrap_or(0);
-        if packet.data.is_null() || size == 0 {
-            return Ok(());
-        }
-        // SAFETY: FFmpeg's packet has so many bytes, and lives as long as this call.
-        let data = unsafe { std::slice::from_raw_parts(packet.data.cast_const(), size) };
-        if let Packets::Audio { sample } = self.packets {
-            return self.write_audio(context, data, time, sample);
-        }
-        self.next = time.saturating_add(packet.duration);
-        let Some(mut buffer) = self.obtain(context)? else { return Ok(()) };
-        let filled = self.fill(context.libav(), data, buffer.bytes_mut());
-        let ready = filled.and_then(|()| buffer.set_time(self.tai(time)));
-        match ready {
-            Ok(()) => self.publish(context, buffer),
-            Err(error) => {
-                self.pending = Some(buffer);
-                Err(error)
+        if let Some(backlog) = &mut self.backlog {
+            if backlog.takes(context, packet)? {
+                return Ok(());
             }
+            self.take_over()?;
+        }
+        match &mut self.sender {
+            Some(sender) => sender.send(packet, &|| context.wants_to_end()),
+            None => Err(Error::Exit),
         }
     }
 
-    /// Copies a packet's frame to the mesh.
-    fn fill(&self, libav: &Libav, data: &[u8], frame: &mut [u8]) -> Result<(), Error> {
-        let wrong = |found: usize, needed: usize| {
-            Err(Error::Data(format!("a packet of {found} bytes; a frame has {needed}")))
-        };
-        match self.packets {
-            Packets::Wrapped { format, width, height } => {
-                if data.len() < size_of::<AVFrame>() {
-                    return wrong(data.len(), size_of::<AVFrame>());
-                }
-                // SAFETY: the data of such a packet is an AVFrame, which FFmpeg has allocated.
-                let source = unsafe { &*data.as_ptr().cast::<AVFrame>() };
-                if (source.format, source.width, source.height) != (format, width, height) {
-                    let name = |format| libav.call.pixel_format_name(format);
-                    return Err(Error::Data(format!(
-                        "the stream changes to {}x{} {}; it began with {width}x{height} {}",
-                        source.width,
-                        source.height,
-                        name(source.format),
-                        name(format)
-                    )));
-                }
-                let call = "av_image_copy_to_buffer";
-                // SAFETY: the frame's planes are as its format and size say; FFmpeg checks the room in ours.
-                let code = unsafe {
-                    (libav.call.av_image_copy_to_buffer)(
-                        frame.as_mut_ptr(),
-                        c_int::try_from(frame.len()).unwrap_or(c_int::MAX),
-                        source.data.as_ptr(),
-                        source.linesize.as_ptr(),
-                        format,
-                        width,
-                        height,
-                        1,
-                    )
-                };
-                if code < 0 {
-                    return Err(Error::Libav { call, code });
-                }
-            }
-            Packets::V210(lines) => {
-                if data.len() != lines.packet() {
-                    return wrong(data.len(), lines.packet());
-                }
-                lines.strip(data, frame);
-            }
-            Packets::Raw | Packets::Audio { .. } => {
-                if data.len() != frame.len() {
-                    return wrong(data.len(), frame.len());
-                }
-                frame.copy_from_slice(data);
-            }
+    /// Sends all that is left.
+    fn finish(&mut self, context: Context) -> Result<(), Error> {
+        if let Some(backlog) = &mut self.backlog {
+            backlog.is_done(context)?;
+            self.take_over()?;
         }
+        match &mut self.sender {
+            Some(sender) => sender.send_rest(&|| context.wants_to_end()),
+            None => Ok(()),
+        }
+    }
+
+    /// From now on, packets are sent as they come.
+    fn take_over(&mut self) -> Result<(), Error> {
+        let Some(backlog) = self.backlog.take() else { return Ok(()) };
+        self.sender = Some(backlog.end()?);
         Ok(())
-    }
-
-    /// Cuts audio to the mesh's packets; what is left over begins the next one.
-    fn write_audio(
-        &mut self,
-        context: Context,
-        mut data: &[u8],
-        time: i64,
-        sample: usize,
-    ) -> Result<(), Error> {
-        if !data.len().is_multiple_of(sample) {
-            return Err(Error::Data(format!(
-                "{} bytes of audio; a sample has {sample}",
-                data.len()
-            )));
-        }
-        self.next = time;
-        while !data.is_empty() {
-            let Some(mut buffer) = self.obtain(context)? else { return Ok(()) };
-            if self.filled == 0 {
-                buffer.set_time(self.tai(self.next))?;
-            }
-            let room = &mut buffer.bytes_mut()[self.filled..];
-            let (now, later) = data.split_at(room.len().min(data.len()));
-            room[..now.len()].copy_from_slice(now);
-            self.next = self.next.saturating_add((now.len() / sample) as i64);
-            data = later;
-            if now.len() < room.len() {
-                self.filled += now.len();
-                self.pending = Some(buffer);
-            } else {
-                self.filled = 0;
-                self.publish(context, buffer)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends what has been begun, as long as it is.
-    fn send_rest(&mut self, context: Context) -> Result<(), Error> {
-        let filled = std::mem::take(&mut self.filled);
-        match self.pending.take() {
-            Some(mut buffer) if filled > 0 => match buffer.set_len(filled) {
-                Ok(()) => self.publish(context, buffer),
-                Err(error) => {
-                    self.pending = Some(buffer);
-                    Err(error)
-                }
-            },
-            unsent => {
-                self.pending = unsent;
-                Ok(())
-            }
-        }
-    }
-
-    /// The TAI time of a time of the stream.
-    fn tai(&self, time: i64) -> u64 {
-        let ns = i128::from(time) * SECOND / i128::from(self.ticks);
-        let zero = self.timeline.zero(|| i128::from(media::tai::now().as_nanos()) - ns);
-        u64::try_from(zero + ns).unwrap_or(0)
-    }
-
-    /// A frame to fill: the one that was begun, or a new one. `None` once the program was told to end and would have to wait.
-    fn obtain(&mut self, context: Context) -> Result<Option<Buffer>, Error> {
-        if let Some(buffer) = self.pending.take() {
-            return Ok(Some(buffer));
-        }
-        loop {
-            let timeout = if interrupt::signalled() { 0 } else { LOOK_MS };
-            match self.connection.get(timeout) {
-                Ok(Some(buffer)) => return Ok(Some(buffer)),
-                Ok(None) if context.wants_to_end() => return Err(Error::Exit),
-                Ok(None) if interrupt::signalled() => return Ok(None),
-                Ok(None) => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Sends a frame. Once the program was told to end, it is sent only if nobody has to be waited for.
-    fn publish(&mut self, context: Context, mut buffer: Buffer) -> Result<(), Error> {
-        loop {
-            let timeout = if interrupt::signalled() { 0 } else { LOOK_MS };
-            let Some(unsent) = buffer.put(timeout)? else { return Ok(()) };
-            buffer = unsent;
-            let (exit, signalled) = (context.wants_to_end(), interrupt::signalled());
-            if exit || signalled {
-                self.pending = Some(buffer);
-                return if exit { Err(Error::Exit) } else { Ok(()) };
-            }
-        }
     }
 }

@@ -33,7 +33,7 @@ macro_rules! text {
 }
 
 macro_rules! int {
-    ($name:ident, $default:expr, $min:expr, $max:expr, $help:literal) => {
+    ($name:ident, $default:expr, $min:expr, $max:expr, $help:expr) => {
         Row {
             name: c_name(concat!(stringify!($name), "\0")),
             help: $help,
@@ -78,10 +78,14 @@ fn mesh(kind: Kind) -> Vec<Row> {
         int!(conn_delay, 0, 0, 10000, c"connection creation delay in ms, for old commands"),
         int!(
             buf_queue_cap,
-            if kind == Kind::Video { 8 } else { 16 },
-            2,
+            UNSET,
+            UNSET,
             128,
-            c"frames that may be sent and not yet received; the source's value counts"
+            if kind == Kind::Video {
+                c"frames that may be sent and not yet received; the source's value counts (default: 8)"
+            } else {
+                c"packets that may be sent and not yet received; the source's value counts (default: 16, of a received ST 2110 stream 128)"
+            }
         ),
         text!(rdma_provider, Some(c"tcp"), c"RDMA provider between hosts: tcp or verbs"),
         int!(rdma_num_endpoints, 1, 1, 8, c"RDMA endpoints between hosts"),
@@ -178,17 +182,33 @@ fn sending() -> Vec<Row> {
             60000,
             c"ms that one receiver may keep this source waiting before it misses frames"
         ),
+        int!(
+            wait_timeout,
+            UNSET,
+            UNSET,
+            c_int::MAX,
+            c"ms to wait for the receivers of wait_receivers, then fail (default: for ever)"
+        ),
     ]
 }
 
 fn receiving() -> Vec<Row> {
-    vec![int!(
-        group_timeout,
-        UNSET,
-        UNSET,
-        c_int::MAX,
-        c"ms to wait for the group, to learn the format (default: for ever if none is given, else 0)"
-    )]
+    vec![
+        int!(
+            group_timeout,
+            UNSET,
+            UNSET,
+            c_int::MAX,
+            c"ms to wait for the group, to learn the format; then fail if no part of it is given (default: for ever, else 0)"
+        ),
+        int!(
+            wait_timeout,
+            UNSET,
+            UNSET,
+            c_int::MAX,
+            c"ms to wait for the group and for each frame, then fail (default: for ever)"
+        ),
+    ]
 }
 
 fn video() -> Vec<Row> {

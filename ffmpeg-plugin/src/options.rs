@@ -63,6 +63,7 @@ pub(crate) struct Private {
     pub(crate) wait_receivers: c_int,
     pub(crate) stall_timeout: c_int,
     pub(crate) group_timeout: c_int,
+    pub(crate) wait_timeout: c_int,
     pub(crate) channels: c_int,
     pub(crate) sample_rate: c_int,
     /// A box of the demuxer or muxer, from header to close.

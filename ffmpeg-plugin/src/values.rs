@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::layout::Rational;
 use crate::libav::Libav;
-use crate::video::Lines;
+use crate::video::Repacking;
 use media::FrameRate;
 use std::ffi::{CString, c_int};
 
@@ -46,27 +46,16 @@ pub(crate) fn frame_rate(rate: Rational) -> Option<FrameRate> {
     FrameRate::new(num, den).ok()
 }
 
-/// The lines of v210.
-pub(crate) fn v210_lines(width: u32, height: u32) -> Result<Lines, Error> {
-    Lines::of(width, height).ok_or_else(|| {
-        Error::option(
-            "video_size",
-            format!("{width}x{height}"),
-            "v210 needs a width divisible by 6",
-        )
-    })
-}
-
 /// Refuses sizes that FFmpeg and the mesh count differently, such as odd widths of yuv422p10le.
 pub(crate) fn check_size(
     libav: &Libav,
     bytes: usize,
     format: &'static str,
-    lines: Option<Lines>,
+    repacking: Option<&Repacking>,
     (width, height): (u32, u32),
 ) -> Result<(), Error> {
-    let theirs = match (lines, libav.call.pixel_format(format)) {
-        (Some(lines), _) => Some(lines.frame()),
+    let theirs = match (repacking, libav.call.pixel_format(format)) {
+        (Some(repacking), _) => Some(repacking.mesh()),
         (None, None) => {
             return Err(Error::Data(format!("this FFmpeg has no pixel format {format}")));
         }

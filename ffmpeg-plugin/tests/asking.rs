@@ -62,9 +62,9 @@ fn ctrl_c_ends_an_input_that_waits_for_its_group() {
 fn an_input_whose_time_is_up_has_the_defaults() {
     let mut mesh = Mesh::new();
     for (options, format) in [
-        ("-f mcm -group_timeout 50", "video 1920x1080 25/1 yuv422p10le"),
+        ("-f mcm -group_timeout 50 -frame_rate 50", "video 1920x1080 50/1 yuv422p10le"),
         ("-f mcm -video_size 64x64", "video 64x64 25/1 yuv422p10le"),
-        ("-f mcm_audio -group_timeout 0", "audio 2 x 48000 Hz pcm_s24be 1ms"),
+        ("-f mcm_audio -group_timeout 0 -channels 2", "audio 2 x 48000 Hz pcm_s24be 1ms"),
         ("-f mcm_audio_pcm16 -channels 1", "audio 1 x 48000 Hz pcm_s16be 1ms"),
     ] {
         let mut receiver = mesh.start("receiver", &format!("{options} -i alone -f null -"));
@@ -73,6 +73,28 @@ fn an_input_whose_time_is_up_has_the_defaults() {
         receiver.kill();
         wait::until("the group is gone", || mesh.control.group("alone").is_none());
     }
+}
+
+/// Nothing is made up for a group that is not there.
+#[test]
+fn a_group_that_is_not_there_in_time_is_an_error() {
+    let mesh = Mesh::new();
+    for (arguments, line) in [
+        ("-group_timeout 100 nope", "waited 100 ms for group \"nope\" (-group_timeout)"),
+        ("-group_timeout 0 nope", "waited 0 ms for group \"nope\" (-group_timeout)"),
+        ("-wait_timeout 100 nope", "waited 100 ms for group \"nope\" (-wait_timeout)"),
+        (
+            "-wait_timeout 100 -video_size 64x64 nope",
+            "waited 100 ms for a source of group \"nope\" (-wait_timeout)",
+        ),
+    ] {
+        let probe =
+            mesh.wrapper("mcm-ffprobe", &format!("-v error -show_packets -f mcm {arguments}"));
+        let (_, text) = said(probe);
+        assert!(text.contains(line) && !text.contains("width"), "{arguments}: {text}");
+    }
+    let (success, text) = mesh.output("-f mcm -group_timeout 100 -i nope -f null -");
+    assert!(!success && text.contains("nope"), "{text}");
 }
 
 #[test]

@@ -105,7 +105,12 @@ fn what_cannot_be_is_refused_with_its_reason() {
         ),
         ("-f mcm -delivery fast -i x -f null -", "] delivery: found \"fast\""),
         ("-f mcm -rdma_provider x -i x -f null -", "rdma_provider: found \"x\""),
-        ("-f mcm -pixel_format v210 -video_size 64x64 -i x -f null -", "divisible by 6"),
+        (
+            "-f mcm -pixel_format v210 -video_size 64x64 -i x -f null -",
+            "video_size: found 64x64; v210 needs an even width, and a number of pixels that is divisible by 6",
+        ),
+        ("-f mcm -pixel_format yuv422p10rfc4175 -video_size 63x64 -i x -f null -", "an even width"),
+        (&format!("{video} -f mcm -pixel_format yuv422p10rfc4175 x"), "-pix_fmt yuv422p10le"),
         ("-f mcm -video_size 63x64 -i x -f null -", "yuv422p10le"),
         ("-f mcm_audio_pcm16 -ptime 2ms -i x -f null -", "] ptime: found \"2ms\""),
         ("-f mcm_audio_pcm16 -sample_rate 8000 -i x -f null -", "] sample_rate: found 8000"),

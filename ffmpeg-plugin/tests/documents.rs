@@ -33,6 +33,9 @@ fn groups(command: &str) -> (Vec<&str>, Vec<&str>) {
     let (mut sends, mut receives) = (Vec::new(), Vec::new());
     let mut device = false;
     for (index, word) in words.iter().enumerate() {
+        if let Some((_, group)) = word.strip_prefix("av://").and_then(|it| it.split_once(':')) {
+            receives.push(group);
+        }
         device |= index > 0 && words[index - 1] == "-f" && word.starts_with("mcm");
         let option = |word: &str| word.starts_with('-') && word != "-";
         let value = index > 0 && option(words[index - 1]) && words[index - 1] != "-i";
@@ -58,7 +61,9 @@ fn pasted(mesh: &Mesh, command: &str) -> Process {
     // No screen is needed, and what would ask is answered.
     shell.env("SDL_VIDEODRIVER", "dummy").env("SDL_AUDIODRIVER", "dummy");
     let command = command.replacen("mcm-ffmpeg ", "exec mcm-ffmpeg -nostdin -y ", 1);
-    shell.arg("-c").arg(command.replacen("mcm-ffplay ", "exec mcm-ffplay -autoexit ", 1));
+    let command = command.replacen("mcm-ffplay ", "exec mcm-ffplay -autoexit ", 1);
+    let mpv = "exec mcm-mpv --no-config --vo=null --ao=null ";
+    shell.arg("-c").arg(command.replacen("mcm-mpv ", mpv, 1));
     Process::start("pasted", shell, |_| false)
 }
 
@@ -115,4 +120,5 @@ fn groups_of_commands_are_seen() {
     let (sends, receives) = groups("mcm-ffmpeg -f mcm -i film -c:v libx264 recording.mp4");
     assert_eq!((sends, receives), (vec![], vec!["film"]));
     assert_eq!(groups("mcm-ffplay -f mcm camera-1"), (vec![], vec!["camera-1"]));
+    assert_eq!(groups("mcm-mpv --untimed av://mcm:film"), (vec![], vec!["film"]));
 }

@@ -30,7 +30,7 @@ fn mpv_shows_a_group() {
         ("mcm", "film", "--demuxer-lavf-o=delivery=live --frames=10"),
         ("mcm_audio", "sound", "--length=0.2"),
     ] {
-        let mut command = Command::new("mpv");
+        let mut command = mesh.wrapper("mcm-mpv", "");
         command.args([
             "--no-config",
             "--vo=null",
@@ -39,8 +39,6 @@ fn mpv_shows_a_group() {
             "--untimed",
         ]);
         command.args(options.split(' ')).arg(format!("av://{device}:{group}"));
-        command.env("LD_PRELOAD", mesh.file("lib/libmcm_avdevice.so"));
-        command.env("MCM_RUN_DIR", mesh.run.path());
         let mut mpv = Process::start("mpv", command, |_| false);
         wait::until("mpv is a receiver", || {
             let group = mesh.control.group(group);

@@ -117,6 +117,47 @@ fn v210_arrives_with_and_without_padded_lines() {
     assert_eq!(mesh.sums("got"), mesh.sums("unpadded"));
 }
 
+/// A line of 1280 pixels ends within a word of v210.
+#[test]
+fn v210_of_any_even_width_arrives() {
+    let mut mesh = Mesh::new();
+    for size in ["1280x720", "62x6"] {
+        let source = format!("-f lavfi -i testsrc2=size={size}:rate=25:duration=0.4");
+        mesh.plain(&format!("{source} -c:v v210 direct.mov"));
+        mesh.plain("-i direct.mov -f framemd5 direct");
+        let sender = mesh.start(
+            "source",
+            &format!("{source} -c:v v210 -f mcm -wait_receivers 1 {PATIENT} v210-{size}"),
+        );
+        mesh.wait_for_source(&format!("v210-{size}"));
+        finish(mesh.start("receiver", &format!("-f mcm -i v210-{size} -f framemd5 got")));
+        finish(sender);
+        assert_eq!(mesh.sums("got"), mesh.sums("direct"), "{size}");
+    }
+}
+
+/// Packed as on the wire of ST 2110-20, which FFmpeg has no pixel format for.
+#[test]
+fn packed_pixels_arrive_as_planar_ones() {
+    let mut mesh = Mesh::new();
+    mesh.clip(SIZE, 1);
+    mesh.plain("-i clip.mp4 -map 0:v -pix_fmt yuv422p10le -f framemd5 direct");
+    for (group, codec, received) in
+        [("frames", "", ""), ("raw", "-c:v rawvideo", "-pixel_format yuv422p10rfc4175")]
+    {
+        let sent = format!("{codec} -pix_fmt yuv422p10le -pixel_format yuv422p10rfc4175");
+        video(&mut mesh, group, &sent, received, "direct", First::Source);
+    }
+    let source = mesh.start(
+        "source",
+        "-i clip.mp4 -map 0:v -pix_fmt yuv422p10le -f mcm -pixel_format yuv422p10rfc4175 -wait_receivers 9 group",
+    );
+    mesh.wait_for_source("group");
+    let format = mesh.group("group").unwrap().format;
+    assert!(format.contains("yuv422p10rfc4175"), "{format}");
+    drop(source);
+}
+
 #[test]
 fn audio_arrives_to_the_last_sample() {
     let mut mesh = Mesh::new();

@@ -18,7 +18,7 @@ fn plain(url: &str) -> Settings {
         rdma_provider: Some("tcp".into()),
         rdma_num_endpoints: 1,
         end_of_stream: Some("close".into()),
-        buf_queue_cap: 8,
+        buf_queue_cap: Some(8),
         stall_timeout: 1000,
         ..Settings::default()
     }

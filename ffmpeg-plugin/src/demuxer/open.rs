@@ -1,6 +1,6 @@
 //! Inputs are opened: what they receive is settled, and FFmpeg is told.
 
-use super::{Demuxer, Frames};
+use super::{Demuxer, Frames, WaitingForFrames};
 use crate::audio::Pcm;
 use crate::clock::{Growing, RECEIVED, Unit};
 use crate::config::{self, Payload};
@@ -14,11 +14,12 @@ use crate::mesh::{Client, Connection};
 use crate::options::Direction;
 use crate::parameters;
 use crate::settings::Settings;
-use crate::values::{check_size, parse_rate, parse_size, v210_lines};
-use crate::video;
+use crate::values::{check_size, parse_rate, parse_size};
+use crate::video::{self, Repacking};
 use media::FrameRate;
 use serde_json::Value;
 use std::ffi::c_int;
+use std::time::Duration;
 
 /// What is received if neither the user nor the mesh says.
 const DEFAULT_SIZE: (u32, u32) = (1920, 1080);
@@ -42,15 +43,16 @@ pub(super) fn video(context: Context) -> Result<Demuxer, Error> {
     let Payload::Video { width, height, rate, format, ref scan } = payload else {
         return Err(Error::Data("no video".into()));
     };
-    let lines = if format == video::V210 { Some(v210_lines(width, height)?) } else { None };
+    let repacking = Repacking::of(format, (width, height))?;
 
     let connection = open(client, &settings, &payload)?;
     let bytes = connection.payload_size();
-    check_size(libav, bytes, format, lines, (width, height))?;
+    check_size(libav, bytes, format, repacking.as_ref(), (width, height))?;
     let stream = context.new_stream()?;
-    let (codec, pixels) = match lines {
-        Some(_) => (libav.codecs.v210, None),
-        None => (libav.codecs.rawvideo, Some(format)),
+    let (codec, pixels) = match format {
+        video::V210 => (libav.codecs.v210, None),
+        video::RFC4175 => (libav.codecs.rawvideo, Some(video::UNPACKED)),
+        format => (libav.codecs.rawvideo, Some(format)),
     };
     let interlaced = scan.as_deref() == Some("interlaced");
     parameters::set_video(context, stream, codec, (width, height), pixels, interlaced)?;
@@ -61,11 +63,15 @@ pub(super) fn video(context: Context) -> Result<Demuxer, Error> {
     Ok(Demuxer {
         carried: None,
         connection,
-        frames: Frames::Video { bytes, lines: lines.filter(|lines| !lines.are_the_same()) },
+        frames: Frames::Video { bytes, repacking: repacking.filter(|it| !it.is_none()) },
         timeline: RECEIVED.join(),
         times: Growing::default(),
         unit,
         duration: i64::from(frame_ticks),
+        waiting: WaitingForFrames::new(
+            &settings,
+            Duration::from_secs_f64(f64::from(rate.den) / f64::from(rate.num)),
+        )?,
     })
 }
 
@@ -138,6 +144,7 @@ pub(super) fn audio(context: Context, formats: &'static [Pcm]) -> Result<Demuxer
         times: Growing::default(),
         unit,
         duration: 0,
+        waiting: WaitingForFrames::new(&settings, Duration::ZERO)?,
     })
 }
 

@@ -1,6 +1,7 @@
 //! Outputs are opened: the stream decides what is sent, and the options have to agree.
 
-use super::{Muxer, Packets, VIDEO_TICKS};
+use super::sender::{Packets, Pictures, Sender};
+use super::{Muxer, VIDEO_TICKS};
 use crate::audio::Pcm;
 use crate::config::{self, Payload};
 use crate::context::{Context, Stream};
@@ -11,8 +12,8 @@ use crate::mesh::{Client, Connection};
 use crate::options::Direction;
 use crate::parameters::{Fields, Parameters};
 use crate::settings::Settings;
-use crate::values::{check_size, frame_rate, parse_rate, parse_size, v210_lines};
-use crate::video;
+use crate::values::{check_size, frame_rate, parse_rate, parse_size};
+use crate::video::{self, Repacking};
 use media::{FrameRate, Scan};
 use std::ffi::c_int;
 
@@ -23,11 +24,11 @@ pub(super) fn video(context: Context) -> Result<Muxer, Error> {
     let parameters = Parameters::of(context, stream)?;
     let (width, height) = parameters.size()?;
     let codec = parameters.codec();
-    let format = if codec == libav.codecs.v210 {
+    let mut format = if codec == libav.codecs.v210 {
         video::V210
     } else if codec == libav.codecs.wrapped || codec == libav.codecs.rawvideo {
         let name = parameters.pixel_format()?;
-        let found = video::format(&name).filter(|format| *format != video::V210);
+        let found = video::FORMATS.into_iter().find(|format| *format == name);
         found.ok_or_else(|| {
             let allowed = format!("{}; choose one with -pix_fmt", video::allowed());
             Error::option("pixel format of the stream", name, allowed)
@@ -46,10 +47,17 @@ pub(super) fn video(context: Context) -> Result<Muxer, Error> {
         let allowed = format!("the stream is {width}x{height}; scale it with -s");
         return Err(Error::option("video_size", size.as_str(), allowed));
     }
+    if settings.pixel_format.as_deref() == Some(video::RFC4175) && format == video::UNPACKED {
+        format = video::RFC4175;
+    }
     if let Some(pixels) = &settings.pixel_format
         && video::format(pixels) != Some(format)
     {
-        let how = if pixels == video::V210 { "-c:v v210" } else { "-pix_fmt" };
+        let how = match pixels.as_str() {
+            video::V210 => "-c:v v210",
+            video::RFC4175 => "-pix_fmt yuv422p10le",
+            _ => "-pix_fmt",
+        };
         let allowed = format!("the stream is {format}; convert it with {how}");
         return Err(Error::option("pixel_format", pixels.as_str(), allowed));
     }
@@ -69,20 +77,26 @@ pub(super) fn video(context: Context) -> Result<Muxer, Error> {
         described.rate(Some(rate))?;
     }
     let scan = scan(context, &settings, described, parameters.fields()?, height)?;
-    let lines = if format == video::V210 { Some(v210_lines(width, height)?) } else { None };
+    let repacking = Repacking::of(format, (width, height))?;
 
     let payload = Payload::Video { width, height, rate, format, scan };
     let connection = open(&settings, &payload)?;
-    check_size(libav, connection.payload_size(), format, lines, (width, height))?;
-    let packets = match (lines, libav.call.pixel_format(format)) {
-        (Some(lines), _) => Packets::V210(lines),
-        (None, Some(format)) if codec == libav.codecs.wrapped => {
-            Packets::Wrapped { format, width: width as c_int, height: height as c_int }
+    let bytes = connection.payload_size();
+    check_size(libav, bytes, format, repacking.as_ref(), (width, height))?;
+    let frames = if format == video::RFC4175 { video::UNPACKED } else { format };
+    let packets = match libav.call.pixel_format(frames) {
+        Some(format) if codec == libav.codecs.wrapped => {
+            let (width, height) = (width as c_int, height as c_int);
+            let pictures = Pictures { format, width, height };
+            Packets::Wrapped { pictures, repacking, unpacked: Vec::new() }
         }
-        (None, _) => Packets::Raw,
+        _ => match repacking {
+            Some(repacking) => Packets::Repacked(repacking),
+            None => Packets::Raw,
+        },
     };
     stream.set_time_base(VIDEO_TICKS, 1);
-    Ok(Muxer::new(connection, packets, VIDEO_TICKS))
+    Muxer::new(&settings, Sender::new(libav, connection, packets, VIDEO_TICKS))
 }
 
 /// Frames a second of a stream. Where packets are copied from raw video, all that tells is the unit of their times: a frame.
@@ -174,7 +188,8 @@ pub(super) fn audio(context: Context, formats: &'static [Pcm]) -> Result<Muxer, 
     let connection = open(&settings, &Payload::Audio { channels, sample_rate, pcm, ptime })?;
     stream.set_time_base(sample_rate, 1);
     let sample = pcm.bytes() * channels as usize;
-    Ok(Muxer::new(connection, Packets::Audio { sample }, sample_rate))
+    let packets = Packets::Audio { sample };
+    Muxer::new(&settings, Sender::new(context.libav(), connection, packets, sample_rate))
 }
 
 fn open(settings: &Settings, payload: &Payload) -> Result<Connection, Error> {

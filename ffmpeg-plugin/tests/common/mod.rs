@@ -238,7 +238,7 @@ fn install(root: &Path) {
     std::fs::copy(plugin, root.join("lib/libmcm_avdevice.so")).expect("the plugin");
     std::fs::copy(mesh, root.join("lib/libmcm_dp.so.1")).expect("libmcm_dp");
     let wrapper = include_str!("../../wrapper/mcm-ffmpeg.in").replace("@bin_to_lib@", "../lib");
-    for name in ["mcm-ffmpeg", "mcm-ffprobe", "mcm-ffplay"] {
+    for name in ["mcm-ffmpeg", "mcm-ffprobe", "mcm-ffplay", "mcm-mpv"] {
         let path = root.join("bin").join(name);
         std::fs::write(&path, &wrapper).expect("the wrapper");
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("its mode");
