@@ -30,6 +30,10 @@ commands:
              carry frames between hosts with another release of libfabric, got from Debian (needs root)
   test-kernel-pacing
              send video that the kernel paces, with a kernel that runs as a process (user-mode-linux)
+  test-systemd
+             start the installed systemd units in virtual machines with Debian 12 and 13 (needs root)
+  test-verbs
+             carry frames over RDMA in virtual machines with Debian's kernels
   demo       send video from FFmpeg to three receivers through the mesh, and show what came of it
   demo --nodes 3
              the same from one host to receivers on three hosts, which are network namespaces (needs root)
@@ -68,6 +72,8 @@ packages() {
     demo) packages+=(ffmpeg python3 iproute2 libfabric1) ;;
     test-ffmpeg-matrix) packages+=(python3 python3-venv debian-archive-keyring) ;;
     test-libfabric-matrix) packages+=(debian-archive-keyring iproute2 nftables libfabric1) ;;
+    test-systemd) packages+=("${vm[@]}" mmdebstrap e2fsprogs) ;;
+    test-verbs) packages+=("${vm[@]}" rdma-core ibverbs-utils ibverbs-providers libfabric1) ;;
     test-kernel-pacing) packages+=(user-mode-linux iproute2 kmod) ;;
     test-ffmpeg-clips) packages+=(ffmpeg python3 python3-pip) ;;
     test-ffmpeg-patches) packages+=(dpkg-dev debian-archive-keyring) ;;
@@ -183,7 +189,7 @@ test)
     check_rust
     exec scripts/test.sh
     ;;
-test-ffmpeg-* | test-libfabric-* | test-kernel-pacing)
+test-ffmpeg-* | test-libfabric-* | test-kernel-pacing | test-systemd | test-verbs)
     [ -x "scripts/$1.sh" ] || { say "unknown command '$1'"; usage >&2; exit 2; }
     install_packages "$1"
     check_rust

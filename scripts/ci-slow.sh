@@ -12,6 +12,8 @@ step 'Fleets: partition, loss of the store, every order of start' \
     scripts/cargo-tests.sh -p mcm-tests --test fleet --test fleet_partition --test survival -- --ignored --test-threads 1
 step 'Fleets: on a machine with the firewall rules of Docker' scripts/test-firewall.sh
 step 'ST 2110: video paced by the kernel' ./build.sh test-kernel-pacing
+step 'systemd: the installed units' ./build.sh test-systemd
+step 'Bridges over RDMA' ./build.sh test-verbs
 # These get wheels and packages from PyPI and Debian.
 step 'libfabric: its releases' ./build.sh test-libfabric-matrix
 step 'FFmpeg: its releases' ./build.sh test-ffmpeg-matrix

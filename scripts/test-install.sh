@@ -36,7 +36,7 @@ for file in bin/media_proxy bin/mcm bin/sender_app bin/recver_app include/mesh_d
     share/doc/MCM/README.md share/doc/MCM/docs/sdk.md share/doc/MCM/examples/simple_sender.c \
     share/doc/MCM/examples/config/video_small.json share/mcm/observability/alerts.yml \
     share/mcm/observability/grafana-dashboard.json share/bash-completion/completions/mcm \
-    lib/systemd/system/media_proxy.service lib/sysusers.d/mcm.conf lib/tmpfiles.d/mcm.conf; do
+    lib/systemd/system/media_proxy.service lib/systemd/system/mesh-agent.service lib/sysusers.d/mcm.conf lib/tmpfiles.d/mcm.conf lib/sysctl.d/60-mcm.conf lib/udev/rules.d/60-mcm.rules; do
     check "$file is installed" test -f "$root/$file"
 done
 check 'the static library is installed' test -f "$lib/libmcm_dp.a"
@@ -45,7 +45,7 @@ check 'libmcm_dp.so leads to the soname' test "$(readlink "$so")" = libmcm_dp.so
 check 'the soname leads to the file' test -f "$lib/$(readlink "$lib/libmcm_dp.so.1")"
 check 'the wrapper finds the plugin' test "$("$root/bin/mcm-ffmpeg" -hide_banner -devices | grep -c ' DE mcm')" = 4
 check 'the soname is recorded' grep -q 'SONAME.*\[libmcm_dp\.so\.1\]' <(readelf -d "$so")
-check 'the unit names the installed program' grep -qx "ExecStart=$prefix/bin/media_proxy" \
+check 'the unit names the installed program' grep -qx "ExecStart=$prefix/bin/media_proxy .MEDIA_PROXY_OPTIONS" \
     "$root/lib/systemd/system/media_proxy.service"
 
 check 'the header of the FFmpeg plugin is installed' test -f "$root/include/mcm_avdevice.h"
@@ -126,6 +126,10 @@ check 'the completion knows options' completes --server list --ser
 
 check 'uninstalling works' env DESTDIR="$work/dest" cmake --build "$work/build" --target uninstall
 check 'uninstalling leaves no file' test -z "$(find "$work/dest" ! -type d)"
+DESTDIR=$work/other cmake --install "$work/build" --prefix /usr >/dev/null
+for unit in media_proxy mesh-agent; do
+    check "$unit.service names the program of another prefix" grep -q "^ExecStart=/usr/bin/$unit " "$work/other/usr/lib/systemd/system/$unit.service"
+done
 check 'uninstalling leaves no directory of ours' test -z "$(find "$work/dest" -name MCM -o -name mcm -o -name examples)"
 
 printf '%d passed, %d failed\n' "$passed" "$failed"

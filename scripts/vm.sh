@@ -3,6 +3,7 @@
 #
 #   vm_kernel bookworm                 gets the kernel, once; $vm_kernel is its directory
 #   vm_run 120 SCRIPT [ARGUMENT]...    runs a script in a machine for at most 120 s; output and status are the script's
+#   vm_boot 120 IMAGE [QEMU OPTION]... boots the init of a root file system, until it powers off; the console is in $vm_work/console
 #
 # In the machine, / is this machine's, by its paths; what is written there is lost at the end. /mnt/vm can be written to, and is $vm_work here. The
 # only network is the loopback, and what the script makes. Options, as variables: vm_root, a directory that is / instead of
@@ -96,12 +97,26 @@ vm_start() {
     return "${PIPESTATUS[0]}"
 }
 
+# A place for what a machine and this one tell each other.
+vm_prepare() {
+    vm_work=${vm_work:-$vm_cache/work.$$}
+    mkdir -p "$vm_work"
+}
+
+# vm_boot SECONDS IMAGE [QEMU OPTION]...: changes to the image stay. Status 0: it powered off, or would have begun anew.
+vm_boot() {
+    local seconds=$1 image=$2
+    shift 2
+    vm_prepare
+    vm_start "$seconds" 'vm.init=/sbin/init vm.disk=/dev/vda systemd.show_status=no' -drive "file=$image,format=raw,if=virtio,cache=unsafe" \
+        "$@" >"$vm_work/console"
+}
+
 # vm_run SECONDS COMMAND [ARGUMENT]...
 vm_run() {
     local seconds=$1 status attempt
     shift
-    vm_work=${vm_work:-$vm_cache/work.$$}
-    mkdir -p "$vm_work"
+    vm_prepare
     pwd >"$vm_work/directory"
     printf '#!/bin/sh\nexec %s\n' "$(printf '%q ' "$@")" >"$vm_work/job"
     cp "$vm_home/vm/run" "$vm_work/run"
@@ -112,7 +127,7 @@ vm_run() {
         vm_start "$seconds" "vm.init=/mnt/vm/run" \
             -virtfs "local,path=${vm_root:-/},mount_tag=root,readonly=on,security_model=none,multidevs=remap" >"$vm_work/console" ||
             status=$?
-        awk 'up; /^vm: up$/ { up = 1 }' "$vm_work/console"
+        awk '/^vm: down$/ { up = 0 } up; /^vm: up$/ { up = 1 }' "$vm_work/console"
         [ ! -s "$vm_work/status" ] || return "$(cat "$vm_work/status")"
         [ "$status" != 124 ] || { tail -n 20 "$vm_work/console"; echo "vm: not ended after $seconds s" >&2; return 124; }
         tail -n 40 "$vm_work/console"

@@ -11,8 +11,10 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The directory is for its owner and one group; what is made in it belongs to that group.
-const DIR_MODE: u32 = 0o2770;
+/// The directory is for its owner and one group.
+const DIR_MODE: u32 = 0o770;
+/// What is made in the directory belongs to its group.
+const SET_GROUP_ID: u32 = 0o2000;
 /// Connecting needs the right to write.
 const SOCKET_MODE: u32 = 0o660;
 const BACKLOG: i32 = 4096;
@@ -31,11 +33,13 @@ impl RunDir {
     /// Creates the directory if need be, gives it to the group if there is one, and makes sure that no other proxy serves it.
     pub(crate) fn open(path: &Path, group: Option<u32>) -> Result<Self, ProxyError> {
         let failed = |what| move |error| ProxyError::RunDir { path: path.to_owned(), what, error };
-        match DirBuilder::new().mode(DIR_MODE).create(path) {
-            Ok(()) => std::fs::set_permissions(path, Permissions::from_mode(DIR_MODE))
-                .map_err(failed("cannot set its mode"))?,
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed("cannot create it")(error)),
+        // One that is there is left as it is. It may be on a file system where nothing can be created.
+        if !path.is_dir() {
+            match DirBuilder::new().mode(DIR_MODE).create(path) {
+                Ok(()) => set_mode(path).map_err(failed("cannot set its mode"))?,
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(failed("cannot create it")(error)),
+            }
         }
         let lock_path = path.join("media_proxy.lock");
         let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -55,7 +59,7 @@ impl RunDir {
         }
         if group.is_some() {
             std::os::unix::fs::chown(path, None, group)
-                .and_then(|()| std::fs::set_permissions(path, Permissions::from_mode(DIR_MODE)))
+                .and_then(|()| set_mode(path))
                 .map_err(failed("cannot give it to the group of --group"))?;
         }
         lock.set_len(0)
@@ -123,6 +127,20 @@ impl RunDir {
         }
     }
 }
+
+/// Gives a new directory its mode, whatever the umask. A service manager may forbid the set-group-ID bit (`RestrictSUIDSGID=`); without it
+/// what the proxy makes belongs to the proxy's own group, which is the directory's.
+fn set_mode(path: &Path) -> std::io::Result<()> {
+    let set = |mode| std::fs::set_permissions(path, Permissions::from_mode(mode));
+    match set(SET_GROUP_ID | DIR_MODE) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => set(DIR_MODE),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+#[path = "run_dir_restricted.rs"]
+mod restricted;
 
 #[cfg(test)]
 mod tests {
