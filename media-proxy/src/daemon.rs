@@ -1,7 +1,7 @@
 //! The daemon's life: everything is opened, then served, then closed.
 
 use crate::args::Args;
-use crate::bridge::{Engines, HostClock, Members, Table};
+use crate::bridge::{Engines, HostClock, Members, Table, Workers};
 use crate::budget::Budget;
 use crate::control_service::{ControlService, Identity};
 use crate::error::ProxyError;
@@ -66,6 +66,7 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
         Signals::new().map_err(ProxyError::system("signal"))?
     };
     let (placement_out, placement_in) = sync::channel();
+    let workers = Workers::new(args.log_format);
     let (exchange, handle) = Exchange::new(
         socket,
         survivors,
@@ -75,6 +76,7 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
         if args.agents.is_empty() { Reach::Streams } else { Reach::Groups },
         placement_out.clone(),
     )?;
+    let exchange = exchange.with_workers(workers.clone());
     let (ended_sender, ended) = oneshot::channel();
     let thread = thread::Builder::new()
         .name("exchange".into())
@@ -88,7 +90,7 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
     let bridges = Table::default();
     let (placement, plane) = {
         let members = Arc::new(Members::new(run_dir.socket().to_path_buf()));
-        let engines = Engines::new(&args, members, clock.clone());
+        let engines = Engines::new(&args, members, clock.clone(), workers);
         let plane = fleet::plane(&args, &identity, Arc::new(Ear(placement_out.clone())))?;
         let channel = (placement_out.clone(), placement_in);
         let (shared, plane) = (Arc::clone(&plane), plane);

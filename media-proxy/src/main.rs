@@ -35,6 +35,10 @@ use std::process::ExitCode;
 const LOG_USUAL: &str = "warn,media_proxy=info,mesh_agent=info,fabric=info,access=info";
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|first| first == bridge::WORKER_ARGUMENT) {
+        logger::start(LOG_USUAL, None);
+        return bridge::run_worker();
+    }
     let args = match args::parse(std::env::args_os().skip(1)) {
         Ok(Request::Run(args)) => *args,
         Ok(Request::Help) => {

@@ -8,7 +8,7 @@ use std::str::FromStr;
 /// The environment variable that asks for more or less.
 const LEVELS: &str = "MCM_LOG";
 /// The environment variable that says how lines look.
-const FORMAT: &str = "MCM_LOG_FORMAT";
+pub const FORMAT: &str = "MCM_LOG_FORMAT";
 
 /// How the lines of a log look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +25,16 @@ pub enum LogFormat {
 impl LogFormat {
     /// What may be written for one.
     pub const WORDS: &'static str = "plain, time or json";
+
+    /// As it is written.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Time => "time",
+            Self::Json => "json",
+        }
+    }
 }
 
 impl FromStr for LogFormat {

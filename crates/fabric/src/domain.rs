@@ -2,7 +2,9 @@
 
 use crate::error::FabricError;
 use crate::info::{Info, call_error};
-use libfabric_sys::{FI_RECV, FI_SEND, Functions, fid, fid_domain, fid_fabric, fid_mr};
+use libfabric_sys::{
+    FI_RECV, FI_REMOTE_READ, FI_SEND, Functions, fid, fid_domain, fid_fabric, fid_mr,
+};
 use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -89,7 +91,8 @@ impl Domain {
         writable: bool,
     ) -> Result<Region, FabricError> {
         let mut region = null_mut();
-        let access = if writable { FI_RECV } else { FI_SEND };
+        let sending = FI_SEND | FI_REMOTE_READ;
+        let access = if writable { FI_RECV | sending } else { sending };
         // SAFETY: the domain is open; the caller vouches for the memory.
         let code = unsafe {
             let domain = self.domain.as_ptr();

@@ -1,6 +1,7 @@
 //! One endpoint, and the address vector that endpoints share.
 
 use crate::domain::{Domain, close};
+use crate::environment;
 use crate::error::FabricError;
 use crate::info::{Info, call_error};
 use crate::provider::{Address, Provider};
@@ -110,6 +111,14 @@ impl Endpoint {
         let failed = |call, code: i32| {
             if -code == libc::EADDRNOTAVAIL {
                 return FabricError::LocalAddress { provider, address: local.clone() };
+            }
+            if provider == Provider::Verbs && call == "fi_enable" && -code == libc::EINVAL {
+                let about = format!(
+                    "{local}; the device may not have completion queues as long as libfabric wants them (max_cqe of 'ibv_devinfo -v'): set \
+                     FI_UNIVERSE_SIZE to less than {}",
+                    environment::universe_size()
+                );
+                return call_error(functions, call, code, about);
             }
             call_error(functions, call, code, local.to_string())
         };

@@ -10,8 +10,10 @@
 mod arena;
 pub mod bridge;
 mod buffer;
+mod copies;
 mod domain;
 mod endpoint;
+mod environment;
 mod error;
 mod event;
 mod info;
@@ -23,6 +25,7 @@ mod set;
 mod traffic;
 
 pub use buffer::{HeapBuffer, MemoryId, ReceiveBuffer, SendBuffer};
+pub use environment::wanted_environment;
 pub use error::{FabricError, TransferError};
 pub use event::{ControlMessage, Event, MAX_CONTROL};
 pub use info::library_version;

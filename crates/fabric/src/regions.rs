@@ -24,6 +24,10 @@ impl Regions {
         Self { domain, known: HashMap::new(), memories: VecDeque::new() }
     }
 
+    pub(crate) fn domain(&self) -> Arc<Domain> {
+        Arc::clone(&self.domain)
+    }
+
     /// The registration of a piece of memory, made now if it is not known.
     ///
     /// # Safety

@@ -2,8 +2,10 @@
 
 mod control;
 mod operations;
+mod sources;
 
 use crate::buffer::{ReceiveBuffer, SendBuffer};
+use crate::copies::{Copied, Copies};
 use crate::domain::Domain;
 use crate::endpoint::{AddressVector, Endpoint};
 use crate::error::FabricError;
@@ -73,6 +75,8 @@ pub struct EndpointSet<S: SendBuffer, R: ReceiveBuffer> {
     queue: Queue,
     /// If the provider wants memory registered.
     regions: Option<Regions>,
+    /// If buffers cannot be registered where they are.
+    copies: Option<Copies>,
     options: EndpointOptions,
     max_message: usize,
     /// An event that was found when nobody had asked for it.
@@ -135,6 +139,7 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
             addresses,
             queue,
             regions: register.then(|| Regions::new(domain.clone())),
+            copies: None,
             max_message: info.max_message(),
             next: None,
             names: Vec::new(),
@@ -225,25 +230,24 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
             return Err((buffer, Some(error)));
         }
         let Some(number) = self.operations.free() else { return Err((buffer, None)) };
-        let mut region = None;
-        if let Some(regions) = &mut self.regions {
-            // SAFETY: as the trait demands, the memory stays until the buffer is dropped, which is after the operation.
-            let known =
-                unsafe { regions.region(buffer.memory(), buffer.start(), buffer.len(), false) };
-            match known {
-                Ok(known) => region = Some(known),
-                Err(error) => return Err((buffer, Some(error))),
+        let (region, copied) = match self.register_to_send(&buffer, len) {
+            Ok(registered) => registered,
+            Err(error) => {
+                self.operations.give_back(number);
+                return Err((buffer, Some(error)));
             }
-        }
+        };
+        let start = copied.as_ref().map_or(buffer.start(), Copied::start);
         let bytes = self.operations.put_bytes(number, trailer);
         let pieces = [
-            iovec { iov_base: buffer.start().cast_mut().cast(), iov_len: len },
+            iovec { iov_base: start.cast_mut().cast(), iov_len: len },
             iovec { iov_base: bytes.cast(), iov_len: trailer.len() },
         ];
-        let mut descriptors = [
-            region.as_ref().map_or(null_mut(), |region| region.descriptor()),
-            self.operations.descriptor(),
-        ];
+        let registered = match &copied {
+            Some(copied) => copied.descriptor(),
+            None => region.as_ref().map_or(null_mut(), |region| region.descriptor()),
+        };
+        let mut descriptors = [registered, self.operations.descriptor()];
         let count = if trailer.is_empty() { 1 } else { 2 };
         let ep = self.endpoints[endpoint].as_ptr();
         // SAFETY: the endpoint is open. Buffer, trailer and context stay where they are until the operation has completed or
@@ -263,12 +267,13 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
                 self.operations.begin(
                     number,
                     endpoint,
-                    Operation::Send { buffer, _region: region },
+                    Operation::Send { buffer, _region: region, copied },
                 );
                 Ok(())
             }
             Err(error) => {
                 self.operations.give_back(number);
+                self.keep_copy(copied);
                 Err((buffer, error))
             }
         }
@@ -314,7 +319,10 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
                 unsafe { regions.region(buffer.memory(), buffer.start(), buffer.len(), true) };
             match known {
                 Ok(known) => region = Some(known),
-                Err(error) => return Err((buffer, Some(error))),
+                Err(error) => {
+                    self.operations.give_back(number);
+                    return Err((buffer, Some(error)));
+                }
             }
         }
         let ep = self.endpoints[endpoint].as_ptr();
@@ -374,9 +382,12 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
             return Ok(None);
         };
         let event = match (operation, result) {
-            (Operation::Send { buffer, .. }, Ok(_)) => Some(Event::Sent { endpoint, buffer }),
-            (Operation::Send { buffer, .. }, Err(error)) => {
-                Some(Event::SendFailed { endpoint, buffer, error })
+            (Operation::Send { buffer, copied, .. }, result) => {
+                self.keep_copy(copied);
+                Some(match result {
+                    Ok(_) => Event::Sent { endpoint, buffer },
+                    Err(error) => Event::SendFailed { endpoint, buffer, error },
+                })
             }
             (Operation::Receive { buffer, .. }, Ok(len)) => {
                 let len = len.min(buffer.len());

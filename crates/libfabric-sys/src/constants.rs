@@ -11,6 +11,8 @@ pub const FI_TAGGED: u64 = 1 << 3;
 pub const FI_RECV: u64 = 1 << 10;
 /// Of a completion or an access right: sending.
 pub const FI_SEND: u64 = 1 << 11;
+/// Of an access right: the peer reads, as it does with large messages of `ofi_rxm`.
+pub const FI_REMOTE_READ: u64 = 1 << 12;
 /// `fi_getinfo`: node and service are the local address.
 pub const FI_SOURCE: u64 = 1 << 57;
 /// `fi_getinfo`: the node is a number and needs no resolver.

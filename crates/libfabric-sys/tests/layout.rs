@@ -178,6 +178,7 @@ fn checks() -> Vec<Check> {
         FI_MSG,
         FI_TAGGED,
         FI_RECV,
+        FI_REMOTE_READ,
         FI_SEND,
         FI_SOURCE,
         FI_NUMERICHOST,

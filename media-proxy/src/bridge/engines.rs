@@ -2,7 +2,7 @@
 
 use super::engine::{Alarm, Bridge, Engine};
 use super::members::Members;
-use super::rdma::Wires;
+use super::rdma::{Wires, Workers};
 use super::st2110::{HostClock, Network};
 use crate::args::Args;
 use mesh_agent::topology::{BridgeLink, BridgeSpec};
@@ -15,8 +15,13 @@ pub(crate) struct Engines {
 }
 
 impl Engines {
-    pub(crate) fn new(args: &Args, members: Arc<Members>, clock: HostClock) -> Self {
-        let wires = Wires::new(args, Arc::clone(&members));
+    pub(crate) fn new(
+        args: &Args,
+        members: Arc<Members>,
+        clock: HostClock,
+        workers: Workers,
+    ) -> Self {
+        let wires = Wires::new(args, Arc::clone(&members), workers);
         Self { network: Network::new(args, members, clock), wires }
     }
 }

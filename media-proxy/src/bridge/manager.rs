@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 /// After how long a bridge that failed is tried again: doubled each time, up to the second value.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
 
+/// A bridge that runs for so long is none of those that break down again and again.
+const STEADY: Duration = Duration::from_secs(10);
+
 /// The manager. It never blocks: bridges start and stop on threads of their own, and tell by [`Event`]s how it went.
 pub(crate) struct Manager<E> {
     engine: Arc<E>,
@@ -36,6 +39,9 @@ struct Entry {
     state: State,
     /// In a row.
     failures: u32,
+    /// How often in a row it has broken down soon after its start, and why it did last.
+    breakdowns: u32,
+    reason: String,
 }
 
 enum State {
@@ -46,6 +52,7 @@ enum State {
     },
     Active {
         attempt: u64,
+        since: Instant,
         bridge: Box<dyn Bridge>,
         told: Told,
     },
@@ -62,7 +69,14 @@ enum State {
 
 impl Entry {
     fn new(spec: &Arc<BridgeSpec>, now: Instant) -> Self {
-        Self { spec: Arc::clone(spec), since: now, state: State::Due, failures: 0 }
+        Self {
+            spec: Arc::clone(spec),
+            since: now,
+            state: State::Due,
+            failures: 0,
+            breakdowns: 0,
+            reason: String::new(),
+        }
     }
 
     fn phase(&self) -> Phase {
@@ -256,14 +270,21 @@ impl<E: Engine> Manager<E> {
             (State::Starting { .. }, What::Started(Ok(bridge))) => {
                 info!("{name}: active, connection {}", bridge.connection());
                 entry.failures = 0;
-                entry.state = State::Active { attempt, bridge, told: Told::default() };
+                entry.state = State::Active { attempt, since: now, bridge, told: Told::default() };
                 warn_of(entry, &self.streams);
             }
             (State::Starting { .. }, What::Started(Err(reason))) => entry.fail(&name, reason, now),
-            (State::Active { bridge, .. }, what @ (What::Broken(_) | What::Over)) => {
+            (State::Active { bridge, since, .. }, what @ (What::Broken(_) | What::Over)) => {
                 // It is gone before it is tried again, because both could not have the same port.
+                if now >= since + STEADY || matches!(what, What::Over) {
+                    entry.breakdowns = 0;
+                }
                 match what {
-                    What::Broken(reason) => warn!("{name}: {reason}"),
+                    What::Broken(reason) => {
+                        warn!("{name}: {reason}");
+                        entry.breakdowns += 1;
+                        entry.reason = reason;
+                    }
                     _ => info!("{name}: its source has ended the stream"),
                 }
                 end(bridge, true, alarm(&id, attempt));
@@ -275,7 +296,15 @@ impl<E: Engine> Manager<E> {
                 entry.state = State::Stopping { attempt, next };
             }
             (State::Stopping { next, .. }, What::Stopped | What::Started(Err(_))) => match next {
-                Some(spec) => *entry = Entry::new(&spec, now),
+                Some(spec) if entry.breakdowns > 1 && spec == entry.spec => {
+                    entry.failures = entry.breakdowns - 2;
+                    let reason = std::mem::take(&mut entry.reason);
+                    entry.fail(&name, reason, now);
+                }
+                Some(spec) => {
+                    let breakdowns = if spec == entry.spec { entry.breakdowns } else { 0 };
+                    *entry = Entry { breakdowns, ..Entry::new(&spec, now) };
+                }
                 None => drop(self.entries.remove(&id)),
             },
             // It broke while it was being stopped, or before it was known to have started.

@@ -319,3 +319,36 @@ fn a_bridge_that_breaks_is_replaced() {
 fn a_bridge_is_tried_again_within_three_seconds_of_the_end_of_what_kept_it_from_starting() {
     assert!(RETRY.1 < Duration::from_secs(3));
 }
+
+#[test]
+fn one_that_breaks_down_again_and_again_is_tried_less_and_less_often() {
+    let mut w = World::new();
+    let broken = |w: &mut World| {
+        let alarm = w.workshop.alarms.lock().unwrap().last().cloned().unwrap();
+        alarm.raise("its process has crashed (SIGSEGV)".into());
+        // That it is broken, and that it has been stopped.
+        w.events(2);
+    };
+    w.apply(&[egress("a")]);
+    w.events(1);
+    // A single breakdown costs no time.
+    broken(&mut w);
+    w.events(1);
+    assert_eq!(w.phase("a"), Some(Phase::Active));
+    for pause in [500, 1000, 2000, 2000] {
+        broken(&mut w);
+        assert_eq!(w.phase("a"), Some(Phase::Failed("its process has crashed (SIGSEGV)".into())));
+        w.now += Duration::from_millis(pause - 1);
+        w.manager.tick(w.now);
+        assert!(matches!(w.phase("a"), Some(Phase::Failed(_))));
+        w.now += Duration::from_millis(1);
+        w.manager.tick(w.now);
+        w.events(1);
+        assert_eq!(w.phase("a"), Some(Phase::Active));
+    }
+    // Who has run for long starts with a clean slate.
+    w.now += STEADY;
+    broken(&mut w);
+    w.events(1);
+    assert_eq!(w.phase("a"), Some(Phase::Active));
+}

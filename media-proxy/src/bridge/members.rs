@@ -3,7 +3,7 @@
 use mcm_dp::client::{Client, Connection, Direction, Extras};
 use mcm_dp::error::Error;
 use media::{ConnectionConfig, EndOfStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Missing regions that an ingress bridge can tell of each frame.
@@ -22,6 +22,11 @@ impl Members {
     /// For the exchange that listens on this socket.
     pub(crate) fn new(socket: PathBuf) -> Self {
         Self { socket, client: Mutex::default() }
+    }
+
+    /// Of the exchange.
+    pub(super) fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// A bridge joins its group. One that receives is not ended by the end of a stream, since another may follow.

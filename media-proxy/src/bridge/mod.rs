@@ -16,6 +16,7 @@ pub(crate) use engine::{Engine, Event};
 pub(crate) use engines::Engines;
 pub(crate) use manager::Manager;
 pub(crate) use members::Members;
+pub(crate) use rdma::{ARGUMENT as WORKER_ARGUMENT, Workers, run as run_worker};
 pub(crate) use st2110::HostClock;
 #[cfg(test)]
 pub(crate) use status::Figures;

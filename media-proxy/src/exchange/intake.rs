@@ -141,7 +141,7 @@ impl Exchange {
         }
         let program = tame(&hello.program);
         let label = format!("{program} (pid {})", hello.pid);
-        let client = self.registry.attach(id, &label, identity == self.own);
+        let client = self.registry.attach(id, &label, self.is_own(&identity));
         if !self.processes.contains_key(&client) {
             self.watch_process(client, &pidfd).map_err(|error| error.to_string())?;
             let process = Process {

@@ -16,6 +16,7 @@ pub(crate) use command::{Gone, Handle, Snapshot, Totals};
 pub(crate) use detail::Detail;
 pub(crate) use view::format_text;
 
+use crate::bridge::Workers;
 use crate::budget::Budget;
 use crate::error::ProxyError;
 use crate::peer::Identity;
@@ -70,6 +71,8 @@ pub(crate) struct Exchange {
     proxy_id: String,
     /// This process: bridges are its own clients.
     own: Identity,
+    /// Bridges of this proxy that are processes of their own.
+    workers: Workers,
     /// Who finds connections their place in the mesh.
     placement: Sender<Input>,
     max_links: usize,
@@ -124,6 +127,7 @@ impl Exchange {
             start: Instant::now(),
             proxy_id,
             own: Identity::own().map_err(ProxyError::system("own process"))?,
+            workers: Workers::default(),
             placement,
             max_links: budget.links,
             registry: Registry::new(
@@ -318,6 +322,16 @@ impl Exchange {
         epoll::add(&self.epoll, pidfd, data, epoll::EventFlags::IN)
     }
 
+    /// The processes that are to count as part of this one.
+    pub(crate) fn with_workers(self, workers: Workers) -> Self {
+        Self { workers, ..self }
+    }
+
+    /// Whether a process is this one, or one of its workers.
+    fn is_own(&self, identity: &Identity) -> bool {
+        *identity == self.own || self.workers.contains(identity.pid)
+    }
+
     fn process_ended(&mut self, client: ClientNo, now: Duration) {
         let Some(process) = self.processes.get(&client) else { return };
         let label = self.label(client);
@@ -343,9 +357,9 @@ impl Exchange {
         self.act(now);
     }
 
-    /// Clients that are programs: all but this process.
+    /// Clients that are programs: all but this process and its workers.
     fn programs(&self) -> usize {
-        self.processes.values().filter(|process| process.identity != self.own).count()
+        self.processes.values().filter(|process| !self.is_own(&process.identity)).count()
     }
 
     fn label(&self, client: ClientNo) -> String {

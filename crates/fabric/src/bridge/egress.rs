@@ -22,6 +22,9 @@ const INTRODUCTION: Duration = Duration::from_secs(3);
 /// as this bridge.
 const LAST_WORD: Duration = Duration::from_millis(500);
 
+/// A connection that lasts so long is none of those that fail at their first frame, again and again.
+const STEADY: Duration = Duration::from_secs(2);
+
 /// An egress.
 #[derive(Debug)]
 pub struct Egress<S: FrameSource> {
@@ -31,6 +34,8 @@ pub struct Egress<S: FrameSource> {
     status: BridgeStatus,
     backoff: Backoff,
     connection: Option<Connection<S::Frame>>,
+    /// Since when there has been one.
+    connected: Option<Instant>,
     /// Of the next connection.
     patience: Patience,
     /// Attempts since there was a connection.
@@ -65,6 +70,7 @@ impl<S: FrameSource> Egress<S> {
             status,
             backoff: Backoff::new(),
             connection: None,
+            connected: None,
             retry: Instant::now(),
             patient_until: Some(Instant::now() + INTRODUCTION),
             owes_end: false,
@@ -140,7 +146,9 @@ impl<S: FrameSource> Egress<S> {
                 if up {
                     self.patient_until = None;
                     self.attempts = 0;
-                    self.backoff.reset();
+                    if now >= *self.connected.get_or_insert(now) + STEADY {
+                        self.backoff.reset();
+                    }
                 }
                 let drops = !up && !self.is_patient(now);
                 if drops {
@@ -183,6 +191,7 @@ impl<S: FrameSource> Egress<S> {
 
     fn lost(&mut self, why: &str, now: Instant) {
         self.attempts = self.attempts.saturating_add(1);
+        self.connected = None;
         if let Some(connection) = self.connection.take() {
             self.patience = connection.patience(now);
             self.status.counters().unsent.add(connection.under_way());

@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 /// How long the other proxy, which has been told of the link at the same time, may take to call until that is worth a word.
 const INTRODUCTION: Duration = Duration::from_secs(5);
 
+/// Endpoints that last so long are none of those that fail at their first frame, again and again.
+const STEADY: Duration = Duration::from_secs(2);
+
 /// An ingress.
 #[derive(Debug)]
 pub struct Ingress<K: FrameSink> {
@@ -24,6 +27,8 @@ pub struct Ingress<K: FrameSink> {
     status: BridgeStatus,
     backoff: Backoff,
     connection: Option<Connection<K::Slot>>,
+    /// Since when there has been one.
+    opened: Instant,
     /// Of the next connection.
     patience: Patience,
     /// When it is said that nobody has called.
@@ -65,6 +70,7 @@ impl<K: FrameSink> Ingress<K> {
             status,
             backoff: Backoff::new(),
             connection: None,
+            opened: retry,
             retry,
             stream_ended: false,
         })
@@ -126,7 +132,7 @@ impl<K: FrameSink> Ingress<K> {
     fn turn(&mut self, now: Instant) -> Result<(bool, Duration), Ended> {
         if self.connection.is_none() && now >= self.retry {
             match self.open() {
-                Ok(()) => self.backoff.reset(),
+                Ok(()) => self.opened = now,
                 Err(error) => self.lost(&error.to_string(), now),
             }
         }
@@ -159,6 +165,9 @@ impl<K: FrameSink> Ingress<K> {
     fn lost(&mut self, why: &str, now: Instant) {
         if let Some(connection) = self.connection.take() {
             self.patience = connection.patience();
+            if now >= self.opened + STEADY {
+                self.backoff.reset();
+            }
         }
         self.status.down(why);
         self.retry = now + self.backoff.next();

@@ -1,6 +1,7 @@
 //! Operations under way.
 
 use crate::arena::Arena;
+use crate::copies::Copied;
 use crate::domain::{Domain, Region};
 use crate::error::FabricError;
 use crate::event::MAX_CONTROL;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 /// What is under way, with everything that must stay until it ends.
 #[derive(Debug)]
 pub(super) enum Operation<S, R> {
-    Send { buffer: S, _region: Option<Arc<Region>> },
+    Send { buffer: S, _region: Option<Arc<Region>>, copied: Option<Copied> },
     Receive { buffer: R, _region: Option<Arc<Region>> },
     SendControl,
     ReceiveControl,

@@ -6,6 +6,21 @@ use fabric::bridge::{BridgeStatus, LinkState};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+/// The counts of every link, in this order.
+pub(super) const NAMES: [&str; 11] = [
+    "linked",
+    "frames",
+    "bytes",
+    "unsent",
+    "connects",
+    "losses",
+    "gaps",
+    "malformed",
+    "replayed",
+    "wild",
+    "foreign",
+];
+
 /// Of one end of a link.
 pub(super) struct LinkFigures {
     status: BridgeStatus,
@@ -34,19 +49,20 @@ impl Figures for LinkFigures {
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
         let counts = self.status.counts();
-        vec![
-            ("linked", u64::from(self.status.link() == LinkState::Up)),
-            ("frames", counts.frames),
-            ("bytes", counts.bytes),
-            ("unsent", counts.unsent),
-            ("connects", counts.connects),
-            ("losses", counts.losses),
-            ("gaps", counts.gaps),
-            ("malformed", counts.malformed),
-            ("replayed", counts.replayed),
-            ("wild", counts.wild),
-            ("foreign", counts.foreign),
-        ]
+        let values = [
+            u64::from(self.status.link() == LinkState::Up),
+            counts.frames,
+            counts.bytes,
+            counts.unsent,
+            counts.connects,
+            counts.losses,
+            counts.gaps,
+            counts.malformed,
+            counts.replayed,
+            counts.wild,
+            counts.foreign,
+        ];
+        NAMES.into_iter().zip(values).collect()
     }
 
     fn measurements(&self) -> Vec<(&'static str, f64)> {

@@ -8,6 +8,7 @@ mod figures;
 mod frames;
 mod image;
 mod slots;
+mod worker;
 
 use super::engine::{Alarm, Bridge};
 use super::members::Members;
@@ -21,6 +22,8 @@ use media::{ConnectionConfig, Options, RdmaProvider};
 use mesh_agent::topology::{BridgeSpec, Direction, RdmaLink};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
+use worker::Job;
+pub(crate) use worker::{ARGUMENT, Workers, run};
 
 /// Starts bridges over libfabric.
 pub(crate) struct Wires {
@@ -29,11 +32,23 @@ pub(crate) struct Wires {
     ip: Option<IpAddr>,
     /// Whether frames that leave over TCP are encrypted: where certificates are configured.
     sealed: bool,
+    workers: Workers,
+    /// Whether all bridges run in processes of their own, and not only those whose provider may crash.
+    all_apart: bool,
 }
 
+/// Set to 1, it has all bridges between hosts run in processes of their own.
+const ALL_APART: &str = "MCM_BRIDGE_PROCESSES";
+
 impl Wires {
-    pub(crate) fn new(args: &Args, members: Arc<Members>) -> Self {
-        Self { members, ip: args.rdma_ip, sealed: args.tls.is_some() }
+    pub(crate) fn new(args: &Args, members: Arc<Members>, workers: Workers) -> Self {
+        let all_apart = std::env::var_os(ALL_APART).is_some_and(|value| value == "1");
+        Self { members, ip: args.rdma_ip, sealed: args.tls.is_some(), workers, all_apart }
+    }
+
+    /// For one bridge, in this process.
+    fn for_worker(members: Arc<Members>, ip: Option<IpAddr>, sealed: bool) -> Self {
+        Self { members, ip, sealed, workers: Workers::default(), all_apart: false }
     }
 
     /// Starts a bridge.
@@ -41,6 +56,26 @@ impl Wires {
     /// # Errors
     /// Why it cannot start.
     pub(crate) fn start(
+        &self,
+        spec: &BridgeSpec,
+        link: &RdmaLink,
+        alarm: Alarm,
+    ) -> Result<Box<dyn Bridge>, String> {
+        if !self.all_apart && spec.config.options.rdma.provider != RdmaProvider::Verbs {
+            return self.start_here(spec, link, alarm);
+        }
+        let job = Job {
+            socket: self.members.socket().to_owned(),
+            spec: spec.clone(),
+            link: link.clone(),
+            ip: self.ip,
+            sealed: self.sealed,
+        };
+        worker::start(&job, &self.workers, alarm)
+    }
+
+    /// Starts a bridge in this process.
+    fn start_here(
         &self,
         spec: &BridgeSpec,
         link: &RdmaLink,

@@ -43,7 +43,7 @@ impl Node {
 
     fn wires(&self, sealed: bool) -> Wires {
         let ip = Some(Ipv4Addr::LOCALHOST.into());
-        Wires { members: Arc::clone(&self.members), ip, sealed }
+        Wires::for_worker(Arc::clone(&self.members), ip, sealed)
     }
 
     fn join(&self, role: Role, config: &ConnectionConfig) -> Arc<Connection> {

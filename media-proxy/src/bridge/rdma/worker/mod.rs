@@ -1,0 +1,54 @@
+//! Bridges in processes of their own.
+//!
+//! A provider of libfabric that crashes takes its process with it. Those that have been seen to crash (`verbs`) run in a worker, which is this
+//! program once more: a member of the group like any other, and the only one that is lost. What proxy and worker tell each other passes by
+//! a socket that is the worker's standard input; at its end the worker ends too.
+
+mod child;
+mod parent;
+mod talk;
+
+pub(crate) use child::run;
+pub(super) use parent::start;
+pub(super) use talk::Job;
+
+use access::logger::LogFormat;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The only argument of a worker.
+pub(crate) const ARGUMENT: &str = "--bridge-worker";
+
+/// The workers that run, by process id. The exchange counts them as part of this proxy.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Workers {
+    pids: Arc<Mutex<BTreeSet<u32>>>,
+    /// How their logs look, if the proxy's command line says so.
+    log_format: Option<LogFormat>,
+}
+
+impl Workers {
+    /// None yet.
+    pub(crate) fn new(log_format: Option<LogFormat>) -> Self {
+        Self { pids: Arc::default(), log_format }
+    }
+
+    /// Whether a living process is one of them.
+    pub(crate) fn contains(&self, pid: u32) -> bool {
+        self.lock().contains(&pid)
+    }
+
+    /// To be called before the process does anything.
+    fn add(&self, pid: u32) {
+        self.lock().insert(pid);
+    }
+
+    /// To be called as long as the number cannot be another process's: before it is waited for.
+    fn remove(&self, pid: u32) {
+        self.lock().remove(&pid);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<u32>> {
+        self.pids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,222 @@
+//! What a proxy and a worker tell each other: a line of JSON each.
+
+use mesh_agent::topology::{BridgeLink, BridgeSpec, Direction, RdmaLink, SessionKey};
+use prost::Message;
+use proto::Kind;
+use serde_json::{Value, json};
+use std::ffi::OsString;
+use std::io::{BufRead, Write};
+use std::net::IpAddr;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The bridge that a worker is for.
+#[derive(Debug)]
+pub(in super::super) struct Job {
+    /// Of the proxy's exchange.
+    pub(in super::super) socket: PathBuf,
+    pub(in super::super) spec: BridgeSpec,
+    pub(in super::super) link: RdmaLink,
+    /// Where streams come and go.
+    pub(in super::super) ip: Option<IpAddr>,
+    pub(in super::super) sealed: bool,
+}
+
+/// From a worker.
+#[derive(Debug, PartialEq)]
+pub(super) enum Report {
+    /// It sits in its group, under this connection, and its endpoints are open.
+    Started { connection: String, local: String },
+    /// It could not start.
+    Failed(String),
+    /// It cannot go on.
+    Broken(String),
+    /// The stream that it brought has ended.
+    Over,
+    /// How it is doing.
+    State(State),
+}
+
+/// How a bridge is doing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct State {
+    /// In the order of [`super::super::figures::NAMES`].
+    pub(super) counts: Vec<u64>,
+    /// CPU time of its thread.
+    pub(super) cpu_ns: u64,
+    /// Why it has no link.
+    pub(super) no_link: Option<String>,
+}
+
+/// To a worker, after its job. At the end of all it ends at once.
+pub(super) const STOP: &str = "stop";
+
+impl Job {
+    pub(super) fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let spec = &self.spec;
+        let kind = match spec.direction {
+            Direction::Egress => Kind::Receiver,
+            Direction::Ingress => Kind::Source,
+        };
+        let line = json!({
+            "socket": self.socket.as_os_str().as_encoded_bytes(),
+            "id": spec.id.as_str(),
+            "group": spec.group.as_str(),
+            "proxy": spec.proxy.as_str(),
+            "egress": spec.direction == Direction::Egress,
+            "config": proto::config::to_sdk(&spec.config, kind).encode_to_vec(),
+            "peer": self.link.peer.as_str(),
+            "remoteIp": self.link.remote_ip.to_string(),
+            "port": self.link.port,
+            "key": self.link.session_key.map(|key| key.0),
+            "ip": self.ip.map(|ip| ip.to_string()),
+            "sealed": self.sealed,
+        });
+        writeln!(out, "{line}")
+    }
+
+    /// `None` for what no proxy of this version writes.
+    pub(super) fn read(input: &mut impl BufRead) -> Option<Self> {
+        let value = read_line(input)?;
+        let text = |key: &str| value[key].as_str();
+        let bytes = |key: &str| -> Option<Vec<u8>> {
+            let numbers = value[key].as_array()?.iter();
+            numbers.map(|number| u8::try_from(number.as_u64()?).ok()).collect()
+        };
+        let config = proto::sdk::ConnectionConfig::decode(bytes("config")?.as_slice()).ok()?;
+        let (_, config) = proto::config::from_sdk(&config).ok()?;
+        let key = match &value["key"] {
+            Value::Null => None,
+            _ => Some(SessionKey(bytes("key")?.try_into().ok()?)),
+        };
+        let link = RdmaLink {
+            peer: text("peer")?.into(),
+            remote_ip: text("remoteIp")?.parse().ok()?,
+            port: value["port"].as_u64()?.try_into().ok()?,
+            session_key: key,
+        };
+        let direction =
+            if value["egress"].as_bool()? { Direction::Egress } else { Direction::Ingress };
+        Some(Self {
+            socket: OsString::from_vec(bytes("socket")?).into(),
+            spec: BridgeSpec {
+                id: text("id")?.into(),
+                group: text("group")?.into(),
+                proxy: text("proxy")?.into(),
+                direction,
+                config: Arc::new(config),
+                link: BridgeLink::Rdma(link.clone()),
+            },
+            link,
+            ip: text("ip").and_then(|ip| ip.parse().ok()),
+            sealed: value["sealed"].as_bool()?,
+        })
+    }
+}
+
+impl Report {
+    pub(super) fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let line = match self {
+            Self::Started { connection, local } => {
+                json!({ "connection": connection, "local": local })
+            }
+            Self::Failed(reason) => json!({ "failed": reason }),
+            Self::Broken(reason) => json!({ "broken": reason }),
+            Self::Over => json!({ "over": true }),
+            Self::State(State { counts, cpu_ns, no_link }) => {
+                json!({ "counts": counts, "cpu": cpu_ns, "noLink": no_link })
+            }
+        };
+        writeln!(out, "{line}")
+    }
+
+    /// `None` at the end, and for what no worker of this version writes.
+    pub(super) fn read(input: &mut impl BufRead) -> Option<Self> {
+        let value = read_line(input)?;
+        let text = |key: &str| value[key].as_str().map(str::to_owned);
+        if let Some(connection) = text("connection") {
+            return Some(Self::Started { connection, local: text("local")? });
+        }
+        if let Some(reason) = text("failed") {
+            return Some(Self::Failed(reason));
+        }
+        if let Some(reason) = text("broken") {
+            return Some(Self::Broken(reason));
+        }
+        if value["over"].as_bool() == Some(true) {
+            return Some(Self::Over);
+        }
+        let counts: Option<Vec<u64>> =
+            value["counts"].as_array()?.iter().map(Value::as_u64).collect();
+        let (counts, cpu_ns) = (counts?, value["cpu"].as_u64()?);
+        Some(Self::State(State { counts, cpu_ns, no_link: text("noLink") }))
+    }
+}
+
+fn read_line(input: &mut impl BufRead) -> Option<Value> {
+    let mut line = String::new();
+    input.read_line(&mut line).ok().filter(|len| *len > 0)?;
+    serde_json::from_str(&line).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use media::{ConnectionConfig, Endpoint, Payload, RdmaProvider};
+
+    #[test]
+    fn jobs_go_there_and_back() {
+        let endpoint = Endpoint::MultipointGroup { urn: "across".into() };
+        let mut config = ConnectionConfig::new(endpoint, Payload::Blob);
+        config.max_payload_size = 12_345;
+        config.queue_capacity = 7;
+        config.options.rdma.provider = RdmaProvider::Verbs;
+        config.options.rdma.num_endpoints = 3;
+        for (direction, key) in
+            [(Direction::Egress, None), (Direction::Ingress, Some(SessionKey([200; 32])))]
+        {
+            let link = RdmaLink {
+                peer: "there".into(),
+                remote_ip: [10, 7, 0, 1].into(),
+                port: 9100,
+                session_key: key,
+            };
+            let spec = BridgeSpec {
+                id: "bridge".into(),
+                group: "across".into(),
+                proxy: "here".into(),
+                direction,
+                config: Arc::new(config.clone()),
+                link: BridgeLink::Rdma(link.clone()),
+            };
+            let ip = key.map(|_| [10, 7, 0, 2].into());
+            let socket = PathBuf::from("/run/mcm/media_proxy.sock");
+            let job = Job { socket, spec, link, ip, sealed: key.is_some() };
+            let mut line = Vec::new();
+            job.write(&mut line).unwrap();
+            let read = Job::read(&mut line.as_slice()).unwrap();
+            assert_eq!((read.spec, read.link), (job.spec, job.link));
+            assert_eq!((read.socket, read.ip, read.sealed), (job.socket, job.ip, job.sealed));
+        }
+        assert!(Job::read(&mut &b"{}\n"[..]).is_none());
+        assert!(Job::read(&mut &b""[..]).is_none());
+    }
+
+    #[test]
+    fn reports_go_there_and_back() {
+        for report in [
+            Report::Started { connection: "12ab".into(), local: "10.7.0.1:9100".into() },
+            Report::Failed("fi_enable: no".into()),
+            Report::Broken("it \"ended\"\n".into()),
+            Report::Over,
+            Report::State(State { counts: vec![1, u64::MAX], cpu_ns: 17, no_link: None }),
+            Report::State(State { no_link: Some("no answer".into()), ..State::default() }),
+        ] {
+            let mut line = Vec::new();
+            report.write(&mut line).unwrap();
+            assert_eq!(Report::read(&mut line.as_slice()), Some(report));
+        }
+        assert_eq!(Report::read(&mut &b""[..]), None);
+    }
+}
