@@ -7,7 +7,7 @@ use crate::proxy::Proxy;
 use crate::role::{Order, Report, Role, Spec};
 use crate::run::Run;
 use crate::scrape::Scrape;
-use crate::{config, wait};
+use crate::{config, program, wait};
 use mcm_dp::client::Client;
 use proto::control::{Bridge, BridgeDirection, BridgeState, Group};
 use rustix::process::Signal;
@@ -29,6 +29,8 @@ pub struct Fleet {
     pub store: Option<Cluster>,
     /// The run directories of hosts 1 to 3.
     pub runs: [Run; 3],
+    /// Variables of the environment of proxies that are started from now on.
+    pub environment: Vec<(&'static str, &'static str)>,
     /// The hosts.
     pub net: Net,
 }
@@ -39,7 +41,8 @@ impl Fleet {
     pub fn new() -> Option<Self> {
         let net = Net::new(AGENT)?;
         let runs = [Run::new(), Run::new(), Run::new()];
-        Some(Self { proxies: [None, None, None], agent: None, store: None, runs, net })
+        let environment = Vec::new();
+        Some(Self { proxies: [None, None, None], agent: None, store: None, runs, environment, net })
     }
 
     /// The same, with all of them running and registered.
@@ -56,7 +59,9 @@ impl Fleet {
         Some(fleet.start())
     }
 
-    fn start(mut self) -> Self {
+    /// Starts agent and proxies.
+    #[must_use]
+    pub fn start(mut self) -> Self {
         let fleet = &mut self;
         fleet.start_agent();
         (1..=3).for_each(|host| fleet.start_proxy(host));
@@ -75,7 +80,9 @@ impl Fleet {
     pub fn start_proxy(&mut self, host: usize) {
         let options = ["-a", "10.77.0.4:50051", "-d", "kernel:eth0", "--metrics", "0.0.0.0:8003"];
         let run = &self.runs[host - 1];
-        self.proxies[host - 1] = Some(self.net.proxy(host, run, &options));
+        let mut command = self.net.command(host, program::media_proxy());
+        command.args(options).envs(self.environment.iter().copied());
+        self.proxies[host - 1] = Some(Proxy::start_by(command, run));
     }
 
     /// Kills the proxy of a host.
