@@ -7,7 +7,7 @@ use ring::layout::{
     BOARD_MAGIC, BOARD_SIZE, ENTRIES_OFFSET, Geometry, HEAD_OFFSET, LAYOUT_VERSION, SLOTS_OFFSET,
 };
 use ring::words::ENTRIES;
-use ring::{BoardMonitor, Deadline, Reader, Receiver, RingId, Seat};
+use ring::{AtEnd, BoardMonitor, Deadline, Reader, Receiver, RingId, Seat};
 
 const PAYLOAD: usize = 100;
 const METADATA: usize = 16;
@@ -27,8 +27,8 @@ fn play(choices: &mut Choices<'_>) -> Option<()> {
         board.write(choices.short()? % 56, &[choices.number()?]);
     }
     let Ok(monitor) = BoardMonitor::open(board.give()) else { return None };
-    let close_at_end = [None, Some(false), Some(true)][usize::from(choices.byte()?) % 3];
-    let receiver = Receiver::new(close_at_end);
+    let at_end = [None, Some(AtEnd::Wait), Some(AtEnd::Close)][usize::from(choices.byte()?) % 3];
+    let receiver = Receiver::new(at_end);
     let offer = |start: u64| {
         let seat = Seat::new().unwrap();
         if let Ok(reader) = Reader::open(&pool.give(), board.give(), seat, start) {

@@ -41,6 +41,9 @@ fuzz_target!(|data: &[u8]| {
             }
             // The two proxies, with a message spoilt at times.
             1 => {
+                if what >= 192 {
+                    caller.end_stream(now);
+                }
                 if let Some(mut message) = caller.say(0, now) {
                     let spoilt = chunk.first().is_some_and(|at| {
                         message[usize::from(*at) % 96] ^= 1;
@@ -52,12 +55,14 @@ fuzz_target!(|data: &[u8]| {
                 if let Some((_, message)) = listener.say(u64::from(what), now) {
                     let _ = caller.heard(&message, now);
                 }
+                assert!(listener.stream_end().is_none_or(|end| end == 0), "nothing was sent");
                 if let CallState::Up { credit } = caller.state(now) {
                     assert!(credit <= 255);
                 }
             }
             2 => {
-                let sequence = chunk.first_chunk().map_or(u64::from(what), |b| u64::from_le_bytes(*b));
+                let sequence =
+                    chunk.first_chunk().map_or(u64::from(what), |b| u64::from_le_bytes(*b));
                 let _ = order.arrived(chunk.len() % 3, sequence, sequence, now);
             }
             _ => {

@@ -4,7 +4,7 @@
 use fuzz::{Choices, Forged};
 use libfuzzer_sys::fuzz_target;
 use ring::layout::{LAYOUT_VERSION, SEAT_LINE_OFFSET, SEAT_MAGIC, SEAT_SIZE};
-use ring::{Deadline, Reader, Receiver, Seat, SeatMonitor, Source, SourceOptions};
+use ring::{AtEnd, Deadline, Reader, Receiver, Seat, SeatMonitor, Source, SourceOptions};
 use std::time::Duration;
 
 const HONEST: u64 = 1;
@@ -21,8 +21,9 @@ fn play(choices: &mut Choices<'_>) -> Option<()> {
         live: choices.byte()? % 8 == 0,
         stall_time: Duration::ZERO,
         wait_for_receivers: 0,
-        close_at_end: false,
+        at_end: AtEnd::Wait,
         regions: 0,
+        relay: false,
     };
     let source = Source::new(options, [7; 16]).unwrap();
     let receiver = Receiver::new(None);
