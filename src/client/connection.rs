@@ -4,6 +4,7 @@ use super::buffer::Buffer;
 use super::peer::{Peer, ReceiverPeer, SourcePeer};
 use super::readiness::Readiness;
 use super::session::{Direction, Entry, Extras, Place, Session};
+use super::waiting::Waiting;
 use crate::error::Error;
 use media::{ConnectionConfig, Delivery, EndOfStream, tai};
 use parking_lot::Mutex;
@@ -54,6 +55,7 @@ pub struct Connection {
     payload_size: usize,
     metadata_size: usize,
     readiness: OnceLock<Readiness>,
+    waiting: Waiting,
     /// Serialises the first request for the descriptor.
     starting: Mutex<()>,
 }
@@ -104,6 +106,7 @@ impl Connection {
             payload_size: config.payload_size() as usize,
             metadata_size: config.metadata_size() as usize,
             readiness: OnceLock::new(),
+            waiting: Waiting::new(config),
             starting: Mutex::new(()),
         }
     }
@@ -130,7 +133,7 @@ impl Connection {
     /// Source: a buffer to fill. Receiver: the next frame.
     pub fn get(&self, timeout: Timeout) -> Result<Buffer, Error> {
         let deadline = deadline(self.session(), timeout);
-        let got = match &self.entry.peer {
+        let got = self.waiting.first(deadline, |deadline| match &self.entry.peer {
             Peer::Source(peer) => {
                 peer.source.get(deadline).map(|slot| Buffer::writable(slot, self.session()))
             }
@@ -138,7 +141,7 @@ impl Connection {
                 let receiver = &peer.receiver;
                 receiver.get(deadline).map(|frame| Buffer::readable(frame, Arc::clone(receiver)))
             }
-        };
+        });
         got.map_err(|error| {
             if matches!(error, RingError::Timeout(_))
                 && let Some(readiness) = self.readiness.get()

@@ -9,6 +9,7 @@ mod peer;
 mod random;
 mod readiness;
 mod session;
+mod waiting;
 mod warnings;
 
 pub use buffer::{Buffer, BufferInfo};

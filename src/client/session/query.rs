@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// How soon a client asks again for a group that is not there.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
+/// How long a group is waited for before the log tells.
+const TOLD_AFTER: Duration = Duration::from_secs(2);
+
 /// The longest name that a group can have, in bytes.
 const MAX_GROUP: usize = 1024;
 
@@ -63,7 +66,11 @@ impl Client {
             Timeout::After(time) => Some(time),
         };
         let begun = Instant::now();
+        let mut told = false;
         loop {
+            if begun.elapsed() >= TOLD_AFTER && !std::mem::replace(&mut told, true) {
+                log::info!("waiting for a group {group:?} since {TOLD_AFTER:?}");
+            }
             if let Some(config) = self.session.ask(group)?.config {
                 let read = proto::config::from_sdk(&config);
                 let unreadable = |error| {
