@@ -144,9 +144,9 @@ impl<T> Sequencer<T> {
         }
     }
 
-    /// The end: what is here, in order, each with the number of frames before it that were given up.
+    /// The end: what is here, in order, each with the number of frames before it that were given up. All others have passed.
     pub fn close(&mut self) -> impl Iterator<Item = (u64, T)> {
-        let mut next = self.next.take();
+        let mut next = self.next.replace(u64::MAX);
         self.waiting_since = None;
         std::mem::take(&mut self.waiting).into_iter().map(move |(number, frame)| {
             let skipped = next.map_or(0, |next| number - next);
@@ -252,6 +252,9 @@ mod tests {
         assert_eq!(all(&mut sequencer, now), []);
         assert_eq!(sequencer.close().collect::<Vec<_>>(), [(1, 1), (0, 2), (2, 5)]);
         assert_eq!((sequencer.waiting(), sequencer.gap()), (0, None));
+        assert!(sequencer.has_passed(100), "nothing comes any more");
+        assert_eq!(sequencer.arrived(0, 6, 6, now), Err((6, Unwanted::Replayed)));
+        assert_eq!(sequencer.close().count(), 0);
     }
 
     #[test]

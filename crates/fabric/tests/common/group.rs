@@ -52,6 +52,10 @@ impl<T> Feed<T> {
     }
 }
 
+/// The time of frame 0, and from one frame to the next.
+pub const FIRST_TAI_NS: u64 = 1_700_000_000_000_000_000;
+pub const TAI_STEP_NS: u64 = 1_000_003;
+
 /// A frame of the test.
 #[derive(Clone, Debug)]
 pub struct Frame {
@@ -74,7 +78,7 @@ pub fn metadata(number: u64, len: usize) -> Arc<[u8]> {
 impl Frame {
     pub fn new(image: &Image, number: u64, payload_len: usize, metadata_len: usize) -> Self {
         let mut bytes = vec![0u8; image.size()];
-        let tai_ns = 1_700_000_000_000_000_000 + number * 1_000_003;
+        let tai_ns = FIRST_TAI_NS + number * TAI_STEP_NS;
         bytes[..8].copy_from_slice(&(tai_ns / 1_000_000).to_le_bytes());
         bytes[8..12].copy_from_slice(&(number as u32).to_le_bytes());
         bytes[12..16].copy_from_slice(&(payload_len as u32).to_le_bytes());

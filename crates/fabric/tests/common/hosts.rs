@@ -26,8 +26,21 @@ impl Hosts {
         Some(hosts)
     }
 
-    /// Far from each other.
+    /// Far from each other. Where MCM_NETEM is set, the kernel delays and loses the packets of their cable.
     pub fn apart(test: &str, weather: Weather) -> Option<Self> {
+        if std::env::var_os("MCM_NETEM").is_some() {
+            let hosts = Self::new(test)?;
+            let netem = weather.netem();
+            let netem: Vec<&str> = netem.iter().map(String::as_str).collect();
+            for host in &hosts.names {
+                // One packet at a time, as on a real cable, and not the many that one send makes.
+                let plain = ["mtu", "1500", "gso_max_segs", "1"];
+                assert!(ip(&[&["-n", host, "link", "set", "cable"], &plain[..]].concat()));
+                let tc = ["netns", "exec", host, "tc", "qdisc", "replace", "dev", "cable", "root"];
+                assert!(ip(&[&tc[..], &["netem"], &netem].concat()), "netem");
+            }
+            return Some(hosts);
+        }
         let mut hosts = Self::unconnected(test)?;
         let ends = [0, 1].map(|host| Way::device(hosts.file(host).expect("a namespace"), "way"));
         for (host, [own, other]) in

@@ -26,6 +26,23 @@ pub struct Weather {
     pub lost: u32,
 }
 
+impl Weather {
+    /// The same for netem (tc-netem(8)).
+    pub fn netem(&self) -> [String; 6] {
+        let Self { delay, lost } = self;
+        let percent = f64::from(*lost) / 1e4;
+        [
+            "delay".into(),
+            format!("{}us", delay.as_micros()),
+            "loss".into(),
+            format!("{percent}%"),
+            // Packets on the way: a thousand would be too few.
+            "limit".into(),
+            "100000".into(),
+        ]
+    }
+}
+
 /// The way; it ends when this is dropped.
 pub struct Way {
     ended: Arc<AtomicBool>,

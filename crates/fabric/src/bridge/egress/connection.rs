@@ -65,6 +65,8 @@ pub(super) struct Connection<F: SourceFrame> {
     waiting: Option<Message<F>>,
     /// In the plain form: whether what is under way gets anywhere.
     flow: Pulse,
+    /// The same once there is a connection.
+    patience: Patience,
     /// Addresses of the other side's endpoints.
     remotes: Vec<SocketAddrV4>,
     /// Whether something was sent, in the plain form the only sign of the other side.
@@ -118,7 +120,8 @@ impl<F: SourceFrame> Connection<F> {
             window,
             spare: Vec::new(),
             waiting: None,
-            flow: Pulse::new(patience, now),
+            flow: Pulse::new(patience.of_call(), now),
+            patience,
             remotes,
             confirmed: false,
             ending: None,
@@ -135,7 +138,8 @@ impl<F: SourceFrame> Connection<F> {
     pub(super) fn patience(&self, now: Instant) -> Patience {
         match &self.caller {
             Some(caller) => caller.patience(now),
-            None if self.confirmed && self.is_stuck(now) => self.flow.patience().after_loss(),
+            None if !self.confirmed => self.patience,
+            None if self.is_stuck(now) => self.flow.patience().after_loss(),
             None => self.flow.patience(),
         }
     }
@@ -382,8 +386,10 @@ impl<F: SourceFrame> Connection<F> {
                         self.spare.push(buffer);
                     }
                     let payload = self.under_way[endpoint].pop_front().unwrap_or(0);
+                    if !std::mem::replace(&mut self.confirmed, true) {
+                        self.flow = Pulse::new(self.patience, now);
+                    }
                     self.flow.beat(now);
-                    self.confirmed = true;
                     status.counters().frames.add(1);
                     status.counters().bytes.add(payload as u64);
                     // In the plain form the first sign of the other side.

@@ -4,7 +4,7 @@
 //! behind it wait. Patience grows with the round trip, and with each loss, so that a network that loses much gets a connection at
 //! last; and shrinks again when it was not needed.
 
-use super::{BEAT, LOST};
+use super::{BEAT, CALL, LOST};
 use crate::traffic::Traffic;
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,12 @@ impl Patience {
     #[must_use]
     pub fn new(frame: Duration) -> Self {
         Self { base: LOST + frame, round_trip: Duration::ZERO, doublings: 0 }
+    }
+
+    /// The same while there is no connection yet, which takes longer than a word.
+    #[must_use]
+    pub fn of_call(self) -> Self {
+        Self { base: self.base.max(CALL * 2), ..self }
     }
 
     /// Silence that is too long.
