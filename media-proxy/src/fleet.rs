@@ -31,10 +31,15 @@ pub(crate) fn plane(
             "mesh agent {}; streams from other hosts arrive at {dataplane_ip}, ports {ports}",
             names.join(", ")
         ),
-        None => warn!(
-            "mesh agent {}; no address for streams from and to other hosts: give one with --rdma_ip",
-            names.join(", ")
-        ),
+        None => match unresolved(&args.agents) {
+            Some(why) => warn!(
+                "{why}; without an agent's address there is none for streams from and to other hosts: give one with --rdma_ip"
+            ),
+            None => warn!(
+                "mesh agent {}; no address for streams from and to other hosts: give one with --rdma_ip",
+                names.join(", ")
+            ),
+        },
     }
     let agents = Agents { addresses: args.agents.clone(), tls: args.tls.clone() };
     Ok(Arc::new(Remote::new(proxy, agents, listener)?))
@@ -74,6 +79,15 @@ pub(crate) fn address_towards(
     agents.iter().find_map(leads).or(st2110_ip.filter(usable))
 }
 
+/// Why no agent's name can be resolved, if that is so.
+fn unresolved(agents: &[AgentAddress]) -> Option<String> {
+    let resolve = |agent: &AgentAddress| agent.to_string().to_socket_addrs().err();
+    let errors: Option<Vec<_>> =
+        agents.iter().map(|agent| Some((agent, resolve(agent)?))).collect();
+    let (agent, error) = errors?.into_iter().next()?;
+    Some(format!("mesh agent {agent}: its name cannot be resolved: {error}"))
+}
+
 /// The address that the system would send from. Nothing is sent.
 fn local_address(remote: SocketAddr) -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
@@ -87,6 +101,13 @@ mod tests {
 
     fn agents(address: &str) -> Vec<AgentAddress> {
         vec![address.parse().unwrap()]
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_resolved_is_told() {
+        assert_eq!(unresolved(&agents("127.0.0.1:50051")), None);
+        let told = unresolved(&agents("no-such-host.invalid:1")).unwrap();
+        assert!(told.starts_with("mesh agent no-such-host.invalid:1: its name cannot"), "{told}");
     }
 
     #[test]

@@ -69,9 +69,17 @@ impl Listener for Ear {
     }
 }
 
+/// How long a new source waits until its group's receivers on other hosts can get what it sends.
+const LINK_PATIENCE: Duration = Duration::from_secs(3);
+/// How often is looked whether they can: nothing tells.
+const LINK_STEP: Duration = Duration::from_millis(2);
+
 /// A connection that waits for its answer.
 struct Waiting {
     returning: bool,
+    kind: Kind,
+    /// Until when it waits for bridges to be linked, once it is known which ones.
+    links_by: Option<Instant>,
     /// The control plane has accepted it.
     member: bool,
     /// Its bridges have been seen to: what failed before it came has been tried again.
@@ -94,6 +102,8 @@ pub(crate) struct Placement<E> {
     essential: HashSet<BridgeId>,
     /// The desired state whose outcome has not been told yet.
     generation: Option<u64>,
+    /// A source waits for bridges to be linked.
+    linking: bool,
 }
 
 impl<E: Engine> Placement<E> {
@@ -115,6 +125,7 @@ impl<E: Engine> Placement<E> {
             streams: HashMap::new(),
             essential: HashSet::new(),
             generation: None,
+            linking: false,
         }
     }
 
@@ -125,6 +136,7 @@ impl<E: Engine> Placement<E> {
             let due = self.manager.next_deadline().into_iter().chain(stop_by).min();
             let now = Instant::now();
             let patience = due.map_or(Duration::MAX, |due| due.saturating_duration_since(now));
+            let patience = if self.linking { patience.min(LINK_STEP) } else { patience };
             let input = match self.inbox.recv_timeout(patience) {
                 Ok(input) => Some(input),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -154,7 +166,8 @@ impl<E: Engine> Placement<E> {
     fn take(&mut self, input: Input, now: Instant) {
         match input {
             Input::Ask { conn_id, kind, config, returning } => {
-                let waiting = Waiting { returning, member: false, tried: false };
+                let waiting =
+                    Waiting { returning, kind, links_by: None, member: false, tried: false };
                 self.waiting.insert(conn_id.clone(), waiting);
                 self.known.insert(conn_id.clone());
                 let id = ConnectionId::new(conn_id);
@@ -245,6 +258,7 @@ impl<E: Engine> Placement<E> {
 
     /// Answers those for whom everything is there, or certain not to come.
     fn settle(&mut self, now: Instant) {
+        self.linking = false;
         let members = self.waiting.iter().filter(|(_, waiting)| waiting.member);
         for conn_id in members.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
             let Some(answer) = self.decide(&conn_id, now) else { continue };
@@ -283,6 +297,24 @@ impl<E: Engine> Placement<E> {
                     return Some(Err(Refusal::new(code::CONN_FAILED, reason)));
                 }
                 _ => ready = false,
+            }
+        }
+        let group = self.groups.iter().find(is_here)?;
+        // Receivers on other hosts were there before: they get its first frame too.
+        if ready && waiting.kind == Kind::Source && !returning {
+            let mut links = group.bridges.iter().filter(|id| !self.essential.contains(*id));
+            let open = links.find(|id| self.manager.is_linking(id));
+            if open.is_some() || group.bridges_pending {
+                let by = *waiting.links_by.get_or_insert(now + LINK_PATIENCE);
+                if now < by {
+                    self.linking = true;
+                    return None;
+                }
+                log::warn!(
+                    "group \"{}\": a source begins after {LINK_PATIENCE:?}, though {} to another host is not linked: receivers there miss what it sends until then",
+                    group.id,
+                    open.map_or_else(|| "a bridge".into(), |id| format!("bridge {id}")),
+                );
             }
         }
         ready.then_some(Ok(()))

@@ -26,7 +26,7 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 128 * 1024;
 
 /// Lets in who may call.
-const CHECKER: Checker = Checker { program: "media_proxy" };
+const CHECKER: Checker = Checker { program: "media_proxy", networks: None };
 
 /// Connections as they come from a port.
 pub(crate) type Incoming = mpsc::Receiver<Result<Guarded, Error>>;

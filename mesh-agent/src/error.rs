@@ -2,6 +2,7 @@
 
 use crate::topology::{ConnectionId, GroupId, ProxyId};
 use media::{ConfigError, ConfigErrorKind};
+use std::net::IpAddr;
 
 /// A refusal, or a failure.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +21,10 @@ pub enum AgentError {
         allowed: &'static str,
     },
     /// The group has a source already.
-    #[error("group {group} has a source already: connection {connection} on media proxy {proxy}")]
+    #[error(
+        "group {group} has a source already: connection {connection} on media proxy {proxy}{}",
+        host.as_ref().map(|host| format!(" (host {host})")).unwrap_or_default()
+    )]
     SourceTaken {
         /// The group.
         group: GroupId,
@@ -28,6 +32,8 @@ pub enum AgentError {
         connection: ConnectionId,
         /// The proxy of the source.
         proxy: ProxyId,
+        /// Where streams to that proxy go, if it has such an address.
+        host: Option<IpAddr>,
     },
     /// No proxy has this id; it has to register (again).
     #[error("media proxy {0} is not registered")]

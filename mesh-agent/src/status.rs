@@ -72,7 +72,9 @@ mod tests {
             group: "g".into(),
             connection: "c".into(),
             proxy: "p".into(),
+            host: Some([10, 0, 0, 1].into()),
         };
+        assert!(taken.to_string().ends_with("on media proxy p (host 10.0.0.1)"), "{taken}");
         let incompatible = AgentError::Config(media::ConfigError::incompatible("a", 1, 2));
         for error in [taken, incompatible] {
             let (number, text) = (error.mesh_err(), error.to_string());

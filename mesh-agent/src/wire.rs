@@ -262,6 +262,7 @@ pub fn apply_config(desired: &Desired) -> pb::ApplyConfigRequest {
         conn_ids: group.connections.iter().map(ConnectionId::to_string).collect(),
         bridge_ids: group.bridges.iter().map(ToString::to_string).collect(),
         stream_id: group.stream.as_ref().map(ToString::to_string).unwrap_or_default(),
+        bridges_pending: group.bridges_pending,
     });
     pb::ApplyConfigRequest {
         groups: groups.collect(),
@@ -287,6 +288,7 @@ pub fn desired(
             bridges: group.bridge_ids.iter().map(|id| id.as_str().into()).collect(),
             // It ends up in logs and labels. Older agents do not tell it.
             stream: identifier("streamId", &group.stream_id).ok().map(Into::into),
+            bridges_pending: group.bridges_pending,
         })
         .collect();
     let (mut bridges, mut errors) = (Vec::new(), Vec::new());

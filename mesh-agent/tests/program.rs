@@ -14,7 +14,7 @@ fn help_version_and_mistakes() {
     let help = program().arg("-h").output().unwrap();
     assert!(help.status.success());
     assert!(String::from_utf8(help.stdout).unwrap().contains("--store"));
-    let version = program().arg("-v").output().unwrap();
+    let version = program().arg("-V").output().unwrap();
     assert!(String::from_utf8(version.stdout).unwrap().starts_with("mesh-agent "));
     let wrong = program().arg("--nothing").output().unwrap();
     assert_eq!(wrong.status.code(), Some(2));
@@ -29,7 +29,8 @@ fn help_version_and_mistakes() {
 #[test]
 fn it_serves_until_it_is_told_to_end() {
     let mut child = program()
-        .args(["--listen=127.0.0.1", "-p", "0", "-c", "0"])
+        // As the original's agent is started in its documents.
+        .args(["-v", "--listen=127.0.0.1", "-p", "0", "-c", "0"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

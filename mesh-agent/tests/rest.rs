@@ -4,7 +4,7 @@ mod common;
 
 use common::schema::Schemas;
 use common::{Node, Server, mesh, request, stream, until};
-use mesh_agent::plane::Accepted;
+use mesh_agent::plane::{Accepted, ControlPlane};
 use proto::Kind;
 use serde_json::Value;
 
@@ -107,7 +107,8 @@ fn objects_say_what_is_so() {
     );
     assert_eq!(connection["config"]["kind"], "tx");
     assert_eq!(connection["config"]["conn"]["st2110"]["remoteIpAddr"], "239.1.1.1");
-    assert_eq!(connection["config"]["payload"]["video"]["pixelFormat"], "yuv422p10le");
+    assert_eq!(connection["config"]["payload"]["video"]["pixelFormat"], "yuv422planar10le");
+    assert_eq!(connection["config"]["role"], "receiver");
     let sysdata = &connection["config"]["bufPartitions"]["sysdata"];
     assert_eq!((&sysdata["offset"], &sysdata["size"]), (&0.into(), &24.into()));
     let (_, group) = server.get(&format!("/multipoint-group/{}", encoded("cam/1 ä")));
@@ -123,21 +124,114 @@ fn objects_say_what_is_so() {
     assert!(!text.to_lowercase().contains("key"), "keys are not shown: {text}");
 }
 
+/// What clients of the original read is there under its names and with its types, before anything was measured too.
+#[test]
+fn clients_of_the_original_find_what_they_read() {
+    let (server, nodes) = fleet();
+    let is_time = |value: &Value| value.as_str().is_some_and(|text| text.ends_with('Z'));
+    let checks = |status: &Value| {
+        let numbers = [
+            "inbound",
+            "outbound",
+            "trnSucceeded",
+            "trnFailed",
+            "tps",
+            "inBandwidthMbit",
+            "outBandwidthMbit",
+            "errors",
+            "errorsDelta",
+        ];
+        assert!(is_time(&status["registeredAt"]), "{status}");
+        assert!(status["state"].is_string() && status["linked"].is_boolean(), "{status}");
+        assert!(numbers.iter().all(|name| status[name].is_number()), "{status}");
+        assert!(status.get("updatedAt").is_some(), "{status}");
+    };
+    for proxy in server.list("/media-proxy", "mediaProxy") {
+        for part in ["conns", "bridges"] {
+            for object in proxy[part].as_array().unwrap() {
+                assert!(object["config"]["bufPartitions"].is_object(), "{object}");
+                checks(&object["status"]);
+            }
+        }
+    }
+    for (kind, name) in [("/connection", "connection"), ("/bridge", "bridge")] {
+        server.list(&format!("{kind}?status"), name).iter().for_each(|it| checks(&it["status"]));
+    }
+    let field = |name: &str, value| (name.to_owned(), value);
+    let metric = |of: &str| mesh_agent::metrics::Metric {
+        timestamp_ms: 1_700_000_000_000,
+        provider: of.into(),
+        fields: vec![
+            field("link", mesh_agent::metrics::Value::Bool(true)),
+            field("strn", mesh_agent::metrics::Value::Unsigned(7)),
+            field("in", mesh_agent::metrics::Value::Unsigned(100)),
+            field("inbw", mesh_agent::metrics::Value::Real(1.5)),
+        ],
+    };
+    nodes[0].plane.metrics(vec![metric("s"), metric("r")]);
+    let path = format!("/multipoint-group/{}", encoded("cam/1 ä"));
+    until("it is told", || server.get(&path).1["status"]["inbound"] == 200);
+    let (_, group) = server.get(&path);
+    checks(&group["status"]);
+    assert_eq!(group["status"]["state"], "active");
+    // A frame counts once, however many receive it.
+    assert_eq!(group["status"]["trnSucceeded"], 7);
+    assert_eq!(group["status"]["inBandwidthMbit"], 3.0);
+    assert_eq!(
+        (&group["status"]["linked"], is_time(&group["status"]["updatedAt"])),
+        (&true.into(), true)
+    );
+}
+
+/// The header with which a browser lets a page read an answer.
+fn allowed(server: &Server, method: &str, origin: &str) -> (u16, Option<String>) {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(server.rest).unwrap();
+    let head = format!(
+        "{method} /health HTTP/1.1\r\nHost: agent\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: DELETE\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    let mut lines = answer.split("\r\n\r\n").next().unwrap().lines();
+    let header = lines.find_map(|line| line.strip_prefix("access-control-allow-origin: "));
+    (status, header.map(str::to_owned))
+}
+
+#[test]
+fn pages_of_configured_origins_alone_may_read() {
+    let ops = "https://ops.example.org";
+    let server = Server::start(
+        0,
+        || Ok(mesh_agent::agent::Agent::in_memory()),
+        |ports| mesh_agent::agent::server::Ports { origins: vec![ops.into()], ..ports },
+    );
+    assert_eq!(allowed(&server, "GET", ops), (200, Some(ops.to_owned())));
+    assert_eq!(allowed(&server, "OPTIONS", ops), (204, Some(ops.to_owned())));
+    for other in ["https://example.org", "http://ops.example.org", "null"] {
+        assert_eq!(allowed(&server, "GET", other), (200, None));
+        assert_eq!(allowed(&server, "OPTIONS", other).1, None);
+    }
+    let closed = Server::in_memory();
+    assert_eq!(allowed(&closed, "GET", ops), (200, None));
+}
+
 #[test]
 fn what_is_deleted_is_gone() {
     let (server, nodes) = fleet();
     let bridge = server.list("/bridge", "bridge")[0]["id"].as_str().unwrap().to_owned();
     let (status, body) = checked(&server, "DELETE", &format!("/bridge/{bridge}"), "/bridge/{id}");
     assert_eq!((status, &body["error"]["code"]), (409, &"conflict".into()));
-    assert_eq!(checked(&server, "DELETE", "/connection/q", "/connection/{id}").0, 204);
+    assert_eq!(checked(&server, "DELETE", "/connection/q", "/connection/{id}").0, 200);
     nodes[0].wait_for_bridges(1);
     assert_eq!(server.get("/connection/q").0, 404);
     let path = format!("/multipoint-group/{}", encoded("cam/1 ä"));
-    assert_eq!(checked(&server, "DELETE", &path, "/multipoint-group/{id}").0, 204);
+    assert_eq!(checked(&server, "DELETE", &path, "/multipoint-group/{id}").0, 200);
     assert_eq!(server.get(&path).0, 404);
     nodes[1].wait_for_bridges(0);
     // A proxy that is alive registers again, with all that it has.
-    assert_eq!(checked(&server, "DELETE", "/media-proxy/p1", "/media-proxy/{id}").0, 204);
+    assert_eq!(checked(&server, "DELETE", "/media-proxy/p1", "/media-proxy/{id}").0, 200);
     until("it is back", || server.get("/connection/a").0 == 200);
     assert_eq!(server.get("/connection/s").0, 404);
 }
@@ -147,7 +241,7 @@ fn what_is_deleted_is_gone() {
 fn what_is_deleted_stays_away() {
     let (server, nodes) = fleet();
     let node = &nodes[0];
-    assert_eq!(checked(&server, "DELETE", "/connection/s", "/connection/{id}").0, 204);
+    assert_eq!(checked(&server, "DELETE", "/connection/s", "/connection/{id}").0, 200);
     node.wait("the order to end it", |state| state.removed.contains(&"s".into()).then_some(()));
     nodes[1].wait_for_bridges(0);
     assert_eq!(checked(&server, "DELETE", "/connection/s", "/connection/{id}").0, 404);

@@ -163,7 +163,7 @@ fn what_an_administrator_removes_stays_away() {
         let path = format!("/connection/{id}");
         fleet.net.on(AGENT, || agent::request(Ipv4Addr::LOCALHOST, "DELETE", &path).0)
     };
-    assert_eq!(delete(&id), 204);
+    assert_eq!(delete(&id), 200);
     let told = source.until("its program is told", |report| report.ended);
     assert!(told.reason.contains("closed by the media proxy"), "{told:?}");
     let log = fleet.proxies[0].as_ref().expect("a proxy").process().output();

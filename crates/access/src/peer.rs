@@ -18,6 +18,8 @@ pub struct Peer {
     pub local: bool,
     /// It is in a network that is trusted.
     pub trusted: bool,
+    /// It could have shown a certificate.
+    pub asked: bool,
 }
 
 impl Peer {
@@ -28,7 +30,8 @@ impl Peer {
     pub fn new(address: SocketAddr, own: SocketAddr, trusted: &Networks) -> Self {
         let trusted = trusted.contain(address.ip());
         let (peer, own) = (canonical(address.ip()), canonical(own.ip()));
-        Self { address, certified: false, local: peer.is_loopback() || peer == own, trusted }
+        let local = peer.is_loopback() || peer == own;
+        Self { address, certified: false, local, trusted, asked: false }
     }
 
     /// Whether it may call anything.
@@ -49,6 +52,8 @@ static REFUSED: Seldom = Seldom::new();
 pub struct Checker {
     /// The program's name, for those who are refused.
     pub program: &'static str,
+    /// Its option for networks whose hosts may call, if it has one.
+    pub networks: Option<&'static str>,
 }
 
 impl Checker {
@@ -62,13 +67,24 @@ impl Checker {
             return Ok(());
         }
         Reason::Stranger.happened();
-        REFUSED.warn(&format!(
-            "{}: refused, as it is not on this host; to let other hosts in, start {} with --tls-cert, --tls-key and --tls-ca",
-            peer.address, self.program
-        ));
+        let networks = self.networks.map(|option| format!(", or {} with {option}", self.program));
+        let networks = networks.unwrap_or_default();
+        let remedy = if peer.asked {
+            format!(
+                "it shows no certificate: start it with --tls-cert, --tls-key and --tls-ca{networks}"
+            )
+        } else {
+            format!(
+                "to let other hosts in, start {} with --tls-cert, --tls-key and --tls-ca{networks}",
+                self.program
+            )
+        };
+        REFUSED.warn(&format!("{}: refused, as it is not on this host; {remedy}", peer.address));
+        let networks = self.networks.map(|_| ", or in a network that it was told to trust");
         Err(Refusal::Denied(format!(
-            "this {} answers only callers on its own host, or with a certificate that it trusts",
-            self.program
+            "this {} answers only callers on its own host, or with a certificate that it trusts{}",
+            self.program,
+            networks.unwrap_or_default()
         )))
     }
 }
@@ -121,7 +137,7 @@ mod tests {
         assert!(Peer { certified: true, ..peer }.allowed());
         let own = "10.0.0.1:8001".parse().unwrap();
         assert!(Peer::new(peer.address, own, &"10.0.0.0/24".parse().unwrap()).allowed());
-        let mut checker = Checker { program: "media_proxy" };
+        let mut checker = Checker { program: "media_proxy", networks: None };
         let mut request = Request::new(());
         assert_eq!(checker.call(Request::new(())).unwrap_err().code(), tonic::Code::Internal);
         request.extensions_mut().insert(peer);

@@ -207,11 +207,18 @@ fn format(payload: &Value) -> String {
     match kind.as_str() {
         "video" => {
             let of = words(value, &["width", "height", "fps", "pixelFormat"]);
-            format!("video {}x{} {} {}", of[0], of[1], of[2], of[3])
+            // Three formats have names of the original in REST; hosts show those that programs give.
+            let format = match of[3].as_str() {
+                "yuv422planar10le" => "yuv422p10le",
+                "yuv422rfc4175be10" => "yuv422p10rfc4175",
+                other => other,
+            };
+            format!("video {}x{} {} {format}", of[0], of[1], of[2])
         }
         "audio" => {
             let of = words(value, &["channels", "sampleRate", "format", "packetTime"]);
-            format!("audio {} x {} Hz {} {}", of[0], of[1], of[2], of[3])
+            let format = of[2].replacen("pcm-", "pcm_", 1);
+            format!("audio {} x {} Hz {format} {}", of[0], of[1], of[3])
         }
         other => other.to_owned(),
     }

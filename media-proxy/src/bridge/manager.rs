@@ -344,6 +344,19 @@ impl<E: Engine> Manager<E> {
         self.entries.get(id).map(Entry::phase)
     }
 
+    /// Whether a bridge is about to carry frames, and does not yet. One that has failed is not about to; of a link to a peer of the
+    /// original nothing is known before the first frame.
+    pub(crate) fn is_linking(&self, id: &BridgeId) -> bool {
+        self.entries.get(id).is_some_and(|entry| match &entry.state {
+            State::Due | State::Starting { .. } | State::Stopping { .. } => true,
+            State::Active { bridge, .. } => {
+                let tells = entry.spec.rdma().is_some_and(|link| link.session_key.is_some());
+                tells && !bridge.figures().is_linked()
+            }
+            State::Failed { .. } => false,
+        })
+    }
+
     /// Whether there is no bridge at all, not even one that is ending.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()

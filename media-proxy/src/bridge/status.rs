@@ -17,6 +17,11 @@ pub(crate) trait Figures: Send + Sync {
     /// What was measured last, by name; times in microseconds.
     fn measurements(&self) -> Vec<(&'static str, f64)>;
 
+    /// Whether frames that its group's source puts now arrive where they shall: what is at the other end is there.
+    fn is_linked(&self) -> bool {
+        true
+    }
+
     /// What works less well than it should, for people: each is logged once. There may be more of them later.
     fn warnings(&self) -> Vec<String> {
         Vec::new()

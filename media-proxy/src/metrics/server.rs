@@ -36,7 +36,7 @@ pub(crate) async fn serve(
         .fallback(async || (StatusCode::NOT_FOUND, INDEX))
         .with_state(page);
     let refusal = |text: &str| (StatusCode::FORBIDDEN, format!("{text}\n")).into_response();
-    let checker = Checker { program: "media_proxy" };
+    let checker = Checker { program: "media_proxy", networks: Some("--metrics-allow") };
     access::http::serve(router, checker, refusal, incoming, stop).await;
 }
 

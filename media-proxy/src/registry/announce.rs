@@ -194,8 +194,13 @@ impl Registry {
         for member in members.filter(|member| !(placed && member.bridge)) {
             if let Err(error) = config.check_compatible(&member.config) {
                 let whose = if member.is_source() { "source" } else { "receiver" };
-                let reason =
-                    format!("does not fit the {whose} in group {:?}: {error}", config.group_id());
+                let label = self.clients.get(&member.client).map(|it| it.label.as_str());
+                let reason = format!(
+                    "does not fit the {whose} in group {:?}, connection {} of {}: {error}",
+                    config.group_id(),
+                    member.id,
+                    label.unwrap_or("another program")
+                );
                 return Err(Refusal::new(code::CONFIG_INCOMPAT, reason));
             }
         }

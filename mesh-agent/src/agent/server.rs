@@ -32,7 +32,7 @@ const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 
 /// Lets in who may call.
-pub(super) const CHECKER: Checker = Checker { program: "mesh-agent" };
+pub(super) const CHECKER: Checker = Checker { program: "mesh-agent", networks: Some("--allow") };
 
 /// Where the agent listens, and whom it answers.
 #[derive(Clone, Debug)]
@@ -45,6 +45,8 @@ pub struct Ports {
     pub tls: Option<TlsFiles>,
     /// Networks whose programs may call without a certificate.
     pub trusted: Networks,
+    /// Origins whose pages may read the REST API in a browser, such as `https://ops.example.org`.
+    pub origins: Vec<String>,
 }
 
 /// An agent that listens.
@@ -97,7 +99,7 @@ pub async fn serve(agent: Agent, ports: Ports) -> Result<Serving, AgentError> {
     let incoming = accepted(proxies, Speaks::Grpc, grpc_tls);
     let grpc = tokio::spawn(serve_proxies(agent.clone(), incoming, stopping.clone()));
     let incoming = accepted(control, Speaks::Http, rest_tls);
-    let rest = tokio::spawn(rest::serve(agent, incoming, stopping));
+    let rest = tokio::spawn(rest::serve(agent, ports.origins.into(), incoming, stopping));
     let tasks = vec![grpc, rest];
     Ok(Serving { proxies: proxies_address, rest: rest_address, stop, tasks })
 }

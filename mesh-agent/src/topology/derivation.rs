@@ -15,6 +15,21 @@ use std::time::Instant;
 struct Plan {
     bridges: BTreeMap<ProxyId, Bridges>,
     problems: BTreeMap<ProxyId, String>,
+    /// A port is still to be decided.
+    pending: bool,
+}
+
+/// Why a proxy gets no bridge.
+enum Missing {
+    /// It will have one as soon as its port is decided.
+    Port(String),
+    Possibility(String),
+}
+
+impl From<String> for Missing {
+    fn from(why: String) -> Self {
+        Self::Possibility(why)
+    }
 }
 
 impl Plan {
@@ -42,7 +57,13 @@ impl Topology {
         }
         group.bridges.clone_from(&plan.bridges);
         group.problems = plan.problems;
+        let pending_at = origin.as_ref().filter(|_| plan.pending).map(|it| it.proxy.clone());
+        let was_pending = std::mem::replace(&mut group.pending_at, pending_at.clone());
         let proxies: BTreeSet<_> = old.keys().chain(plan.bridges.keys()).cloned().collect();
+        if was_pending != pending_at {
+            was_pending.iter().chain(&pending_at).for_each(|proxy| self.touch(proxy));
+        }
+        let Some(group) = self.groups.get_mut(id) else { return };
         let stream = origin.as_ref().map(|origin| origin.stream.clone());
         if stream.is_some() && stream != group.stream {
             group.stream = stream;
@@ -116,7 +137,11 @@ impl Topology {
                     plan.add(egress);
                     plan.add(ingress);
                 }
-                Err(problem) => {
+                Err(Missing::Port(problem)) => {
+                    plan.pending = true;
+                    plan.problems.insert(destination.clone(), problem);
+                }
+                Err(Missing::Possibility(problem)) => {
                     plan.problems.insert(destination.clone(), problem);
                 }
             }
@@ -125,13 +150,18 @@ impl Topology {
     }
 
     /// The two bridges from the source to a proxy.
-    fn link(&self, id: &GroupId, origin: &Origin, to: &ProxyId) -> Result<[BridgeSpec; 2], String> {
+    fn link(
+        &self,
+        id: &GroupId,
+        origin: &Origin,
+        to: &ProxyId,
+    ) -> Result<[BridgeSpec; 2], Missing> {
         let endpoints = origin.config.options.rdma.num_endpoints;
         let grant = self.groups.get(id).and_then(|group| group.grants.get(to));
         let grant = grant.filter(|g| g.source == origin.proxy && g.endpoints == endpoints);
         let Some(grant) = grant else {
             self.find_port(id, origin, to, |_, _| false)?;
-            return Err(format!("a port at media proxy {to} is being allocated"));
+            return Err(Missing::Port(format!("a port at media proxy {to} is being allocated")));
         };
         let gone = |proxy: &ProxyId| format!("media proxy {proxy} has no address for streams");
         let source_ip = self.rdma_ip(&origin.proxy).ok_or_else(|| gone(&origin.proxy))?;

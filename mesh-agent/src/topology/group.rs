@@ -25,6 +25,8 @@ pub(super) struct Group {
     pub(super) draining: Option<Draining>,
     /// What follows: why a proxy does not get what it should.
     pub(super) problems: BTreeMap<ProxyId, String>,
+    /// The proxy of the source, if bridges from there wait for their ports to be decided.
+    pub(super) pending_at: Option<ProxyId>,
 }
 
 /// What may still come from the network although its source has left.

@@ -196,6 +196,8 @@ pub struct DesiredGroup {
     pub bridges: Vec<BridgeId>,
     /// What its source sends, or sent last; `None` if there has been no source.
     pub stream: Option<StreamId>,
+    /// There will be more bridges from this proxy, once their ports have been decided.
+    pub bridges_pending: bool,
 }
 
 /// Who puts frames into a group.

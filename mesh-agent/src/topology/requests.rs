@@ -117,7 +117,8 @@ impl Topology {
                 && other.kind == Kind::Source
             {
                 let (connection, proxy) = (other.id.clone(), other.proxy.clone());
-                return Err(AgentError::SourceTaken { group: id, connection, proxy });
+                let host = self.rdma_ip(&proxy);
+                return Err(AgentError::SourceTaken { group: id, connection, proxy, host });
             }
             record.source = Some(Source::Connection(connection.id.clone()));
         } else if record.source == Some(Source::Connection(connection.id.clone())) {

@@ -1,13 +1,13 @@
 //! What can be seen of the state.
 
 use super::identifier::{BridgeId, ConnectionId, GroupId, ProxyId, StreamId};
-use super::model::{BridgeSpec, Connection, Desired, DesiredGroup, Proxy};
+use super::model::{BridgeLink, BridgeSpec, Connection, Desired, DesiredGroup, Direction, Proxy};
 use super::{ProxyState, Topology};
 use media::ConnectionConfig;
 use proto::Kind;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// A group, as others see it.
 #[derive(Clone, Debug)]
@@ -87,6 +87,8 @@ impl Topology {
                 connections: members.into_iter().flat_map(|m| m.all().cloned()).collect(),
                 bridges: specs.iter().map(|spec| spec.id.clone()).collect(),
                 stream: group.and_then(|group| group.stream.clone()),
+                bridges_pending: group
+                    .is_some_and(|group| group.pending_at.as_ref() == Some(proxy)),
             });
             bridges.extend(specs);
         }
@@ -200,6 +202,33 @@ impl Topology {
         let groups = self.groups.values().flat_map(|group| group.bridges.values());
         let derived = groups.flat_map(|bridges| bridges.values());
         derived.map(|spec| BridgeView { spec: Arc::clone(spec), held: false }).chain(held)
+    }
+
+    /// Whether a bridge follows from what is known, rather than being held for a while.
+    #[must_use]
+    pub fn is_needed(&self, spec: &BridgeSpec) -> bool {
+        let group = self.groups.get(&spec.group).and_then(|group| group.bridges.get(&spec.proxy));
+        group.is_some_and(|bridges| bridges.contains_key(&spec.id))
+    }
+
+    /// Since when a bridge is needed: its source and the first receiver behind it have been there. `None` if nothing needs it.
+    #[must_use]
+    pub fn needed_since(&self, spec: &BridgeSpec) -> Option<SystemTime> {
+        let group = self.groups.get(&spec.group)?;
+        let at = |id: &ConnectionId| self.connection(id).map(|it| it.registered_at);
+        let source = match &group.record.as_ref()?.source {
+            Some(super::Source::Connection(id)) => at(id),
+            _ => None,
+        };
+        let receiving = match (&spec.link, spec.direction) {
+            (BridgeLink::Rdma(link), Direction::Egress) => Some(&link.peer),
+            (_, Direction::Ingress) => Some(&spec.proxy),
+            (BridgeLink::St2110, Direction::Egress) => None,
+        };
+        let members = receiving.and_then(|proxy| group.members.get(proxy));
+        let receivers = members.into_iter().flat_map(|members| &members.receivers);
+        let receiver = receivers.filter_map(|(_, id)| at(id)).min();
+        source.max(receiver)
     }
 
     /// The record of a group, its members and grants gone or not: what a store compares with.

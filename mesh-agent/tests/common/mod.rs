@@ -61,6 +61,7 @@ impl Server {
             rest: local(0),
             tls: None,
             trusted: access::Networks::default(),
+            origins: Vec::new(),
         };
         let ports = change(ports);
         // The test may run in a runtime itself.

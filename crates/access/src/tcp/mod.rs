@@ -113,7 +113,7 @@ async fn greet(
     let first = stream.read_u8().await.ok()?;
     if first != TLS {
         let stream = opening(vec![first], stream, speaks, address).await?;
-        return Some((Box::new(stream), peer));
+        return Some((Box::new(stream), Peer { asked: tls.is_some(), ..peer }));
     }
     let Some(tls) = tls else {
         Reason::Tls.happened();

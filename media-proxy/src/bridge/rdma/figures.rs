@@ -65,6 +65,10 @@ impl Figures for LinkFigures {
         NAMES.into_iter().zip(values).collect()
     }
 
+    fn is_linked(&self) -> bool {
+        self.status.link() == LinkState::Up
+    }
+
     fn measurements(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
     }

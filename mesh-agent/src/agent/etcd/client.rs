@@ -26,6 +26,8 @@ const MAX_MESSAGE: usize = 64 << 20;
 
 pub(super) struct Client {
     members: Vec<Endpoint>,
+    /// Their addresses, for errors.
+    urls: Vec<String>,
     /// The number of the member in use, and the way to it.
     current: Mutex<(usize, Channel)>,
     /// Places for transactions: in a crowd they wait here, where waiting does not look like a member that fails.
@@ -55,7 +57,8 @@ impl Client {
         // There is at least one: an address without members is none.
         let channel = members[0].connect_lazy();
         let places = Semaphore::new(TRANSACTIONS);
-        Ok(Self { members, current: Mutex::new((0, channel)), places })
+        let urls = address.urls().collect();
+        Ok(Self { members, urls, current: Mutex::new((0, channel)), places })
     }
 
     /// The way to the member in use, with its number.
@@ -90,7 +93,18 @@ impl Client {
             Ok(_) | Err(Code::NotFound | Code::InvalidArgument | Code::OutOfRange) => {}
             Err(_) => self.fail(number),
         }
-        answer
+        answer.map_err(|status| self.name_member(number, &status))
+    }
+
+    /// An error of a member, with its address and all that is known of the cause.
+    pub(super) fn name_member(&self, number: usize, status: &Status) -> Status {
+        let url = &self.urls[number % self.urls.len()];
+        let text = match std::error::Error::source(status) {
+            // What tonic says by itself tells nothing.
+            Some(cause) => proto::causes(cause),
+            None => status.message().to_owned(),
+        };
+        Status::new(status.code(), format!("{url}: {text}"))
     }
 
     pub(super) async fn range(

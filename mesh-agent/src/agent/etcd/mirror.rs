@@ -53,6 +53,7 @@ impl Agent {
     /// Reads everything, and then each change until the member fails.
     async fn follow(&self, etcd: &Etcd, told: &mut bool) -> Result<String, Status> {
         let (kvs, revision) = load(etcd).await?;
+        let member = etcd.client.member();
         let (_open, mut changes) = etcd.client.watch(&etcd.keys.all(), revision + 1).await?;
         self.replace_all(etcd, &kvs);
         etcd.mirrored.send_replace(revision);
@@ -62,7 +63,9 @@ impl Agent {
         let mut silence = std::pin::pin!(watch_member(etcd));
         loop {
             let response = tokio::select! {
-                response = changes.message() => response?,
+                response = changes.message() => {
+                    response.map_err(|status| etcd.client.name_member(member, &status))?
+                }
                 status = &mut silence => return Err(status),
             };
             let Some(response) = response else { break };

@@ -8,6 +8,7 @@ use super::Agent;
 use super::server::CHECKER;
 use access::Guarded;
 use axum::http::StatusCode;
+use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 /// The description of the API that it serves.
@@ -16,9 +17,10 @@ pub const OPENAPI: &str = include_str!("../../../openapi.json");
 /// Serves until it is told to stop.
 pub(super) async fn serve(
     agent: Agent,
+    origins: Arc<[String]>,
     incoming: mpsc::Receiver<Result<Guarded, std::io::Error>>,
     stop: watch::Receiver<bool>,
 ) {
     let refusal = |text: &str| router::error(StatusCode::FORBIDDEN, "permissionDenied", text);
-    access::http::serve(router::router(agent), CHECKER, refusal, incoming, stop).await;
+    access::http::serve(router::router(agent, origins), CHECKER, refusal, incoming, stop).await;
 }

@@ -8,9 +8,11 @@ use crate::topology::{
 };
 use crate::wire;
 use media::{ConnectionConfig, Endpoint, Payload};
-use proto::Kind;
 use proto::config::to_sdk;
+use proto::{Kind, sdk};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Which parts of an object are wanted beside its id.
@@ -83,9 +85,8 @@ fn outcome(session: Option<&Session>, generation: u64) -> Value {
 pub(super) fn proxy(state: &State, proxy: &Proxy, parts: Parts) -> Value {
     let desired = state.topology.desired(&proxy.id);
     let desired = desired.as_ref();
-    let conns: Vec<_> = state.topology.connections_of(&proxy.id).map(|c| c.id.clone()).collect();
-    let bridges: Vec<_> =
-        desired.into_iter().flat_map(|d| d.bridges.iter().map(|spec| spec.id.clone())).collect();
+    let connections = state.topology.connections_of(&proxy.id).count();
+    let bridges = desired.map_or(0, |desired| desired.bridges.len());
     let config = || {
         json!({
             "sdkApiPort": proxy.sdk_api_port,
@@ -105,14 +106,21 @@ pub(super) fn proxy(state: &State, proxy: &Proxy, parts: Parts) -> Value {
         json!({
             "healthy": state.topology.proxy(&proxy.id).is_some_and(|(_, here)| here),
             "registeredAt": time(proxy.registered_at),
-            "connsNum": conns.len(),
-            "bridgesNum": bridges.len(),
+            "connsNum": connections,
+            "bridgesNum": bridges,
             "apply": outcome(session, desired.map_or(0, |desired| desired.generation)),
         })
     };
     let mut object = object(proxy.id.as_str(), parts, config, status);
-    object.insert("conns".into(), ids(&conns));
-    object.insert("bridges".into(), ids(&bridges));
+    // The parts of what it has are always there, as in the original, whichever are asked of it.
+    let all = Parts { config: true, status: true };
+    let own = state.topology.connections_of(&proxy.id).map(|one| connection(state, one, all));
+    object.insert("conns".into(), own.collect());
+    let own = desired.into_iter().flat_map(|desired| &desired.bridges).map(|spec| {
+        let held = !state.topology.is_needed(spec);
+        bridge(state, &BridgeView { spec: Arc::clone(spec), held }, all)
+    });
+    object.insert("bridges".into(), own.collect());
     object.into()
 }
 
@@ -156,7 +164,7 @@ pub(super) fn bridge(state: &State, view: &BridgeView, parts: Parts) -> Value {
     };
     let measured = state.metrics.get(spec.id.as_str());
     let status = || {
-        let mut status = measurements(measured, None);
+        let mut status = measurements(measured, state.topology.needed_since(spec));
         status["held"] = view.held.into();
         status
     };
@@ -172,17 +180,60 @@ pub(super) fn group(state: &State, view: &GroupView, parts: Parts) -> Value {
         let problem = |(proxy, reason): &(ProxyId, String)| json!({"proxyId": proxy.as_str(), "reason": reason});
         let connections = view.connections.iter().filter_map(|id| state.topology.connection(id));
         let registered = connections.map(|connection| connection.registered_at).min();
-        json!({
-            "registeredAt": registered.map(time),
-            "sourceProxyId": view.source_proxy.as_ref().map(ProxyId::as_str),
-            "streamId": view.stream.as_ref().map(StreamId::as_str),
-            "problems": view.problems.iter().map(problem).collect::<Value>(),
-        })
+        let mut status = flow(state, view, registered);
+        status["sourceProxyId"] = view.source_proxy.as_ref().map(ProxyId::as_str).into();
+        status["streamId"] = view.stream.as_ref().map(StreamId::as_str).into();
+        status["problems"] = view.problems.iter().map(problem).collect::<Value>();
+        status
     };
     let mut object = object(view.id.as_str(), parts, config, status);
     object.insert("connIds".into(), ids(&view.connections));
     object.insert("bridgeIds".into(), ids(&view.bridges));
     object.into()
+}
+
+/// What flows through a group: what its programs that send put in, and what its programs that receive take out, together.
+fn flow(state: &State, view: &GroupView, registered_at: Option<SystemTime>) -> Value {
+    let mut status = measurements(None, registered_at);
+    status["state"] = if view.source_proxy.is_some() { "active" } else { "configured" }.into();
+    let mut updated = None;
+    let mut sums: BTreeMap<&str, (f64, bool)> = BTreeMap::new();
+    let members = view.connections.iter().filter_map(|id| state.topology.connection(id));
+    for connection in members {
+        let Some(metric) = state.metrics.get(connection.id.as_str()) else { continue };
+        updated = updated.max(Some(metric.timestamp_ms));
+        if let Some(Measured::Bool(true)) = metric.field("link") {
+            status["linked"] = true.into();
+        }
+        // A frame is one transaction of the group, however many receive it.
+        let of_source: &[&str] =
+            if connection.kind == Kind::Source { &["strn", "tps"] } else { &[] };
+        let names = ["in", "out", "ftrn", "inbw", "outbw", "err", "errd"];
+        for name in names.iter().chain(of_source) {
+            let sum = sums.entry(name).or_insert((0.0, true));
+            match metric.field(name) {
+                Some(Measured::Unsigned(number)) => sum.0 += *number as f64,
+                Some(Measured::Real(number)) if number.is_finite() => {
+                    *sum = (sum.0 + number, false)
+                }
+                _ => {}
+            }
+        }
+    }
+    for (name, (sum, whole)) in sums {
+        let shown = NAMES.iter().find(|(short, _)| *short == name).map_or(name, |(_, shown)| shown);
+        let zero = &status[shown];
+        status[shown] = if whole && zero.is_u64() { (sum as u64).into() } else { sum.into() };
+    }
+    if let Some(millis) = updated {
+        status["updatedAt"] = moment(millis).into();
+    }
+    status
+}
+
+/// A moment in milliseconds since 1970.
+fn moment(millis: i64) -> String {
+    time(UNIX_EPOCH + std::time::Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
 }
 
 /// A configuration; `kind` is left out if it is empty.
@@ -222,62 +273,86 @@ fn configuration(config: &ConnectionConfig, end: Kind, kind: &str) -> Value {
             "provider": config.options.rdma.provider.name(),
             "numEndpoints": config.options.rdma.num_endpoints,
         }},
-        "payload": payload(&config.payload),
+        "payload": payload(config),
     });
     if !kind.is_empty() {
         object["kind"] = kind.into();
+        // The word of the original is its media proxy's view; this one is that of everybody else.
+        object["role"] = if end == Kind::Source { "source" } else { "receiver" }.into();
     }
     object
 }
 
-fn payload(payload: &Payload) -> Value {
-    match payload {
-        Payload::Video(video) => json!({"video": {
-            "width": video.width,
-            "height": video.height,
-            "fps": video.rate.as_f64(),
-            "pixelFormat": video.pixel_format.name(),
-        }}),
-        Payload::Audio(audio) => json!({"audio": {
-            "channels": audio.channels,
-            "sampleRate": audio.sample_rate.name(),
-            "format": audio.format.name(),
-            "packetTime": audio.packet_time.name(),
-        }}),
-        Payload::Ancillary(_) | Payload::Blob => json!({payload.kind(): {}}),
+/// A value of an enumeration of the protocol as the original's REST has it: without its prefix, in small letters.
+fn word(name: &str, prefix: &str) -> String {
+    name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase()
+}
+
+fn payload(config: &ConnectionConfig) -> Value {
+    let wire = to_sdk(config, Kind::Source).payload;
+    match (&config.payload, wire) {
+        (Payload::Video(video), Some(sdk::connection_config::Payload::Video(wire))) => {
+            json!({"video": {
+                "width": video.width,
+                "height": video.height,
+                "fps": video.rate.as_f64(),
+                "pixelFormat": word(wire.pixel_format().as_str_name(), "VIDEO_PIXEL_FORMAT_"),
+            }})
+        }
+        (Payload::Audio(audio), Some(sdk::connection_config::Payload::Audio(wire))) => {
+            let format = word(wire.format().as_str_name(), "AUDIO_FORMAT_");
+            json!({"audio": {
+                "channels": audio.channels,
+                "sampleRate": audio.sample_rate.name(),
+                "format": format.replacen('_', "-", 1),
+                "packetTime": audio.packet_time.name(),
+            }})
+        }
+        (other, _) => json!({other.kind(): {}}),
     }
 }
 
-/// What was measured last, under the names of the API.
+/// What proxies measure, and what the API calls it.
+const NAMES: [(&str, &str); 18] = [
+    ("state", "state"),
+    ("link", "linked"),
+    ("in", "inbound"),
+    ("out", "outbound"),
+    ("strn", "trnSucceeded"),
+    ("ftrn", "trnFailed"),
+    ("tps", "tps"),
+    ("inbw", "inBandwidthMbit"),
+    ("outbw", "outBandwidthMbit"),
+    ("err", "errors"),
+    ("errd", "errorsDelta"),
+    ("program", "program"),
+    ("pid", "pid"),
+    ("queue", "queueDepth"),
+    ("capacity", "queueCapacity"),
+    ("held", "heldFrames"),
+    ("waits", "waits"),
+    ("losses", "linkLosses"),
+];
+
+/// What was measured last, under the names of the API. Those of the original are there before anything was measured.
 fn measurements(metric: Option<&Metric>, registered_at: Option<SystemTime>) -> Value {
-    const NAMES: [(&str, &str); 18] = [
-        ("state", "state"),
-        ("link", "linked"),
-        ("in", "inbound"),
-        ("out", "outbound"),
-        ("strn", "trnSucceeded"),
-        ("ftrn", "trnFailed"),
-        ("tps", "tps"),
-        ("inbw", "inBandwidthMbit"),
-        ("outbw", "outBandwidthMbit"),
-        ("err", "errors"),
-        ("errd", "errorsDelta"),
-        ("program", "program"),
-        ("pid", "pid"),
-        ("queue", "queueDepth"),
-        ("capacity", "queueCapacity"),
-        ("held", "heldFrames"),
-        ("waits", "waits"),
-        ("losses", "linkLosses"),
-    ];
-    let mut status = Map::new();
-    if let Some(moment) = registered_at {
-        status.insert("registeredAt".into(), time(moment).into());
-    }
+    let mut status = json!({
+        "registeredAt": registered_at.map(time),
+        "updatedAt": null,
+        "state": "",
+        "linked": false,
+        "inbound": 0,
+        "outbound": 0,
+        "trnSucceeded": 0,
+        "trnFailed": 0,
+        "tps": 0.0,
+        "inBandwidthMbit": 0.0,
+        "outBandwidthMbit": 0.0,
+        "errors": 0,
+        "errorsDelta": 0,
+    });
     if let Some(metric) = metric {
-        let millis = u64::try_from(metric.timestamp_ms).unwrap_or(0);
-        let updated = UNIX_EPOCH + std::time::Duration::from_millis(millis);
-        status.insert("updatedAt".into(), time(updated).into());
+        status["updatedAt"] = moment(metric.timestamp_ms).into();
         for (name, shown) in NAMES {
             if let Some(value) = metric.field(name) {
                 let value = match value {
@@ -293,12 +368,12 @@ fn measurements(metric: Option<&Metric>, registered_at: Option<SystemTime>) -> V
                     _ => Value::is_number,
                 };
                 if fits(&value) {
-                    status.insert(shown.into(), value);
+                    status[shown] = value;
                 }
             }
         }
     }
-    status.into()
+    status
 }
 
 #[cfg(test)]

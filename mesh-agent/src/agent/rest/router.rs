@@ -8,14 +8,16 @@ use crate::topology::{BridgeId, ConnectionId, GroupId, ProxyId};
 use axum::Json;
 use axum::Router;
 use axum::extract::{self, Path, RawQuery};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 /// All paths.
-pub(super) fn router(agent: Agent) -> Router {
-    Router::new()
+pub(super) fn router(agent: Agent, origins: Arc<[String]>) -> Router {
+    let all = Router::new()
         .route("/media-proxy", get(proxies))
         .route("/media-proxy/{id}", get(proxy).delete(delete_proxy))
         .route("/connection", get(connections))
@@ -34,7 +36,40 @@ pub(super) fn router(agent: Agent) -> Router {
             let text = "this method is not for this path; see /openapi.json";
             error(StatusCode::METHOD_NOT_ALLOWED, "methodNotAllowed", text)
         })
-        .with_state(agent)
+        .with_state(agent);
+    if origins.is_empty() {
+        return all;
+    }
+    all.layer(middleware::from_fn_with_state(origins, cross_origin))
+}
+
+/// Lets pages of the origins that were configured read answers (CORS, the Fetch standard); pages of others get no such header, and
+/// browsers then keep the answer from them.
+async fn cross_origin(
+    extract::State(origins): extract::State<Arc<[String]>>,
+    request: extract::Request,
+    next: middleware::Next,
+) -> Response {
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let origin = origin.filter(|it| origins.iter().any(|known| known.as_bytes() == it.as_bytes()));
+    let asks_first = request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = match (&origin, asks_first) {
+        (Some(_), true) => StatusCode::NO_CONTENT.into_response(),
+        _ => next.run(request).await,
+    };
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        if asks_first {
+            let methods = HeaderValue::from_static("GET, HEAD, DELETE");
+            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+            let allowed = HeaderValue::from_static("x-requested-with, content-type");
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+        }
+    }
+    response
 }
 
 /// An error, as JSON.
@@ -111,8 +146,13 @@ fn single(
     found.map_or_else(|| not_found(kind, id), |object| Json(object).into_response())
 }
 
+/// The answer to a deletion, with the status that clients of the original wait for.
+fn done() -> Response {
+    Json(json!({})).into_response()
+}
+
 fn gone(result: Result<(), AgentError>) -> Response {
-    result.map_or_else(IntoResponse::into_response, |()| StatusCode::NO_CONTENT.into_response())
+    result.map_or_else(IntoResponse::into_response, |()| done())
 }
 
 type Of = extract::State<Agent>;
@@ -192,7 +232,7 @@ async fn delete_group(extract::State(agent): Of, Path(id): Path<String>) -> Resp
             Err(error) => return error.into_response(),
         }
     }
-    StatusCode::NO_CONTENT.into_response()
+    done()
 }
 
 async fn bridges(extract::State(agent): Of, RawQuery(query): RawQuery) -> Response {
@@ -221,7 +261,7 @@ async fn delete_bridge(extract::State(agent): Of, Path(id): Path<String>) -> Res
     if view.held {
         state.topology.end_hold(&view.spec.group, &id);
         agent.publish(&mut state);
-        return StatusCode::NO_CONTENT.into_response();
+        return done();
     }
     let text = format!(
         "bridge {id} follows from the connections of group {}: remove those instead",

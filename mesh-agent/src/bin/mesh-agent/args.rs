@@ -13,13 +13,16 @@ use std::str::FromStr;
 pub(crate) const USAGE: &str = "\
 Usage: mesh-agent [OPTION]
 -h, --help                Print this help and exit.
--v, --version             Print the version and exit.
+-V, --version             Print the version and exit.
+-v                        As in the original's agent, which said more: it has no effect here; see MCM_LOG.
 -p, --proxy=port_number   Port number for media proxies (defaults: 50051).
 -c, --control=port_number Port number of the REST API (defaults: 8100).
     --listen=address      IP address on which both ports listen (defaults: 0.0.0.0).
     --store=url           Where the state of the fleet is: memory (the default), or etcd://host:port[,host:port...][/prefix];
                           etcds:// with TLS and the credentials below.
     --allow=networks      Networks whose hosts may call without a certificate, such as 10.1.0.0/16,fd00::/8 (defaults: none).
+    --cors-origin=origin  Origin whose pages may use the REST API in a browser, such as https://ops.example.org; may be given
+                          several times (defaults: none).
     --tls-cert=file       Certificate chain of this agent, PEM. With the next two: mutual TLS, also for other hosts.
     --tls-key=file        Private key of this agent, PEM.
     --tls-ca=file         Certificates of the authorities that sign callers' certificates, PEM.
@@ -45,6 +48,9 @@ pub(crate) struct Args {
     /// `None`: in memory.
     pub(crate) store: Option<StoreAddress>,
     pub(crate) allow: Networks,
+    pub(crate) origins: Vec<String>,
+    /// `-v` was given, which has no effect.
+    pub(crate) verbose: bool,
     pub(crate) tls: Option<TlsFiles>,
     /// How the log looks, if it was given.
     pub(crate) log_format: Option<LogFormat>,
@@ -58,6 +64,8 @@ impl Default for Args {
             control_port: 8100,
             store: None,
             allow: Networks::default(),
+            origins: Vec::new(),
+            verbose: false,
             tls: None,
             log_format: None,
         }
@@ -80,7 +88,11 @@ fn read(parser: &mut lexopt::Parser) -> Result<Request, lexopt::Error> {
     while let Some(arg) = parser.next()? {
         match arg {
             Short('h') | Long("help") => return Ok(Request::Help),
-            Short('v' | 'V') | Long("version") => return Ok(Request::Version),
+            Short('V') | Long("version") => return Ok(Request::Version),
+            Short('v') => args.verbose = true,
+            Long("cors-origin") => {
+                args.origins.push(value::<Origin>("--cors-origin", Origin::ALLOWED, parser)?.0);
+            }
             Short('p') | Long("proxy") => {
                 args.proxy_port = value("-p, --proxy", "a port number, 0 to 65535", parser)?;
             }
@@ -125,6 +137,27 @@ impl FromStr for Store {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text == "memory" { Ok(Self(None)) } else { Ok(Self(Some(text.parse()?))) }
+    }
+}
+
+/// The value of `--cors-origin`: scheme, host and port, as browsers write it.
+struct Origin(String);
+
+impl Origin {
+    const ALLOWED: &str = "an origin such as https://ops.example.org or http://10.0.0.1:3000, in small letters and without a path; * is not, as any page could then delete connections";
+}
+
+impl FromStr for Origin {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let host =
+            text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or(())?;
+        let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.:[]".contains(c);
+        if host.is_empty() || !host.chars().all(fine) {
+            return Err(());
+        }
+        Ok(Self(text.to_owned()))
     }
 }
 
@@ -190,7 +223,10 @@ mod tests {
         assert_eq!(args.allow.to_string(), "10.0.0.0/8");
         assert_eq!(args.tls.unwrap().ca, PathBuf::from("/c"));
         assert_eq!(parse(["-p", "1", "-h"]).unwrap(), Request::Help);
-        assert_eq!(parse(["-v"]).unwrap(), Request::Version);
+        assert_eq!(parse(["-V"]).unwrap(), Request::Version);
+        assert!(run(&["-v"]).verbose);
+        let args = run(&["--cors-origin=https://a.example:8080", "--cors-origin", "http://[::1]"]);
+        assert_eq!(args.origins, ["https://a.example:8080", "http://[::1]"]);
     }
 
     #[test]
@@ -205,6 +241,8 @@ mod tests {
             ),
             (&["--store=etcds://a:1"], "needs --tls-cert"),
             (&["--allow=10.0.0.1/8"], "option '--allow'"),
+            (&["--cors-origin=*"], "option '--cors-origin': found '*'"),
+            (&["--cors-origin=https://a/b"], "option '--cors-origin'"),
             (&["--tls-cert=a"], "go together"),
             (&["--tls-ca="], "option '--tls-ca'"),
             (&["--nothing"], "--nothing"),
@@ -218,7 +256,8 @@ mod tests {
     fn every_option_is_in_the_usage_text() {
         for option in [
             "-h, --help",
-            "-v, --version",
+            "-V, --version",
+            "--cors-origin=",
             "-p, --proxy=",
             "-c, --control=",
             "--listen=",

@@ -56,8 +56,12 @@ fn run(args: Args) -> Result<(), AgentError> {
             rest: SocketAddr::new(args.listen, args.control_port),
             tls: args.tls,
             trusted: args.allow,
+            origins: args.origins,
         };
         let serving = serve(agent, ports).await?;
+        if args.verbose {
+            log::warn!("-v has no effect: MCM_LOG=debug in the environment logs more, --version prints the version");
+        }
         log::info!("listening on {} for media proxies", serving.proxies);
         log::info!("listening on {} for REST", serving.rest);
         access::notify::ready();

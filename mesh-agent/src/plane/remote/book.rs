@@ -259,6 +259,7 @@ impl Book {
                 connections: Vec::new(),
                 bridges: Vec::new(),
                 stream: None,
+                bridges_pending: false,
             });
             if group.stream.is_none() {
                 group.stream.clone_from(&own.stream);
@@ -470,7 +471,7 @@ mod tests {
             group_id: "239.0.0.1:5004/theirs".into(),
             conn_ids: vec!["uuid".into()],
             bridge_ids: Vec::new(),
-            stream_id: String::new(),
+            ..Default::default()
         };
         let message = pb::ApplyConfigRequest { groups: vec![group], ..Default::default() };
         assert!(book.tell(&message).is_empty());

@@ -11,7 +11,9 @@ fn one_source_wins() {
     fleet.source("s", 1, &mesh("cam"));
     let error = fleet.try_add("t", 2, Kind::Source, &mesh("cam")).unwrap_err();
     assert_eq!(error.mesh_err(), 1008);
-    assert_eq!(error.to_string(), "group cam has a source already: connection s on media proxy p1");
+    let said = error.to_string();
+    let begin = "group cam has a source already: connection s on media proxy p1 (host ";
+    assert!(said.starts_with(begin), "{said}");
     fleet.remove("s");
     fleet.source("t", 2, &mesh("cam"));
 }
