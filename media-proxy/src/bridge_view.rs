@@ -123,15 +123,19 @@ pub(crate) fn sdp(table: &Table, groups: &[Group], id: &str) -> Result<String, S
     };
     let group = groups.iter().find(has).map_or(id, |group| group.id.as_str());
     let rows = table.rows();
-    let mut rows = rows.iter().filter(|row| {
-        row.spec.link == BridgeLink::St2110
-            && (row.spec.id.as_str() == id || row.spec.group.as_str() == group)
+    let streams = || rows.iter().filter(|row| row.spec.link == BridgeLink::St2110);
+    let named = |row: &&Row| row.spec.id.as_str() == id || row.spec.group.as_str() == group;
+    // Where one stream comes to an address, that is enough: the source filter need not be named.
+    let to = |row: &&Row| row.spec.group.as_str().split_once('@').is_some_and(|(_, to)| to == id);
+    let found = streams().find(named).or_else(|| {
+        let mut others = streams().filter(to);
+        others.next().filter(|_| others.next().is_none())
     });
     let none = || {
         let id = id.escape_debug();
         Status::not_found(format!("id: \"{id}\" is no ST 2110 stream of this proxy"))
     };
-    let row = rows.next().ok_or_else(none)?;
+    let row = found.ok_or_else(none)?;
     row.figures.as_ref().and_then(|figures| figures.sdp()).ok_or_else(|| {
         let group = row.spec.group.as_str();
         let reason = match &row.phase {
