@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.."
 . scripts/steps.sh
 
 step 'fuzzing, briefly' scripts/fuzz.sh
+step 'Documents: their commands, as printed' scripts/test-doc-commands.sh
 step 'Prometheus: alerts' scripts/test-alerts.sh
 step 'ST 2110: all large video from and to others' scripts/cargo-tests.sh -p mcm-tests --test st2110_peers -- --ignored --test-threads 1
 step 'ST 2110: what any stream sends, simulated' scripts/cargo-tests.sh -p mcm-st2110-net --lib -- --ignored simulation
