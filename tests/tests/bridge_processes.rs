@@ -22,8 +22,9 @@ fn workers(fleet: &Fleet, host: usize) -> BTreeSet<i32> {
     text.join(" ").split_whitespace().map(|pid| pid.parse().expect("a number")).collect()
 }
 
+/// Libraries may catch the signals of faults.
 fn crash(pid: i32) {
-    kill_process(Pid::from_raw(pid).expect("a process"), Signal::SEGV).expect("the worker");
+    kill_process(Pid::from_raw(pid).expect("a process"), Signal::KILL).expect("the worker");
 }
 
 #[test]
@@ -51,7 +52,7 @@ fn one_that_crashes_costs_no_other_stream() {
     }
     for host in [1, 2] {
         let log = fleet.proxies[host - 1].as_ref().expect("a proxy").process().output();
-        assert!(log.contains("its process has crashed (SIGSEGV)"), "{log}");
+        assert!(log.contains(": its process was ended by signal 9"), "{log}");
     }
     let _ = (hurt_source.end(), well_source.end());
     let _ = hurt_receiver.end();
