@@ -21,7 +21,9 @@ use std::time::Duration;
 /// that is replaced within this time is no end.
 pub const GRACE: Duration = Duration::from_nanos(GRACE_NS);
 
-const GRACE_NS: u64 = 2_000_000_000;
+/// Programs that were written for the original library ask with a timeout of a second, and take a time-out for a failure: the
+/// end has to come sooner.
+const GRACE_NS: u64 = 500_000_000;
 
 /// What a get says then.
 const ENDED: &str = "the source has ended the stream";
