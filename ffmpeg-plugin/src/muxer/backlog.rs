@@ -49,6 +49,9 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Queue {
     held: VecDeque<Held>,
+    /// Sent, and to be freed by FFmpeg's thread: what frees a buffer may want a lock that the program holds while it calls us, as
+    /// Python's does.
+    spent: Vec<Held>,
     bytes: usize,
     /// Bytes of a frame of video.
     frame: Option<usize>,
@@ -94,6 +97,7 @@ impl Backlog {
     /// Holds a packet back, once there is room. `false` if there is no need to any more.
     pub(super) fn takes(&mut self, context: Context, packet: &AVPacket) -> Result<bool, Error> {
         loop {
+            self.free_spent();
             {
                 let mut queue = self.shared.lock();
                 if queue.done {
@@ -116,6 +120,7 @@ impl Backlog {
         self.shared.lock().stays = false;
         self.shared.changed.notify_all();
         loop {
+            self.free_spent();
             {
                 let queue = self.shared.lock();
                 if queue.done || (queue.held.is_empty() && !queue.complete) {
@@ -154,6 +159,12 @@ impl Backlog {
             drop(self.shared.changed.wait_timeout(queue, timeout));
         }
         Ok(())
+    }
+
+    fn free_spent(&self) {
+        let spent = std::mem::take(&mut self.shared.lock().spent);
+        // Without the lock, which the thread may need before it lets go of what this waits for.
+        drop(spent);
     }
 
     fn tell(&mut self, context: Context) -> Result<(), Error> {
@@ -238,7 +249,9 @@ fn sent(sender: &mut Sender, shared: &Shared, end: WantsToEnd<'_>) -> Result<(),
         };
         drop(queue);
         shared.changed.notify_all();
-        sender.send(held.packet(), end)?;
+        let sent = sender.send(held.packet(), end);
+        shared.lock().spent.push(held);
+        sent?;
     }
 }
 
