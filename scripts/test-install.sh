@@ -127,6 +127,7 @@ check 'the completion knows options' completes --server list --ser
 check 'uninstalling works' env DESTDIR="$work/dest" cmake --build "$work/build" --target uninstall
 check 'uninstalling leaves no file' test -z "$(find "$work/dest" ! -type d)"
 DESTDIR=$work/other cmake --install "$work/build" --prefix /usr >/dev/null
+check 'another prefix is the only place of that installation' test "$(cd "$work/other" && echo *)" = usr
 for unit in media_proxy mesh-agent; do
     check "$unit.service names the program of another prefix" grep -q "^ExecStart=/usr/bin/$unit " "$work/other/usr/lib/systemd/system/$unit.service"
 done
