@@ -132,7 +132,10 @@ fn possible() -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {
         return Err("not root".into());
     }
-    let name = format!("mcm-{}-probe", std::process::id());
+    // Tests of one process try at the same time.
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("mcm-{}-probe-{number}", std::process::id());
     let output = Command::new("ip")
         .args(["netns", "add", &name])
         .output()
