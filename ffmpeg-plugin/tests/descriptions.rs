@@ -4,7 +4,10 @@ mod common;
 
 use common::{Hosts, Mesh, finish};
 
-const GROUP: &str = "239.77.0.1:5004";
+/// What the source's host calls the stream.
+const SENT: &str = "239.77.0.1:5004";
+/// What the receiver's host does: the description has a source filter.
+const RECEIVED: &str = "10.77.0.1@239.77.0.1:5004";
 
 fn session(media: &str) -> String {
     format!(
@@ -40,11 +43,11 @@ fn crosses(hosts: &mut Hosts, sdp: &str, format: &str, input: &str, output: &str
     write(&hosts.a, sdp);
     write(&hosts.b, sdp);
     let receiver = hosts.b.start("receiver", &format!("{input} {STREAM} -i - {got} got"));
-    hosts.b.wait_for_source(GROUP);
-    assert_eq!(hosts.b.group(GROUP).expect("the group").format, format);
+    hosts.b.wait_for_source(RECEIVED);
+    assert_eq!(hosts.b.group(RECEIVED).expect("the group").format, format);
     let mut source = hosts.a.start("source", &format!("-re {output} {STREAM} -"));
-    hosts.a.wait_for_source(GROUP);
-    assert_eq!(hosts.a.group(GROUP).expect("the group").format, format);
+    hosts.a.wait_for_source(SENT);
+    assert_eq!(hosts.a.group(SENT).expect("the group").format, format);
     finish(receiver);
     source.kill();
 }
@@ -137,7 +140,7 @@ fn what_disagrees_with_the_description_is_refused() {
         ),
         (
             "-f mcm -conn_type st2110 -sdp picture.sdp -port 6000 -i - -f null -",
-            "connection.st2110.port: found 6000; allowed: 5004, as the SDP says",
+            "port: found 6000; allowed: 5004, as the SDP says",
         ),
         (
             "-f mcm -conn_type st2110 -sdp sound.sdp -i - -f null -",
