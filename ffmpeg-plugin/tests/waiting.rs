@@ -20,7 +20,7 @@ fn says_once(process: &Process, line: &str) {
 fn video_and_sound_wait_for_receivers_that_are_told_nothing() {
     let mut mesh = Mesh::new();
     mesh.plain(
-        "-f lavfi -i testsrc2=size=640x360:rate=25:duration=8 -f lavfi -i sine=sample_rate=48000:duration=8 \
+        "-f lavfi -i testsrc2=size=640x360:rate=25:duration=5 -f lavfi -i sine=sample_rate=48000:duration=5 \
          -map 1 -map 0 -c:v libx264 -preset medium -bf 8 -c:a aac film.mp4",
     );
     mesh.plain("-i film.mp4 -map 0:v -pix_fmt yuv422p10le -f framemd5 direct.v");
