@@ -66,7 +66,7 @@ packages() {
     # Virtual machines: scripts/vm.sh.
     local vm=(qemu-system-x86 busybox-static kmod cpio zstd xz-utils iproute2 debian-archive-keyring)
     case $1 in
-    test) packages+=(clang valgrind util-linux iproute2 nftables python3 curl ffmpeg mpv libavdevice-dev
+    test) packages+=(clang valgrind util-linux iproute2 nftables python3 curl openssl ffmpeg mpv libavdevice-dev
         libfabric1 libfabric-dev
         gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good etcd-server) ;;
     demo) packages+=(ffmpeg python3 iproute2 libfabric1) ;;

@@ -71,7 +71,7 @@ fn play(choices: &mut Choices<'_>) -> Option<()> {
         assert!(window.len() <= limits.open + 1);
     }
     // When nothing comes any more, nothing stays open.
-    let end = Tai::from_nanos(time.saturating_add(limits.timeout.as_nanos() as u64));
+    let end = Tai::from_nanos(time.saturating_add(limits.patience.as_nanos() as u64));
     taken += std::iter::from_fn(|| window.pop(end)).count() as u64;
     assert!(window.is_empty());
     assert_eq!(taken, opened);

@@ -85,15 +85,19 @@ class Job:
 class Host:
     """A host with the addresses 10.0.0.N at eth0 and 10.2.0.N at eth1."""
 
+    made = 0
+
     def __init__(self, number, work, prefix):
         self.number, self.jobs = number, []
+        Host.made += 1
         self.home = os.path.join(work, f"host{number}")
         os.makedirs(self.home)
         name = f"host{number}"
         run("ip", "netns", "add", name)
         for switch, network in (("switch0", "10.0"), ("switch1", "10.2")):
             device = f"eth{switch[-1]}"
-            port = f"port{number}{device}"
+            # The kernel takes an earlier host's ports away when it comes to it.
+            port = f"port{Host.made}{device}"
             run("ip", "link", "add", port, "type", "veth", "peer", "name", device, "netns", name)
             run("ip", "link", "set", port, "master", switch, "up")
             run("ip", "-n", name, "address", "add", f"{network}.0.{number}/24", "dev", device)

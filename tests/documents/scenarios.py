@@ -6,7 +6,9 @@ A scenario is a function of one document. It asks for each command by its exact 
 import json
 import os
 import re
+import shutil
 import signal
+import subprocess
 
 from hosts import Failed, run, wait
 
@@ -21,7 +23,6 @@ def clip(host, name, size="640x360", seconds=3, sound=False, pixels="yuv420p"):
 
 def frames(path):
     """How many pictures a file has."""
-    import subprocess
     output = subprocess.run(["ffprobe", "-v", "error", "-count_packets", "-select_streams", "v:0", "-show_entries",
                              "stream=nb_read_packets", "-of", "csv=p=0", path], capture_output=True, text=True, check=True).stdout
     return int(output.strip().strip(",") or 0)
@@ -72,6 +73,28 @@ def two_hosts(document, hosts):
     expect(one.run(connection.replace("7f0c…", ids[0])), "nothing-yet")
     one.run(delete.replace("7f0c…", ids[0]))
     wait("the receiver has ended", lambda: waiting.process.poll() is not None)
+
+
+def certificates(document, hosts):
+    """cluster.md: an authority, an agent with a certificate, and likewise a proxy."""
+    one, two = hosts[1], hosts[2]
+    authority, request, sign, agent = document.take(
+        'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=mesh CA" -keyout ca.key -out ca.pem',
+        'openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=agent1" '
+        '-addext "subjectAltName=DNS:agent1,IP:10.0.0.1" -keyout agent.key -out agent.csr',
+        "openssl x509 -req -in agent.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 365 -copy_extensions copy -out agent.pem",
+        "mesh-agent --tls-cert=agent.pem --tls-key=agent.key --tls-ca=ca.pem")
+    for command in (authority, request, sign):
+        one.run(command)
+    # "For a proxy the same with its own name and address."
+    for command in (request, sign):
+        one.run(command.replace("agent1", "proxy2").replace("10.0.0.1", "10.0.0.2").replace("agent.", "proxy."))
+    for name in ("ca.pem", "proxy.pem", "proxy.key"):
+        shutil.copy(one.path(name), two.path(name))
+    one.start(agent).has("listening on 0.0.0.0:8100 for REST")
+    files = "--tls-cert=proxy.pem --tls-key=proxy.key --tls-ca=ca.pem"
+    two.start(f"media_proxy -a 10.0.0.1:50051 {files}").has("registered as media proxy")
+    expect(two.run(f"mcm list -a 10.0.0.1 {files}"), "no groups; 1 media proxy")
 
 
 def agent_alone(document, hosts):
@@ -255,7 +278,7 @@ def listing(document, hosts):
 
 
 SCENARIOS = {
-    "docs/cluster.md": [two_hosts, agent_alone],
+    "docs/cluster.md": [two_hosts, certificates, agent_alone],
     "docs/ffmpeg.md": [camera, pictures_and_sound, v210, two_sizes, network],
     "docs/st2110.md": [tools],
     "docs/media-proxy.md": [first_lines, listing],
