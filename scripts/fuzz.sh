@@ -28,13 +28,29 @@ if ! env RUSTFLAGS="$(echo $flags)" CARGO_TARGET_DIR="$target_dir" \
     printf '0 passed, %d failed\n' "$#"
     exit 1
 fi
-for name in "$@"; do
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+
+# One target. Its output and its status stay in files, since targets run beside each other.
+fuzz() {
+    local name=$1 arguments=("fuzz/corpus/$1")
     mkdir -p "fuzz/corpus/$name" "fuzz/artifacts/$name"
-    arguments=("fuzz/corpus/$name")
     [ -d "fuzz/seeds/$name" ] && arguments+=("fuzz/seeds/$name")
     [ -f "fuzz/seeds/$name.dict" ] && arguments+=("-dict=fuzz/seeds/$name.dict")
-    if "$target_dir/$host/release/$name" -max_total_time="$seconds" -rss_limit_mb=1024 -timeout=10 -verbosity=0 -len_control=0 \
-        -print_final_stats=1 -artifact_prefix="fuzz/artifacts/$name/" "${arguments[@]}"; then
+    "$target_dir/$host/release/$name" -max_total_time="$seconds" -rss_limit_mb=1024 -timeout=10 -verbosity=0 -len_control=0 \
+        -print_final_stats=1 -artifact_prefix="fuzz/artifacts/$name/" "${arguments[@]}" >"$logs/$name" 2>&1 &&
+        : >"$logs/$name.passed"
+}
+
+# One for each CPU.
+for name in "$@"; do
+    while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n; done
+    fuzz "$name" &
+done
+wait
+for name in "$@"; do
+    cat "$logs/$name"
+    if [ -e "$logs/$name.passed" ]; then
         passed=$((passed + 1))
     else
         printf 'fuzz target %s failed\n' "$name"
