@@ -85,11 +85,12 @@ workers() { pgrep -P "$1" -f -- --bridge-worker; }
 # A stream by another provider, while those of this one crash.
 crash() {
     local background status=0 victim
-    carry beside 60 >"$work/beside.log" 2>&1 & background=$!
     "$apps/sender_app" --client "$work/client1.json" --json "$work/crash.json" --number 600 >"$work/crash.out" 2>&1 & local sender=$!
     "$apps/recver_app" --client "$work/client2.json" --json "$work/crash.json" --number 600 --timeout 40000 --checksum >"$work/crash.in" \
         2>/dev/null & local receiver=$!
     within 40 test -s "$work/crash.in" || status=1
+    carry beside 60 >"$work/beside.log" 2>&1 & background=$!
+    within 40 test -s "$work/beside.in" || status=7
     for number in 1 2; do
         victim=$(workers "${pids[$number]}") && kill -KILL $victim || status=2
         local before=$(wc -l <"$work/crash.in")
