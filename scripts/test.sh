@@ -16,7 +16,7 @@ step 'header is up to date' "$cargo" run -q -p gen-headers -- --check
 step 'header compiles' scripts/test-header.sh
 # The ring's protocol under all orders of memory operations. Another configuration, so another directory.
 step 'model of the ring' env RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR="$target/loom" \
-    "$cargo" test -p mcm-ring --release --test loom
+    "$cargo" test -p mcm-shm --release --test loom
 step 'C tests, ten thousand connections' scripts/test-c.sh plain
 step 'C tests, AddressSanitizer' scripts/test-c.sh asan
 step 'C tests, Valgrind' scripts/test-c.sh valgrind

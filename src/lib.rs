@@ -1,5 +1,3 @@
-//! `libmcm_dp.so`: the C ABI of the mesh's data plane, and the client behind it.
+//! `libmcm_dp.so`: the C ABI of the mesh's data plane, a thin layer on the client [`mcm`].
 
-pub mod client;
-pub mod error;
 pub mod ffi;

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 pub enum BenchError {
     /// The ring refused something.
     #[error("ring: {0}")]
-    Ring(#[from] ring::RingError),
+    Ring(#[from] shm::RingError),
     /// The socket between source and receiver failed.
     #[error("control socket: {0}")]
     Socket(#[from] proto::ProtoError),

@@ -8,7 +8,7 @@ use crate::error::BenchError;
 use crate::samples::Samples;
 pub(crate) use mesh::Mesh;
 pub(crate) use plain::Plain;
-use ring::monotonic_ns;
+use shm::monotonic_ns;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 

@@ -4,8 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mesh_agent::topology::{Decides, ProxyId, SessionKey, Topology};
-use mesh_agent::wire;
+use mesh::topology::{Decides, ProxyId, SessionKey, Topology};
+use mesh::wire;
 use prost::Message;
 use proto::mediaproxy as pb;
 use std::time::{Instant, UNIX_EPOCH};

@@ -3,11 +3,11 @@
 
 use fuzz::{Choices, Forged};
 use libfuzzer_sys::fuzz_target;
-use ring::layout::{
+use shm::layout::{
     BOARD_MAGIC, BOARD_SIZE, ENTRIES_OFFSET, Geometry, HEAD_OFFSET, LAYOUT_VERSION, SLOTS_OFFSET,
 };
-use ring::words::ENTRIES;
-use ring::{AtEnd, BoardMonitor, Deadline, Reader, Receiver, RingId, Seat};
+use shm::words::ENTRIES;
+use shm::{AtEnd, BoardMonitor, Deadline, Reader, Receiver, RingId, Seat};
 
 const PAYLOAD: usize = 100;
 const METADATA: usize = 16;

@@ -3,8 +3,8 @@
 
 use fuzz::{Choices, Forged};
 use libfuzzer_sys::fuzz_target;
-use ring::layout::{LAYOUT_VERSION, SEAT_LINE_OFFSET, SEAT_MAGIC, SEAT_SIZE};
-use ring::{AtEnd, Deadline, Reader, Receiver, Seat, SeatMonitor, Source, SourceOptions};
+use shm::layout::{LAYOUT_VERSION, SEAT_LINE_OFFSET, SEAT_MAGIC, SEAT_SIZE};
+use shm::{AtEnd, Deadline, Reader, Receiver, Seat, SeatMonitor, Source, SourceOptions};
 use std::time::Duration;
 
 const HONEST: u64 = 1;

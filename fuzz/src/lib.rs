@@ -1,6 +1,6 @@
 //! What the fuzz targets share: memory that was not made by the library, and input read as a sequence of choices.
 
-use ring::REQUIRED_SEALS;
+use shm::REQUIRED_SEALS;
 use rustix::fd::OwnedFd;
 use rustix::fs::{MemfdFlags, fcntl_add_seals, ftruncate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};

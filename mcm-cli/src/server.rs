@@ -1,7 +1,7 @@
 //! Where a command asks, and the credentials that it shows there.
 
 use crate::error::CliError;
-use access::TlsFiles;
+use daemon::TlsFiles;
 use std::path::PathBuf;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -112,7 +112,7 @@ impl Server {
             format!("{error}{hint}")
         })?;
         let Some(files) = &self.tls else { return Ok(Box::new(stream)) };
-        let connector = access::connector(files, &[protocol]).map_err(|error| error.to_string())?;
+        let connector = daemon::connector(files, &[protocol]).map_err(|error| error.to_string())?;
         let host = self.address.rsplit_once(':').map_or(self.address.as_str(), |(host, _)| host);
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(host.to_owned())

@@ -3,11 +3,11 @@
 use crate::device::Device;
 use crate::error::ProxyError;
 use crate::group::group_id;
-use access::logger::LogFormat;
-use access::{Networks, TlsFiles};
+use daemon::logger::LogFormat;
+use daemon::{Networks, TlsFiles};
 use lexopt::prelude::*;
-use mesh_agent::plane::AgentAddress;
-use mesh_agent::topology::PortRanges;
+use mesh::plane::AgentAddress;
+use mesh::topology::PortRanges;
 use st2110::reference::ReferenceClock;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -2,7 +2,7 @@
 
 use crate::bridge::{Phase, Row, Table};
 use media::Endpoint;
-use mesh_agent::topology::{BridgeLink, BridgeSpec, Direction};
+use mesh::topology::{BridgeLink, BridgeSpec, Direction};
 use proto::control::{Bridge, BridgeDirection, BridgeState, Connection, Group, Kind, State};
 use std::collections::HashMap;
 use tonic::Status;
@@ -224,7 +224,7 @@ mod tests {
     use super::*;
     use crate::bridge::Figures;
     use media::{ConnectionConfig, Payload};
-    use mesh_agent::topology::RdmaLink;
+    use mesh::topology::RdmaLink;
     use std::sync::Arc;
     use std::time::Instant;
 

@@ -26,10 +26,10 @@ pub(crate) enum ProxyError {
     Clock(#[from] st2110_net::Error),
     /// Credentials cannot be used.
     #[error(transparent)]
-    Credentials(#[from] access::AccessError),
+    Credentials(#[from] daemon::AccessError),
     /// No control plane.
     #[error(transparent)]
-    Fleet(#[from] mesh_agent::AgentError),
+    Fleet(#[from] mesh::AgentError),
     /// The operating system refused something that always works.
     #[error("{what}: {error}")]
     System { what: &'static str, error: std::io::Error },

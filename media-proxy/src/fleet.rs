@@ -2,12 +2,12 @@
 
 use crate::args::Args;
 use crate::control_service::Identity;
-use crate::daemon::{DEFAULT_DEVICE, DEFAULT_ST2110_IP};
 use crate::error::ProxyError;
+use crate::run::{DEFAULT_DEVICE, DEFAULT_ST2110_IP};
 use log::{info, warn};
-use mesh_agent::plane::remote::Agents;
-use mesh_agent::plane::{AgentAddress, ControlPlane, Embedded, Listener, Remote};
-use mesh_agent::topology::{Proxy, RdmaDevice, St2110Device};
+use mesh::plane::remote::Agents;
+use mesh::plane::{AgentAddress, ControlPlane, Embedded, Listener, Remote};
+use mesh::topology::{Proxy, RdmaDevice, St2110Device};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -1,8 +1,8 @@
 //! Groups of other hosts, as people see them.
 
 use crate::exchange::format_text;
-use mesh_agent::plane::ControlPlane;
-use mesh_agent::topology::{FleetGroup, GroupId};
+use mesh::plane::ControlPlane;
+use mesh::topology::{FleetGroup, GroupId};
 use proto::control::{Group, GroupHost};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -70,7 +70,7 @@ mod tests {
             kind: proto::Kind::Source,
             config: Arc::clone(&config),
             stream: Some("s".into()),
-            hosts: vec![mesh_agent::topology::GroupHost {
+            hosts: vec![mesh::topology::GroupHost {
                 proxy: "p".into(),
                 address: "10.0.0.1".into(),
                 source: true,

@@ -8,7 +8,6 @@ mod budget;
 mod clock_view;
 mod control_service;
 mod cpu;
-mod daemon;
 mod device;
 mod error;
 mod exchange;
@@ -23,16 +22,17 @@ mod port_owner;
 mod presence;
 mod random;
 mod registry;
+mod run;
 mod run_dir;
 mod sdk_service;
 mod servers;
 
-use access::{logger, notify, seldom};
 use args::Request;
+use daemon::{logger, notify, seldom};
 use std::process::ExitCode;
 
 /// Other libraries tell only what needs somebody's attention.
-const LOG_USUAL: &str = "warn,media_proxy=info,mesh_agent=info,fabric=info,access=info";
+const LOG_USUAL: &str = "warn,media_proxy=info,mesh=info,fabric=info,daemon=info";
 
 fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|first| first == bridge::WORKER_ARGUMENT) {
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         }
     };
     logger::start(LOG_USUAL, args.log_format);
-    match daemon::run(args) {
+    match run::run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logger::last_words("media_proxy", &error);

@@ -2,7 +2,7 @@
 
 use crate::control_service::ControlService;
 use crate::sdk_service::SdkService;
-use access::{Checker, Guarded};
+use daemon::{Checker, Guarded};
 use proto::control::control_server::ControlServer;
 use proto::sdk::sdkapi_server::SdkapiServer;
 use std::io::Error;

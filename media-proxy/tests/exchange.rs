@@ -6,8 +6,8 @@ use common::{Peer, Proxy, blob, block_on, dial, groups, source, wait_for};
 use media::{ConnectionConfig, Endpoint, Payload, Rdma, Video};
 use proto::control::State;
 use proto::exchange::{Goodbye, Standby, from_client, from_proxy::Body};
-use ring::{Deadline, Reader, Receiver, Seat};
 use rustix::process::Signal;
+use shm::{Deadline, Reader, Receiver, Seat};
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 

@@ -11,7 +11,7 @@ use proto::control::{
 use proto::exchange::from_proxy::Body;
 use proto::sdk::sdkapi_client::SdkapiClient;
 use proto::sdk::{CreateConnectionRequest, OpenExchangeRequest};
-use ring::Seat;
+use shm::Seat;
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream, UdpSocket};
 use tonic::Code;
@@ -142,8 +142,8 @@ fn rates_are_measured() {
         let request = WatchRequest { interval_ms: 300, group_id: "g".into() };
         let mut watch = control.watch(request).await.unwrap().into_inner();
         loop {
-            let slot = ring.get(ring::Deadline::Never).unwrap();
-            ring.put(slot, ring::Deadline::Never, || 0).unwrap_or_else(|_| panic!("put"));
+            let slot = ring.get(shm::Deadline::Never).unwrap();
+            ring.put(slot, shm::Deadline::Never, || 0).unwrap_or_else(|_| panic!("put"));
             let snapshot = watch.message().await.unwrap().unwrap();
             let source = snapshot.groups[0].source.clone().unwrap();
             if source.fps > 0.0 && source.mbit_per_s > 0.0 {

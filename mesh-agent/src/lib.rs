@@ -1,15 +1,170 @@
-//! The control plane of the mesh: which connection belongs to which group, and which bridges exist.
-//!
-//! [`topology`] holds the rules, without I/O. A media proxy uses them through a [`ControlPlane`](plane::ControlPlane).
+//! The agent: what it does when proxies call, wherever the state is kept.
 
-#[cfg(feature = "server")]
-pub mod agent;
-mod error;
-pub mod metrics;
-pub mod plane;
-pub mod random;
-pub mod status;
-pub mod topology;
-pub mod wire;
+mod calls;
+mod etcd;
+pub mod proxy_service;
+pub mod rest;
+pub mod server;
+mod session;
 
-pub use error::AgentError;
+pub use etcd::StoreAddress;
+pub use session::Outcome;
+
+use daemon::TlsFiles;
+use etcd::Etcd;
+use mesh::AgentError;
+use mesh::metrics::Metrics;
+use mesh::random::session_key;
+use mesh::topology::{Decides, ProxyId, Topology};
+use parking_lot::{Mutex, MutexGuard};
+use session::Session;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// How long a proxy whose command stream has ended may take to come back before it is lost.
+const GRACE: Duration = Duration::from_secs(1);
+/// How long a proxy may take to open its command stream once it has registered.
+const REGISTERED: Duration = Duration::from_secs(3);
+
+/// An agent. Cheap to share.
+#[derive(Clone)]
+pub struct Agent(Arc<Inner>);
+
+struct Inner {
+    state: Mutex<State>,
+    store: Store,
+    /// Something has changed that may be due sooner than what was waited for.
+    due: Notify,
+}
+
+/// Where the state is kept.
+enum Store {
+    /// Here alone.
+    Memory,
+    /// In etcd; the topology here mirrors it.
+    Etcd(Box<Etcd>),
+}
+
+/// What the agent knows.
+pub(crate) struct State {
+    pub(crate) topology: Topology,
+    pub(crate) metrics: Metrics,
+    pub(crate) sessions: BTreeMap<ProxyId, Session>,
+    pub(crate) counters: Counters,
+    /// Where the proxies call from.
+    pub(crate) addresses: BTreeMap<ProxyId, IpAddr>,
+    next_session: u64,
+}
+
+/// What has happened since the agent started.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    /// Calls of proxies that were answered with an error.
+    pub(crate) failed_calls: u64,
+    pub(crate) registrations: u64,
+    pub(crate) refusals: u64,
+    pub(crate) applied: u64,
+    pub(crate) apply_errors: u64,
+    pub(crate) lost_proxies: u64,
+    pub(crate) store_errors: u64,
+}
+
+impl State {
+    /// Notes where a proxy calls from; what is known of proxies that are no more is forgotten.
+    pub(crate) fn note_address(&mut self, proxy: &ProxyId, from: Option<IpAddr>) {
+        if let Some(ip) = from {
+            self.addresses.insert(proxy.clone(), ip.to_canonical());
+        }
+        if self.addresses.len() > 2 * self.topology.counts()[0] + 100 {
+            let topology = &self.topology;
+            self.addresses.retain(|known, _| known == proxy || topology.proxy(known).is_some());
+        }
+    }
+}
+
+impl Agent {
+    /// An agent that keeps its state in memory. Must be called within a tokio runtime.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        let agent = Self::new(Store::Memory, Decides::Here);
+        tokio::spawn(agent.clone().watch_due());
+        agent
+    }
+
+    /// An agent of many, whose common state is in etcd. Must be called within a tokio runtime. It starts at once; while the store
+    /// cannot be reached, registrations fail with a reason.
+    ///
+    /// # Errors
+    /// Credentials that cannot be used.
+    pub fn on_etcd(address: StoreAddress, tls: Option<&TlsFiles>) -> Result<Self, AgentError> {
+        let agent = Self::new(Store::Etcd(Box::new(Etcd::new(address, tls)?)), Decides::Elsewhere);
+        tokio::spawn(agent.clone().watch_due());
+        tokio::spawn(agent.clone().mirror());
+        Ok(agent)
+    }
+
+    fn new(store: Store, decides: Decides) -> Self {
+        let state = State {
+            topology: Topology::new(decides, session_key),
+            metrics: Metrics::default(),
+            sessions: BTreeMap::new(),
+            counters: Counters::default(),
+            addresses: BTreeMap::new(),
+            next_session: 0,
+        };
+        Self(Arc::new(Inner { state: Mutex::new(state), store, due: Notify::new() }))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock()
+    }
+
+    /// Whether the store answers.
+    #[must_use]
+    pub fn store_is_reachable(&self) -> bool {
+        match &self.0.store {
+            Store::Memory => true,
+            Store::Etcd(etcd) => etcd.is_reachable(),
+        }
+    }
+
+    /// Tells the proxies what has changed for them. To be called after each change, under the lock.
+    pub(crate) fn publish(&self, state: &mut State) {
+        for proxy in state.topology.take_changed() {
+            if let Some(session) = state.sessions.get(&proxy) {
+                session.wake.notify_one();
+            }
+        }
+        self.0.due.notify_one();
+    }
+
+    /// Removes what is due, for ever.
+    async fn watch_due(self) {
+        loop {
+            let next = {
+                let mut state = self.lock();
+                let before = state.topology.counts()[0];
+                let next = state.topology.advance(Instant::now());
+                let lost = before - state.topology.counts()[0];
+                if lost > 0 {
+                    log::warn!("{lost} media proxies lost");
+                    state.counters.lost_proxies += lost as u64;
+                }
+                for proxy in state.topology.take_changed() {
+                    if let Some(session) = state.sessions.get(&proxy) {
+                        session.wake.notify_one();
+                    }
+                }
+                next
+            };
+            let next = next.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+            tokio::select! {
+                () = tokio::time::sleep_until(next.into()) => {}
+                () = self.0.due.notified() => {}
+            }
+        }
+    }
+}

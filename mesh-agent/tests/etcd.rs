@@ -3,7 +3,7 @@
 mod common;
 
 use common::{DEADLINE, Node, mesh, request, stream, until};
-use mesh_agent::plane::{Accepted, ControlPlane};
+use mesh::plane::{Accepted, ControlPlane};
 use proto::Kind;
 use proto::etcd as pb;
 use serde_json::Value;

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Node, stream, until};
-use mesh_agent::plane::{Accepted, ControlPlane};
+use mesh::plane::{Accepted, ControlPlane};
 use proto::Kind;
 use proto::mediaproxy as pb;
 use proto::mediaproxy::proxy_api_server::{ProxyApi, ProxyApiServer};

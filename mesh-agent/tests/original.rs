@@ -4,7 +4,7 @@ mod common;
 
 use common::original::{Habits, Original};
 use common::{Node, stream, until};
-use mesh_agent::plane::{Accepted, ControlPlane};
+use mesh::plane::{Accepted, ControlPlane};
 use proto::Kind;
 use std::time::{Duration, Instant};
 

@@ -3,9 +3,9 @@
 mod common;
 
 use common::{Node, Server, mesh, proxy, stream, until};
-use mesh_agent::agent::Agent;
-use mesh_agent::plane::{Accepted, ControlPlane};
-use mesh_agent::topology::{BridgeLink, ConnectionId};
+use mesh::plane::{Accepted, ControlPlane};
+use mesh::topology::{BridgeLink, ConnectionId};
+use mesh_agent::Agent;
 use proto::Kind;
 use std::net::SocketAddr;
 
@@ -187,7 +187,7 @@ fn credentials_let_in_and_keep_out() {
     let server = Server::start(
         0,
         || Ok(Agent::in_memory()),
-        |ports| mesh_agent::agent::server::Ports { tls: tls("agent"), ..ports },
+        |ports| mesh_agent::server::Ports { tls: tls("agent"), ..ports },
     );
     let node = Node::with(proxy(1), &[server.proxies], tls("proxy"));
     assert_eq!(node.add("r", Kind::Receiver, &stream(5004)), Ok(Accepted::Member));
@@ -215,7 +215,7 @@ impl Pki {
         Self { dir: tempfile::tempdir().unwrap(), issuer: rcgen::Issuer::new(params, key), ca }
     }
 
-    fn files(&self, name: &str) -> access::TlsFiles {
+    fn files(&self, name: &str) -> daemon::TlsFiles {
         let key = rcgen::KeyPair::generate().unwrap();
         let params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
         let cert = params.signed_by(&key, &self.issuer).unwrap().pem();
@@ -224,7 +224,7 @@ impl Pki {
             std::fs::write(&path, text).unwrap();
             path
         };
-        access::TlsFiles {
+        daemon::TlsFiles {
             cert: write("cert", &cert),
             key: write("key", &key.serialize_pem()),
             ca: write("ca", &self.ca),

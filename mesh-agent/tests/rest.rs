@@ -4,7 +4,7 @@ mod common;
 
 use common::schema::Schemas;
 use common::{Node, Server, mesh, request, stream, until};
-use mesh_agent::plane::{Accepted, ControlPlane};
+use mesh::plane::{Accepted, ControlPlane};
 use proto::Kind;
 use serde_json::Value;
 
@@ -158,14 +158,14 @@ fn clients_of_the_original_find_what_they_read() {
         server.list(&format!("{kind}?status"), name).iter().for_each(|it| checks(&it["status"]));
     }
     let field = |name: &str, value| (name.to_owned(), value);
-    let metric = |of: &str| mesh_agent::metrics::Metric {
+    let metric = |of: &str| mesh::metrics::Metric {
         timestamp_ms: 1_700_000_000_000,
         provider: of.into(),
         fields: vec![
-            field("link", mesh_agent::metrics::Value::Bool(true)),
-            field("strn", mesh_agent::metrics::Value::Unsigned(7)),
-            field("in", mesh_agent::metrics::Value::Unsigned(100)),
-            field("inbw", mesh_agent::metrics::Value::Real(1.5)),
+            field("link", mesh::metrics::Value::Bool(true)),
+            field("strn", mesh::metrics::Value::Unsigned(7)),
+            field("in", mesh::metrics::Value::Unsigned(100)),
+            field("inbw", mesh::metrics::Value::Real(1.5)),
         ],
     };
     nodes[0].plane.metrics(vec![metric("s"), metric("r")]);
@@ -204,8 +204,8 @@ fn pages_of_configured_origins_alone_may_read() {
     let ops = "https://ops.example.org";
     let server = Server::start(
         0,
-        || Ok(mesh_agent::agent::Agent::in_memory()),
-        |ports| mesh_agent::agent::server::Ports { origins: vec![ops.into()], ..ports },
+        || Ok(mesh_agent::Agent::in_memory()),
+        |ports| mesh_agent::server::Ports { origins: vec![ops.into()], ..ports },
     );
     assert_eq!(allowed(&server, "GET", ops), (200, Some(ops.to_owned())));
     assert_eq!(allowed(&server, "OPTIONS", ops), (204, Some(ops.to_owned())));

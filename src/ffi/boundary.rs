@@ -1,7 +1,7 @@
 //! The boundary that no panic crosses, and the last error of each thread.
 //!
-//! Waits within a call end when a signal handler of the program has run, see [`ring::signals`].
-use crate::error::Error;
+//! Waits within a call end when a signal handler of the program has run, see [`shm::signals`].
+use mcm::Error;
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString, c_int};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
@@ -30,7 +30,7 @@ pub(super) fn guard(function: &'static str, body: impl FnOnce() -> Result<(), Er
     let _inside = Inside::enter();
     // A panic leaves nothing half-done that a caller could see: bodies change the caller's memory last,
     // and the client's state is guarded by locks that do not poison.
-    let body = AssertUnwindSafe(|| ring::signals::ending_waits(body));
+    let body = AssertUnwindSafe(|| mcm::signals::ending_waits(body));
     let result = catch_unwind(body).unwrap_or_else(|_| {
         let what = PANIC.with(|text| text.borrow_mut().take());
         Err(Error::Internal(what.unwrap_or_else(|| "panic".into())))
@@ -69,7 +69,7 @@ pub(super) fn with_last_error<R>(read: impl FnOnce(&CStr) -> R) -> Option<R> {
 
 /// Hands the warnings of this thread's last configuration to `read`.
 pub(super) fn with_last_warnings<R>(read: impl FnOnce(&CStr) -> R) -> Option<R> {
-    let text = CString::new(crate::client::last_warnings()).unwrap_or_default();
+    let text = CString::new(mcm::last_warnings()).unwrap_or_default();
     LAST_WARNINGS
         .try_with(|last| {
             let mut last = last.borrow_mut();

@@ -3,8 +3,8 @@ use super::boundary;
 use super::connection::{ConstSize, MeshConnection, connection};
 use super::pointer::{self, Growing};
 use super::timeout::{MESH_TIMEOUT_DEFAULT, timeout};
-use crate::client::{Buffer, BufferInfo, Connection};
-use crate::error::Error;
+use mcm::Error;
+use mcm::{Buffer, BufferInfo, Connection};
 use std::ffi::{c_int, c_void};
 
 /// Prints as `MeshConnection *const`.

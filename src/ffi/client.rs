@@ -1,7 +1,7 @@
 //! Clients.
 use super::{boundary, logger, pointer, timeout};
-use crate::client::{Client, Direction};
-use crate::error::Error;
+use mcm::Error;
+use mcm::{Client, Direction};
 use std::ffi::{c_char, c_int};
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ impl MeshClient {
         &self,
         direction: Direction,
         config: &str,
-    ) -> Result<Arc<crate::client::Connection>, Error> {
+    ) -> Result<Arc<mcm::Connection>, Error> {
         self.client.connect(direction, config)
     }
 }

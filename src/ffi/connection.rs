@@ -2,8 +2,8 @@
 use super::boundary;
 use super::client::{MeshClient, client};
 use super::pointer::{self, Growing};
-use crate::client::{Connection, ConnectionStats, Direction};
-use crate::error::Error;
+use mcm::Error;
+use mcm::{Connection, ConnectionStats, Direction};
 use std::ffi::{c_char, c_int};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -262,5 +262,5 @@ const _: () = {
     // C programs may use these from any thread.
     const fn shared<T: Send + Sync>() {}
     shared::<Connection>();
-    shared::<crate::client::Client>();
+    shared::<mcm::Client>();
 };

@@ -100,7 +100,7 @@ fn text(number: c_int) -> &'static CStr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
+    use mcm::Error;
     use std::time::Duration;
 
     #[test]

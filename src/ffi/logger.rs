@@ -6,7 +6,7 @@ use std::sync::Once;
 /// The environment variable that asks for log output, in the filter syntax of `env_logger`.
 const VARIABLE: &str = "MCM_LOG";
 /// Without the variable.
-const USUAL: &str = "off,mcm_dp::client::warnings=warn";
+const USUAL: &str = "off,mcm::warnings=warn";
 
 /// Starts log output on standard error. A logger that the host program has installed stays.
 pub(super) fn start() {

@@ -1,4 +1,4 @@
-//! The C ABI: a thin skin over [`crate::client`].
+//! The C ABI: a thin skin over [`mcm`].
 //!
 //! Every exported function is a panic boundary, a check of its pointers and one call into safe Rust.
 //! The comments of the public items become `include/mesh_dp.h`, so they address the C programmer.

@@ -1,5 +1,5 @@
 //! Checks of what C programs pass in.
-use crate::error::Error;
+use mcm::Error;
 use std::ffi::{CStr, c_char};
 
 /// The text behind a configuration pointer.

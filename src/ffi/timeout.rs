@@ -1,6 +1,6 @@
 //! Timeouts as C programs write them.
-use crate::client::Timeout;
-use crate::error::Error;
+use mcm::Error;
+use mcm::Timeout;
 use std::ffi::c_int;
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Frames that describe themselves: who made them, which one each is, and a checksum over everything.
 
-use mcm_dp::client::BufferInfo;
+use mcm::BufferInfo;
 
 /// Bytes at the start of the payload that describe it.
 pub const HEADER: usize = 40;

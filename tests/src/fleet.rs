@@ -8,7 +8,7 @@ use crate::role::{Order, Report, Role, Spec};
 use crate::run::Run;
 use crate::scrape::Scrape;
 use crate::{config, program, wait};
-use mcm_dp::client::Client;
+use mcm::Client;
 use proto::control::{Bridge, BridgeDirection, BridgeState, Group};
 use rustix::process::Signal;
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@ use crate::netns::Net;
 use crate::proxy::Proxy;
 use crate::run::Run;
 use crate::wait;
-use mcm_dp::client::Client;
+use mcm::Client;
 use proto::control::Bridge;
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@ use crate::process::Process;
 use crate::run::Run;
 use crate::scrape::Scrape;
 use crate::{config, control::Control, program, wait};
-use mcm_dp::client::Client;
+use mcm::Client;
 use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};

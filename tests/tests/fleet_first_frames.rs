@@ -1,6 +1,6 @@
 //! Who was in a group before its source gets the first frame, on whatever host.
 
-use mcm_dp::client::{Client, Connection, Direction, Timeout};
+use mcm::{Client, Connection, Direction, Timeout};
 use mcm_tests::fleet::Fleet;
 use mcm_tests::{config, wait};
 use serde_json::{Value, json};

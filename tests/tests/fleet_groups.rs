@@ -1,6 +1,6 @@
 //! What a group carries is known on every host of a fleet.
 
-use mcm_dp::client::Timeout;
+use mcm::Timeout;
 use mcm_tests::fleet::{Fleet, finish, group};
 use mcm_tests::{config, program, wait};
 use std::time::Duration;

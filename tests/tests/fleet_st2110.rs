@@ -1,7 +1,7 @@
 //! ST 2110 streams into and out of a mesh of several hosts.
 
-use mcm_dp::client::{Client, Connection, Direction, Timeout};
-use mcm_dp::error::Error;
+use mcm::Error;
+use mcm::{Client, Connection, Direction, Timeout};
 use mcm_tests::config;
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::fleet::{AGENT, Fleet};

@@ -3,7 +3,7 @@
 mod common;
 
 use common::Stream;
-use mcm_dp::client::{Client, Direction};
+use mcm::{Client, Direction};
 use mcm_tests::random::Random;
 use mcm_tests::wire::Wire;
 use mcm_tests::{config, wait};

@@ -1,7 +1,7 @@
 //! A forked child has no part in its parent's connections, and leaves them alone. The one test of this program, so that the fork
 //! happens at a known state.
 
-use mcm_dp::client::{Client, Connection, Direction, Timeout};
+use mcm::{Client, Connection, Direction, Timeout};
 use mcm_tests::config;
 use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;
@@ -21,7 +21,7 @@ fn child(
     config: &str,
 ) -> i32 {
     let now = Timeout::After(Duration::ZERO);
-    let refused = |error: Option<mcm_dp::error::Error>| error.is_some_and(|e| e.code() == 1015);
+    let refused = |error: Option<mcm::Error>| error.is_some_and(|e| e.code() == 1015);
     let tries = [
         refused(source.get(now).err()),
         refused(receiver.get(Timeout::Infinite).err()),

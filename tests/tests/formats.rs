@@ -1,6 +1,6 @@
 //! What a source puts is what every receiver gets: all kinds of content, sizes, lengths, order and time, in any start order.
 
-use mcm_dp::client::{Buffer, Client, Connection, Direction, Timeout};
+use mcm::{Buffer, Client, Connection, Direction, Timeout};
 use mcm_tests::content::{self, Order, Stamp};
 use mcm_tests::proxy::Proxy;
 use mcm_tests::role::{Role, Spec};

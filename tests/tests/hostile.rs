@@ -3,7 +3,7 @@
 mod common;
 
 use common::Stream;
-use mcm_dp::client::Direction;
+use mcm::Direction;
 use mcm_tests::config;
 use mcm_tests::random::Random;
 use mcm_tests::wire::{Heard, Wire};
@@ -11,11 +11,11 @@ use proto::Kind;
 use proto::datagram::{MAX_LEN, VERSION, encode_from_client};
 use proto::exchange::{Goodbye, Hello, Joined, Standby, from_client, from_proxy};
 use proto::sdk::ConnectionConfig;
-use ring::layout::{BOARD_MAGIC, BOARD_SIZE, BoardHeader, LAYOUT_VERSION, SEAT_MAGIC, SEAT_SIZE};
-use ring::{AtEnd, Seat, Source, SourceOptions};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use serde_json::json;
+use shm::layout::{BOARD_MAGIC, BOARD_SIZE, BoardHeader, LAYOUT_VERSION, SEAT_MAGIC, SEAT_SIZE};
+use shm::{AtEnd, Seat, Source, SourceOptions};
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
@@ -329,7 +329,7 @@ fn a_seat_full_of_nonsense_harms_only_its_owner() {
         let mut content = vec![0; SEAT_SIZE];
         let genuine = Seat::new().unwrap();
         File::from(genuine.fd().try_clone_to_owned().unwrap()).read_at(&mut content, 0).unwrap();
-        let start = ring::layout::SEAT_LINE_OFFSET;
+        let start = shm::layout::SEAT_LINE_OFFSET;
         if round % 2 == 0 {
             content[start..].fill(0xff);
         } else {
@@ -360,7 +360,7 @@ fn a_board_full_of_nonsense_harms_nobody_for_good() {
     let receiver = client.connect(Direction::Receive, &text).unwrap();
     for round in 0..20_u8 {
         let mut content = board_header(|header| header.ring_id = [round; 16]);
-        let body = ring::layout::HEAD_OFFSET;
+        let body = shm::layout::HEAD_OFFSET;
         content.resize(body, 0);
         content.extend(match round % 2 {
             0 => vec![0xff; BOARD_SIZE - body],
@@ -383,7 +383,7 @@ fn a_board_full_of_nonsense_harms_nobody_for_good() {
         wire.say(from_client::Body::Joined(joined), &[]);
         for _ in 0..20 {
             // Whatever comes lies within the partitions.
-            if let Ok(buffer) = receiver.get(mcm_dp::client::Timeout::After(Duration::ZERO)) {
+            if let Ok(buffer) = receiver.get(mcm::Timeout::After(Duration::ZERO)) {
                 assert!(buffer.payload_len() <= PAYLOAD && buffer.metadata_len() <= 64);
             }
         }
@@ -391,14 +391,12 @@ fn a_board_full_of_nonsense_harms_nobody_for_good() {
     }
     let source =
         mcm_tests::wait::some("the group is free", || client.connect(Direction::Send, &text).ok());
-    let mut buffer = source.get(mcm_dp::client::Timeout::Default).unwrap();
+    let mut buffer = source.get(mcm::Timeout::Default).unwrap();
     buffer.set_payload_len(123).unwrap();
     buffer.set_tai_ns(456).unwrap();
-    mcm_dp::client::Connection::put(buffer, mcm_dp::client::Timeout::Default)
-        .map_err(|(_, error)| error)
-        .unwrap();
+    mcm::Connection::put(buffer, mcm::Timeout::Default).map_err(|(_, error)| error).unwrap();
     mcm_tests::wait::until("a frame of the proper source", || {
-        let got = receiver.get(mcm_dp::client::Timeout::After(Duration::from_millis(10)));
+        let got = receiver.get(mcm::Timeout::After(Duration::from_millis(10)));
         got.is_ok_and(|buffer| (buffer.payload_len(), buffer.info().tai_ns) == (123, 456))
     });
     drop((source, receiver));

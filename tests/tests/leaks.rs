@@ -1,7 +1,7 @@
 //! Connections and clients come and go, thousands of times, and leave nothing behind. The one test of this program, since it
 //! counts what the whole process has.
 
-use mcm_dp::client::{Client, Connection, Direction, Timeout};
+use mcm::{Client, Connection, Direction, Timeout};
 use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;
 use mcm_tests::{config, resources, wait};

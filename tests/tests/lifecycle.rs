@@ -1,6 +1,6 @@
 //! How calls and connections end: end of stream, replacement of sources, cancel, operators, the readiness descriptor.
 
-use mcm_dp::client::{Client, Connection, Direction, Timeout};
+use mcm::{Client, Connection, Direction, Timeout};
 use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;
 use mcm_tests::{config, wait};
@@ -54,7 +54,7 @@ fn take(receiver: &Connection) -> (usize, u64) {
     (buffer.payload_len(), buffer.info().sequence)
 }
 
-fn code(result: Result<mcm_dp::client::Buffer, mcm_dp::error::Error>) -> i32 {
+fn code(result: Result<mcm::Buffer, mcm::Error>) -> i32 {
     result.err().map_or(0, |error| error.code())
 }
 

@@ -1,6 +1,6 @@
 //! What Prometheus gets from a media proxy: the right numbers, in the right form, whoever else asks.
 
-use mcm_dp::client::{Connection, Direction, Timeout};
+use mcm::{Connection, Direction, Timeout};
 use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;
 use mcm_tests::scrape::{self, Scrape};
@@ -72,8 +72,8 @@ fn numbers_are_those_of_the_programs() {
         put(&source, 100 + number);
         assert_eq!(take(&reader), number as u64);
         // So that each frame is measured.
-        let start = ring::monotonic_ns();
-        while ring::monotonic_ns() < start + ring::APART_NS {
+        let start = shm::monotonic_ns();
+        while shm::monotonic_ns() < start + shm::APART_NS {
             std::hint::spin_loop();
         }
     }

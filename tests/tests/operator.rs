@@ -1,6 +1,6 @@
 //! The command-line tool beside a running media proxy: what it shows and ends, what it says when it cannot, and with certificates.
 
-use mcm_dp::client::{Direction, Timeout};
+use mcm::{Direction, Timeout};
 use mcm_tests::authority::Authority;
 use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;

@@ -178,7 +178,7 @@ fn the_socket_stays_for_clients_and_goes_without() {
     let mut proxy = Proxy::start(&run);
     let client = proxy.client();
     let config = config::blob("stream", 10).to_string();
-    let kept = client.connect(mcm_dp::client::Direction::Receive, &config).unwrap();
+    let kept = client.connect(mcm::Direction::Receive, &config).unwrap();
     assert!(proxy.end(Signal::TERM).success());
     assert!(run.socket().exists());
     proxy.start_again();

@@ -1,6 +1,6 @@
 //! What a proxy does not accept: the number and the reason that a program gets, and that nothing stays behind.
 
-use mcm_dp::client::{Client, Direction};
+use mcm::{Client, Direction};
 use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;
 use mcm_tests::{config, resources, wait};

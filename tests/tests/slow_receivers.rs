@@ -1,6 +1,6 @@
 //! Receivers that sleep, hold what they have or stand still: they cost the source one wait, and the others nothing.
 
-use mcm_dp::client::{Buffer, Client, Connection, Direction, Timeout};
+use mcm::{Buffer, Client, Connection, Direction, Timeout};
 use mcm_tests::config;
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::proxy::Proxy;

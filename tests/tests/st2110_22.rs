@@ -1,7 +1,7 @@
 //! Compressed video over ST 2110-22 between programs on two hosts: the program's codestreams, and raw frames that the proxies encode
 //! and decode.
 
-use mcm_dp::client::{Client, Connection, Direction, Timeout};
+use mcm::{Client, Connection, Direction, Timeout};
 use mcm_tests::codestreams::{codestream, stand_in};
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::netns::Net;

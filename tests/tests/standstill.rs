@@ -1,6 +1,6 @@
 //! Processes that stand still while others do the work of a whole stream: nothing of it is lost to them.
 
-use mcm_dp::client::{Connection, Direction, Timeout};
+use mcm::{Connection, Direction, Timeout};
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::process::Process;
 use mcm_tests::proxy::Proxy;
@@ -11,8 +11,8 @@ use mcm_tests::wire::{Heard, Wire};
 use mcm_tests::{config, wait};
 use proto::Kind;
 use proto::exchange::{Goodbye, Joined, from_client, from_proxy};
-use ring::{AtEnd, Deadline, Source, SourceOptions};
 use serde_json::{Value, json};
+use shm::{AtEnd, Deadline, Source, SourceOptions};
 use std::process::Command;
 use std::time::{Duration, Instant};
 

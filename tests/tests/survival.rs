@@ -6,7 +6,7 @@
 #[path = "common/watcher.rs"]
 mod watcher;
 
-use mcm_dp::client::{Client, Direction, Timeout};
+use mcm::{Client, Direction, Timeout};
 use mcm_tests::agent;
 use mcm_tests::config;
 use mcm_tests::fleet::{AGENT, Fleet};

@@ -8,7 +8,7 @@ use crate::crew::{Crew, Placement, paced, round_of};
 use crate::error::BenchError;
 use crate::order::Order;
 use crate::samples::Samples;
-use ring::{Source, monotonic_ns};
+use shm::{Source, monotonic_ns};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};

@@ -8,7 +8,7 @@ use crate::case::{Case, Unit};
 use crate::cpu::{Cpus, pin};
 use crate::error::BenchError;
 use media::PixelFormat;
-use ring::monotonic_ns;
+use shm::monotonic_ns;
 use st2110::video::{
     Arrival, Conversion, Depacketiser, Direction, Field, FrameLayout, MAX_UDP_PAYLOAD, Packetiser,
     Packing, Picture, RTP_HEADER, RowNumbering, Scan, Segment, Simd, VideoError, WireFormat,

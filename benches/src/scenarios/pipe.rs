@@ -6,7 +6,7 @@ use crate::case::{Case, Unit};
 use crate::crew::{Crew, Placement, paced, round_of};
 use crate::error::BenchError;
 use crate::order::Order;
-use ring::{Source, monotonic_ns};
+use shm::{Source, monotonic_ns};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;

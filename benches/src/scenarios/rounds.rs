@@ -5,7 +5,7 @@ use crate::crew::{Crew, paced, round_of};
 use crate::error::BenchError;
 use crate::order::{Order, Wait};
 use crate::samples::Samples;
-use ring::{Deadline, Source, WriteSlot, monotonic_ns};
+use shm::{Deadline, Source, WriteSlot, monotonic_ns};
 use std::time::Duration;
 
 /// 1080p, 10 bits in 16, 4:2:2.

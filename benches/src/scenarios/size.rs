@@ -6,7 +6,7 @@ use crate::case::{Case, Target, Unit};
 use crate::cpu::{Cpus, pin};
 use crate::crew::new_source;
 use crate::error::BenchError;
-use ring::{Deadline, Reader, Receiver, Seat, Source, monotonic_ns};
+use shm::{Deadline, Reader, Receiver, Seat, Source, monotonic_ns};
 use std::time::Duration;
 
 /// Time for a pool of 33 MB frames to be made ready.

@@ -7,7 +7,7 @@ use crate::case::{Case, Target, Unit};
 use crate::cpu::Cpus;
 use crate::crew::{Crew, Placement};
 use crate::error::BenchError;
-use ring::Source;
+use shm::Source;
 use std::time::Duration;
 
 const NAME: &str = "spinning";

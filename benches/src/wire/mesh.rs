@@ -10,8 +10,8 @@ use fabric::bridge::{
     BridgeStatus, Egress, Extended, Ingress, LinkKey, LinkOptions, LinkState, Stop,
 };
 use fabric::{Address, FabricError, Provider};
-use ring::{Deadline, Reader, Receiver, Seat, Source};
 use rustix::event::{EventfdFlags, eventfd};
+use shm::{Deadline, Reader, Receiver, Seat, Source};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -121,7 +121,7 @@ impl Mesh {
             Ok(()) => work(&stop),
             Err(error) => eprintln!("{error}"),
         };
-        self.threads.push(ring::quiet_thread(name, run)?);
+        self.threads.push(shm::quiet_thread(name, run)?);
         Ok(())
     }
 

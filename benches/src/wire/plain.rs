@@ -66,7 +66,7 @@ impl Plain {
     ) -> Result<(), BenchError> {
         let name = if host == 0 { Cpu::SENDER } else { Cpu::RECEIVER };
         let hosts = Arc::clone(hosts);
-        self.threads.push(ring::quiet_thread(name, move || {
+        self.threads.push(shm::quiet_thread(name, move || {
             let done = hosts.enter(host).and_then(|()| Ok(work()?));
             if let Err(error) = done {
                 eprintln!("{error}");

@@ -4,8 +4,8 @@ use super::{Arrivals, Cpu};
 use fabric::bridge::image::{Image, MAX_TAIL, Origin, SYSDATA};
 use fabric::bridge::{Arrival, Ended, FrameSink, FrameSource, NotPublished, SourceFrame, Taken};
 use fabric::{MemoryId, ReceiveBuffer, SendBuffer};
-use ring::{Deadline, Frame, Receiver, RingError, Source, WriteSlot};
 use rustix::event::{EventfdFlags, eventfd};
+use shm::{Deadline, Frame, Receiver, RingError, Source, WriteSlot};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -29,7 +29,7 @@ impl RingFrames {
         let event = Arc::new(eventfd(0, flags)?);
         let (again, asleep) = sync_channel::<()>(1);
         let (watched, bell) = (Arc::clone(&receiver), Arc::clone(&event));
-        let thread = ring::quiet_thread(&format!("{}-bell", Cpu::SENDER), move || {
+        let thread = shm::quiet_thread(&format!("{}-bell", Cpu::SENDER), move || {
             loop {
                 let result = watched.wait_ready(Deadline::after(Duration::from_secs(60)));
                 let _ = rustix::io::write(&*bell, &1u64.to_ne_bytes());

@@ -63,7 +63,7 @@ mod tests {
             (Some("debug"), "debug", false),
             (Some("OFF"), "OFF", false),
             (Some("mesh_agent=trace"), "warn,media_proxy=info,mesh_agent=trace", false),
-            (Some("error, ring::futex=debug"), "error,ring::futex=debug", false),
+            (Some("error, shm::futex=debug"), "error,shm::futex=debug", false),
             (Some("inof"), usual, true),
             (Some("garbage==="), usual, true),
             (Some("ring=inof,debug"), "debug", true),

@@ -2,7 +2,7 @@
 
 use super::status::Figures;
 use crate::placement::Input;
-use mesh_agent::topology::{BridgeId, BridgeSpec};
+use mesh::topology::{BridgeId, BridgeSpec};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 

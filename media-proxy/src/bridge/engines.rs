@@ -5,7 +5,7 @@ use super::members::Members;
 use super::rdma::{Wires, Workers};
 use super::st2110::{HostClock, Network};
 use crate::args::Args;
-use mesh_agent::topology::{BridgeLink, BridgeSpec};
+use mesh::topology::{BridgeLink, BridgeSpec};
 use std::sync::Arc;
 
 /// Starts each bridge with the engine of its kind.

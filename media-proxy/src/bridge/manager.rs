@@ -5,7 +5,7 @@ use super::status::{Phase, Row, Table};
 use super::warnings::{self, Told};
 use crate::placement::Input;
 use log::{info, warn};
-use mesh_agent::topology::{BridgeId, BridgeLink, BridgeSpec, Direction};
+use mesh::topology::{BridgeId, BridgeLink, BridgeSpec, Direction};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;

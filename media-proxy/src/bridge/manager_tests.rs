@@ -2,7 +2,7 @@ use super::super::warnings::News;
 use super::*;
 use crate::bridge::status::Figures;
 use media::{ConnectionConfig, Endpoint, Payload, St2110};
-use mesh_agent::topology::{BridgeLink, RdmaLink};
+use mesh::topology::{BridgeLink, RdmaLink};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 

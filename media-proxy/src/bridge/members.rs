@@ -1,7 +1,7 @@
 //! How bridges take part in the exchange: as clients of this process.
 
-use mcm_dp::client::{Client, Connection, Direction, Extras};
-use mcm_dp::error::Error;
+use mcm::Error;
+use mcm::{Client, Connection, Direction, Extras};
 use media::{ConnectionConfig, EndOfStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,7 +1,7 @@
 //! What people can see of bridges.
 
 use media::Endpoint;
-use mesh_agent::topology::{BridgeId, BridgeLink, BridgeSpec};
+use mesh::topology::{BridgeId, BridgeLink, BridgeSpec};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

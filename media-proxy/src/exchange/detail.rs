@@ -3,7 +3,7 @@
 use super::Exchange;
 use crate::registry::ConnNo;
 use media::Payload;
-use ring::Delays;
+use shm::Delays;
 
 /// Measurements of a connection.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +28,7 @@ pub(crate) struct ReceiverDelays {
 }
 
 impl ReceiverDelays {
-    pub(super) fn add(&mut self, seat: &ring::SeatMonitor) {
+    pub(super) fn add(&mut self, seat: &shm::SeatMonitor) {
         self.handoff.add(&seat.handoff());
         self.age.add(&seat.age());
     }

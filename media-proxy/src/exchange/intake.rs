@@ -11,7 +11,7 @@ use crate::seldom::Seldom;
 use media::{ConfigErrorKind, ConnectionConfig};
 use proto::exchange::{Announce, Hello, Told, Welcome, from_client, from_proxy};
 use proto::{Kind, datagram, sdk};
-use ring::{BoardMonitor, RingId, SeatMonitor};
+use shm::{BoardMonitor, RingId, SeatMonitor};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use crate::registry::ClientNo;
 use proto::ProtoError;
-use ring::{BoardMonitor, SeatMonitor};
+use shm::{BoardMonitor, SeatMonitor};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;

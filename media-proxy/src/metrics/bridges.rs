@@ -3,8 +3,8 @@
 use super::names::{FAMILIES, SUMS, of_path};
 use super::{MAX_SHOWN, paths};
 use crate::bridge::{Phase, Row};
-use exposition::{Exposition, Kind::Counter, Kind::Gauge};
-use mesh_agent::topology::Direction;
+use daemon::exposition::{Exposition, Kind::Counter, Kind::Gauge};
+use mesh::topology::Direction;
 use proto::control::Group;
 use std::collections::{BTreeMap, HashMap};
 

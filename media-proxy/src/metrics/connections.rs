@@ -3,9 +3,9 @@
 use super::MAX_SHOWN;
 use crate::bridge::Row;
 use crate::exchange::{Detail, Snapshot};
-use exposition::{Exposition, Kind, Labels};
+use daemon::exposition::{Exposition, Kind, Labels};
 use proto::control::{self, State};
-use ring::{DELAY_BOUNDS_NS, Delays};
+use shm::{DELAY_BOUNDS_NS, Delays};
 use std::collections::HashMap;
 
 /// A connection with its labels.
@@ -22,7 +22,8 @@ impl Line<'_> {
 }
 
 /// A family: its name, kind and explanation, and what it shows of a connection.
-type Column = (&'static str, Kind, &'static str, fn(&Line<'_>) -> Option<exposition::Value>);
+type Column =
+    (&'static str, Kind, &'static str, fn(&Line<'_>) -> Option<daemon::exposition::Value>);
 
 const COLUMNS: [Column; 17] = [
     (

@@ -17,7 +17,7 @@ pub(crate) use server::serve;
 use crate::bridge::{HostClock, Table};
 use crate::control_service::Identity;
 use crate::exchange::{Gone, Handle, Snapshot, Totals};
-use exposition::Exposition;
+use daemon::exposition::Exposition;
 use process::Process;
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -3,7 +3,7 @@
 //! Bridges tell their counts by short names. Those that have a place here get it; others, which are newer than this table, appear under
 //! `mcm_bridge_count_total` by their short names.
 
-use exposition::Kind::{self, Counter, Gauge};
+use daemon::exposition::Kind::{self, Counter, Gauge};
 
 /// A family for counts of bridges.
 pub(super) struct Family {

@@ -2,7 +2,7 @@
 
 use super::bridges::Line;
 use super::names::of_path;
-use exposition::{Exposition, Kind::Gauge};
+use daemon::exposition::{Exposition, Kind::Gauge};
 
 /// A family for measurements: its name, explanation, and the stems of the bridge's own names with the value of the label `schedule`.
 /// Measurements in microseconds become seconds where `_us` ends the bridge's name.

@@ -1,7 +1,7 @@
 //! This process, as the kernel sees it; under the names that Prometheus recommends for processes.
 
 use crate::cpu;
-use exposition::{Exposition, Kind::Counter, Kind::Gauge};
+use daemon::exposition::{Exposition, Kind::Counter, Kind::Gauge};
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::{BTreeMap, HashMap};

@@ -4,8 +4,8 @@ use super::MAX_SHOWN;
 use crate::clock_view;
 use crate::control_service::Identity;
 use crate::exchange::Totals;
-use access::Reason;
-use exposition::{
+use daemon::Reason;
+use daemon::exposition::{
     Exposition,
     Kind::{Counter, Gauge},
 };

@@ -2,9 +2,9 @@
 
 use crate::bridge::{Phase, Row, Table};
 use crate::exchange::Handle;
-use mesh_agent::metrics::{Metric, Value};
-use mesh_agent::plane::ControlPlane;
-use mesh_agent::topology::Direction;
+use mesh::metrics::{Metric, Value};
+use mesh::plane::ControlPlane;
+use mesh::topology::Direction;
 use proto::control::{Connection, Kind};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use crate::bridge::Figures;
     use media::{ConnectionConfig, Endpoint, Payload};
-    use mesh_agent::topology::{BridgeLink, BridgeSpec};
+    use mesh::topology::{BridgeLink, BridgeSpec};
     use proto::control::State;
     use std::time::Instant;
 

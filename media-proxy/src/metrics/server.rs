@@ -1,12 +1,12 @@
 //! The port for Prometheus.
 
 use super::Collector;
-use access::{Checker, Guarded};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use daemon::{Checker, Guarded};
 use std::io::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ pub(crate) async fn serve(
         .with_state(page);
     let refusal = |text: &str| (StatusCode::FORBIDDEN, format!("{text}\n")).into_response();
     let checker = Checker { program: "media_proxy", networks: Some("--metrics-allow") };
-    access::http::serve(router, checker, refusal, incoming, stop).await;
+    daemon::http::serve(router, checker, refusal, incoming, stop).await;
 }
 
 async fn metrics(State(page): State<Arc<Page>>) -> Response {
@@ -58,7 +58,7 @@ async fn metrics(State(page): State<Arc<Page>>) -> Response {
     drop(last);
     // All who ask share one copy, however slowly they read.
     let body = axum::body::Bytes::from_owner(Shared(text));
-    ([(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], body).into_response()
+    ([(header::CONTENT_TYPE, daemon::exposition::CONTENT_TYPE)], body).into_response()
 }
 
 struct Shared(Arc<str>);

@@ -6,12 +6,12 @@ pub(crate) mod original;
 pub(crate) mod schema;
 
 use media::{ConnectionConfig, Endpoint, Payload, St2110, Video};
-use mesh_agent::AgentError;
-use mesh_agent::agent::Agent;
-use mesh_agent::agent::server::{Ports, Serving, serve};
-use mesh_agent::plane::remote::{AgentAddress, Agents};
-use mesh_agent::plane::{Accepted, Applied, ControlPlane, Listener, Registration, Remote};
-use mesh_agent::topology::{ConnectionId, Desired, Proxy, RdmaDevice, St2110Device};
+use mesh::AgentError;
+use mesh::plane::remote::{AgentAddress, Agents};
+use mesh::plane::{Accepted, Applied, ControlPlane, Listener, Registration, Remote};
+use mesh::topology::{ConnectionId, Desired, Proxy, RdmaDevice, St2110Device};
+use mesh_agent::Agent;
+use mesh_agent::server::{Ports, Serving, serve};
 use parking_lot::{Condvar, Mutex};
 use proto::Kind;
 use serde_json::Value;
@@ -60,7 +60,7 @@ impl Server {
             proxies: local(port),
             rest: local(0),
             tls: None,
-            trusted: access::Networks::default(),
+            trusted: daemon::Networks::default(),
             origins: Vec::new(),
         };
         let ports = change(ports);
@@ -215,7 +215,7 @@ impl Node {
         Self::with(proxy(number), agents, None)
     }
 
-    pub(crate) fn with(proxy: Proxy, agents: &[SocketAddr], tls: Option<access::TlsFiles>) -> Self {
+    pub(crate) fn with(proxy: Proxy, agents: &[SocketAddr], tls: Option<daemon::TlsFiles>) -> Self {
         let heard = Arc::new(Heard::default());
         let addresses: Vec<AgentAddress> =
             agents.iter().map(|address| address.to_string().parse().unwrap()).collect();

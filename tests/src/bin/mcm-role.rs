@@ -1,7 +1,7 @@
 //! One source or receiver, as `mcm_tests::role` describes it. Not for people.
 
-use mcm_dp::client::{Buffer, Client, Connection, Direction, Timeout};
-use mcm_dp::error::Error;
+use mcm::Error;
+use mcm::{Buffer, Client, Connection, Direction, Timeout};
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::role::{Order, Report, Spec, frame_len};
 use std::io::Write;

@@ -1,8 +1,8 @@
 //! Receivers on threads of this process, which tell whether they go on or have ended.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part")]
 
-use mcm_dp::client::{Client, Direction, Timeout};
-use mcm_dp::error::Error;
+use mcm::Error;
+use mcm::{Client, Direction, Timeout};
 use mcm_tests::config;
 use mcm_tests::wait;
 use serde_json::{Value, json};

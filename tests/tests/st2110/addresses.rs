@@ -1,7 +1,7 @@
 //! What packets look like to the network: addresses of both IP versions, time to live and service class.
 
 use crate::{connect, hosts, send, stream, take_row, video};
-use mcm_dp::client::Direction;
+use mcm::Direction;
 use mcm_tests::netns::Net;
 use mcm_tests::pair::Pair;
 use mcm_tests::wait;

@@ -2,7 +2,7 @@
 
 use crate::figures::measured;
 use crate::{connect, hosts, put, send, take, take_row, video};
-use mcm_dp::client::Direction;
+use mcm::Direction;
 use mcm_tests::content::Stamp;
 use mcm_tests::pair::Pair;
 use serde_json::json;

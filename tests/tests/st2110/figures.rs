@@ -1,7 +1,7 @@
 //! What is told of streams and of the clock.
 
 use crate::{connect, hosts, put, send, take, take_row, video};
-use mcm_dp::client::Direction;
+use mcm::Direction;
 use mcm_tests::content::Stamp;
 use mcm_tests::pair::Pair;
 use mcm_tests::wait;

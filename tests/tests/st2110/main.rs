@@ -8,7 +8,7 @@ mod reasons;
 mod streams;
 mod warnings;
 
-use mcm_dp::client::{Client, Connection, Direction, Timeout};
+use mcm::{Client, Connection, Direction, Timeout};
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::drops::on_hosts;
 use mcm_tests::pair::Pair;

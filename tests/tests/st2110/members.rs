@@ -1,7 +1,7 @@
 //! Bridges come, go, and change places with programs.
 
 use crate::{connect, hosts, put, send, take, take_row, video};
-use mcm_dp::client::Direction;
+use mcm::Direction;
 use mcm_tests::content::Stamp;
 use mcm_tests::{config, wait};
 use proto::control::{BridgeDirection, BridgeState};

@@ -1,7 +1,7 @@
 //! Why packets were refused is shown by reason: to those who ask for bridges, and to Prometheus.
 
 use crate::{connect, video};
-use mcm_dp::client::Direction;
+use mcm::Direction;
 use mcm_tests::drops::on_hosts;
 use mcm_tests::pair::Pair;
 use mcm_tests::wait;

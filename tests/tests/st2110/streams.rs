@@ -1,7 +1,7 @@
 //! What is sent arrives: video, audio, ancillary data.
 
 use crate::{connect, hosts, put, stream, take, take_row, video};
-use mcm_dp::client::{Connection, Direction, Timeout};
+use mcm::{Connection, Direction, Timeout};
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::wait;
 use serde_json::{Value, json};

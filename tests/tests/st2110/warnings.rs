@@ -1,7 +1,7 @@
 //! What works less well than it should is told: in the log, once, and to those who ask.
 
 use crate::{connect, put, take, video};
-use mcm_dp::client::Direction;
+use mcm::Direction;
 use mcm_tests::content::Stamp;
 use mcm_tests::drops::on_hosts;
 use mcm_tests::netns::Net;

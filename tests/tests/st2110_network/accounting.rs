@@ -4,7 +4,7 @@ use crate::packets::Packets;
 use crate::{
     PORT, connect, drop_incoming, drop_no_more, dropped, put, receive_slowly, single_packets, take,
 };
-use mcm_dp::client::{Direction, Timeout};
+use mcm::{Direction, Timeout};
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::pair::Pair;
 use mcm_tests::wait;

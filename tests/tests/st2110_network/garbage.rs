@@ -1,7 +1,7 @@
 //! Garbage at the ports of compressed video, audio and ancillary data, between two proxies: counted, and hurts nobody.
 
 use crate::PORT;
-use mcm_dp::client::{Connection, Direction, Timeout};
+use mcm::{Connection, Direction, Timeout};
 use mcm_tests::codestreams::codestream;
 use mcm_tests::pair::Pair;
 use mcm_tests::repeating::Repeating;
@@ -86,7 +86,7 @@ fn garbage_at_the_ports_of_all_kinds_is_counted_and_hurts_nobody() {
                 config::with(config.clone(), json!({ "connection": { "st2110": stream } }))
             };
             let [a, b] = &pair.programs;
-            let connect = |client: &Arc<mcm_dp::client::Client>, direction, config: Value| {
+            let connect = |client: &Arc<mcm::Client>, direction, config: Value| {
                 client.connect(direction, &config.to_string()).expect("a connection")
             };
             let receiver = connect(b, Direction::Receive, at("10.77.0.1"));

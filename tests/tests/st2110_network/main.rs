@@ -9,7 +9,7 @@ mod packets;
 mod redundancy;
 mod strangers;
 
-use mcm_dp::client::{Client, Connection, Direction, Timeout};
+use mcm::{Client, Connection, Direction, Timeout};
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::pair::Pair;
 use mcm_tests::wait;

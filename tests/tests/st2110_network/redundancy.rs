@@ -5,7 +5,7 @@ use crate::{
     HEIGHT, PORT, WIDTH, connect, counted, drop_incoming, drop_no_more, dropped, put,
     single_packets, take,
 };
-use mcm_dp::client::{Connection, Direction, Timeout};
+use mcm::{Connection, Direction, Timeout};
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::drops::{Failure, undisturbed};
 use mcm_tests::pair::Pair;

@@ -2,7 +2,7 @@
 
 use crate::packets::Packets;
 use crate::{PORT, receive_slowly, take};
-use mcm_dp::client::Timeout;
+use mcm::Timeout;
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::pair::Pair;
 use mcm_tests::{resources, wait};

@@ -2,7 +2,7 @@
 
 use crate::noise::Noise;
 use crate::video::connect;
-use mcm_dp::client::{Connection, Direction, Timeout};
+use mcm::{Connection, Direction, Timeout};
 use mcm_tests::drops::Failure;
 use mcm_tests::pair::Pair;
 use mcm_tests::wait;

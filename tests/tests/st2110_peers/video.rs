@@ -1,7 +1,7 @@
 //! Streams of video, and our end of them.
 
 use crate::noise::{CYCLE, Noise};
-use mcm_dp::client::{Client, Connection, Direction, Timeout};
+use mcm::{Client, Connection, Direction, Timeout};
 use mcm_tests::pair::Pair;
 use mcm_tests::repeating::Repeating;
 use mcm_tests::wait;

@@ -16,7 +16,7 @@
 //! | 56 | 4, 4 | payload size, metadata size (Hello) |
 //! | 64 | 32 | HMAC-SHA-256 of all that |
 
-use ring_crypto::hmac;
+use ring::hmac;
 
 /// Bytes of a control message.
 pub const CONTROL: usize = 96;

@@ -1,8 +1,8 @@
 //! Keys of a link and of its sessions, and the encryption of frames.
 
 use super::image::{TAG, TRAILER, Trailer};
-use ring_crypto::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use ring_crypto::hmac;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::hmac;
 use std::fmt;
 
 /// What the two ends of a link share: 32 random bytes that the agent has told both.

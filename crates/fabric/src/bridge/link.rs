@@ -7,7 +7,7 @@ use super::session::{Patience, Terms};
 use crate::error::FabricError;
 use crate::provider::{Address, Provider};
 use crate::set::{EndpointOptions, MAX_ENDPOINTS, Registration};
-use ring_crypto::rand::{SecureRandom, SystemRandom};
+use ring::rand::{SecureRandom, SystemRandom};
 use std::time::Duration;
 
 /// How soon to look again where no descriptor tells.

@@ -5,7 +5,7 @@ use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::status::Figures;
 use crate::cpu::ThreadClock;
 use fabric::bridge::{BridgeStatus, Finished, LinkOptions, Stop};
-use mcm_dp::client::Connection;
+use mcm::Connection;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
@@ -37,7 +37,7 @@ impl End {
         let (stopped, own) = (stop.clone(), thread);
         // The descriptor that the bridge sleeps on is made here, where that may fail.
         connection.event_fd().map_err(|error| error.to_string())?;
-        let thread = ring::quiet_thread("mcm-rdma", move || {
+        let thread = shm::quiet_thread("mcm-rdma", move || {
             own.get_or_init(ThreadClock::here);
             let finished = run(&stopped);
             match finished {

@@ -2,7 +2,7 @@
 
 use fabric::MemoryId;
 use fabric::bridge::image::{Image, SYSDATA};
-use mcm_dp::client::Buffer;
+use mcm::Buffer;
 use media::ConnectionConfig;
 
 /// Sizes of a group's partitions.

@@ -4,15 +4,15 @@ use super::image::{self, Held};
 use fabric::bridge::image::{Image, MAX_TAIL, Origin};
 use fabric::bridge::{Arrival, Ended, FrameSink, NotPublished};
 use fabric::{MemoryId, ReceiveBuffer};
-use mcm_dp::client::{Buffer, Connection, Timeout};
-use mcm_dp::error::Error;
+use mcm::Error;
+use mcm::{Buffer, Connection, Timeout};
 use media::ConnectionConfig;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 // The metadata may have to be rounded up by 7 bytes, and then comes what follows a frame on the wire.
-const _: () = assert!(7 + MAX_TAIL <= ring::layout::SLACK);
+const _: () = assert!(7 + MAX_TAIL <= shm::layout::SLACK);
 
 /// The group's source.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ fn describe(buffer: &mut Buffer, arrival: &Arrival) -> Result<(), Error> {
         buffer.set_tai_ns(tai_ns)?;
     }
     if let Some(Origin { mark, sequence }) = arrival.origin {
-        buffer.set_origin(ring::Origin { mark, sequence })?;
+        buffer.set_origin(shm::Origin { mark, sequence })?;
     }
     if arrival.incomplete {
         // Which parts are missing is known on the host of the stream only.

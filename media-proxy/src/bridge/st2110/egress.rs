@@ -12,7 +12,7 @@ use super::{description, encoding, remarks};
 use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::members::Members;
 use crate::bridge::status::Figures;
-use mcm_dp::client::{Connection, Direction};
+use mcm::{Connection, Direction};
 use st2110_net::configured::{self, codestream_sender};
 use st2110_net::engine::{Engine, Priority};
 use st2110_net::send::{AncillarySender, AudioSender, Identity, Rider, Sending, VideoSender};

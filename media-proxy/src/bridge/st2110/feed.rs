@@ -1,8 +1,8 @@
 //! Frames from a ring to the network.
 
 use super::session::Life;
-use mcm_dp::client::{Buffer, Connection, Timeout};
-use mcm_dp::error::Error;
+use mcm::Error;
+use mcm::{Buffer, Connection, Timeout};
 use media::Tai;
 use st2110_net::{FrameFeed, HeldFrame, Next};
 use std::sync::Arc;

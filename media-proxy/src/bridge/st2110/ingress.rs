@@ -10,7 +10,7 @@ use super::{decoding, description, remarks};
 use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::members::Members;
 use crate::bridge::status::Figures;
-use mcm_dp::client::{Connection, Direction};
+use mcm::{Connection, Direction};
 use media::{ConnectionConfig, Delivery, Options};
 use st2110_net::Incomplete;
 use st2110_net::configured::{self, codestream_receiver};

@@ -41,11 +41,11 @@ impl Choice {
         match self.address {
             // It may come later: a stream that cannot start for want of it says so, and is tried again.
             Some(address) => Interface::Address(address),
-            None if is_here(crate::daemon::DEFAULT_ST2110_IP) => {
-                Interface::Address(crate::daemon::DEFAULT_ST2110_IP)
+            None if is_here(crate::run::DEFAULT_ST2110_IP) => {
+                Interface::Address(crate::run::DEFAULT_ST2110_IP)
             }
             None => {
-                let default = crate::daemon::DEFAULT_ST2110_IP;
+                let default = crate::run::DEFAULT_ST2110_IP;
                 info!(
                     "--ip was not given, and no interface has its default {default}: routes decide"
                 );

@@ -29,7 +29,7 @@ pub(crate) use clock::HostClock;
 use super::engine::{Alarm, Bridge};
 use super::members::Members;
 use crate::args::Args;
-use mesh_agent::topology::{BridgeSpec, Direction};
+use mesh::topology::{BridgeSpec, Direction};
 use st2110_net::engine::{Engine, EngineOptions};
 use st2110_net::socket::Interface;
 use std::sync::{Arc, OnceLock};

@@ -1,6 +1,6 @@
 //! Where in a payload lies what did not arrive.
 
-use mcm_dp::client::Region;
+use mcm::Region;
 use media::{Payload, PixelFormat, Video};
 use st2110::video::Missing;
 use st2110_net::Gap;

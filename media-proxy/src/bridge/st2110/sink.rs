@@ -2,7 +2,7 @@
 
 use super::regions::Regions;
 use super::session::Life;
-use mcm_dp::client::{Buffer, Connection, Timeout};
+use mcm::{Buffer, Connection, Timeout};
 use st2110_net::{FrameSink, FrameSlot, Received};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! The command line.
 
-use access::logger::LogFormat;
-use access::{Networks, TlsFiles};
+use daemon::logger::LogFormat;
+use daemon::{Networks, TlsFiles};
 use lexopt::prelude::*;
-use mesh_agent::agent::StoreAddress;
+use mesh_agent::StoreAddress;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -133,7 +133,7 @@ fn read(parser: &mut lexopt::Parser) -> Result<Request, lexopt::Error> {
 struct Store(Option<StoreAddress>);
 
 impl FromStr for Store {
-    type Err = mesh_agent::AgentError;
+    type Err = mesh::AgentError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text == "memory" { Ok(Self(None)) } else { Ok(Self(Some(text.parse()?))) }

@@ -2,17 +2,17 @@
 
 mod args;
 
-use access::logger;
-use access::signals::Signals;
 use args::{Args, Request};
-use mesh_agent::AgentError;
-use mesh_agent::agent::Agent;
-use mesh_agent::agent::server::{Ports, serve};
+use daemon::logger;
+use daemon::signals::Signals;
+use mesh::AgentError;
+use mesh_agent::Agent;
+use mesh_agent::server::{Ports, serve};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 /// Libraries tell only what needs somebody's attention.
-const LOG_USUAL: &str = "warn,mesh_agent=info,access=info";
+const LOG_USUAL: &str = "warn,mesh_agent=info,mesh=info,daemon=info";
 
 fn main() -> ExitCode {
     let args = match args::parse(std::env::args_os().skip(1)) {
@@ -64,10 +64,10 @@ fn run(args: Args) -> Result<(), AgentError> {
         }
         log::info!("listening on {} for media proxies", serving.proxies);
         log::info!("listening on {} for REST", serving.rest);
-        access::notify::ready();
+        daemon::notify::ready();
         let name = signals.end().await;
         log::info!("ending on {name}");
-        access::notify::stopping();
+        daemon::notify::stopping();
         serving.stop().await;
         Ok(())
     })

@@ -4,7 +4,7 @@ use super::{BEAT, Ignored, Patience, Pulse, Terms};
 use crate::bridge::control::{CONTROL, Control, Kind, Refusal, verify};
 use crate::bridge::keys::{LinkKey, SessionKeys};
 use crate::traffic::Traffic;
-use ring_crypto::hmac;
+use ring::hmac;
 use std::net::SocketAddrV4;
 use std::time::Instant;
 

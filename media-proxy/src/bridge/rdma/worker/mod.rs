@@ -12,7 +12,7 @@ pub(crate) use child::run;
 pub(super) use parent::start;
 pub(super) use talk::Job;
 
-use access::logger::LogFormat;
+use daemon::logger::LogFormat;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -5,7 +5,7 @@ use super::talk::{Job, Report, STOP, State};
 use super::{ARGUMENT, Workers};
 use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::status::Figures;
-use access::logger;
+use daemon::logger;
 use std::io::{BufReader, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;

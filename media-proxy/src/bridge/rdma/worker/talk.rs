@@ -1,6 +1,6 @@
 //! What a proxy and a worker tell each other: a line of JSON each.
 
-use mesh_agent::topology::{BridgeLink, BridgeSpec, Direction, RdmaLink, SessionKey};
+use mesh::topology::{BridgeLink, BridgeSpec, Direction, RdmaLink, SessionKey};
 use prost::Message;
 use proto::Kind;
 use serde_json::{Value, json};

@@ -1,0 +1,134 @@
+//! Questions to the proxy: what a group carries.
+
+use super::{Client, Link, SETUP, Session};
+use crate::Timeout;
+use crate::error::Error;
+use crate::peer::Outgoing;
+use media::ConnectionConfig;
+use proto::exchange::{Ask, Told, from_client::Body};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How soon a client asks again for a group that is not there.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+
+/// How long a group is waited for before the log tells.
+const TOLD_AFTER: Duration = Duration::from_secs(2);
+
+/// The longest name that a group can have, in bytes.
+const MAX_GROUP: usize = 1024;
+
+/// Questions that somebody waits for.
+#[derive(Debug, Default)]
+pub(super) struct Questions {
+    last: u32,
+    asked: BTreeMap<u32, Question>,
+}
+
+#[derive(Debug)]
+struct Question {
+    group: String,
+    answer: Option<Told>,
+}
+
+impl Questions {
+    pub(super) fn is_empty(&self) -> bool {
+        self.asked.is_empty()
+    }
+
+    /// The messages of those that are not answered.
+    pub(super) fn open(&self) -> impl Iterator<Item = Outgoing> {
+        let open = self.asked.iter().filter(|(_, question)| question.answer.is_none());
+        open.map(|(number, question)| ask(*number, &question.group))
+    }
+}
+
+fn ask(question: u32, group: &str) -> Outgoing {
+    Outgoing { body: Body::Ask(Ask { question, group: group.to_owned() }), fds: Vec::new() }
+}
+
+impl Client {
+    /// What a group carries: the configuration of its source, or of a receiver if it has no source yet. Waits until the group
+    /// exists; without time to wait it asks once.
+    pub fn group_config(&self, group: &str, timeout: Timeout) -> Result<ConnectionConfig, Error> {
+        self.session.check_here()?;
+        if !(1..=MAX_GROUP).contains(&group.len()) {
+            let len = group.len();
+            return Err(Error::BadConfig(format!(
+                "name of the group has {len} bytes, 1 to {MAX_GROUP} are accepted"
+            )));
+        }
+        self.start()?;
+        let patience = match timeout {
+            Timeout::Default => Some(self.session.config.default_timeout),
+            Timeout::Infinite => None,
+            Timeout::After(time) => Some(time),
+        };
+        let begun = Instant::now();
+        let mut told = false;
+        loop {
+            if begun.elapsed() >= TOLD_AFTER && !std::mem::replace(&mut told, true) {
+                log::info!("waiting for a group {group:?} since {TOLD_AFTER:?}");
+            }
+            if let Some(config) = self.session.ask(group)?.config {
+                let read = proto::config::from_sdk(&config);
+                let unreadable = |error| {
+                    Error::ConnectionFailed(format!("the media proxy describes the group: {error}"))
+                };
+                return read.map(|(_, config)| config).map_err(unreadable);
+            }
+            if patience.is_some_and(|patience| begun.elapsed() >= patience) {
+                return Err(Error::Timeout(patience.unwrap_or_default(), "there is no such group"));
+            }
+            shm::signals::sleep(ASK_AGAIN).map_err(|_| Error::Interrupted)?;
+        }
+    }
+}
+
+impl Session {
+    fn ask(&self, group: &str) -> Result<Told, Error> {
+        let mut state = self.state.lock();
+        state.questions.last = state.questions.last.wrapping_add(1);
+        let number = state.questions.last;
+        let question = Question { group: group.to_owned(), answer: None };
+        state.questions.asked.insert(number, question);
+        match &state.link {
+            // The thread asks whatever is open as soon as the link is up.
+            Link::Untried | Link::Failed(_) => {
+                state.link = Link::Untried;
+                self.ring_alarm();
+            }
+            Link::Lost => self.ring_alarm(),
+            Link::Up(socket) => self.transmit(&Arc::clone(socket), ask(number, group)),
+        }
+        let begun = Instant::now();
+        let answer = loop {
+            if let Some(answer) =
+                state.questions.asked.get_mut(&number).and_then(|question| question.answer.take())
+            {
+                break Ok(answer);
+            }
+            let patience = match &state.link {
+                Link::Failed(reason) => break Err(Error::ConnectionFailed(reason.clone())),
+                Link::Lost => self.config.default_timeout,
+                Link::Untried | Link::Up(_) => SETUP,
+            };
+            let left = patience.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                break Err(state.no_answer(patience));
+            }
+            self.changed.wait_for(&mut state, left);
+        };
+        state.questions.asked.remove(&number);
+        answer
+    }
+
+    /// The proxy has answered a question.
+    pub(crate) fn told(&self, told: Told) {
+        if let Some(question) = self.state.lock().questions.asked.get_mut(&told.question) {
+            question.answer = Some(told);
+        }
+        self.changed.notify_all();
+    }
+}

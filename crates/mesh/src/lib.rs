@@ -1,0 +1,14 @@
+//! The control plane of the mesh: which connection belongs to which group, and which bridges exist.
+//!
+//! [`topology`] holds the rules, without I/O. A media proxy uses them through a [`ControlPlane`](plane::ControlPlane): in its own
+//! process, or at an agent that many proxies share.
+
+mod error;
+pub mod metrics;
+pub mod plane;
+pub mod random;
+pub mod status;
+pub mod topology;
+pub mod wire;
+
+pub use error::AgentError;
