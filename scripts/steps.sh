@@ -1,10 +1,11 @@
 # Functions for test scripts: run steps, time them, count what passed. To be sourced.
 #
 # A step is a command. If its output has cargo's "test result:" lines, or a last line "N passed, N failed", these are
-# counted; otherwise the step itself counts as one test. Status 77 means that the step was skipped. Tests that cargo ignores are those of
+# counted; otherwise the step itself counts as one test. A line "retried: N (FILES)" before the last one counts tests that
+# passed in a second run only. Status 77 means that the step was skipped. Tests that cargo ignores are those of
 # the slower suites, which run them by name.
 
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 retried=0 retried_files=
 steps_log=$(mktemp)
 trap 'rm -f "$steps_log"' EXIT
 
@@ -25,8 +26,9 @@ step() {
     if [ "$status" != 0 ]; then
         sed 's/^/    /' "$steps_log"
     else
-        grep '^PASSED ONLY ALONE: ' "$steps_log" | sed 's/^/    /'
+        grep -E '^(RETRIED: |MCM_TEST_SEED=)' "$steps_log" | sed 's/^/    /'
     fi
+    count_retried "$steps_log"
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
     printf '    %s: %d passed, %d failed, %d skipped, %d s\n' "$name" "$p" "$f" "$s" "$((SECONDS - started))"
 }
@@ -50,8 +52,18 @@ count() {
         }' "$1"
 }
 
-# Prints the line that ends the output, and returns whether all is well. In CI nothing may be skipped.
+# Adds what the line before a step's last line says of second runs.
+count_retried() {
+    local line files
+    line=$(tail -n 2 "$1" | grep -m 1 -E '^retried: [1-9]') || return 0
+    line=${line#retried: } files=${line#*(}
+    retried=$((retried + ${line%% *}))
+    retried_files="$retried_files ${files%)}"
+}
+
+# Prints the lines that end the output, and returns whether all is well. In CI nothing may be skipped.
 finish() {
+    printf 'retried: %d%s\n' "$retried" "${retried_files:+ (${retried_files# })}"
     printf '%d passed, %d failed' "$passed" "$failed"
     [ "$skipped" = 0 ] || printf ', %d skipped' "$skipped"
     printf '\n'

@@ -11,6 +11,7 @@ step 'format' "$cargo" fmt --all --check
 step 'clippy' "$cargo" clippy --workspace --all-targets -- -D warnings
 step 'documentation' env RUSTDOCFLAGS='-D warnings' "$cargo" doc --workspace --no-deps
 step 'build' "$cargo" build --workspace
+step 'runner of the tests' scripts/test-runner.sh
 step 'tests' scripts/cargo-tests.sh --workspace
 step 'header is up to date' "$cargo" run -q -p gen-headers -- --check
 step 'header compiles' scripts/test-header.sh
