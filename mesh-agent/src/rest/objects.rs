@@ -377,9 +377,23 @@ fn measurements(metric: Option<&Metric>, registered_at: Option<SystemTime>) -> V
 }
 
 #[cfg(test)]
+#[path = "../../../crates/proto/tests/golden/table.rs"]
+mod table;
+
+#[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
     use std::time::Duration;
+
+    #[test]
+    fn configurations_have_their_objects() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"));
+        table::check(&path.join("tests/golden/rest_configurations.txt"), 1, |input| {
+            let config = ConnectionConfig::from_json(input[0]).expect(input[0]);
+            configuration(&config, Kind::Receiver, "tx").to_string()
+        });
+    }
 
     #[test]
     fn moments() {
