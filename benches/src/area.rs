@@ -1,4 +1,4 @@
-//! Memory that source and receivers share for measuring: the floors' words, progress, and times of arrival.
+//! Shared memory for measurements: the floors' words, progress, and times of arrival.
 
 use crate::error::BenchError;
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};

@@ -1,4 +1,4 @@
-//! A result: a figure of the ring beside that of its floor.
+//! A result: a measurement of the ring beside that of its floor.
 
 use serde::Serialize;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Which processor runs what.
+//! CPU affinity of the benchmark's processes.
 
 use crate::error::BenchError;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};

@@ -1,4 +1,4 @@
-//! The source's side of the receiver processes: starts them, gives orders, paces rounds.
+//! The source's control of the receiver processes: starts them, gives orders, paces rounds.
 
 use crate::area::{Area, MAX_SAMPLES};
 use crate::cpu::{Cpus, pin};

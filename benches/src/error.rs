@@ -1,4 +1,4 @@
-//! What may go wrong in a benchmark.
+//! Errors of a benchmark.
 
 use rustix::io::Errno;
 

@@ -1,4 +1,4 @@
-//! Hosts for benchmarks of the network: namespaces, each with a cable to the first.
+//! Simulated hosts for network benchmarks: namespaces, each with a cable to the first.
 
 use crate::error::BenchError;
 use std::fs::File;

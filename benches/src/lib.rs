@@ -1,8 +1,8 @@
-//! How fast the ring is, compared with what the machine can do at all.
+//! Benchmarks of the ring, compared with the limits of the machine.
 //!
-//! Each scenario runs a source in this process and receivers in processes of their own, started from the same program (see
-//! [`receiver_process`]). Every figure stands beside a floor that was measured in the same run, in short alternating rounds,
-//! so that noise hits both alike.
+//! Each scenario runs a source in this process and receivers in processes of their own, started
+//! from the same program (see [`receiver_process`]). Every figure stands beside a floor that was
+//! measured in the same run, in short alternating rounds, so that noise affects both alike.
 
 mod area;
 mod case;

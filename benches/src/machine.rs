@@ -1,4 +1,4 @@
-//! Where the figures come from.
+//! Description of the machine that was measured.
 
 use crate::cpu::Cpus;
 use crate::error::BenchError;

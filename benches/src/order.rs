@@ -1,4 +1,4 @@
-//! What the source tells a receiver process, and what that answers: JSON in datagrams, with descriptors beside.
+//! Orders to a receiver process and its answers: JSON in datagrams, with descriptors.
 
 use crate::error::BenchError;
 use proto::socket;

@@ -1,4 +1,4 @@
-//! A receiver process: does what the source orders.
+//! A receiver process: carries out the source's orders.
 
 use crate::area::{Area, MAX_SAMPLES, Mapping};
 use crate::cpu;

@@ -1,4 +1,4 @@
-//! Frames from host to host: bridges between rings, and bare TCP with the same buffers.
+//! Frames between hosts: bridges between rings, and bare TCP with the same buffers.
 
 mod mesh;
 mod plain;

@@ -1,4 +1,4 @@
-//! Generates the messages and services from the `.proto` files, in Rust alone: no `protoc` is needed.
+//! Generates the messages and services from the `.proto` files in pure Rust, without `protoc`.
 
 use prost::Message;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Where FFmpeg calls in: no panic crosses, and errors become one line and a number.
+//! FFmpeg's entry points: catch panics, log an error as one line and return its number.
 
 use crate::context::Context;
 use crate::error::Error;

@@ -1,4 +1,4 @@
-//! The self-check: before anything is registered, FFmpeg's own objects must look as [`crate::layout`] says.
+//! The self-check: before registration, FFmpeg's own objects must match [`crate::layout`].
 
 use crate::layout::{InputFormat, Layout, OutputFormat, Rational, context};
 use crate::libav::{Codecs, Functions};

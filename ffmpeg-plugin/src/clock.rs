@@ -1,7 +1,8 @@
-//! From stream times to TAI and back.
+//! Conversion between stream times and TAI.
 //!
-//! Devices of one process that are open at the same time share one zero, so that video and audio keep their distance: a
-//! muxer's time 0 is the same moment for all muxers, and the first frame of all demuxers has time 0.
+//! Devices of one process that are open at the same time share one zero, so that video and audio
+//! keep their distance: a muxer's time 0 is the same moment for all muxers, and the first frame of
+//! all demuxers has time 0.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,4 +1,4 @@
-//! From a device's settings to the mesh's configuration.
+//! Conversion of a device's settings to the mesh's configuration.
 
 use crate::audio::Pcm;
 use crate::error::Error;

@@ -1,4 +1,4 @@
-//! The receiving devices.
+//! The demuxers (receiving devices).
 
 mod open;
 

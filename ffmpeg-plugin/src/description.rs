@@ -1,4 +1,4 @@
-//! What the session description of a stream says of its format, beside the options.
+//! The format that a session description (SDP) gives, beside the options.
 
 use crate::audio::Pcm;
 use crate::config::{self, Way};

@@ -1,4 +1,4 @@
-//! What can go wrong, and FFmpeg's numbers for it.
+//! Errors, and their FFmpeg error numbers.
 
 use std::ffi::c_int;
 

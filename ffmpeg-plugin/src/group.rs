@@ -1,4 +1,4 @@
-//! What an input is not told, it asks the mesh.
+//! Queries the mesh for the format of an input's group.
 
 use crate::config::{self, Payload, Way};
 use crate::context::Context;

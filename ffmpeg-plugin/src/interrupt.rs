@@ -1,8 +1,8 @@
 //! Ctrl-C in FFmpeg's own programs.
 //!
-//! Their handlers only count signals, and a device that waits for the mesh would go on waiting. So a handler is put before
-//! theirs, which remembers that there was a signal and calls theirs. Other programs have their own ways; there the
-//! `interrupt_callback` is obeyed and no handler is touched.
+//! The handlers of these programs only count signals, and a device that waits for the mesh would go
+//! on waiting. So the plugin installs a handler that notes the signal and calls theirs. In other
+//! programs it installs none and obeys the `interrupt_callback`.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::Once;

@@ -1,6 +1,7 @@
-//! What is known of FFmpeg's structures: offsets in bytes, on 64-bit machines.
+//! Layout of FFmpeg's structures: offsets in bytes, on 64-bit machines.
 //!
-//! They were read from the headers of FFmpeg 5.1 to 9.0. `tests/layout.c` compares those of the installed headers.
+//! They are those of the headers of FFmpeg 5.1 to 9.0. `tests/layout.c` compares them with the
+//! installed headers.
 
 use std::ffi::{c_char, c_int, c_void};
 

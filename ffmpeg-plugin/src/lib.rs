@@ -1,11 +1,12 @@
-//! Devices of the Media Communications Mesh for an FFmpeg that nobody patched.
+//! Devices of the Media Communications Mesh for an unpatched FFmpeg.
 //!
-//! The library is preloaded into a program that uses FFmpeg's shared libraries. There it stands before one function,
-//! `avpriv_register_devices`, and adds its devices to the lists that libavdevice registers. Programs that load FFmpeg
-//! themselves call `mcm_avdevice_register` instead. The library is linked to none of
-//! FFmpeg's libraries and built without their headers: functions are looked up by name in the libraries that the
-//! program has loaded, and what is known of their structures stands in `layout` and is verified by `check` before
-//! anything is registered. Whatever is in doubt, FFmpeg runs as if the library were not there.
+//! The library is preloaded into a program that uses FFmpeg's shared libraries. There it interposes
+//! one function, `avpriv_register_devices`, and adds its devices to the lists that libavdevice
+//! registers. Programs that load FFmpeg themselves call `mcm_avdevice_register` instead. The
+//! library is not linked to FFmpeg's libraries and is built without their headers: it looks
+//! functions up by name in the libraries that the program has loaded; `layout` declares what it
+//! knows of their structures, and `check` verifies that before registration. If a check fails,
+//! FFmpeg runs as if the library were not there.
 //!
 //! Frames travel through `libmcm_dp.so.1`, which is loaded when the first device is opened.
 

@@ -1,4 +1,4 @@
-//! The functions of FFmpeg's libraries that are used, as found in the running program.
+//! FFmpeg's functions that the plugin calls, looked up in the running program.
 
 use crate::layout::{AVChannelLayout, AVClass, AVOption, AVPacket, Layout, Rational};
 use crate::symbols::functions;

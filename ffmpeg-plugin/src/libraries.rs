@@ -1,4 +1,4 @@
-//! FFmpeg's libraries among those that the process has loaded.
+//! Finds FFmpeg's libraries among those that the process has loaded.
 
 use crate::symbols::look_up;
 use std::ffi::{CStr, CString, c_int, c_void};

@@ -1,5 +1,5 @@
-//! `libmcm_dp.so.1` through its C interface, `mesh_dp.h`. It is loaded when the first device is opened, so that its
-//! absence troubles only those who need it.
+//! `libmcm_dp.so.1` through its C interface, `mesh_dp.h`. It is loaded when the first device is
+//! opened, so that programs that use no device run without it.
 
 use crate::error::Error;
 use crate::option_names::in_options;

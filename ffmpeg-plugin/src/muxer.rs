@@ -1,4 +1,4 @@
-//! The sending devices.
+//! The muxers (sending devices).
 
 mod backlog;
 mod open;

@@ -1,4 +1,4 @@
-//! Errors of the mesh name places in its configuration; users of FFmpeg know the options of the device.
+//! Translates the field names in the mesh's errors to the device's options.
 
 /// Places in a configuration of a connection, and the options that fill them.
 const OPTIONS: [(&str, &str); 48] = [

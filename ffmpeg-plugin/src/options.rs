@@ -1,4 +1,4 @@
-//! Options of the devices, and the private data that FFmpeg writes them to.
+//! The devices' private data, to which FFmpeg writes the options.
 
 use crate::devices::{Device, Essence};
 use crate::error::Error;

@@ -1,5 +1,5 @@
-//! Codec parameters. Where their fields are depends on the version, so that they are set and read as options of a codec
-//! context, by name.
+//! Codec parameters. The offsets of their fields depend on FFmpeg's version, so they are set and
+//! read by name, as options of a codec context.
 
 use crate::context::{Context, Stream};
 use crate::error::Error;

@@ -1,5 +1,5 @@
-//! The devices get into FFmpeg's lists: by a function that is interposed, where this library was preloaded, or by an
-//! explicit call.
+//! Registers the devices with FFmpeg: by an interposed function if this library was preloaded, or
+//! by an explicit call.
 
 use crate::layout::{InputFormat, OutputFormat};
 use crate::libav::{Functions, Libav};

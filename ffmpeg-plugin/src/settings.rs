@@ -1,4 +1,4 @@
-//! The options of an open device, as plain values.
+//! The options of an open device as Rust values.
 
 use crate::context::Context;
 use crate::description;

@@ -1,4 +1,4 @@
-//! Functions that are looked up by name in a shared library.
+//! Look-up of functions by name in a shared library.
 
 use std::ffi::{CStr, c_void};
 

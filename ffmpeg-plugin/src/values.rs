@@ -1,4 +1,5 @@
-//! Sizes and rates, as users write them and as the mesh and FFmpeg must both have them.
+//! Sizes and rates: parsing of the user's notation, and the ranges that both the mesh and FFmpeg
+//! accept.
 
 use crate::error::Error;
 use crate::layout::Rational;

@@ -1,4 +1,4 @@
-//! Pixel formats that FFmpeg and the mesh share, and those whose frames they keep in different ways.
+//! Pixel formats that FFmpeg and the mesh share, and conversion between different memory layouts.
 
 use crate::error::Error;
 use media::PixelFormat;

@@ -1,4 +1,4 @@
-//! Waits that the user is told of, once, when they last; and that may have a limit.
+//! Waits that are reported to the user once when they last, and that may have a time limit.
 
 use crate::config::{self, Way};
 use crate::context::Context;

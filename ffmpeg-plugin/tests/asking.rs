@@ -1,4 +1,4 @@
-//! Inputs that are told nothing, or not everything, of the format: they ask the mesh.
+//! Inputs whose format is not given, or only in part: they query the mesh.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! How often a frame is copied: counted in stock FFmpeg, by taking the place of the functions that copy.
+//! Counts the copies of a frame in stock FFmpeg, by interposing the functions that copy.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! Streams of which an input or output is told nothing but a session description, as devices of others write them, between two hosts.
+//! Inputs and outputs that get nothing but a session description, as devices of other vendors write
+//! it, between two hosts.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! What FFmpeg says of the devices, and what users are told when something is wrong.
+//! FFmpeg's listing of the devices, and the errors that users see.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! The commands of docs/ffmpeg.md, as they are pasted.
+//! The commands of docs/ffmpeg.md, exactly as printed.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! How streams end: cleanly, by a signal, by death; and two devices in one command.
+//! Ends of streams: in order, by a signal, by death; and two devices in one command.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Filters that draw into their input, which is a frame that others see too.
+//! Filters that draw into their input frame, which other receivers see too.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! The example of docs/cluster.md: one host sends a clip, another receives it, and neither is told the format.
+//! The example of docs/cluster.md: one host sends a clip, another receives it, and neither is given
+//! the format.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! What options do to the packets of a stream, as another host gets them.
+//! Effect of options on a stream's packets, as received by another host.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! FFmpeg takes the rate of a group for what it is, however low, and the rate of raw video from its input.
+//! FFmpeg keeps a group's frame rate, however low, and raw video keeps its input's.
 
 mod common;
 

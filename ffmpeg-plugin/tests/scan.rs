@@ -1,4 +1,4 @@
-//! Interlaced streams are sent and received as such, without being told.
+//! Interlaced streams are sent and received as interlaced without an option.
 
 mod common;
 

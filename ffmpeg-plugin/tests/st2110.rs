@@ -1,4 +1,4 @@
-//! Streams of the network: what arrives, and what does not.
+//! ST 2110 streams: frames that arrive, and frames that are lost.
 
 mod common;
 

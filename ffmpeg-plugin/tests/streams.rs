@@ -1,4 +1,4 @@
-//! What is received is what was sent: checksums of frames, against FFmpeg without the mesh.
+//! Received frames equal sent frames: checksums against FFmpeg without the mesh.
 
 mod common;
 

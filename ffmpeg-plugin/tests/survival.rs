@@ -1,4 +1,4 @@
-//! Recordings are not cut off: an input ends when its source says so, whatever becomes of proxies and bridges.
+//! A recording ends only when its source closes in order, whatever happens to proxies and bridges.
 
 mod common;
 

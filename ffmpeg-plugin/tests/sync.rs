@@ -1,4 +1,5 @@
-//! Video and audio of one command are in step: a flash and a beep once a second, measured in the file that two devices filled.
+//! Video and audio of one command are in sync: a flash and a beep once a second, measured in the
+//! file that two devices filled.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! The proxy restarts, receivers are late or die, a source never says goodbye: what is left goes on, and knows what it missed.
+//! Restarted proxies, late or dead receivers, a source that dies without closing: the others go on,
+//! and know what they missed.
 
 mod common;
 

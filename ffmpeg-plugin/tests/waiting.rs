@@ -1,4 +1,5 @@
-//! Whoever waits says what for, once; and outputs that wait for receivers keep no other output from opening.
+//! A device that waits logs the reason once; an output that waits for receivers lets other outputs
+//! open.
 
 mod common;
 

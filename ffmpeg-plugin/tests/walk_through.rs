@@ -1,4 +1,4 @@
-//! The walk-through of docs/st2110.md, as it is pasted: two hosts, of which one has the mesh.
+//! The walk-through of docs/st2110.md exactly as printed: two hosts, one of them with the mesh.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Bridges as the control service shows them.
+//! Bridges in the control service's messages.
 
 use crate::bridge::{Phase, Row, Table};
 use media::Endpoint;

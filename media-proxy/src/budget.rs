@@ -1,4 +1,4 @@
-//! How many clients and connections the process's limit on descriptors allows.
+//! Limits of clients and connections that follow from the process's limit on descriptors.
 
 use crate::registry::Limits;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

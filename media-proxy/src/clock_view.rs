@@ -1,4 +1,4 @@
-//! The host's clock as the control service shows it.
+//! The host's clock in the control service's messages.
 
 use proto::control::ReferenceClock as Shown;
 use st2110::reference::{ClockState, Discipline, ReferenceClock, TaiSource};

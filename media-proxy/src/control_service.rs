@@ -1,4 +1,4 @@
-//! State and control for people and tools: gRPC `mcm.control.v1.Control`.
+//! The gRPC service `mcm.control.v1.Control`: state and control for operators and tools.
 
 use crate::bridge::{HostClock, Table};
 use crate::bridge_view;

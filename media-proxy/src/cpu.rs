@@ -1,4 +1,4 @@
-//! CPU time of this process's threads, as the kernel counts it.
+//! CPU time of this process's threads, from the kernel's accounting.
 
 use std::time::Duration;
 

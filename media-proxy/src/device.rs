@@ -1,4 +1,4 @@
-//! The network device for ST 2110, as the command line names it.
+//! The network device for ST 2110 that the command line names.
 
 use std::fmt::{Display, Formatter};
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! What keeps the daemon from its work.
+//! Errors that keep the daemon from starting.
 
 use crate::places::Owner;
 use std::net::SocketAddr;

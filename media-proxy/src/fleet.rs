@@ -1,4 +1,4 @@
-//! The control plane of this proxy: its own, or that of a fleet.
+//! This proxy's control plane: embedded, or that of a fleet.
 
 use crate::args::Args;
 use crate::control_service::Identity;

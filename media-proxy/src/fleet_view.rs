@@ -1,4 +1,4 @@
-//! Groups of other hosts, as people see them.
+//! Groups of other hosts in the control service's messages.
 
 use crate::exchange::format_text;
 use mesh::plane::ControlPlane;

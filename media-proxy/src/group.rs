@@ -1,4 +1,4 @@
-//! Groups of the system, by name or number.
+//! Group names and ids of the operating system.
 
 use std::ffi::CString;
 

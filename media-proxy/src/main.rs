@@ -1,5 +1,5 @@
-//! `media_proxy`: the daemon of a node. It introduces sources and receivers of frames to each other, and has no part in
-//! the flow of frames.
+//! `media_proxy`: the daemon of a host. It connects sources and receivers (control only; frames
+//! bypass it), and runs the bridges to other hosts.
 
 mod args;
 mod bridge;

@@ -1,4 +1,4 @@
-//! Which process is at the other end of a unix socket, by the kernel's word.
+//! Identity of the process at the other end of a unix socket, as the kernel reports it.
 
 use rustix::fs::fstat;
 use std::io::{Error, ErrorKind};

@@ -1,5 +1,5 @@
-//! Finds connections their place in the mesh: asks the control plane, sees to the bridges that it wants, and tells the exchange when
-//! they are there.
+//! Placement of connections in the mesh: registers them with the control plane, has the bridge
+//! manager start the bridges that it wants, and tells the exchange when they run.
 
 use crate::bridge::{Engine, Event, Manager, Phase, Table};
 use crate::exchange::Handle;

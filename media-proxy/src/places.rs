@@ -1,4 +1,4 @@
-//! The daemon's ports and its run directory: what was asked for is had or refused, what is only a default gives way.
+//! The daemon's ports and run directory: one that is asked for is required, a default may give way.
 
 use crate::args::{Args, DEFAULT_GRPC_PORT, DEFAULT_SDK_PORT};
 use crate::error::ProxyError;

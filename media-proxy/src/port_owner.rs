@@ -1,4 +1,4 @@
-//! Who has a port: for the error of a proxy that does not get it.
+//! The process that owns a port, for the error of a proxy that cannot bind it.
 
 use std::fs;
 use std::net::SocketAddr;

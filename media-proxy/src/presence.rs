@@ -1,4 +1,4 @@
-//! Whether this host has the interfaces that the command line names.
+//! Checks that this host has the interfaces that the command line names.
 
 use crate::args::Args;
 use crate::device::Device;

@@ -1,4 +1,4 @@
-//! Numbers and identifiers that nobody can guess.
+//! Unguessable numbers and identifiers.
 
 use rustix::rand::{GetRandomFlags, getrandom};
 

@@ -1,4 +1,4 @@
-//! The daemon's life: everything is opened, then served, then closed.
+//! The daemon's life cycle: open, serve, close.
 
 use crate::args::Args;
 use crate::bridge::{Engines, HostClock, Members, Table, Workers};

@@ -1,4 +1,4 @@
-//! The run directory: one proxy at a time, and the socket in it.
+//! The run directory: its lock, which admits one proxy, and its socket.
 
 use crate::error::ProxyError;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};

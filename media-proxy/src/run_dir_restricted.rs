@@ -1,4 +1,4 @@
-//! The run directory under `RestrictSUIDSGID=`, with which the systemd unit runs the proxy.
+//! The run directory under `RestrictSUIDSGID=`, which the systemd unit sets.
 
 use super::*;
 use libc::{BPF_ABS, BPF_ALU, BPF_AND, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W};

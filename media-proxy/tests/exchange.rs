@@ -1,4 +1,4 @@
-//! The exchange of descriptors with a real proxy.
+//! Exchange of descriptors with a real proxy.
 
 mod common;
 

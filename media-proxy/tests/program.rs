@@ -1,4 +1,4 @@
-//! The program as people and service managers see it.
+//! The program `media_proxy`: command line, log and signals.
 
 mod common;
 

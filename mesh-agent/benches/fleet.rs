@@ -1,9 +1,11 @@
 //! A simulated fleet against a real agent: `cargo bench -p mcm-mesh-agent [-- --quick]`.
 //!
-//! 200 media proxies register up to 5000 connections, in groups of one source and four receivers, each on another proxy. Measured
-//! are the rate of registrations, beside that of calls that do nothing; the time from the last registration until every proxy has
-//! confirmed all of its bridges; the agents' memory and CPU time; and how both times grow with the connections: an
-//! exponent of 1 is linear, of 2 quadratic. With etcd installed the same is done with two agents on one etcd.
+//! 200 media proxies register up to 5000 connections, in groups of one source and four receivers,
+//! each on another proxy. The benchmark measures the rate of registrations, beside that of calls
+//! that do nothing; the time from the last registration until every proxy has confirmed all of its
+//! bridges; the agents' memory and CPU time; and how both times grow with the connections: an
+//! exponent of 1 is linear, of 2 quadratic. With etcd installed it repeats this with two agents on
+//! one etcd.
 
 use media::{ConnectionConfig, Endpoint, Payload, Video};
 use prost::Message;

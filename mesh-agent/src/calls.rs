@@ -1,4 +1,4 @@
-//! What proxies and people ask of the agent.
+//! Requests of proxies and operators, with the state in memory or in etcd.
 
 use super::{Agent, REGISTERED, Store};
 use mesh::AgentError;

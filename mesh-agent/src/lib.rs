@@ -1,4 +1,4 @@
-//! The agent: what it does when proxies call, wherever the state is kept.
+//! The agent: its services, independent of where the state is kept.
 
 mod calls;
 mod etcd;

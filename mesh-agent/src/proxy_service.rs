@@ -1,4 +1,4 @@
-//! `mediaproxy.ProxyAPI`, as proxies call it.
+//! The gRPC service `mediaproxy.ProxyAPI`.
 
 use super::Agent;
 use daemon::Peer;

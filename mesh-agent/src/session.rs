@@ -1,4 +1,5 @@
-//! A proxy's command stream: each change of what it must have is sent, answered, and sent again if it failed.
+//! A proxy's command stream: sends each change of the proxy's desired state, awaits the
+//! confirmation, and repeats what failed.
 
 use super::{Agent, GRACE, REGISTERED, Store};
 use mesh::AgentError;

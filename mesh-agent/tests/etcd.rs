@@ -1,4 +1,5 @@
-//! Many agents on one etcd: killed agents, a killed store, sources and ports that several want at once.
+//! Several agents on one etcd: killed agents, a killed store, and agents that compete for a source
+//! or a port.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! Agents that fail at the worst moment: after they have accepted a connection, or without an answer.
+//! Agents that fail at the worst moment: after they have accepted a connection, or before they
+//! answer.
 
 mod common;
 

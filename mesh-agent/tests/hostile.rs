@@ -1,6 +1,6 @@
-//! Peers that mean ill: what they do is refused and counted, and hurts nobody else.
+//! Hostile peers: the agent refuses and counts what they send, and other peers do not notice.
 //!
-//! Strangers from other hosts are in `tests/tests/fleet_hostile.rs`.
+//! `tests/tests/fleet_hostile.rs` has unknown peers on other hosts.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! The description of the REST API and the server agree: each path, method, answer and schema that is described is what the server
-//! does, and the server does nothing that is not described, whatever it is asked.
+//! The OpenAPI description and the server agree: the server implements each path, method, response
+//! and schema that is described, and answers nothing else.
 
 mod common;
 

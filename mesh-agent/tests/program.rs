@@ -1,4 +1,4 @@
-//! The program.
+//! The program `mesh-agent`: options, start and end.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! `mediaproxy.ProxyAPI` as proxies of other make speak it: no extension, ids from the agent.
+//! `mediaproxy.ProxyAPI` as the original's proxies use it: without extensions, with ids from the
+//! agent.
 
 mod common;
 

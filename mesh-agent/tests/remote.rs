@@ -1,4 +1,4 @@
-//! The control plane as a proxy of ours uses it, over real connections.
+//! The control plane as the media proxy uses it, over real connections.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! The REST API: its objects, as its own description has them.
+//! The REST API's objects match its description.
 
 mod common;
 

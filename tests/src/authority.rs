@@ -1,4 +1,4 @@
-//! An authority that signs certificates for a test.
+//! A certificate authority for tests.
 
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;

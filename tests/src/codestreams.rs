@@ -1,4 +1,4 @@
-//! Codestreams of JPEG XS for tests, and what stands in for the library that makes real ones.
+//! JPEG XS codestreams for tests, and a stand-in for the codec library.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Frames that describe themselves: who made them, which one each is, and a checksum over everything.
+//! Self-describing frames: their source, their number, and a checksum of all octets.
 
 use mcm::BufferInfo;
 

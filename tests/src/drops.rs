@@ -1,7 +1,8 @@
-//! What the kernel itself has dropped on the way between hosts.
+//! Packets that the kernel dropped between hosts.
 //!
-//! On a busy machine a program may not run for so long that its socket's buffer overflows, or a queue does. A run in which that
-//! happened says nothing of the programs: [`undisturbed`] says so, and runs it again. A loss without such a trace fails at once.
+//! On a busy machine a program may be descheduled so long that its socket's buffer or a queue
+//! overflows. Such a run proves nothing about the programs: [`undisturbed`] says so and runs it
+//! again. A loss without such evidence fails at once.
 
 use crate::netns::Net;
 use std::collections::BTreeMap;

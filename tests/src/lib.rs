@@ -1,6 +1,8 @@
-//! The harness of the end-to-end tests: a real `media_proxy`, programs as processes of their own, and conditions to wait for.
+//! The harness of the end-to-end tests: a real `media_proxy`, programs as processes of their own,
+//! and conditions to wait for.
 //!
-//! Nothing here sleeps for luck: [`wait::until`] waits for a condition, with a deadline that only a failure reaches.
+//! No test sleeps for a fixed time: [`wait::until`] waits for a condition, with a deadline that
+//! only a failure reaches.
 
 pub mod agent;
 pub mod authority;

@@ -1,6 +1,7 @@
 //! Hosts on one machine: network namespaces, joined by a bridge.
 //!
-//! Unix sockets are files, and do not care about these namespaces: a test is a program on each of its hosts.
+//! Unix sockets are files and independent of network namespaces: a test is a program on each of its
+//! hosts.
 
 use crate::process::Process;
 use crate::run::Run;

@@ -1,4 +1,4 @@
-//! The programs under test: where they are, and that they are up to date.
+//! The programs under test: their paths, and a check that they are up to date.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What a test does again and again beside its other steps, such as sending frames.
+//! Repeats an action, such as sending frames, beside the test's other steps.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

@@ -1,4 +1,4 @@
-//! Sources and receivers as processes of their own: what they are told, and what they report.
+//! Sources and receivers in processes of their own: their orders and their reports.
 
 use crate::content::{HEADER, Stamp};
 use crate::process::Process;

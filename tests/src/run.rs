@@ -1,4 +1,4 @@
-//! A run directory of one's own.
+//! A temporary run directory.
 
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;

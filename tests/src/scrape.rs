@@ -1,4 +1,4 @@
-//! Prometheus as a test sees it: asks for measurements, and reads them strictly.
+//! A strict Prometheus scraper.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! The exchange protocol spoken by hand, rightly or wrongly.
+//! The exchange protocol spoken by hand, including its violations.
 
 use crate::wait;
 use proto::datagram::{MAX_LEN, VERSION, decode_from_proxy, encode_from_client};

@@ -1,4 +1,4 @@
-//! Bridges that run in processes of their own, as those do whose provider of libfabric may crash.
+//! Bridges in worker processes, as for libfabric providers that may crash.
 
 use mcm_tests::fleet::Fleet;
 use mcm_tests::{config, wait};

@@ -1,4 +1,5 @@
-//! Sources, receivers and proxies are killed at random moments, hundreds of times, and the rest goes on.
+//! Sources, receivers and proxies are killed at random moments, hundreds of times; the others go
+//! on.
 
 use mcm_tests::proxy::Proxy;
 use mcm_tests::random::Random;

@@ -1,5 +1,5 @@
-//! Programs in containers, as far as the kernel is concerned: namespaces and roots of their own, users of their own in one group,
-//! and nothing shared but the run directory.
+//! Programs in containers, as the kernel sees them: namespaces and root directories of their own,
+//! different users in one group, and nothing shared but the run directory.
 
 use mcm_tests::proxy::Proxy;
 use mcm_tests::role::{Role, Spec};

@@ -1,4 +1,4 @@
-//! How programs find their proxy, and what they are told if they do not.
+//! Discovery of the proxy by programs, and the error if there is none.
 
 use mcm_tests::netns::Net;
 use mcm_tests::proxy::Proxy;

@@ -1,4 +1,4 @@
-//! Who was in a group before its source gets the first frame, on whatever host.
+//! A receiver that joined before the source gets the first frame, on every host.
 
 use mcm::{Client, Connection, Direction, Timeout};
 use mcm_tests::fleet::Fleet;

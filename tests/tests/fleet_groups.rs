@@ -1,4 +1,4 @@
-//! What a group carries is known on every host of a fleet.
+//! Every host of a fleet knows a group's format.
 
 use mcm::Timeout;
 use mcm_tests::fleet::{Fleet, finish, group};

@@ -1,4 +1,5 @@
-//! Strangers on other hosts, at an agent with credentials: what they send is refused and counted, and the fleet does not notice.
+//! Unknown peers on other hosts, at an agent with credentials: the agent refuses and counts what
+//! they send, and the fleet does not notice.
 
 use mcm_tests::agent::{self, Agent, PROXY_PORT, REST_PORT};
 use mcm_tests::authority::Authority;

@@ -1,4 +1,4 @@
-//! Links between hosts: how they end, and strangers at their ports.
+//! Links between hosts: their ends, and unknown peers at their ports.
 
 use fabric::bridge::LinkKey;
 use fabric::bridge::image::{Image, Origin, Trailer};

@@ -1,4 +1,5 @@
-//! One stream over several hosts: the same id everywhere, and what the agent is told of it.
+//! One stream over several hosts: the same stream id everywhere, and the agent's measurements of
+//! it.
 
 use mcm_tests::fleet::{AGENT, Fleet};
 use mcm_tests::scrape::{self, Scrape};

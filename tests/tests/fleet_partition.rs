@@ -1,7 +1,8 @@
-//! Hosts that are cut off from the others for a while, and an agent and a store that are lost: who is not concerned loses nothing,
-//! who is comes back, and nothing is left over.
+//! Hosts that are cut off for a while, and an agent and a store that are lost: streams that do not
+//! depend on them lose no frame, the others come back, and nothing leaks.
 //!
-//! How long things take is printed. That they come back in time follows from the timers, which have tests of their own.
+//! The test prints the times that recovery takes. That recovery is in time follows from the timers,
+//! which have tests of their own.
 
 use mcm_tests::fleet::{AGENT, Fleet, finish, group};
 use mcm_tests::role::{Report, Role};

@@ -1,4 +1,5 @@
-//! Thousands of connections, garbage and half-written requests on the ports and on the socket, while a stream runs.
+//! Thousands of connections, garbage and partial requests on the ports and on the socket, while a
+//! stream runs.
 
 mod common;
 

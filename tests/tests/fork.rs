@@ -1,5 +1,5 @@
-//! A forked child has no part in its parent's connections, and leaves them alone. The one test of this program, so that the fork
-//! happens at a known state.
+//! A forked child takes no part in its parent's connections and leaves them alone. This program has
+//! one test, so that the fork happens at a known state.
 
 use mcm::{Client, Connection, Direction, Timeout};
 use mcm_tests::config;

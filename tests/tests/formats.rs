@@ -1,4 +1,5 @@
-//! What a source puts is what every receiver gets: all kinds of content, sizes, lengths, order and time, in any start order.
+//! Every receiver gets the frames that the source puts: all payloads, sizes, lengths, order and
+//! timestamps, in any start order.
 
 use mcm::{Buffer, Client, Connection, Direction, Timeout};
 use mcm_tests::content::{self, Order, Stamp};

@@ -1,4 +1,4 @@
-//! Clients that do not keep to the rules get a clear error, and a stream beside them does not notice.
+//! Clients that break the protocol get a clear error, and a stream beside them does not notice.
 
 mod common;
 

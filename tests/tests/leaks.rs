@@ -1,5 +1,5 @@
-//! Connections and clients come and go, thousands of times, and leave nothing behind. The one test of this program, since it
-//! counts what the whole process has.
+//! Connections and clients come and go thousands of times without a leak. This program has one
+//! test, since it counts the whole process's resources.
 
 use mcm::{Client, Connection, Direction, Timeout};
 use mcm_tests::proxy::Proxy;

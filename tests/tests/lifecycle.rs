@@ -1,4 +1,5 @@
-//! How calls and connections end: end of stream, replacement of sources, cancel, operators, the readiness descriptor.
+//! Ends of calls and connections: end of stream, replacement of sources, cancel, operators, the
+//! readiness descriptor.
 
 use mcm::{Client, Connection, Direction, Timeout};
 use mcm_tests::proxy::Proxy;

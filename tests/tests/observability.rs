@@ -1,4 +1,4 @@
-//! What Prometheus gets from a media proxy: the right numbers, in the right form, whoever else asks.
+//! Prometheus' view of a media proxy: correct numbers in the correct format, under any other load.
 
 use mcm::{Connection, Direction, Timeout};
 use mcm_tests::proxy::Proxy;

@@ -1,4 +1,5 @@
-//! The command-line tool beside a running media proxy: what it shows and ends, what it says when it cannot, and with certificates.
+//! The command-line tool beside a running media proxy: its output, its actions, its errors, and its
+//! use of certificates.
 
 use mcm::{Direction, Timeout};
 use mcm_tests::authority::Authority;

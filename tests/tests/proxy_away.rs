@@ -1,4 +1,5 @@
-//! A proxy that stands still, dies or is started again: frames flow on, and it finds its way back.
+//! A proxy that is stopped, killed or restarted: frames flow on, and the proxy recovers its
+//! connections.
 
 use mcm_tests::proxy::Proxy;
 use mcm_tests::role::{Report, Role, Spec};

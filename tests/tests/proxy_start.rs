@@ -1,6 +1,7 @@
-//! How `media_proxy` starts: its first lines, defaults that give way to what is there, signals, the log.
+//! Start of `media_proxy`: its first lines, defaults that give way, signals, the log.
 //!
-//! The defaults are ports and a directory of the whole host, so each test has a network and a /run of its own.
+//! The defaults are ports and a directory of the whole host, so each test has a network and a /run
+//! of its own.
 
 use mcm_tests::program;
 use mcm_tests::run::Run;

@@ -1,4 +1,4 @@
-//! What a proxy does not accept: the number and the reason that a program gets, and that nothing stays behind.
+//! Refusals of a proxy: the error number and reason that a program gets, and that no state is left.
 
 use mcm::{Client, Direction};
 use mcm_tests::proxy::Proxy;

@@ -1,4 +1,5 @@
-//! Receivers that sleep, hold what they have or stand still: they cost the source one wait, and the others nothing.
+//! Receivers that sleep, hold frames or are stopped: they cost the source one wait, and the other
+//! receivers nothing.
 
 use mcm::{Buffer, Client, Connection, Direction, Timeout};
 use mcm_tests::config;

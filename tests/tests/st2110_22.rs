@@ -1,5 +1,5 @@
-//! Compressed video over ST 2110-22 between programs on two hosts: the program's codestreams, and raw frames that the proxies encode
-//! and decode.
+//! Compressed video (ST 2110-22) between programs on two hosts: codestreams of the program, and raw
+//! frames that the proxies encode and decode.
 
 use mcm::{Client, Connection, Direction, Timeout};
 use mcm_tests::codestreams::{codestream, stand_in};

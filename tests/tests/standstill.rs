@@ -1,4 +1,5 @@
-//! Processes that stand still while others do the work of a whole stream: nothing of it is lost to them.
+//! Processes that are stopped while the others carry on a whole stream: the stopped ones lose
+//! nothing of it.
 
 use mcm::{Connection, Direction, Timeout};
 use mcm_tests::content::{self, Stamp};

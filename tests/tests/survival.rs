@@ -1,7 +1,9 @@
-//! What survives what: the table of `docs/cluster.md`, cell by cell. A stream ends by its source's goodbye, and by nothing else.
+//! The table "What survives what" of `docs/cluster.md`, cell by cell. A stream ends only when its
+//! source closes in order.
 //!
-//! Each row is an event; each world has receivers of all columns, with `wait` and with `close`: on the source's host, on another
-//! host, and of an ST 2110 stream that a host outside of the fleet sends.
+//! Each row is an event; each run has receivers of all columns, with `wait` and with `close`: on
+//! the source's host, on another host, and of an ST 2110 stream that a host outside of the fleet
+//! sends.
 
 #[path = "common/watcher.rs"]
 mod watcher;

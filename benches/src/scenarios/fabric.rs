@@ -1,4 +1,5 @@
-//! From node to node: bridges over libfabric beside bare TCP that moves the same buffers between the same hosts.
+//! Host to host: bridges over libfabric, beside bare TCP that moves the same buffers between the
+//! same hosts.
 
 use super::Options;
 use super::rounds::{FRAME, Outcome, Pair};

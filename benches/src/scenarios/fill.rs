@@ -1,4 +1,5 @@
-//! A source that fills whole frames by memcpy, beside bare memcpy over as many buffers, in the same order, as the ring really used.
+//! A source that fills whole frames by memcpy, beside bare memcpy into as many buffers in the order
+//! in which the ring used them.
 
 use super::Options;
 use super::rounds::{CAPACITY, FRAME, Outcome, Pair, put, receivers, slot_of};

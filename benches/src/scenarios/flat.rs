@@ -1,4 +1,4 @@
-//! Hand-offs flat out: in lock-step and free-running, beside a shared cache line and a futex.
+//! Hand-offs at full speed: in lock-step and free-running, beside a shared cache line and a futex.
 
 use super::Options;
 use super::rounds::{Outcome, Pair, flat_ring, flat_word, receivers};

@@ -1,4 +1,4 @@
-//! The scenarios, and how they are chosen.
+//! The scenarios and their selection.
 
 mod fabric;
 mod fill;

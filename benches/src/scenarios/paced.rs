@@ -1,4 +1,5 @@
-//! Frames and packets at a steady pace: how long from put to the last receiver's get, beside a bare futex broadcast.
+//! Frames and packets at a steady pace: latency from put to the last receiver's get, beside a bare
+//! futex broadcast.
 
 use super::Options;
 use super::rounds::{CAPACITY, FRAME, PACKET, Pair, paced_futex, paced_ring, receivers};

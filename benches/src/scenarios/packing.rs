@@ -1,6 +1,8 @@
-//! Frames of 1080 lines to pgroups of ST 2110-20 and back, packet by packet, beside memcpy of as many octets.
+//! Conversion of 1080-line frames to pgroups of ST 2110-20 and back, packet by packet, beside
+//! memcpy of as many octets.
 //!
-//! Frames lie in memory, more of them than the caches hold; the packets are a buffer that is sent or received again and again.
+//! Frames lie in memory, more of them than the caches hold; the packets are one buffer that is sent
+//! or received again and again.
 
 use super::Options;
 use super::rounds::{Outcome, Pair};

@@ -1,4 +1,4 @@
-//! The same frames through a pipe for each receiver: what programs do that have no ring.
+//! The same frames through a pipe for each receiver, the usual way without a ring.
 
 use super::Options;
 use super::rounds::{CAPACITY, FRAME, Outcome, PACKET, Pair, put, receivers, slot_of};

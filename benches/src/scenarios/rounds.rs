@@ -1,4 +1,4 @@
-//! Rounds that several scenarios share, and how pairs of them become a case.
+//! Measuring rounds that several scenarios share, and the combination of pairs of rounds to a case.
 
 use crate::case::{Case, Figure, Unit};
 use crate::crew::{Crew, paced, round_of};

@@ -1,4 +1,4 @@
-//! Put, get and release must cost the same for frames of any size.
+//! Put, get and release cost the same for frames of any size.
 
 use super::Options;
 use super::rounds::{CAPACITY, Outcome, Pair};

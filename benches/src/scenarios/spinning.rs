@@ -1,5 +1,5 @@
-//! Spinning where there is nothing to gain: everything on one processor, and more receivers than processors. It must be no
-//! slower than without.
+//! Spinning where it cannot help: all processes on one CPU, and more receivers than CPUs. It must
+//! be no slower than without.
 
 use super::Options;
 use super::rounds::{Outcome, PACKET, Pair, flat_ring, paced_ring, receivers};

@@ -1,4 +1,4 @@
-//! Bare TCP: what there is to be had.
+//! Bare TCP, the floor.
 
 use super::rings::Signal;
 use super::{Arrivals, Cpu, PATIENCE, Round, round};

@@ -1,4 +1,4 @@
-//! Rings as bridges see them.
+//! Adapters between rings and bridges.
 
 use super::{Arrivals, Cpu};
 use fabric::bridge::image::{Image, MAX_TAIL, Origin, SYSDATA};

@@ -1,4 +1,4 @@
-//! What is wrong with credentials.
+//! Errors of TLS credentials.
 
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
 //! Serves HTTP on connections that came through a [`Port`](crate::Port).
 //!
-//! Nobody can hold on to the server: a request's head has to arrive within some seconds, and a connection ends after a minute, whatever
-//! its other end does or does not do.
+//! A slow or silent client cannot hold the server: a request's head has to arrive within some
+//! seconds, and every connection ends after a minute.
 
 use crate::peer::{Checker, Peer, Refusal};
 use crate::tcp::Guarded;

@@ -1,7 +1,7 @@
-//! Who may call the TCP ports of the mesh's programs, and how connections get to their servers.
+//! TCP ports of the mesh's daemons: access control, and the connections' way to their servers.
 //!
-//! Programs on the same host may call without credentials, others with a certificate (mutual TLS), or from networks that an
-//! administrator has named.
+//! Programs on the same host may call without credentials, others with a certificate (mutual TLS)
+//! or from networks that an administrator has named.
 
 mod error;
 pub mod exposition;

@@ -1,4 +1,4 @@
-//! The log of a daemon: one line each, on standard output.
+//! A daemon's log: one line per event on standard output.
 
 use media::log_filter::LogFilter;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What the service manager wants to hear (`sd_notify(3)`).
+//! Notifications to the service manager (`sd_notify(3)`).
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;

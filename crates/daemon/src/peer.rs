@@ -1,4 +1,4 @@
-//! Who may call: programs on the same host, and others with a certificate.
+//! Access control by peer: programs on the same host, and others with a certificate.
 
 use crate::networks::Networks;
 use crate::refused::Reason;

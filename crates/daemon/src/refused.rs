@@ -1,4 +1,4 @@
-//! How often somebody was refused since the program started.
+//! Counters of refused connections.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,4 +1,4 @@
-//! Log lines that others can cause as often as they like.
+//! Rate-limited logging of events that peers can trigger.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};

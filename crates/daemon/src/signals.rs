@@ -1,4 +1,4 @@
-//! The signals of a daemon.
+//! Signals that a daemon handles.
 
 use log::info;
 use std::io;

@@ -1,4 +1,4 @@
-//! Mutual TLS: the program shows a certificate, and so must the caller.
+//! Mutual TLS: both the daemon and its callers present a certificate.
 
 use crate::error::AccessError;
 use rustls::crypto::CryptoProvider;

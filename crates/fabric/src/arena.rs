@@ -1,4 +1,5 @@
-//! Memory of operations under way: the provider's scratch space, and bytes that are sent or received with a buffer.
+//! Memory of pending operations: the provider's context, and inline bytes of messages without a
+//! buffer.
 
 use crate::event::MAX_CONTROL;
 use libfabric_sys::fi_context2;

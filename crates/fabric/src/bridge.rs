@@ -1,8 +1,9 @@
-//! Bridges: a group's frames from one proxy to another.
+//! Bridges: carry a group's frames from one proxy to another.
 //!
-//! An [`Egress`] sends frames straight from the slots of a ring; an [`Ingress`] receives them straight into the slots of another.
-//! What they say to each other is in [`image`], [`sequence`], [`control`] and [`session`], which know neither sockets nor
-//! clocks. What they need of a group is in [`FrameSource`] and [`FrameSink`].
+//! An [`Egress`] sends frames straight from the slots of a ring; an [`Ingress`] receives them
+//! straight into the slots of another. [`image`], [`sequence`], [`control`] and [`session`]
+//! implement the protocol between the two, without sockets or clocks. [`FrameSource`] and
+//! [`FrameSink`] connect a bridge to its group.
 
 pub mod control;
 mod egress;

@@ -1,7 +1,7 @@
-//! Copies of what the kernel does not let a device read where it is.
+//! Copies of read-only memory, for kernels that cannot register it.
 //!
-//! Kernels before 6.2 pin all registered memory for writing, and so refuse pages that are mapped for reading only, as frames of
-//! other processes are.
+//! Kernels before 6.2 pin all registered memory for writing, and so refuse pages that are mapped
+//! read-only, as frames of other processes are.
 
 use crate::buffer::{HeapBuffer, ReceiveBuffer, SendBuffer, bytes, bytes_mut};
 use crate::domain::Domain;

@@ -1,4 +1,4 @@
-//! Settings of libfabric that it reads from the environment when it is loaded.
+//! Environment variables that libfabric reads when it is loaded.
 
 /// What it takes for the number of peers if nothing is set.
 const DEFAULT_UNIVERSE: &str = "256";

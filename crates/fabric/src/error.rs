@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! Errors of libfabric and of bridges.
 
 use crate::provider::{Address, Provider};
 

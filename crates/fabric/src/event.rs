@@ -1,4 +1,4 @@
-//! What endpoints report.
+//! Events that endpoints report.
 
 use crate::error::TransferError;
 

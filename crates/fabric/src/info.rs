@@ -1,4 +1,4 @@
-//! Asking libfabric what there is.
+//! Discovery: `fi_getinfo` and its results.
 
 use crate::error::FabricError;
 use crate::provider::{Address, Provider};

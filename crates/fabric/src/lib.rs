@@ -1,11 +1,14 @@
-//! Frames over [libfabric](https://ofiwg.github.io/libfabric/): RDMA where there is hardware for it, TCP anywhere.
+//! Frames over [libfabric](https://ofiwg.github.io/libfabric/): RDMA where there is hardware for
+//! it, TCP anywhere.
 //!
-//! [`EndpointSet`] is a safe layer over libfabric's reliable datagram endpoints: a few endpoints with one completion queue
-//! and one address vector, which send from and receive into memory that the caller lends them. A buffer is moved into the
-//! set by the call and comes back with its completion, or is dropped after the endpoint is closed: as long as the network
-//! may touch memory, nobody else owns it.
+//! [`EndpointSet`] is a safe layer over libfabric's reliable datagram endpoints: a few endpoints
+//! with one completion queue and one address vector, which send from and receive into memory that
+//! the caller lends them. The call moves a buffer into the set; its completion returns it, or it is
+//! dropped after the endpoint is closed. So the set alone owns a buffer while the network may touch
+//! its memory.
 //!
-//! libfabric is loaded at run time. Where it, a provider or a device is missing, errors say what to install or enable.
+//! libfabric is loaded at run time. If it, a provider or a device is missing, errors name the
+//! package to install or the setting to enable.
 
 mod arena;
 pub mod bridge;

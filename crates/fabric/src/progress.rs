@@ -1,10 +1,11 @@
-//! The descriptor that the provider net of libfabric 1.17 itself waits for.
+//! The epoll descriptor on which the provider `net` of libfabric 1.17 itself waits.
 //!
-//! Its completion queues have descriptors too. But whoever asks for one gets a thread of libfabric's with it, which moves the data
-//! and is in the way of everybody else who does; and after the first completion the descriptor stays readable for ever, because
-//! `fi_trywait` of this provider does nothing. All sockets of a domain are in one epoll set, however, and that is readable exactly
-//! when there is something to do for them. libfabric has no call that tells it; the kernel says which set an endpoint's
-//! listening socket is in.
+//! Completion queues of this provider have descriptors too. But asking for one starts a thread of
+//! libfabric that moves the data and competes with every other thread that does; and after the
+//! first completion the descriptor stays readable for ever, because this provider's `fi_trywait`
+//! does nothing. All sockets of a domain are in one epoll set, however, which is readable exactly
+//! when they need attention. libfabric has no call that returns it; the kernel tells in which set
+//! an endpoint's listening socket is.
 
 use rustix::net::{SocketAddrAny, getsockname, sockopt::socket_acceptconn};
 use std::net::SocketAddrV4;

@@ -1,4 +1,4 @@
-//! Registrations of callers' memory, kept while it is in use.
+//! Cache of memory registrations.
 
 use crate::buffer::MemoryId;
 use crate::domain::{Domain, Region};

@@ -1,4 +1,4 @@
-//! Endpoints with one completion queue: the safe way to send and receive.
+//! A set of endpoints with one completion queue: the safe interface for sending and receiving.
 
 mod control;
 mod operations;

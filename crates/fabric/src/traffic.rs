@@ -1,7 +1,8 @@
-//! What the kernel knows of an endpoint's TCP connections.
+//! The kernel's counters of an endpoint's TCP connections.
 //!
-//! libfabric tells of whole messages only. A large one takes many round trips over a long way, or as long as lost packets take to
-//! be sent again, and all that time the kernel alone sees that it comes.
+//! libfabric reports whole messages only. A large message needs many round trips, and
+//! retransmission of lost packets takes time; meanwhile only the kernel sees that the transfer
+//! makes progress.
 
 use crate::progress::descriptors;
 use rustix::net::{SocketAddrAny, getpeername, getsockname};

@@ -1,4 +1,4 @@
-//! Bridges of one process with each other, over TCP.
+//! Bridges between each other in one process, over TCP.
 
 mod common;
 

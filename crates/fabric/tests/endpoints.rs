@@ -1,4 +1,4 @@
-//! Endpoints of one process with each other.
+//! Endpoints of one process that send to each other.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Bridges between hosts that are far from each other.
+//! Bridges over a long distance: large round-trip times, with loss.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Bridges on two hosts, which are network namespaces, and a network between them that fails.
+//! Bridges between two network namespaces whose network fails.
 
 mod common;
 

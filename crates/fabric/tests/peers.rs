@@ -1,4 +1,4 @@
-//! Peers that are not there, die, and come back: in processes of their own.
+//! Peers in processes of their own that are missing, die, and come back.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Attributes: structures that describe what is wanted and what there is.
+//! Attribute structures: requested and available capabilities.
 #![allow(missing_docs)] // Fields are documented in libfabric's manual pages fi_getinfo(3), fi_endpoint(3), fi_cq(3), fi_av(3).
 
 use crate::objects::{fid, fid_domain, fid_fabric, fid_nic, fid_wait};

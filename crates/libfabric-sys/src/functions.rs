@@ -1,4 +1,4 @@
-//! The library itself: loading it, and its exported functions.
+//! Loading of the library, and its exported functions.
 
 use crate::attributes::{fi_fabric_attr, fi_info};
 use crate::objects::fid_fabric;

@@ -1,6 +1,8 @@
-//! Operation tables. A table begins with its size in bytes: an operation behind it does not exist in the provider.
+//! Operation tables. A table begins with its size in bytes: the provider lacks every operation
+//! beyond that size.
 //!
-//! Operations that this crate's users do not call are declared as addresses, so that those behind them have their places.
+//! Operations that this crate does not use are declared as addresses, to keep the offsets of those
+//! behind them.
 #![allow(missing_docs)] // Operations are documented in libfabric's manual pages, as fi_ and their name.
 
 use crate::attributes::{fi_av_attr, fi_cq_attr, fi_cq_err_entry, fi_info};

@@ -1,4 +1,4 @@
-//! What the control plane refuses, and why.
+//! Errors by which the control plane refuses a request.
 
 use crate::topology::{ConnectionId, GroupId, ProxyId};
 use media::{ConfigError, ConfigErrorKind};

@@ -1,7 +1,8 @@
-//! The control plane of the mesh: which connection belongs to which group, and which bridges exist.
+//! The control plane of the mesh: assigns connections to groups, and decides which bridges exist.
 //!
-//! [`topology`] holds the rules, without I/O. A media proxy uses them through a [`ControlPlane`](plane::ControlPlane): in its own
-//! process, or at an agent that many proxies share.
+//! [`topology`] holds the rules, without I/O. A media proxy uses them through a
+//! [`ControlPlane`](plane::ControlPlane): in its own process, or at an agent that many proxies
+//! share.
 
 mod error;
 pub mod metrics;

@@ -1,4 +1,4 @@
-//! What connections and bridges measure, as proxies send it.
+//! Measurements of connections and bridges, as proxies send them to the agent.
 
 use crate::topology::ProxyId;
 use std::collections::BTreeMap;

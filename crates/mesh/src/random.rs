@@ -1,4 +1,4 @@
-//! Identifiers and keys that nobody can guess.
+//! Unguessable identifiers and keys.
 
 use crate::topology::SessionKey;
 use ring::rand::{SecureRandom, SystemRandom};

@@ -1,4 +1,4 @@
-//! Refusals as gRPC carries them.
+//! Conversion of errors to gRPC statuses.
 
 use crate::error::AgentError;
 use media::ConfigErrorKind;

@@ -1,4 +1,4 @@
-//! What the state looks like in messages, and back.
+//! Conversion of the state to protobuf messages and back.
 
 use crate::error::AgentError;
 use crate::metrics::{Metric, Value};

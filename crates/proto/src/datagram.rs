@@ -1,4 +1,5 @@
-//! Messages of `mcm.exchange.v1` as datagrams: size limits, and how many descriptors each must carry.
+//! Datagrams of `mcm.exchange.v1`: size limits, and the number of descriptors that each message
+//! carries.
 
 use crate::error::ProtoError;
 use crate::exchange::{FromClient, FromProxy, from_client, from_proxy};

@@ -1,4 +1,4 @@
-//! What can be wrong with a message.
+//! Errors in messages.
 
 /// A message, or its way over a socket, failed.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,9 @@
-//! Connection configurations of two releases.
+//! Detection of the release that wrote a connection configuration.
 //!
-//! Release 25.03 gave the fields of `sdk.ConnectionConfig` other numbers than 25.09, which this project speaks: its video is 10, its
-//! audio 11 and its blob 12, where 25.09 has options, video and audio. Read with the wrong numbers, a video becomes audio. So a
-//! configuration of a peer is looked at before it is read.
+//! Release 25.03 gave the fields of `sdk.ConnectionConfig` other numbers than 25.09, which this
+//! project speaks: its video is 10, its audio 11 and its blob 12, where 25.09 has options, video
+//! and audio. Read with the wrong numbers, a video becomes audio. So a peer's configuration is
+//! examined before it is decoded.
 
 use crate::sdk;
 use media::ConfigError;

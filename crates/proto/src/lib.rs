@@ -1,5 +1,5 @@
-//! Protocol messages of the mesh: the generated code, what a message must look like to be believed, and how
-//! messages with file descriptors travel over a unix socket.
+//! Protocol messages of the mesh: the generated code, validation of messages, and datagrams with
+//! file descriptors over a unix socket.
 
 pub mod config;
 pub mod datagram;

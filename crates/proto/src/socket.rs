@@ -1,7 +1,7 @@
 //! Datagrams with file descriptors over a unix socket of type `SOCK_SEQPACKET`.
 //!
-//! Descriptors are received close-on-exec, and all that arrive are owned at once, so that none is lost when something
-//! else about the message is wrong.
+//! Descriptors are received close-on-exec, and each becomes an `OwnedFd` at once, so that none
+//! leaks if the message turns out to be invalid.
 
 use crate::datagram::{MAX_DESCRIPTORS, MAX_LEN};
 use crate::error::ProtoError;

@@ -1,4 +1,4 @@
-//! The words for states of connections, the same in tables, JSON and what agents are told.
+//! Names of connection states: the same in tables, JSON and reports to agents.
 
 use crate::control::State;
 

@@ -1,10 +1,11 @@
-//! Where threads of this process sleep on the heads of other processes' boards, and how this process wakes them.
+//! In-process list of futex waiters, by the board whose head they wait on.
 //!
-//! A source wakes its receivers through the head of its board. To interrupt a receiver for another reason, its own process
-//! wakes the sleepers of that head too: waking needs no right to write, and whoever is woken in vain goes back to sleep.
-//! That spares each sleep a second word, and with it a good part of what the kernel does for it. Nothing about the head
-//! has changed then, so a thread that has looked but does not sleep yet would miss it; hence the list of those on their
-//! way, and a waker that does not rest before all of them have got up.
+//! A source wakes its receivers through the head of its board. To interrupt a receiver for another
+//! reason, its own process wakes the waiters of that head too: a wake needs no right to write, and
+//! a thread that is woken without need waits again. That spares each wait a second word, and with
+//! it a good part of its cost in the kernel. Such a wake does not change the head, so a thread that
+//! has checked the head but does not wait yet would miss it. Threads therefore register before they
+//! check, and the waker repeats until all of them have been removed from the list.
 
 use crate::futex::{self, Expected};
 use crate::reader::Reader;

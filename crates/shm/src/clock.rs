@@ -1,4 +1,4 @@
-//! Time as this crate needs it: the monotonic clock, deadlines, and frame times.
+//! The monotonic clock, deadlines, and frame times.
 
 use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};
 use std::sync::OnceLock;

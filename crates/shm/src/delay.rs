@@ -1,7 +1,7 @@
-//! How long frames took to a receiver, counted in its seat for whoever looks.
+//! Delivery delay of frames: a histogram in the receiver's seat, which the proxy reads.
 //!
-//! A look at the clocks costs more than taking a frame does, so frames that follow each other closely are not all measured: at most one
-//! each [`APART_NS`]. At the rates of video and audio that is every frame.
+//! Reading the clocks costs more than taking a frame, so at most one frame each [`APART_NS`] is
+//! measured. At the rates of video and audio that is every frame.
 
 use crate::words::{DELAY_BUCKETS, DelayLine};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -1,4 +1,4 @@
-//! What can go wrong with a ring.
+//! Errors of the shared-memory exchange.
 
 use rustix::io::Errno;
 

@@ -1,7 +1,8 @@
-//! Tells whether the process was forked since an object was made.
+//! Fork detection: whether the process was forked after an object was made.
 //!
-//! The pool, the board and the seat are not inherited by a forked child, and their destructors must not run there. A page
-//! that the kernel wipes in children says so without a system call and without a handler in the host program.
+//! The pool, the board and the seat are not inherited by a forked child, and their destructors must
+//! not run there. A page that the kernel wipes in children says so without a system call and
+//! without a handler in the host program.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

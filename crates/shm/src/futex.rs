@@ -1,4 +1,4 @@
-//! Sleeping on words that other processes change. Works on read-only mappings.
+//! Futex waits and wakes on words in shared memory. They work on read-only mappings.
 
 use crate::clock::monotonic_ns;
 use crate::signals;

@@ -1,4 +1,5 @@
-//! Interrupts for threads that block in a source or receiver: something of this process changed, a cancel, a close.
+//! Interrupts for threads that block in a source or receiver: a change in this process, a cancel, a
+//! close.
 
 use crate::error::RingError;
 use crate::futex::{self, Expected};

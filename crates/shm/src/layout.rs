@@ -1,4 +1,4 @@
-//! Where things lie in the memory of a pool, a board and a seat.
+//! Memory layout of a pool, a board and a seat.
 
 use crate::words::{
     DelayLine, ENTRIES, HeadLine, MAX_SLOTS, SeatCounts, SeatLine, SlotLine, SourceCounts,

@@ -1,8 +1,9 @@
 //! The shared-memory exchange of frames between the processes of one host.
 //!
-//! A **source** owns a pool of frame slots and a board on which it publishes; each **receiver** owns a seat that holds its
-//! read position and its leases. Everybody writes only memory of its own and maps that of the others read-only; seals of
-//! the kernel enforce it. `docs/architecture.md` describes the protocol; [`protocol`] is the part that is model-checked.
+//! A **source** owns a pool of frame slots and a board on which it publishes; each **receiver**
+//! owns a seat that holds its read position and its leases. Each process writes only its own memory
+//! and maps that of the others read-only; file seals enforce it. `docs/architecture.md` describes
+//! the protocol; [`protocol`] is the part that is model-checked.
 
 #[cfg(not(target_endian = "little"))]
 compile_error!("the layout of boards and seats is little-endian");

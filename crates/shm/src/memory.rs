@@ -1,4 +1,4 @@
-//! Sealed memory: made, mapped and checked.
+//! Sealed shared memory: creating, mapping and checking it.
 
 use crate::error::RingError;
 use crate::fork::ForkMark;

@@ -1,4 +1,4 @@
-//! What a third party, the proxy, can see of a ring without taking part in it.
+//! Read-only view of a ring for the proxy, which takes no part in it.
 
 use crate::delay::Delays;
 use crate::error::RingError;

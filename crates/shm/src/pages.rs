@@ -1,4 +1,4 @@
-//! Makes pages ready before they are needed, without keeping anyone waiting.
+//! Prefaulting of pages in the background.
 
 use crate::error::RingError;
 use crate::fork::ForkMark;

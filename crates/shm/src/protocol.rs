@@ -1,10 +1,11 @@
-//! The exchange itself: the order of loads, stores and fences by which frames are taken, given back, reclaimed and
-//! published, and by which both sides sleep. No memory is mapped and no system call is made here; `tests/loom.rs` runs
-//! exactly these functions in the model checker.
+//! The exchange protocol: the order of loads, stores and fences by which frames are published,
+//! leased, released and reclaimed, and by which both sides wait. This module maps no memory and
+//! makes no system call; `tests/loom.rs` runs exactly these functions in the model checker.
 //!
-//! The argument is that of hazard pointers. A receiver *announces* a lease, fences, and then *checks* that the slot still
-//! carries the frame; the source *invalidates* the slot, fences, and then *looks* at all leases. In the single order of the
-//! fences one of them comes first: either the source sees the lease, or the receiver sees the invalidation.
+//! The argument is that of hazard pointers. A receiver *announces* a lease, fences, and then
+//! *checks* that the slot still carries the frame; the source *invalidates* the slot, fences, and
+//! then *reads* all leases. In the single total order of the fences one of them comes first: either
+//! the source sees the lease, or the receiver sees the invalidation.
 
 use crate::sync::{Ordering, fence, fence_after_rmw};
 use crate::words::{Board, FLAG_ABANDONED, Head, NO_FRAME, SeatLine, lease_bit};

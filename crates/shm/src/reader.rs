@@ -1,4 +1,4 @@
-//! One ring, as one receiver reads it.
+//! A receiver's side of one ring.
 
 use crate::clock::monotonic_ns;
 use crate::delay::APART_NS;

@@ -1,4 +1,5 @@
-//! A receiver: reads the ring of its group's source, and moves on to the next source's when that has ended.
+//! A receiver: reads the ring of its group's source and changes to the next source's ring when that
+//! one has ended.
 
 use crate::beds::Beds;
 use crate::clock::{Deadline, monotonic_ns};

@@ -1,4 +1,4 @@
-//! Parts of a payload.
+//! Byte ranges of a payload.
 
 /// A part of a payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! A receiver's seat: its side of the exchange, in memory that only it can write.
+//! A receiver's seat: its side of the exchange, in memory that only the receiver writes.
 
 use crate::error::RingError;
 use crate::layout::{

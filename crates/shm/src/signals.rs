@@ -1,7 +1,8 @@
-//! Signals that end a wait, for callers who ask for that.
+//! Waits that a signal ends, for callers that ask for it.
 //!
-//! A program that sets a flag in a signal handler expects a blocked call to return when the signal comes, as `epoll_wait` and `poll` do,
-//! whether or not its handler was installed with `SA_RESTART`. The kernel tells it only to the thread on which the handler has run.
+//! A program that sets a flag in a signal handler expects a blocked call to return when the signal
+//! comes, as `epoll_wait` and `poll` do, whether or not its handler was installed with
+//! `SA_RESTART`. The kernel tells only the thread on which the handler has run.
 
 use crate::error::RingError;
 use rustix::io::Errno;

@@ -1,4 +1,4 @@
-//! The source of a ring: gets slots to write, publishes them, and knows its receivers.
+//! The source of a ring: allocates slots, publishes frames, and tracks its receivers.
 
 mod seats;
 mod slots;

@@ -1,7 +1,8 @@
-//! How long to spin before sleeping, learned from success.
+//! Adaptive spinning before a futex wait.
 //!
-//! A spin that pays is doubled, one that does not is halved and soon given up; after a run of short sleeps a small one is
-//! tried again. Nobody spins where one CPU is all there is, and a longer spin offers the CPU to others meanwhile.
+//! A spin that succeeds doubles the next one; a spin that fails halves it, down to none. After a
+//! run of short waits a small spin is tried again. A process with a single CPU never spins, and a
+//! long spin yields the CPU between its rounds.
 
 use crate::clock::monotonic_ns;
 use std::sync::OnceLock;

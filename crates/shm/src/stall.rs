@@ -1,4 +1,5 @@
-//! Whom a source waits for, and for how long: bookkeeping about one receiver, without memory or clocks.
+//! Slow receivers: which of them a source waits for, and how long. Bookkeeping for one receiver,
+//! without memory or clocks.
 
 /// What the source knows of a receiver.
 #[derive(Clone, Copy, Debug)]

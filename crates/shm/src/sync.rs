@@ -1,4 +1,4 @@
-//! Atomics of the standard library, or of the model checker.
+//! Atomics of the standard library, or of the model checker under `cfg(loom)`.
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};

@@ -1,4 +1,4 @@
-//! Threads that a library may start in somebody else's program.
+//! Threads that the library starts in the host program.
 
 use std::thread::JoinHandle;
 

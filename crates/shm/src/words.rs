@@ -1,7 +1,8 @@
-//! The words that processes share: who writes which, and where they lie.
+//! The shared words: their writers and their cache lines.
 //!
-//! Every structure has exactly one writer. Cache lines are kept apart so that a hand-off moves as few of them as possible:
-//! the head line and the slot's line from the source to the receiver, the seat's line back.
+//! Every structure has exactly one writer. Cache lines are laid out so that a hand-off moves as few
+//! of them as possible: the head line and the slot's line from the source to the receiver, the
+//! seat's line back.
 
 use crate::sync::{AtomicU32, AtomicU64};
 

@@ -1,4 +1,4 @@
-//! The cost of a hand-off does not depend on the frame's size: nothing reads or writes payloads but the programs.
+//! The cost of a hand-off does not depend on the frame's size: only the programs touch payloads.
 #![cfg(not(loom))]
 
 mod common;

@@ -1,4 +1,4 @@
-//! How streams end for receivers: by a goodbye, and by nothing else.
+//! A receiver's stream ends only when its source closes in order.
 
 mod common;
 

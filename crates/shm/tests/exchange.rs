@@ -1,4 +1,4 @@
-//! Sources and receivers of one process: what every program relies on.
+//! Sources and receivers in one process: the guarantees that programs rely on.
 #![cfg(not(loom))]
 
 mod common;

@@ -1,5 +1,5 @@
-//! Boards and seats whose words change at random while the other side works: nothing panics, nothing hangs, nobody else is
-//! disturbed.
+//! Boards and seats whose words change at random while the other side works: no panic, no hang, no
+//! effect on other receivers.
 #![cfg(not(loom))]
 
 mod common;

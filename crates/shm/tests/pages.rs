@@ -1,4 +1,4 @@
-//! A pool lies on huge pages where the kernel can make them.
+//! A pool uses huge pages where the kernel provides them.
 #![cfg(not(loom))]
 
 mod common;

@@ -1,4 +1,4 @@
-//! Rings across processes: killed, stopped and replaced at random moments.
+//! Rings between processes that are killed, stopped and replaced at random moments.
 #![cfg(not(loom))]
 
 #[path = "processes/controller.rs"]

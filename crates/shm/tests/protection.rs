@@ -1,4 +1,5 @@
-//! Nobody writes memory of others, and nothing is mapped that does not keep its maker to the rules.
+//! Memory protection: no process can write another's memory, and memory without the required seals
+//! is never mapped.
 #![cfg(not(loom))]
 
 mod common;

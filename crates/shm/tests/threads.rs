@@ -1,4 +1,4 @@
-//! Several threads on one source or one receiver.
+//! One source or one receiver used by several threads.
 #![cfg(not(loom))]
 
 mod common;

@@ -1,4 +1,4 @@
-//! Inputs are opened: what they receive is settled, and FFmpeg is told.
+//! Opening an input: settles the format and tells FFmpeg.
 
 use super::{Demuxer, Frames, WaitingForFrames};
 use crate::audio::Pcm;

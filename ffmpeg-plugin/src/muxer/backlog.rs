@@ -1,10 +1,12 @@
-//! What an output has taken from FFmpeg and not sent yet.
+//! Queue of packets that an output has taken from FFmpeg and not sent yet.
 //!
-//! FFmpeg reads and decodes for all outputs of a command in turn. An output that blocks keeps it from going on for the others, and
-//! that may be what its receivers wait for: receivers of several groups join one after the other, and programs that receive video
-//! and audio take no more of one than they have of the other. So packets are held back for a while, and only then the program
-//! waits: those of video until the receivers are there that it waits for, those of audio always, since decoders keep many frames
-//! of video before the first one comes out. A thread sends them, as FFmpeg may be busy with another output.
+//! FFmpeg reads and decodes for all outputs of a command in turn. An output that blocks stops the
+//! others too, and its receivers may wait for just those: receivers of several groups join one
+//! after the other, and programs that receive video and audio take no more of one than they have of
+//! the other. So the output queues packets for a while before it blocks the program: video until
+//! the receivers are there that it waits for, audio always, since decoders keep many frames of
+//! video before the first one comes out. A thread sends the packets, as FFmpeg may be busy with
+//! another output.
 
 use super::sender::{LOOK_MS, Sender, WantsToEnd};
 use crate::context::Context;

@@ -1,4 +1,4 @@
-//! Outputs are opened: the stream decides what is sent, and the options have to agree.
+//! Opening an output: the stream determines the payload, and the options have to agree.
 
 use super::sender::{Packets, Pictures, Sender};
 use super::{Muxer, VIDEO_TICKS};

@@ -1,4 +1,4 @@
-//! From packets of FFmpeg to frames of the mesh.
+//! Conversion of FFmpeg's packets to the mesh's frames.
 
 use crate::clock::{self, SECOND, SENT};
 use crate::error::Error;

@@ -1,4 +1,4 @@
-//! What a kind of bridge has to provide.
+//! The trait that each kind of bridge implements.
 
 use super::status::Figures;
 use crate::placement::Input;

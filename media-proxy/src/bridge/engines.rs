@@ -1,4 +1,4 @@
-//! All kinds of bridges that this proxy can have.
+//! The kinds of bridges that this proxy supports.
 
 use super::engine::{Alarm, Bridge, Engine};
 use super::members::Members;

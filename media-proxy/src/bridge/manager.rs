@@ -1,4 +1,4 @@
-//! Brings the bridges that run into line with those that are wanted.
+//! Reconciles the running bridges with those that the control plane wants.
 
 use super::engine::{Alarm, Bridge, Engine, Event, What};
 use super::status::{Phase, Row, Table};

@@ -1,4 +1,4 @@
-//! How bridges take part in the exchange: as clients of this process.
+//! Bridges' clients of the exchange, in the proxy's own process.
 
 use mcm::Error;
 use mcm::{Client, Connection, Direction, Extras};

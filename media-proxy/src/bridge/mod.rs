@@ -1,7 +1,8 @@
-//! Bridges: what carries a group's frames to and from other hosts.
+//! Bridges: carry a group's frames to and from other hosts.
 //!
-//! A bridge is a client of this proxy's own exchange, like any program: an egress bridge is a receiver of its group, an ingress bridge
-//! is the group's source. Which bridges there must be is decided by the control plane; the [`Manager`] makes it so.
+//! A bridge is a client of this proxy's own exchange, like any program: an egress bridge is a
+//! receiver of its group, an ingress bridge is the group's source. The control plane decides which
+//! bridges exist; the [`Manager`] starts and stops them.
 
 mod engine;
 mod engines;

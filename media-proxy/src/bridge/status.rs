@@ -1,4 +1,4 @@
-//! What people can see of bridges.
+//! A bridge's status, as tools show it.
 
 use media::Endpoint;
 use mesh::topology::{BridgeId, BridgeLink, BridgeSpec};

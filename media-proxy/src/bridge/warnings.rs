@@ -1,4 +1,4 @@
-//! Tells of each bridge, once, what works less well than it should.
+//! Logs each bridge's degradations once.
 
 use super::status::Figures;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the gRPC services ask of the exchange, and how they do it from their own thread.
+//! Commands of the gRPC services to the exchange's thread.
 
 use super::detail::Detail;
 use crate::registry::Refusal;

@@ -1,4 +1,4 @@
-//! What is measured at a connection beyond what people see at a glance.
+//! Detailed measurements of a connection, beyond those of the summary.
 
 use super::Exchange;
 use crate::registry::ConnNo;

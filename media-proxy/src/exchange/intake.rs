@@ -1,4 +1,4 @@
-//! What clients say: checked, and told to the registry.
+//! Messages of clients: validates them and passes them to the registry.
 
 use super::link::{Board, Stage};
 use super::questions::{Asker, Step};

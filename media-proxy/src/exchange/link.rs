@@ -1,4 +1,4 @@
-//! One socket of a client, and what waits to be sent on it.
+//! One client socket, and its queue of outgoing messages.
 
 use crate::registry::ClientNo;
 use proto::ProtoError;

@@ -1,4 +1,4 @@
-//! The sockets of all clients: taking them in, reading, writing, closing.
+//! All client sockets: accepting, reading, writing, closing.
 
 use super::Exchange;
 use super::link::{Cargo, Link, Stage};

@@ -1,6 +1,7 @@
-//! Rates: what went by between two readings of the counters in shared memory.
+//! Rates: the difference between two readings of the counters in shared memory.
 //!
-//! Nothing is read unless a caller asks. A connection that was not there at the caller's last question has no rate until the next one.
+//! The counters are read only when a caller asks. A connection that did not exist at the caller's
+//! last request has no rate until the next one.
 
 use crate::registry::ConnNo;
 use std::collections::HashMap;

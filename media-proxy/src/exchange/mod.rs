@@ -1,7 +1,8 @@
-//! The exchange: one plain thread that talks to the clients on the unix socket.
+//! The exchange: one plain thread that serves the clients on the unix socket.
 //!
-//! It keeps the descriptors, watches the clients' processes and does what the [registry](crate::registry) says. Frames
-//! never come this way: while nobody connects, leaves or asks, the thread sleeps.
+//! It keeps the descriptors, watches the clients' processes and carries out the actions of the
+//! [registry](crate::registry). Frames never pass through it: while no client connects, leaves or
+//! asks, the thread sleeps.
 
 mod command;
 mod detail;

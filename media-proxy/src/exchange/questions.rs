@@ -1,4 +1,5 @@
-//! Questions of clients about groups that this host does not know: the fleet is asked, for all who ask the same at once.
+//! Clients' questions about groups that this host does not know: asks the fleet, once for all
+//! clients that ask at the same time.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The state as people see it: the registry's knowledge with the counters in shared memory.
+//! The state for tools: the registry's view with the counters in shared memory.
 
 use super::Exchange;
 use super::command::{Snapshot, Totals};

@@ -1,4 +1,5 @@
-//! How connections come into being: admission, sources that wait for their turn, and connections that come back.
+//! Announcing connections: admission, sources that wait for their turn, and connections that come
+//! back.
 
 use super::connection::{Connection, Receiver, Role, Source};
 use super::limits::{CREATE_TIMEOUT, MAX_ID_LEN, MAX_PENDING, STANDBY_WAIT, code};

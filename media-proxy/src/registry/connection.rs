@@ -1,4 +1,4 @@
-//! What the registry knows about one connection.
+//! The registry's record of one connection.
 
 use super::placement::Place;
 use media::ConnectionConfig;

@@ -1,4 +1,4 @@
-//! How much of everything there may be, and how long things may take.
+//! Limits of numbers and of times.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
-//! Who is connected to whom: a state machine without sockets, descriptors or clocks.
+//! The connections of this host's clients: a state machine without sockets, descriptors or clocks.
 //!
-//! Events go in by the methods of [`Registry`], with the time as an argument where it matters; what is to be done about
-//! them comes out as [`Action`]s, in the order in which it has to be done. Descriptors are only known by numbers here: the
-//! caller keeps them until it is told to drop them.
+//! Events go in by the methods of [`Registry`], with the time as an argument where it matters;
+//! [`Action`]s come out, in the order in which the caller must perform them. Descriptors are only
+//! known by number here: the caller keeps them until an action drops them.
 
 mod announce;
 mod connection;

@@ -1,4 +1,4 @@
-//! How a receiver comes to sit in a source's ring.
+//! Pairing: gives a receiver a seat in a source's ring.
 
 use super::connection::Joining;
 use super::limits::{RETRY_TIME, code};

@@ -1,4 +1,4 @@
-//! Connections that need a place in the mesh beyond this host: they are held until somebody else has answered for them.
+//! Connections that reach beyond this host: held until the control plane has placed them.
 
 use super::announce::Announcement;
 use super::connection::Connection;

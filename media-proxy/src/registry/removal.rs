@@ -1,4 +1,4 @@
-//! How connections and clients leave, and what time brings about.
+//! Removal of connections and clients, and time-outs.
 
 use super::connection::Role;
 use super::limits::DETACH_TIMEOUT;

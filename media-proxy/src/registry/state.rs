@@ -1,4 +1,4 @@
-//! What people see of a connection's condition.
+//! A connection's state, as tools show it.
 
 use super::{ConnNo, Registry};
 

@@ -1,4 +1,5 @@
-//! What identifies the stream that a group carries, for people: the same on every node from its source to all receivers.
+//! Stream ids, by which operators identify a group's stream: the same on every host from the source
+//! to all receivers.
 
 use super::Registry;
 use log::info;

@@ -1,4 +1,4 @@
-//! Where the store is.
+//! Addresses of etcd's members.
 
 use mesh::AgentError;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Calls to etcd: one member at a time, the next when it fails.
+//! Client of etcd: uses one member at a time, and the next one when a call fails.
 
 use super::StoreAddress;
 use daemon::TlsFiles;

@@ -1,4 +1,5 @@
-//! Decisions that only one agent may make: each is a transaction, and whoever comes second finds it made.
+//! Decisions that only one agent may make. Each is a transaction; an agent that comes second finds
+//! the decision made.
 
 use super::mirror::{grant_value, group_value};
 use super::transaction::Transaction;

@@ -1,4 +1,4 @@
-//! What the keys are called.
+//! Names of the keys in etcd.
 
 use mesh::topology::{ConnectionId, GroupId, ProxyId};
 use std::net::IpAddr;

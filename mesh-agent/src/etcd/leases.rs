@@ -1,4 +1,4 @@
-//! Leases of the proxies whose command streams are here.
+//! Leases of the proxies whose command streams this agent serves.
 
 use super::Etcd;
 use crate::{Agent, Store};

@@ -1,4 +1,4 @@
-//! The mirror: every key of the store as a fact of the topology.
+//! Mirror of etcd: applies every key to the topology.
 
 use super::keys::{Key, end_of};
 use super::{Etcd, Revisions};

@@ -1,8 +1,9 @@
-//! The state of a fleet in etcd, so that any number of agents share it.
+//! The state of a fleet in etcd, which any number of agents share.
 //!
-//! Each agent mirrors all keys into its [`Topology`](mesh::topology::Topology) and tells its proxies what follows. What only one
-//! may decide, a group's source and ports, is decided by transactions that compare what the agent believed with what is so. What
-//! belongs to a proxy is bound to its lease, which the agent that has its command stream keeps alive.
+//! Each agent mirrors all keys into its [`Topology`](mesh::topology::Topology) and tells its
+//! proxies what follows. A group's source and ports are decided by transactions that compare the
+//! agent's view with the store, so that only one agent decides. A proxy's keys are bound to its
+//! lease, which the agent that serves its command stream keeps alive.
 
 mod address;
 mod client;

@@ -1,4 +1,4 @@
-//! What proxies ask for, in the store.
+//! Requests of proxies, as changes of the store.
 
 use super::leases::{Here, TIME_TO_LIVE};
 use super::mirror::{connection_value, group_value, proxy_value};

@@ -1,4 +1,4 @@
-//! Transactions: what must be so, and what is done then.
+//! Transactions: conditions, and the changes to make if all of them hold.
 
 use super::keys::end_of;
 use proto::etcd as pb;

@@ -1,4 +1,4 @@
-//! The REST API, for people and tools.
+//! The REST API for operators and tools.
 
 mod objects;
 mod prometheus;

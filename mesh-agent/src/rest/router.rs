@@ -1,4 +1,4 @@
-//! What can be asked, and how it is answered.
+//! Routes of the REST API, and their responses.
 
 use super::objects::{self, Parts};
 use super::{OPENAPI, prometheus};

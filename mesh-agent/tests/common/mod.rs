@@ -1,4 +1,4 @@
-//! Agents, proxies and people for the tests.
+//! Agents, proxies and REST clients for the tests.
 
 #![allow(dead_code, reason = "each test program uses a part")]
 

@@ -1,5 +1,5 @@
-//! A double of the original's agent: it gives ids, forgets no proxy, answers early or late, and lets nobody ping as a server of grpc-go
-//! does not.
+//! A double of the original's agent: it assigns ids, forgets no proxy, answers early or late, and
+//! closes connections that ping, as a grpc-go server does.
 
 use super::local;
 use prost::Message;

@@ -1,4 +1,4 @@
-//! JSON Schema, as much of it as the description of the REST API uses.
+//! JSON Schema, as far as the description of the REST API uses it.
 
 use serde_json::Value;
 use std::cell::RefCell;

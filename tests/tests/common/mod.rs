@@ -1,4 +1,4 @@
-//! A stream that others must not disturb.
+//! A reference stream that other programs must not disturb.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part")]
 
 use mcm_tests::proxy::Proxy;

@@ -1,4 +1,4 @@
-//! Receivers on threads of this process, which tell whether they go on or have ended.
+//! Receivers on threads of this process that report whether they go on or have ended.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part")]
 
 use mcm::Error;

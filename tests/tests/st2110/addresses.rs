@@ -1,4 +1,4 @@
-//! What packets look like to the network: addresses of both IP versions, time to live and service class.
+//! Packets on the wire: addresses of both IP versions, time to live and service class.
 
 use crate::{connect, hosts, send, stream, take_row, video};
 use mcm::Direction;

@@ -1,4 +1,4 @@
-//! Session descriptions of streams as they run.
+//! Session descriptions of running streams.
 
 use crate::figures::measured;
 use crate::{connect, hosts, put, send, take, take_row, video};

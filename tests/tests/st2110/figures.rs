@@ -1,4 +1,4 @@
-//! What is told of streams and of the clock.
+//! Measurements of streams and of the clock.
 
 use crate::{connect, hosts, put, send, take, take_row, video};
 use mcm::Direction;

@@ -1,4 +1,4 @@
-//! Why packets were refused is shown by reason: to those who ask for bridges, and to Prometheus.
+//! Refused packets are reported by reason: by `ListBridges` and to Prometheus.
 
 use crate::{connect, video};
 use mcm::Direction;

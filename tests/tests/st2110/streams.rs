@@ -1,4 +1,4 @@
-//! What is sent arrives: video, audio, ancillary data.
+//! Video, audio and ancillary data arrive as sent.
 
 use crate::{connect, hosts, put, stream, take, take_row, video};
 use mcm::{Connection, Direction, Timeout};

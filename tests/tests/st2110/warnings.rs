@@ -1,4 +1,4 @@
-//! What works less well than it should is told: in the log, once, and to those who ask.
+//! Degradations are reported: in the log, once, and by `ListBridges`.
 
 use crate::{connect, put, take, video};
 use mcm::Direction;

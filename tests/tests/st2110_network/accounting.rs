@@ -1,4 +1,4 @@
-//! What a network did to packets is counted to the packet.
+//! Exact packet counts of networks that lose, repeat and reorder packets.
 
 use crate::packets::Packets;
 use crate::{

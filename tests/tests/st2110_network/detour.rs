@@ -1,4 +1,4 @@
-//! A longer way for one of two paths.
+//! A long delay on one of two paths.
 
 use crate::{PORT, prefer_this_thread};
 use mcm_tests::pair::Pair;

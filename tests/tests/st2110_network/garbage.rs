@@ -1,4 +1,5 @@
-//! Garbage at the ports of compressed video, audio and ancillary data, between two proxies: counted, and hurts nobody.
+//! Garbage at the ports of compressed video, audio and ancillary data, between two proxies: it is
+//! counted, and disturbs no stream.
 
 use crate::PORT;
 use mcm::{Connection, Direction, Timeout};

@@ -1,4 +1,4 @@
-//! What programs get of frames with gaps, by `incompleteFrames`.
+//! Incomplete frames, as `incompleteFrames` delivers them.
 
 use crate::packets::Packets;
 use crate::{HEIGHT, PORT, WIDTH, receive_slowly, take};

@@ -1,5 +1,5 @@
-//! ST 2110 streams over networks that lose, delay, repeat and disorder packets, between two proxies: what is counted, and what two
-//! paths make good (ST 2022-7).
+//! ST 2110 streams between two proxies over networks that lose, delay, repeat and reorder packets:
+//! the counters, and the recovery by two paths (ST 2022-7).
 
 mod accounting;
 mod detour;

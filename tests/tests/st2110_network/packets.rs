@@ -1,4 +1,4 @@
-//! Packets of our own making.
+//! Packets made by hand.
 
 use crate::{FORMAT, HEIGHT, PORT, WIDTH, prefer_this_thread};
 use mcm_tests::content::{self, Stamp};

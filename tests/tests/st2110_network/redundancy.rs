@@ -1,4 +1,4 @@
-//! Two paths (ST 2022-7): what one loses, the other has.
+//! Two paths (ST 2022-7): packets lost on one arrive on the other.
 
 use crate::detour::Detour;
 use crate::{

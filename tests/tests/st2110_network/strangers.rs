@@ -1,4 +1,4 @@
-//! Packets that are none of the stream's hurt nobody.
+//! Packets of unknown sources disturb no stream.
 
 use crate::packets::Packets;
 use crate::{PORT, receive_slowly, take};

@@ -1,4 +1,4 @@
-//! What a program of others writes, as it comes.
+//! Output of other programs, as it arrives.
 
 use crate::noise::{self, Noise};
 use mcm_tests::process::Process;

@@ -1,4 +1,4 @@
-//! FFmpeg: it writes a description of what it sends, and reads ours of what it receives.
+//! FFmpeg: it writes a session description of its stream, and reads ours.
 
 use crate::noise::Noise;
 use crate::sound::{self, Sound};

@@ -1,4 +1,5 @@
-//! GStreamer. Its launcher neither writes nor reads descriptions: the fields of ours become its capabilities.
+//! GStreamer. Its launcher neither writes nor reads session descriptions: the fields of ours become
+//! its capabilities.
 
 use crate::noise::Noise;
 use crate::sound::{self, Sound};

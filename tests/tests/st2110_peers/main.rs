@@ -1,4 +1,5 @@
-//! ST 2110 streams from and to programs of others, on another host: FFmpeg and GStreamer. Pictures and samples are exact.
+//! ST 2110 streams from and to other vendors' programs on another host: FFmpeg and GStreamer.
+//! Pictures and samples are exact.
 
 mod capture;
 mod ffmpeg;

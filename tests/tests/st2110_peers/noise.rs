@@ -1,4 +1,4 @@
-//! Frames of noise that can be told from each other, at little cost.
+//! Frames of noise that are cheap to make and to tell apart.
 
 use media::PixelFormat;
 

@@ -1,4 +1,4 @@
-//! Streams of audio, and our end of them.
+//! Audio streams, and our end of them.
 
 use crate::noise::Noise;
 use crate::video::connect;

@@ -1,4 +1,4 @@
-//! Streams of video, and our end of them.
+//! Video streams, and our end of them.
 
 use crate::noise::{CYCLE, Noise};
 use mcm::{Client, Connection, Direction, Timeout};

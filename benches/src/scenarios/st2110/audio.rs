@@ -1,4 +1,4 @@
-//! Many streams of audio: CPU time of one of them.
+//! Many audio streams: CPU time per stream.
 
 use super::stream::{Cycle, Slots};
 use super::{Options, Shares, address, case};

@@ -1,4 +1,5 @@
-//! The floors: the same datagrams, in bundles of 64 KiB as a bare program would send them, and in those of the stream's bursts.
+//! The floors: the same datagrams in bundles of 64 KiB, as a bare program would send them, and in
+//! bundles of the stream's bursts.
 
 use super::{Shares, address};
 use crate::error::BenchError;

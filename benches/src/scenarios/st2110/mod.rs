@@ -1,9 +1,11 @@
-//! Streams of ST 2110 between two hosts: CPU time of the threads that send and receive.
+//! ST 2110 streams between two hosts: CPU time of the threads that send and receive.
 //!
-//! Beside video stands a bare sender and receiver that move the same datagrams, a whole frame at once, without pacing, packing, headers or
-//! frames: in the largest bundles that the kernel takes, which is what the target is about, and in bundles as large as the bursts of the
-//! stream, whose size ST 2110-21 limits (Cmax). The difference between the two floors is what that costs; what is above the second one is
-//! ours: a sleep for each burst, pixels, headers, judgement. Audio stands beside one system call for each packet.
+//! Two bare senders and receivers, the floors of video, move the same datagrams a whole frame at
+//! once, without pacing, packing, headers or frames: one in the largest bundles that the kernel
+//! takes, to which the target refers, and one in bundles as large as the stream's bursts, whose
+//! size ST 2110-21 limits (Cmax). The difference between the floors is the cost of small bursts;
+//! anything above the second floor is ours: a sleep for each burst, pixels, headers, compliance
+//! analysis. The floor of audio is one system call for each packet.
 
 mod audio;
 mod bare;

@@ -1,4 +1,4 @@
-//! Feeds and sinks that cost nothing themselves.
+//! Feeds and sinks without a cost of their own.
 
 use media::Tai;
 use st2110_net::{FrameFeed, FrameSink, FrameSlot, HeldFrame, Next, Received};

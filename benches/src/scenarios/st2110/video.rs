@@ -1,4 +1,4 @@
-//! Uncompressed video of 4:2:2 in 10 bits.
+//! Uncompressed 10-bit 4:2:2 video.
 
 use super::bare::{self, BUNDLE, Traffic};
 use super::stream::{Cycle, Slots};

@@ -1,4 +1,4 @@
-//! The TCP connections of one port: a bounded number, and who has to make room for whom.
+//! Connection limit of one port, and the choice of the connection that has to give way.
 
 use crate::refused::Reason;
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! A TCP connection as the gRPC server gets it.
+//! A TCP connection as the gRPC server sees it.
 
 use super::crowd::Place;
 use crate::peer::Peer;

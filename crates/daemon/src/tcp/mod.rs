@@ -1,7 +1,8 @@
-//! The TCP ports: which connections get as far as the server.
+//! TCP ports: checks a connection before a server gets it.
 //!
-//! A connection first has to show, within a few seconds, that it speaks the port's protocol (or TLS, and then that). Those that
-//! stay silent, send something else or are too many never cost more than a small buffer each.
+//! A connection first has to show, within a few seconds, that it speaks the port's protocol (or
+//! TLS, and then that). Connections that stay silent, send something else or exceed the limit never
+//! cost more than a small buffer each.
 
 mod crowd;
 mod guarded;

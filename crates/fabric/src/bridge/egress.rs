@@ -1,4 +1,4 @@
-//! From a group to another proxy.
+//! Egress bridge: sends a group's frames to another proxy.
 
 mod connection;
 mod outgoing;

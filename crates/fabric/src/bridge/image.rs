@@ -1,20 +1,21 @@
-//! A frame on the wire: the image of a slot, and what follows it.
+//! Wire layout of a frame: that of a slot, and the trailer behind it.
 //!
-//! All numbers are little-endian. The image is that of a slot in a ring, from its system data on:
+//! All numbers are little-endian. The layout is that of a slot in a ring, from its system data on:
 //!
 //! | offset | bytes | |
 //! |---|---|---|
 //! | 0 | 8 | time, milliseconds, TAI; 0 if the sender does not say |
-//! | 8 | 4 | the source's number of the frame, modulo 2³²; not looked at |
+//! | 8 | 4 | the source's number of the frame, modulo 2³²; ignored |
 //! | 12 | 4 | payload bytes |
 //! | 16 | 4 | metadata bytes |
 //! | 20 | 4 | unused |
 //! | 24 | ⌈payload size⌉₈ | payload |
 //! | 24 + ⌈payload size⌉₈ | ⌈metadata size⌉₈ | metadata |
 //!
-//! In the *plain* form, which other implementations understand, the whole image is sent and a u64 follows: the number of the
-//! frame in the connection. In the *extended* form the image ends behind the last byte in use (rounded up to 8), then comes
-//! the tag of the encryption, if frames are sealed, and then [`Trailer`].
+//! In the *plain* form, which other implementations understand, the sender sends all of it,
+//! followed by a u64: the number of the frame in the connection. In the *extended* form the frame
+//! ends behind the last byte in use (rounded up to 8); then come the authentication tag, if frames
+//! are sealed, and [`Trailer`].
 
 /// Bytes of the system data.
 pub const SYSDATA: usize = 24;

@@ -1,4 +1,4 @@
-//! From another proxy into a group.
+//! Ingress bridge: receives frames from another proxy into a group.
 
 mod connection;
 mod gap;

@@ -1,4 +1,4 @@
-//! What both ends of a bridge are configured with, and have in common.
+//! Configuration and state that both ends of a bridge share.
 
 use super::control::CONTROL;
 use super::image::{Image, SYSDATA};

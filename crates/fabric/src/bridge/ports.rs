@@ -1,4 +1,4 @@
-//! What bridges need of a group: frames to send, and slots to receive into.
+//! The traits by which a bridge reaches its group: frames to send, and slots to receive into.
 
 use super::image::Origin;
 use crate::buffer::{ReceiveBuffer, SendBuffer};

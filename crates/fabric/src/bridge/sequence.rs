@@ -1,4 +1,5 @@
-//! Putting frames back in order that came through several endpoints, and getting over those that never come.
+//! Reordering of frames that arrive through several endpoints, and skipping of frames that are
+//! lost.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What a bridge tells the outside: its state, its counts; and how it is stopped.
+//! A bridge's public state and counters, and its stop request.
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::time::Timespec;

@@ -1,4 +1,4 @@
-//! Control messages: short, copied, in a receive queue of their own.
+//! Control messages: short, copied, and received in a queue of their own.
 
 use super::operations::Operation;
 use super::{EndpointSet, Peer};

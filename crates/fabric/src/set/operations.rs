@@ -1,4 +1,4 @@
-//! Operations under way.
+//! Pending operations.
 
 use crate::arena::Arena;
 use crate::copies::Copied;

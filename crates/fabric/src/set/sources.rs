@@ -1,4 +1,4 @@
-//! Where messages are sent from: the callers' memory, or copies of it.
+//! Memory that a send reads from: the caller's, or a copy of it.
 
 use super::EndpointSet;
 use crate::buffer::{ReceiveBuffer, SendBuffer};

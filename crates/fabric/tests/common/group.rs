@@ -1,4 +1,4 @@
-//! Groups for bridges, without rings.
+//! Doubles of a group: frame sources and sinks without a ring.
 #![allow(dead_code, unreachable_pub)] // Each test file uses a part of it.
 
 use super::content;

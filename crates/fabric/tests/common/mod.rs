@@ -1,4 +1,4 @@
-//! What tests of endpoints share.
+//! Common parts of the endpoint tests.
 #![allow(dead_code, unreachable_pub)] // Each test file uses a part of it.
 
 pub mod group;

@@ -1,4 +1,4 @@
-//! The control plane of a node that needs no other.
+//! The control plane of a single host, in the proxy's own process.
 
 use super::{Accepted, Applied, ControlPlane, GroupsAnswer, Listener, Registration};
 use crate::metrics::{Metric, Metrics};

@@ -1,5 +1,5 @@
-//! The control plane as a media proxy uses it: the same calls, whether the decisions are made in the proxy itself or by agents
-//! elsewhere.
+//! The control plane as a media proxy uses it: the same calls for the embedded one and for one at
+//! an agent.
 
 mod embedded;
 pub mod remote;

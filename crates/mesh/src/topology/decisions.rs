@@ -1,4 +1,4 @@
-//! What has to be decided about a group by one alone: its source, and its ports.
+//! Decisions about a group that only one agent may make: its source and its ports.
 
 use super::identifier::{BridgeId, GroupId, ProxyId, StreamId};
 use super::model::{Direction, Grant, GroupRecord, SessionKey, Source, bridge_id};

@@ -1,4 +1,4 @@
-//! What is so: changes that are not questioned. [`Topology::settle`] then draws the conclusions.
+//! Unconditional state updates. [`Topology::settle`] recomputes what depends on them.
 
 use super::group::{Draining, Group};
 use super::identifier::{BridgeId, ConnectionId, GroupId, ProxyId};

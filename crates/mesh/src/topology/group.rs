@@ -1,4 +1,4 @@
-//! A group: its members, and what follows from them.
+//! A group: its members, and the state derived from them.
 
 use super::identifier::{BridgeId, ConnectionId, ProxyId, StreamId};
 use super::model::{BridgeSpec, Grant, GroupRecord};

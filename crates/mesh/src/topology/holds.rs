@@ -1,7 +1,7 @@
-//! Bridges that go on for a while although nothing known at present needs them.
+//! Bridges that stay up for a while although no known connection needs them.
 //!
-//! The other end's proxy may only have lost touch with the agent, or the agent has just started and does not know everybody
-//! yet. Frames flow on meanwhile.
+//! The proxy of the other end may only have lost its agent, or the agent has just started and does
+//! not know all proxies yet. Frames flow on meanwhile.
 
 use super::identifier::{BridgeId, GroupId, ProxyId};
 use super::model::BridgeSpec;

@@ -1,4 +1,4 @@
-//! Identifiers: texts of different kinds that must not be mistaken for each other.
+//! Typed identifiers of proxies, connections, groups and bridges.
 
 use std::borrow::Borrow;
 use std::fmt::{Display, Formatter};

@@ -1,17 +1,19 @@
-//! Which connections belong to which group, and which bridges exist because of it.
+//! Assigns connections to groups, and derives the bridges that they need.
 //!
-//! A state machine without I/O: calls change it, time is an argument, and what a proxy must have is asked with
-//! [`Topology::desired`]. The rules:
+//! A state machine without I/O: calls change it, time is an argument, and [`Topology::desired`]
+//! returns the bridges that a proxy must have. The rules:
 //!
-//! * A group has one source. Of an ST 2110 group without a sending program an ingress bridge is the source; it stands at the
-//!   proxy whose receiver is there longest, stays while there is a receiver, and gives way to a program that sends. After a
-//!   program on another host it begins only when that host's egress bridge has ended: no frame comes twice.
-//! * Beside the source of an ST 2110 group stands an egress bridge. Receivers of the stream get it from the ring, or from the
-//!   mesh, not back from the network.
-//! * From the source's proxy an RDMA bridge leads to each other proxy with a receiver, and there to another one.
-//! * What is superfluous goes at once, except for bridges to a proxy that was lost rather than taken away: see
-//!   [`Topology::HOLD`].
-//! * Nothing that is wrong in one group touches another.
+//! * A group has one source. In an ST 2110 group without a sending program, an ingress bridge is
+//!   the source. It runs at the proxy whose receiver is the oldest, stays while there is a
+//!   receiver, and gives way to a program that sends. After a program on another host it begins
+//!   only when that host's egress bridge has ended, so that no frame comes twice.
+//! * An ST 2110 group whose source is a program has an egress bridge at the source's proxy.
+//!   Receivers get the stream from the ring or from the mesh, not back from the network.
+//! * An RDMA egress bridge at the source's proxy sends to an ingress bridge at each other proxy that
+//!   has a receiver.
+//! * A bridge that is no longer needed ends at once, except for a bridge to a proxy that was lost
+//!   instead of removed: see [`Topology::HOLD`].
+//! * An error in one group does not affect another.
 
 mod decisions;
 mod derivation;

@@ -1,4 +1,4 @@
-//! What proxies, connections and bridges are.
+//! The model: proxies, connections and bridges.
 
 use super::identifier::{BridgeId, ConnectionId, GroupId, ProxyId, StreamId};
 use super::ports::PortRanges;

@@ -1,4 +1,4 @@
-//! Which ports are claimed, by whom.
+//! Claimed ports and their owners.
 
 use super::identifier::{BridgeId, GroupId, ProxyId};
 use std::collections::{BTreeMap, BTreeSet};

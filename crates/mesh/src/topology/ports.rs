@@ -1,4 +1,4 @@
-//! Ports for RDMA bridges.
+//! Allocation of ports for RDMA bridges.
 
 use std::fmt::{Display, Formatter};
 use std::ops::RangeInclusive;

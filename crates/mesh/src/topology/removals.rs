@@ -1,7 +1,7 @@
 //! Connections that an administrator has removed.
 //!
-//! A proxy that had lost touch would register them again as if nothing had happened. So they are remembered, whether their proxy
-//! is there or not, until it says that they have ended.
+//! A proxy that had lost its agent would register them again. So the agent remembers each removal,
+//! whether the proxy is connected or not, until the proxy reports that the connection has ended.
 
 use super::Topology;
 use super::identifier::{ConnectionId, ProxyId};

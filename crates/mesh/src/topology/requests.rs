@@ -1,4 +1,4 @@
-//! What proxies ask for: changes that are checked first.
+//! Requests of proxies: state changes that are validated first.
 
 use super::identifier::{ConnectionId, GroupId, ProxyId};
 use super::model::{BridgeSpec, Connection, GroupRecord, Proxy, Source};

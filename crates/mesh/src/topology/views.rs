@@ -1,4 +1,4 @@
-//! What can be seen of the state.
+//! Read-only views of the state.
 
 use super::identifier::{BridgeId, ConnectionId, GroupId, ProxyId, StreamId};
 use super::model::{BridgeLink, BridgeSpec, Connection, Desired, DesiredGroup, Direction, Proxy};

@@ -1,4 +1,4 @@
-//! Which slot is in which hands, as the source keeps it.
+//! Ownership of each slot, as the source records it.
 
 use super::seats::Seats;
 use crate::layout::Geometry;

@@ -1,4 +1,4 @@
-//! How a source waits for its receivers.
+//! The source's waits for its receivers.
 
 use super::seats::Blocker;
 use super::{Inner, Source, State};

@@ -1,4 +1,4 @@
-//! A slot in the hands of the program.
+//! A slot that the program holds for writing.
 
 use super::Source;
 #[cfg(doc)]

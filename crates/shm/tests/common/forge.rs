@@ -1,4 +1,4 @@
-//! Boards, seats and pools that were not made by this library.
+//! Forged boards, seats and pools, for tests of hostile peers.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part")]
 
 use rustix::fd::OwnedFd;

@@ -1,4 +1,4 @@
-//! Frames are whole and the right ones: leases against reclaiming, joining.
+//! Delivery: frames are whole and in order while slots are reclaimed and receivers join.
 
 use crate::model::{Ring, check};
 use crate::rules::{

@@ -1,4 +1,4 @@
-//! The protocol, and variants of it that are broken on purpose.
+//! The protocol's steps, and variants that are broken on purpose.
 
 use loom::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use loom::sync::atomic::fence;

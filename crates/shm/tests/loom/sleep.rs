@@ -1,4 +1,4 @@
-//! No wake-up is lost, on either side.
+//! Neither side loses a wake-up.
 
 use crate::model::{Ring, check};
 use crate::rules::{

@@ -1,4 +1,5 @@
-//! Plays the proxy: makes processes known to each other, notices deaths by pidfd, and kills.
+//! The proxy's part: introduces the processes to each other, notices deaths by pidfd, and kills at
+//! random.
 
 use crate::random::Random;
 use crate::roles::{CAPACITY, HOLD};

@@ -1,4 +1,4 @@
-//! What the children do: a source that fills frames, receivers that check them.
+//! The child processes: a source that fills frames, and receivers that check them.
 
 use crate::random::Random;
 use crate::wire::{Kind, receive, send};

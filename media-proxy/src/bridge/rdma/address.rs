@@ -1,4 +1,4 @@
-//! Where streams to other proxies leave this host.
+//! The local address from which streams to other proxies leave this host.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 

@@ -1,4 +1,4 @@
-//! One end of a link between two proxies, as it runs.
+//! One running end of a link between two proxies.
 
 use super::figures::LinkFigures;
 use crate::bridge::engine::{Alarm, Bridge};

@@ -1,4 +1,4 @@
-//! What links count, by name.
+//! Names of the links' counters.
 
 use crate::bridge::status::Figures;
 use crate::cpu::ThreadClock;

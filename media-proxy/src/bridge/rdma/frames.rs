@@ -1,4 +1,4 @@
-//! Frames of a group, for the network.
+//! A group's frames for the network: the egress's frame source.
 
 use super::image::{self, Held};
 use fabric::bridge::image::{Image, Origin};

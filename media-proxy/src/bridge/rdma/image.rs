@@ -1,4 +1,4 @@
-//! The place of a buffer's image in its slot.
+//! Position of a frame's wire layout in its slot.
 
 use fabric::MemoryId;
 use fabric::bridge::image::{Image, SYSDATA};

@@ -1,6 +1,7 @@
 //! Bridges to other proxies over libfabric: RDMA where there is hardware for it, TCP anywhere.
 //!
-//! Frames are sent straight from the slots of the group's ring, and received straight into those of the ring on the other node.
+//! Frames are sent straight from the slots of the group's ring, and received straight into those of
+//! the ring on the other host.
 
 mod address;
 mod end;

@@ -1,4 +1,4 @@
-//! Slots of a group's ring, for frames from the network.
+//! Slots of a group's ring for frames from the network: the ingress's frame sink.
 
 use super::image::{self, Held};
 use fabric::bridge::image::{Image, MAX_TAIL, Origin};

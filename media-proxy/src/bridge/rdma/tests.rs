@@ -1,4 +1,4 @@
-//! Two nodes in one process: their exchanges, a bridge of each, and programs.
+//! Two proxies in one process: their exchanges, a bridge of each, and programs.
 
 use super::*;
 use crate::budget::Budget;

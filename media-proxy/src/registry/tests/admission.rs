@@ -1,4 +1,4 @@
-//! What is refused, and what is a violation.
+//! Requests that are refused, and violations of the protocol.
 
 use super::harness::{World, blob, ring};
 use crate::registry::{Ends, Limits};

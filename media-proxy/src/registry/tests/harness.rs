@@ -1,4 +1,4 @@
-//! A registry with a clock in the hand, and what it said to each client.
+//! A registry with a manual clock, and its messages to each client.
 
 use crate::registry::*;
 use media::{ConnectionConfig, Endpoint, Payload};

@@ -1,4 +1,4 @@
-//! Connections that are held until they have a place in the mesh, and bridges.
+//! Connections that are held until the mesh has placed them, and bridges.
 
 use super::harness::{World, ring};
 use crate::registry::limits::PLACE_TIMEOUT;

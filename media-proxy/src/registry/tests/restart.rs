@@ -1,4 +1,4 @@
-//! Proxies that start again, sockets that break, and what clients announce afterwards.
+//! Proxies that restart, sockets that break, and the announcements of clients afterwards.
 
 use super::harness::World;
 use crate::registry::limits::DETACH_TIMEOUT;

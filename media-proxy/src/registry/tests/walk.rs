@@ -1,4 +1,5 @@
-//! Long random walks: whatever happens in whatever order, nothing is lost, leaked or doubled.
+//! Random walks: whatever the order of events, no connection or descriptor is lost, leaked or
+//! doubled.
 
 use super::harness::{World, blob, ring};
 use crate::registry::{Action, Ends, HOLD_TIME, Limits, SeatNo};

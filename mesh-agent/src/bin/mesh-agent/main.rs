@@ -1,4 +1,5 @@
-//! `mesh-agent`: decides for a fleet of media proxies which connection belongs to which group, and which bridges exist.
+//! `mesh-agent`: the control plane of a fleet of media proxies. It assigns connections to groups
+//! and decides which bridges exist.
 
 mod args;
 

@@ -1,4 +1,4 @@
-//! One attempt of an egress to have a connection, for as long as it lasts.
+//! One connection attempt of an egress, until it fails or is closed.
 
 use super::outgoing::{Message, Outgoing};
 use crate::bridge::image::{Image, Trailer};

@@ -1,4 +1,4 @@
-//! What an egress sends.
+//! Frames queued for sending.
 
 use crate::bridge::image::{Image, TAG, TRAILER, Trailer};
 use crate::bridge::keys::SessionKeys;

@@ -1,4 +1,4 @@
-//! The endpoints of an ingress, for as long as they are open.
+//! An ingress's open endpoints.
 
 use super::gap::Gap;
 use super::peers::Peers;

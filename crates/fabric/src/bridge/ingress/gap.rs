@@ -1,4 +1,4 @@
-//! A frame that is missing though later ones have come through other endpoints.
+//! A missing frame, when later frames have arrived through other endpoints.
 
 use crate::bridge::sequence::GAP_TIMEOUT;
 use std::time::{Duration, Instant};

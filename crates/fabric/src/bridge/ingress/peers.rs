@@ -1,4 +1,4 @@
-//! Where answers go.
+//! Addresses of the egress's endpoints, for replies.
 
 use crate::buffer::{ReceiveBuffer, SendBuffer};
 use crate::error::FabricError;

@@ -1,7 +1,8 @@
-//! Which endpoint gets the next slot, and how many frames may be sent for that.
+//! Distribution of free slots over the endpoints, and the credit that follows from it.
 //!
-//! The egress sends frame n of a session through endpoint n mod N. So slots are given to the endpoints in the same order, and
-//! as many frames are granted as find a slot, each where it arrives.
+//! The egress sends frame n of a session through endpoint n mod N. So the ingress posts slots to
+//! its endpoints in the same order, and grants credit for as many frames as find a slot at the
+//! endpoint through which they arrive.
 
 /// Slots at the endpoints.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! The egress' side of a session.
+//! The egress's side of a session.
 
 use super::{BEAT, CALL, Ignored, Patience, Pulse, Terms};
 use crate::bridge::control::{CONTROL, Control, Kind, Refusal, verify};

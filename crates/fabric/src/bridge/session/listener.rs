@@ -1,4 +1,4 @@
-//! The ingress' side of sessions.
+//! The ingress's side of sessions.
 
 use super::{BEAT, Ignored, Patience, Pulse, Terms};
 use crate::bridge::control::{CONTROL, Control, Kind, Refusal, verify};

@@ -1,8 +1,9 @@
-//! Whether the other side lives: how much silence is borne, and what breaks it.
+//! Liveness of the peer: how much silence a session tolerates, and what ends the silence.
 //!
-//! Messages are signs of life, and so is what the kernel sees of their connections: a large frame may need seconds, and messages
-//! behind it wait. Patience grows with the round trip, and with each loss, so that a network that loses much gets a connection at
-//! last; and shrinks again when it was not needed.
+//! Messages are signs of life, and so is progress of their TCP connections in the kernel: a large
+//! frame may need seconds, and messages behind it wait. The limit grows with the round trip and
+//! with each loss, so that a lossy network gets a connection at last, and shrinks again when the
+//! time was not needed.
 
 use super::{BEAT, CALL, LOST};
 use crate::traffic::Traffic;

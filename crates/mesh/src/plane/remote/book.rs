@@ -1,4 +1,4 @@
-//! What a proxy has and should have, in touch with agents or not. No I/O.
+//! The proxy's registrations and its desired bridges, kept across connections to agents. No I/O.
 
 use crate::error::AgentError;
 use crate::plane::{Applied, Registration};

@@ -1,4 +1,4 @@
-//! Ways to agents.
+//! gRPC channels to agents.
 
 use super::Agents;
 use crate::error::AgentError;

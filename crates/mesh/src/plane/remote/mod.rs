@@ -1,4 +1,4 @@
-//! The control plane of a fleet: agents elsewhere, of which one is enough.
+//! The control plane of a fleet: a client of any one of several agents.
 
 mod book;
 mod channel;

@@ -1,7 +1,8 @@
-//! Agents of the original: which release they are of.
+//! Detection of the release of the original's agent.
 //!
-//! The protocol has no version. Releases 25.03 and 25.09 differ in the numbers of a connection's configuration, and so in what they say
-//! of one that neither accepts: a blob, which 25.03 does not find under its number, over RDMA, for which neither has a group.
+//! The protocol has no version. Releases 25.03 and 25.09 number the fields of a connection's
+//! configuration differently. So the proxy probes with a blob over RDMA, which joins no group in
+//! either release: only 25.03 answers that it finds no payload.
 
 use super::session::Agent;
 use prost::Message;

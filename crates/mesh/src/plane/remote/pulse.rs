@@ -1,7 +1,8 @@
-//! Whether an agent is there: asked by calls, not by pings of HTTP/2.
+//! Liveness of an agent, by calls instead of HTTP/2 pings.
 //!
-//! A server of grpc-go, which the original's agent is, permits one ping in five minutes and closes the connection of whoever sends
-//! more. Calls it answers as often as they come: one that it does not know with UNIMPLEMENTED, which is a sign of life as well.
+//! A grpc-go server, such as the original's agent, permits one ping in five minutes and closes the
+//! connection of a client that sends more. It answers calls at any rate; UNIMPLEMENTED, its answer
+//! to an unknown call, is a sign of life as well.
 
 use super::session::{Agent, Done};
 use proto::mediaproxy::KeepAliveRequest;

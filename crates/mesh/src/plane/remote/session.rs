@@ -1,4 +1,4 @@
-//! The conversation with an agent, and the search for one.
+//! The session with an agent, and the search for the next one.
 
 use super::Command;
 use super::book::{Book, Entry, Stage};

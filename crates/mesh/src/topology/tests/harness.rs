@@ -1,4 +1,4 @@
-//! Short ways to say what happens and what is seen.
+//! Shorthands for events and for the state that they lead to.
 
 use super::super::*;
 use crate::error::AgentError;

@@ -1,4 +1,4 @@
-//! Lost proxies, and agents that start anew: frames go on.
+//! Lost proxies and restarted agents: frames flow on.
 
 use super::harness::*;
 use crate::topology::{ProxyId, Topology};

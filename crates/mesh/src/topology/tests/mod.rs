@@ -1,4 +1,4 @@
-//! The rules, each as a case, and what holds whatever happens.
+//! The topology's rules case by case, and its invariants under random events.
 
 mod harness;
 mod holds;

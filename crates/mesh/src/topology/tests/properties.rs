@@ -1,4 +1,4 @@
-//! What holds whatever happens, in whatever order.
+//! Invariants under random sequences of events.
 
 use super::harness::*;
 use crate::topology::port_table::Owner;

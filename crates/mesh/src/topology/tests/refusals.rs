@@ -1,4 +1,4 @@
-//! What is refused, with which number, and that nothing has changed then.
+//! Refusals: their error numbers, and that they leave the state unchanged.
 
 use super::harness::*;
 use crate::error::AgentError;

@@ -1,4 +1,4 @@
-//! ST 2110 groups: bridges to the network, and who gets what from where.
+//! ST 2110 groups: bridges to and from the network, and the way of the frames.
 
 use super::super::Topology;
 use super::harness::*;

@@ -1,4 +1,4 @@
-//! The worker's side: one bridge, until the proxy wants it to end.
+//! The worker's side: runs one bridge until the proxy ends it.
 
 use super::super::Wires;
 use super::talk::{Job, Report, STOP, State};

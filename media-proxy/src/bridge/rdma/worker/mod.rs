@@ -1,8 +1,9 @@
-//! Bridges in processes of their own.
+//! Bridges in worker processes.
 //!
-//! A provider of libfabric that crashes takes its process with it. Those that have been seen to crash (`verbs`) run in a worker, which is this
-//! program once more: a member of the group like any other, and the only one that is lost. What proxy and worker tell each other passes by
-//! a socket that is the worker's standard input; at its end the worker ends too.
+//! A libfabric provider that crashes takes its process with it. Providers that have been seen to
+//! crash (`verbs`) run in a worker, which is this program once more: a member of the group like any
+//! other, so that a crash loses the worker alone. Proxy and worker talk over a socket that is the
+//! worker's standard input; the worker ends when it is closed.
 
 mod child;
 mod parent;

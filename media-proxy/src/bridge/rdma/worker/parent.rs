@@ -1,4 +1,4 @@
-//! The proxy's side of a bridge that a worker runs.
+//! The proxy's side of a bridge in a worker.
 
 use super::super::figures::NAMES;
 use super::talk::{Job, Report, STOP, State};

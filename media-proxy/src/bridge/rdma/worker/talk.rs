@@ -1,4 +1,4 @@
-//! What a proxy and a worker tell each other: a line of JSON each.
+//! Messages between proxy and worker: one line of JSON each.
 
 use mesh::topology::{BridgeLink, BridgeSpec, Direction, RdmaLink, SessionKey};
 use prost::Message;
