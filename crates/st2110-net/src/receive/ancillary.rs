@@ -14,15 +14,16 @@ use super::{
     Origin, Receiving,
     intake::{Intake, Traffic},
     judge::Judge,
-    selection::Packet,
+    selection::{Packet, Packets},
+    session::{self, Incoming, Taken},
     stats::ReceiveStats,
     times::Times,
 };
 use crate::{
     Counter, Error,
-    engine::{Engine, Moment, Outcome, Over, ReceiveTask},
+    engine::Engine,
     frame::{FrameSink, FrameSlot, Gap, Incomplete, Received},
-    socket::{Batch, Receiver, STANDARD_UDP_LIMIT},
+    socket::STANDARD_UDP_LIMIT,
 };
 
 /// A session that receives ancillary data (ST 2110-40). A frame's payload is a block as [`st2110::ancillary`] describes it.
@@ -49,31 +50,27 @@ impl AncillaryReceiver {
     pub fn start<S: FrameSink>(&self, engine: &Engine, sink: S) -> Result<Receiving, Error> {
         let Ancillary { rate, scan } = self.ancillary;
         let intake = open(&self.origin, rate)?;
-        let stats = intake.stats().clone();
         let clock = MediaClock::new(MediaClock::VIDEO.rate(), self.origin.clock_offset);
         let times = Times {
             clock: clock.unwrap_or(MediaClock::VIDEO),
             frames: Some(FrameClock::frames(rate)),
         };
-        let session = Blocks {
-            intake,
-            frames: Frames {
-                sink,
-                times,
-                collector: Collector::new(rate, scan, self.limit).learning_scan(),
-                limit: self.limit,
-                incomplete: self.incomplete,
-                scratch: vec![0; self.limit],
-                patience: patience(&self.origin, rate),
-                pending: None,
-                stats: stats.clone(),
-            },
+        let blocks = Blocks {
+            sink,
+            times,
+            collector: Collector::new(rate, scan, self.limit).learning_scan(),
+            limit: self.limit,
+            incomplete: self.incomplete,
+            scratch: vec![0; self.limit],
+            patience: patience(&self.origin, rate),
+            pending: None,
+            stats: Arc::clone(intake.stats()),
         };
-        let session = engine.add_receiver(Box::new(session), u64::from(PACKETS))?;
-        Ok(Receiving { session, stats, ancillary: None })
+        session::start(engine, intake, blocks, u64::from(PACKETS))
     }
 }
 
+/// Opens the sockets of an ancillary stream for video of this frame rate.
 pub(super) fn open(origin: &Origin, rate: FrameRate) -> Result<Intake, Error> {
     let packets = rate.as_f64() * f64::from(PACKETS);
     let traffic =
@@ -86,12 +83,8 @@ pub(super) fn patience(origin: &Origin, rate: FrameRate) -> Duration {
     origin.skew + 2 * Duration::from_nanos(rate.period_ns()) + WindowLimits::STALL
 }
 
+/// The blocks of a stream, one for each frame.
 struct Blocks<S: FrameSink> {
-    intake: Intake,
-    frames: Frames<S>,
-}
-
-struct Frames<S: FrameSink> {
     sink: S,
     times: Times,
     collector: Collector,
@@ -126,12 +119,12 @@ pub(super) fn collect(
 }
 
 /// Counts a packet that does not fit; false, as it does not.
-pub(super) fn refuse(reason: &Counter) -> bool {
+fn refuse(reason: &Counter) -> bool {
     reason.add(1);
     false
 }
 
-impl<S: FrameSink> Frames<S> {
+impl<S: FrameSink> Blocks<S> {
     /// Hands finished frames over. False if the sink wants no more.
     fn deliver(&mut self, now: Tai) -> bool {
         loop {
@@ -164,36 +157,25 @@ impl<S: FrameSink> Frames<S> {
     }
 }
 
-impl<S: FrameSink> ReceiveTask for Blocks<S> {
-    fn socket(&self, path: usize) -> Option<&Receiver> {
-        self.intake.sockets().get(path)
-    }
-
-    fn receive(&mut self, path: usize, batch: &mut Batch, moment: Moment) -> Outcome {
-        let frames = &mut self.frames;
-        let mut goes_on = true;
-        let outcome = self.intake.receive(path, batch, moment, |packets| {
-            packets.each(|packet| {
-                frames.pending = packet.at.checked_add(frames.patience);
-                let fits = collect(&mut frames.collector, packet, &frames.stats);
-                goes_on &= frames.deliver(packet.at);
-                fits
-            })
+impl<S: FrameSink> Incoming for Blocks<S> {
+    fn packets(&mut self, packets: &Packets<'_>) -> Taken {
+        let mut wants_more = true;
+        let refused = packets.each(|packet| {
+            self.pending = packet.at.checked_add(self.patience);
+            let fits = collect(&mut self.collector, packet, &self.stats);
+            wants_more &= self.deliver(packet.at);
+            fits
         });
-        if goes_on { outcome } else { Outcome::End }
+        Taken { refused, wants_more }
     }
 
     fn deadline(&self) -> Option<Tai> {
-        self.frames.pending
+        self.pending
     }
 
-    fn tick(&mut self, now: Tai) -> Outcome {
-        self.frames.pending = None;
-        self.frames.collector.give_up();
-        if self.frames.deliver(now) { Outcome::Drained } else { Outcome::End }
-    }
-
-    fn over(&mut self, why: Over) {
-        self.intake.stats().end(why);
+    fn tick(&mut self, now: Tai) -> bool {
+        self.pending = None;
+        self.collector.give_up();
+        self.deliver(now)
     }
 }

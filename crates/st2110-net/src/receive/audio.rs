@@ -13,15 +13,15 @@ use super::{
     Origin, Receiving,
     intake::{Intake, Traffic},
     judge::Judge,
-    selection::Packet,
+    selection::{Packet, Packets},
+    session::{self, Incoming, Taken},
     stats::{ReceiveStats, RefusedCounters},
     times::Times,
 };
 use crate::{
     Counter, Error,
-    engine::{Engine, Moment, Outcome, Over, ReceiveTask},
+    engine::Engine,
     frame::{FrameSink, FrameSlot, Gap, Incomplete, Received},
-    socket::{Batch, Receiver},
 };
 
 /// A session that receives audio (ST 2110-30, -31).
@@ -51,7 +51,8 @@ impl AudioReceiver {
     /// Starts to receive into `sink`.
     ///
     /// # Errors
-    /// What is to be received is not possible, or a socket cannot be opened.
+    /// The format cannot be received, a value of the origin is out of range, or a socket cannot be
+    /// opened.
     pub fn start<S: FrameSink>(&self, engine: &Engine, sink: S) -> Result<Receiving, Error> {
         let rate = self.audio.sample_rate.hz();
         let hold = |skew: Duration, frame: u32| {
@@ -68,35 +69,26 @@ impl AudioReceiver {
             bytes: u64::from(rate) * u64::from(self.audio.channels) * LARGEST_SAMPLE,
         };
         let intake = Intake::open(&self.origin, NumberWidth::Bits16, traffic, &judge)?;
-        let stats = intake.stats().clone();
         let period = Duration::from_nanos(u64::from(frame) * 1_000_000_000 / u64::from(rate));
-        let session = Samples {
-            buffers: Buffers {
-                sink,
-                times: Times { clock, frames: None },
-                incomplete: self.incomplete,
-                scratch: vec![0; reslicer.frame_len()],
-                previous: vec![0; reslicer.frame_len()],
-                reslicer,
-                missing: Vec::new(),
-                gaps: Vec::new(),
-                patience: self.origin.skew + 2 * period + PAUSE,
-                pending: None,
-                stats: stats.clone(),
-            },
-            intake,
+        let buffers = Buffers {
+            sink,
+            times: Times { clock, frames: None },
+            incomplete: self.incomplete,
+            scratch: vec![0; reslicer.frame_len()],
+            previous: vec![0; reslicer.frame_len()],
+            reslicer,
+            missing: Vec::new(),
+            gaps: Vec::new(),
+            patience: self.origin.skew + 2 * period + PAUSE,
+            pending: None,
+            stats: Arc::clone(intake.stats()),
         };
         let per_second = u64::from(rate) / u64::from(frame);
-        let session = engine.add_receiver(Box::new(session), per_second)?;
-        Ok(Receiving { session, stats, ancillary: None })
+        session::start(engine, intake, buffers, per_second)
     }
 }
 
-struct Samples<S: FrameSink> {
-    intake: Intake,
-    buffers: Buffers<S>,
-}
-
+/// The buffers of a stream, cut from its packets.
 struct Buffers<S: FrameSink> {
     sink: S,
     times: Times,
@@ -187,35 +179,24 @@ impl<S: FrameSink> Buffers<S> {
     }
 }
 
-impl<S: FrameSink> ReceiveTask for Samples<S> {
-    fn socket(&self, path: usize) -> Option<&Receiver> {
-        self.intake.sockets().get(path)
-    }
-
-    fn receive(&mut self, path: usize, batch: &mut Batch, moment: Moment) -> Outcome {
-        let buffers = &mut self.buffers;
-        let mut goes_on = true;
-        let outcome = self.intake.receive(path, batch, moment, |packets| {
-            packets.each(|packet| {
-                let fits = buffers.packet(packet);
-                goes_on &= buffers.deliver(packet.at);
-                fits
-            })
+impl<S: FrameSink> Incoming for Buffers<S> {
+    fn packets(&mut self, packets: &Packets<'_>) -> Taken {
+        let mut wants_more = true;
+        let refused = packets.each(|packet| {
+            let fits = self.packet(packet);
+            wants_more &= self.deliver(packet.at);
+            fits
         });
-        if goes_on { outcome } else { Outcome::End }
+        Taken { refused, wants_more }
     }
 
     fn deadline(&self) -> Option<Tai> {
-        self.buffers.pending
+        self.pending
     }
 
-    fn tick(&mut self, now: Tai) -> Outcome {
-        self.buffers.pending = None;
-        self.buffers.reslicer.give_up();
-        if self.buffers.deliver(now) { Outcome::Drained } else { Outcome::End }
-    }
-
-    fn over(&mut self, why: Over) {
-        self.intake.stats().end(why);
+    fn tick(&mut self, now: Tai) -> bool {
+        self.pending = None;
+        self.reslicer.give_up();
+        self.deliver(now)
     }
 }

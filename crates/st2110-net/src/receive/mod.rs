@@ -1,13 +1,15 @@
 //! Sessions that receive.
 
 mod ancillary;
+mod associated;
 mod audio;
 mod codestreams;
+mod frames;
 mod intake;
 mod judge;
 mod pictures;
-mod rider;
 mod selection;
+mod session;
 mod stats;
 mod times;
 

@@ -21,26 +21,25 @@ pub(super) struct Packet<'a> {
     pub(super) at: Tai,
     /// The sender has started again: packets before this have nothing to do with it.
     pub(super) restart: bool,
-    /// Up to then all paths have been read: what has not come by then is late.
-    pub(super) read: Tai,
 }
 
 /// Packets that are used and belong together.
 pub(super) struct Packets<'a> {
     pub(super) run: Run<'a>,
-    /// See [`Packet`]: the same for all of them.
+    /// When they arrived.
     pub(super) at: Tai,
+    /// Up to then all paths have been read: what has not come by then is late.
     pub(super) read: Tai,
-    /// Of the first one, which is the only one then.
+    /// See [`Packet::restart`]; a packet for which it is set is alone.
     pub(super) restart: bool,
 }
 
 impl<'a> Packets<'a> {
     /// The packet with that index, from 0.
     pub(super) fn get(&self, index: usize) -> Option<Packet<'a>> {
-        let &Self { ref run, at, read, restart } = self;
+        let &Self { ref run, at, restart, .. } = self;
         let (header, payload) = run.packet(index)?;
-        Some(Packet { header, payload, at, restart, read })
+        Some(Packet { header, payload, at, restart })
     }
 
     /// One after the other, each put in by `each`, which returns false for one that does not fit. Returns how many do not.

@@ -10,11 +10,11 @@ use media::PixelFormat;
 use proptest::prelude::*;
 use st2110::{
     rtp::{Datagrams, Header},
-    video::{Packetiser, Packing, WireFormat},
+    video::{FrameLayout, Packetiser, Packing, Picture, Scan as Scanned, WireFormat},
 };
 
 use super::{
-    super::{selection::Selection, stats::ReceiveStats},
+    super::{pictures::Pictures, selection::Selection},
     *,
 };
 use crate::socket::ReceiverOptions;
@@ -62,7 +62,7 @@ impl FrameSink for Sink {
 /// All of a session but its sockets.
 struct Session {
     selection: Selection,
-    frames: Frames<Sink>,
+    frames: Frames<Sink, Pictures>,
     given: Given,
 }
 
@@ -71,38 +71,37 @@ impl Session {
         let path = ReceiverOptions::new([127, 0, 0, 1].into(), 0);
         let origin =
             Origin { skew: Duration::from_millis(3), ..Origin::new(vec![path; paths], 96) };
-        let (clock, fields) = clocks(&origin, picture.fields().len());
-        let raster = Raster { height: picture.height(), fields: picture.fields().len() > 1 };
+        let stream = Stream {
+            origin: &origin,
+            width: NumberWidth::Bits32,
+            traffic: Traffic { packets: 1000, bytes: 0 },
+            rate: RATE,
+            scan: match picture.scan() {
+                Scanned::Progressive => Scan::Progressive,
+                Scanned::Interlaced => Scan::Interlaced,
+                Scanned::Psf => Scan::Psf,
+            },
+            height: picture.height(),
+            incomplete,
+            ancillary: None,
+        };
         let stats = Arc::new(ReceiveStats::new(paths, Vec::new()));
-        let judge = judge(&origin, RATE, raster, clock);
-        let width = NumberWidth::Bits32;
-        let selection = Selection::new(&origin, width, 1000, &judge, stats.clone());
-        let limits = WindowLimits::new(fields, RATE, clock, origin.skew);
+        let (width, packets) = (stream.width, stream.traffic.packets);
+        let selection =
+            Selection::new(&origin, width, packets, &stream.judge(), Arc::clone(&stats));
         let given = Given::default();
         let sink = Sink { asked: 0, room_for, frames: given.clone() };
-        let frames = Frames {
-            sink,
-            times: Times { clock, frames: Some(FrameClock::frames(RATE)) },
-            depacketiser: Depacketiser::new(picture, LAYOUT, RowNumbering::PerField).unwrap(),
-            open: limits.open,
-            window: FrameWindow::new(limits),
-            waiting: Waiting::new(),
-            spare: Vec::new(),
-            incomplete,
-            previous: Vec::new(),
-            gaps: Vec::new(),
-            rider: None,
-            stats,
-        };
+        let pictures = Pictures::new(picture, LAYOUT).unwrap();
+        let frames = Frames::new(&stream, pictures, sink, None, stats);
         Self { selection, frames, given }
     }
 
     fn receive(&mut self, path: usize, datagrams: Datagrams<'_>, at: Tai) {
         let frames = &mut self.frames;
         self.selection.datagrams(path, datagrams, at, &mut |packets| {
-            let (refused, goes_on) = frames.packets(packets);
-            assert!(goes_on);
-            refused
+            let taken = frames.packets(packets);
+            assert!(taken.wants_more);
+            taken.refused
         });
     }
 
@@ -244,7 +243,7 @@ impl Network<'_> {
 
 /// The payloads of two frames that are received, the packets of one of them with gaps.
 fn with_a_gap(incomplete: Incomplete, frame_with_gap: usize) -> Vec<Vec<u8>> {
-    let picture = Picture::new(WireFormat::YCBCR_422_8, 64, 26, Scan::Progressive).unwrap();
+    let picture = Picture::new(WireFormat::YCBCR_422_8, 64, 26, Scanned::Progressive).unwrap();
     let packetiser = Packetiser::new(picture, LAYOUT, Packing::General, 256).unwrap();
     let mut network = Network {
         picture,
@@ -298,7 +297,7 @@ proptest! {
     #[test]
     fn bundles_are_received_as_single_datagrams_are(
         choices in prop::collection::vec(any::<u8>(), 1..600),
-        scan in prop::sample::select(&[Scan::Progressive, Scan::Interlaced, Scan::Psf][..]),
+        scan in prop::sample::select(&[Scanned::Progressive, Scanned::Interlaced, Scanned::Psf][..]),
         paths in 1_usize..3, behind in 0_u64..6_000_000, start in 0_u32..3, room_for in 3_usize..40,
         incomplete in prop::sample::select(
             &[Incomplete::Deliver, Incomplete::Repeat, Incomplete::Drop][..]),
