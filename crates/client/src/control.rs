@@ -205,11 +205,12 @@ impl Control<'_> {
             }
             Body::Join(join) => {
                 let (Some(seat), Some(process)) = (fds.next(), fds.next()) else { return };
-                self.with_source(join.key, |peer| peer.join(join, seat, process))
+                self.session.join(socket, join, seat, process);
+                return;
             }
             Body::Part(part) => {
-                self.with_source(part.key, |peer| peer.part(&part));
-                None
+                self.session.part(&part);
+                return;
             }
             Body::Ring(ring) => {
                 let (Some(pool), Some(board), Some(process)) = (fds.next(), fds.next(), fds.next())
@@ -222,21 +223,6 @@ impl Control<'_> {
         };
         if let Some(answer) = answer {
             self.session.transmit(socket, answer);
-        }
-    }
-
-    fn with_source<T>(
-        &self,
-        key: u32,
-        act: impl FnOnce(&super::peer::SourcePeer) -> T,
-    ) -> Option<T> {
-        let entry = self.session.entry(key)?;
-        match &entry.peer {
-            Peer::Source(peer) => Some(act(peer)),
-            Peer::Receiver(_) => {
-                log::error!("the media proxy takes connection {key} for a source");
-                None
-            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! A program's session with the proxy: one socket and one thread for all its connections.
 
+mod join;
 mod query;
 
 use super::configuration;
