@@ -1,13 +1,15 @@
 //! Bridges come, go, and change places with programs.
 
 use crate::{connect, hosts, put, send, take, take_row, video};
-use mcm::Direction;
-use mcm_tests::content::Stamp;
+use mcm::{Direction, Timeout};
+use mcm_tests::content::{self, Stamp};
+use mcm_tests::repeating::Repeating;
 use mcm_tests::{config, wait};
 use proto::control::{BridgeDirection, BridgeState};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 #[test]
@@ -143,6 +145,40 @@ fn streams_come_back_after_a_restart_of_either_proxy() {
             });
             take_row(&receiver, 1, 5);
         }
+    });
+}
+
+/// What was queued at the end of a proxy is sent; frames that the source puts later are not.
+#[test]
+fn a_source_that_goes_on_does_not_delay_the_end_of_its_proxy() {
+    hosts(|pair| {
+        let [a, b] = pair.programs.clone();
+        let mut config = video("239.77.0.1", 5004);
+        config["bufferQueueCapacity"] = json!(3);
+        let source = connect(&a, Direction::Send, &config);
+        let put_last = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&put_last);
+        // As fast as the queue allows, so that it is always full.
+        let sender = Repeating::start(move |index| {
+            put(&source, Stamp { source: 1, index });
+            counter.store(index, Relaxed);
+        });
+        let receiver = connect(&b, Direction::Receive, &config);
+        take_row(&receiver, 1, 5);
+        pair.a.process().signal(Signal::TERM);
+        let queued_last = put_last.load(Relaxed);
+        pair.a.process_mut().wait();
+        // The source has to wait for no one, now that its only receiver is gone.
+        drop(sender);
+        let mut last = 0;
+        while let Ok(buffer) = receiver.get(Timeout::After(Duration::from_secs(1))) {
+            if !buffer.info().incomplete {
+                last = content::check(buffer.payload(), buffer.metadata()).expect("exact").index;
+            }
+        }
+        // One is put while the signal is on its way, at ten a second; then the feed looks ahead.
+        let expected = queued_last.saturating_sub(1)..=queued_last + 3;
+        assert!(expected.contains(&last), "last frame {last}, queued at the end {queued_last}");
     });
 }
 

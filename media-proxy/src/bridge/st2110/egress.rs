@@ -21,7 +21,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long frames may be sent that were put before the end.
+/// How long frames may be sent that were put before the end. The feed takes no later ones.
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// A receiver of its group whose frames go to the network.

@@ -91,7 +91,7 @@ pub(super) fn start(
     let (encoded, frames) = sync_channel(AHEAD);
     // One more is being encoded, and one sent.
     let (spare, used) = sync_channel(AHEAD + 2);
-    let ending = life.ending();
+    let ending = life.ending().clone();
     let worker = Worker { encoder, parts, limit, connection, encoded, used, ending, counts };
     std::thread::Builder::new()
         .name("mcm-encode".into())
@@ -115,6 +115,7 @@ impl Worker {
     fn run(mut self) {
         loop {
             let buffer = match self.connection.get(Timeout::After(LOOK)) {
+                Ok(buffer) if self.ending.is_before(buffer.info().published_ns) => return,
                 Ok(buffer) => buffer,
                 Err(Error::Timeout(..)) if !self.ending.is_set() => continue,
                 // Everything is encoded, or the connection is gone: the feed ends when the queue is empty.

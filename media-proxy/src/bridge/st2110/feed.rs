@@ -21,6 +21,8 @@ impl FrameFeed for RingFeed {
 
     fn next(&mut self) -> Next<RingFrame> {
         match self.connection.get(Timeout::After(Duration::ZERO)) {
+            // The source goes on; the stream does not.
+            Ok(buffer) if self.life.ending().is_before(buffer.info().published_ns) => Next::End,
             Ok(buffer) => {
                 let size = self.frame_size.unwrap_or(usize::MAX).min(buffer.payload_len());
                 Next::Frame(RingFrame { buffer, size })

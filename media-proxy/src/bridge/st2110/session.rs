@@ -2,28 +2,26 @@
 
 use crate::bridge::engine::Alarm;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
 /// The session is being made, and may fail.
-const STARTING: u8 = 0;
-/// Should it end now, then for a bad reason.
-const RUNNING: u8 = 1;
-/// It shall end.
-const ENDING: u8 = 2;
+const STARTING: u64 = 0;
+/// Should it end now, then for a bad reason. Any later phase is the time since when it shall end.
+const RUNNING: u64 = 1;
 
 /// The bridge's side.
 #[derive(Debug)]
 pub(super) struct Watch {
-    phase: Arc<AtomicU8>,
+    phase: Arc<AtomicU64>,
     over: Receiver<()>,
 }
 
 /// The session's side, kept in its feed or sink: when that is dropped, the session is over.
 #[derive(Debug)]
 pub(super) struct Life {
-    phase: Arc<AtomicU8>,
+    ending: Ending,
     alarm: Alarm,
     /// Nothing is ever sent; that it is gone is the news.
     _over: SyncSender<()>,
@@ -31,20 +29,27 @@ pub(super) struct Life {
 
 /// Whether a session shall end, for threads that work for it.
 #[derive(Clone, Debug)]
-pub(super) struct Ending(Arc<AtomicU8>);
+pub(super) struct Ending(Arc<AtomicU64>);
 
 impl Ending {
     /// Whether it shall end.
     pub(super) fn is_set(&self) -> bool {
-        self.0.load(SeqCst) == ENDING
+        self.0.load(SeqCst) > RUNNING
+    }
+
+    /// Whether a frame was put (`CLOCK_MONOTONIC`, nanoseconds) after the session was told to end.
+    /// A source that goes on does not keep the session from ending.
+    pub(super) fn is_before(&self, published_ns: u64) -> bool {
+        let phase = self.0.load(SeqCst);
+        phase > RUNNING && published_ns > phase
     }
 }
 
 /// Both sides of a session that is about to start.
 pub(super) fn pair(alarm: Alarm) -> (Watch, Life) {
-    let phase = Arc::new(AtomicU8::new(STARTING));
+    let phase = Arc::new(AtomicU64::new(STARTING));
     let (sender, over) = sync_channel(0);
-    let life = Life { phase: Arc::clone(&phase), alarm, _over: sender };
+    let life = Life { ending: Ending(Arc::clone(&phase)), alarm, _over: sender };
     (Watch { phase, over }, life)
 }
 
@@ -57,7 +62,7 @@ impl Watch {
 
     /// The session shall end.
     pub(super) fn end(&self) {
-        self.phase.store(ENDING, SeqCst);
+        self.phase.store(shm::monotonic_ns().max(RUNNING + 1), SeqCst);
     }
 
     /// Waits until the session is over, but not for longer than this.
@@ -68,20 +73,20 @@ impl Watch {
 }
 
 impl Life {
-    /// For threads that work for the session.
-    pub(super) fn ending(&self) -> Ending {
-        Ending(Arc::clone(&self.phase))
+    /// For feeds, and for threads that work for the session.
+    pub(super) fn ending(&self) -> &Ending {
+        &self.ending
     }
 
     /// Whether the session shall end.
     pub(super) fn is_ending(&self) -> bool {
-        self.phase.load(SeqCst) == ENDING
+        self.ending.is_set()
     }
 }
 
 impl Drop for Life {
     fn drop(&mut self) {
-        if self.phase.load(SeqCst) == RUNNING {
+        if self.ending.0.load(SeqCst) == RUNNING {
             self.alarm.raise("its session on the network has ended by itself".into());
         }
     }
