@@ -4,85 +4,21 @@
 mod common;
 
 use common::schema::Schemas;
-use common::{Node, Server, mesh, proxy, request, stream, until};
-use media::{Ancillary, Audio, ConnectionConfig, Endpoint, Payload, Rdma};
+use common::{Node, Server, fleet, request, until};
 use mesh::metrics::{Metric, Value as Measured};
 use mesh::plane::ControlPlane;
-use mesh::topology::Proxy;
 use proptest::prelude::*;
-use proto::Kind;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// A fleet with something of every kind, so that every property of every object is there.
+/// The fleet, with measurements of one connection that are not of the types that they should be.
 fn fleet() -> (Server, [Node; 3]) {
-    let server = Server::in_memory();
-    let reachable = |number| Node::new(number, &[server.proxies]);
-    let alone = Node::with(Proxy { rdma: None, ..proxy(3) }, &[server.proxies], None);
-    let nodes = [reachable(1), reachable(2), alone];
-    let [one, two, three] = &nodes;
-    one.add("s", Kind::Source, &mesh("camera")).unwrap();
-    two.add("r", Kind::Receiver, &mesh("camera")).unwrap();
-    one.add("q", Kind::Receiver, &stream(5004)).unwrap();
-    let audio = ConnectionConfig { payload: Payload::Audio(Audio::default()), ..mesh("sound") };
-    one.add("a", Kind::Source, &audio).unwrap();
-    let blob = ConnectionConfig { payload: Payload::Blob, max_payload_size: 77, ..mesh("bytes") };
-    one.add("b", Kind::Source, &blob).unwrap();
-    let rdma = ConnectionConfig::new(Endpoint::Rdma(Rdma::default()), mesh("").payload);
-    one.add("d", Kind::Source, &rdma).unwrap();
-    let payload = Payload::Ancillary(Ancillary::default());
-    one.add("n", Kind::Source, &ConnectionConfig { payload, ..mesh("captions") }).unwrap();
-    for (id, config) in [
-        ("a2", audio),
-        ("b2", blob),
-        ("d2", rdma),
-        ("n2", ConnectionConfig { payload, ..mesh("captions") }),
-    ] {
-        two.add(id, Kind::Receiver, &config).unwrap();
-    }
-    // One that other hosts cannot reach.
-    three.add("r3", Kind::Receiver, &mesh("camera")).unwrap();
-    let bridges = one.wait_for_bridges(6).bridges;
-    two.wait_for_bridges(5);
-    let fields = |names: &[(&str, Measured)]| {
-        names.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect::<Vec<_>>()
-    };
-    let measured = fields(&[
-        ("state", Measured::Text("active".into())),
-        ("link", Measured::Bool(true)),
-        ("in", Measured::Unsigned(1)),
-        ("out", Measured::Unsigned(2)),
-        ("strn", Measured::Unsigned(3)),
-        ("ftrn", Measured::Unsigned(4)),
-        ("err", Measured::Unsigned(5)),
-        ("errd", Measured::Unsigned(6)),
-        ("tps", Measured::Real(59.94)),
-        ("inbw", Measured::Real(7.5)),
-        ("outbw", Measured::Real(8.5)),
-        ("program", Measured::Text("camera".into())),
-        ("pid", Measured::Unsigned(9)),
-        ("queue", Measured::Unsigned(10)),
-        ("capacity", Measured::Unsigned(11)),
-        ("held", Measured::Unsigned(12)),
-        ("waits", Measured::Unsigned(13)),
-        ("losses", Measured::Unsigned(14)),
-    ]);
-    let metric = |provider: &str| Metric {
-        timestamp_ms: 1_700_000_000_000,
-        provider: provider.to_owned(),
-        fields: measured.clone(),
-    };
-    // Those of "r" are not of the types that they should be.
-    let nonsense = measured.iter().map(|(name, _)| (name.clone(), Measured::Real(f64::NAN)));
-    let nonsense = Metric { fields: nonsense.collect(), ..metric("r") };
-    one.plane.metrics(vec![metric("s"), metric(bridges[0].id.as_str()), nonsense]);
-    until("it has been measured", || {
-        server.get("/connection/s").1["status"]["tps"] == 59.94
-            && server
-                .list("/media-proxy?status", "mediaProxy")
-                .iter()
-                .all(|proxy| proxy["status"]["apply"]["state"] == "applied")
-    });
+    let (server, nodes) = fleet::fleet();
+    let names = ["state", "link", "in", "tps", "inbw", "program", "pid", "held"];
+    let nonsense = names.map(|name| (name.to_owned(), Measured::Real(f64::NAN))).into();
+    let metric = Metric { timestamp_ms: 1, provider: "r".into(), fields: nonsense };
+    nodes[0].plane.metrics(vec![metric]);
+    until("it is told", || server.get("/connection/r").1["status"]["updatedAt"].is_string());
     (server, nodes)
 }
 

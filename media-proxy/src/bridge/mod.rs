@@ -9,7 +9,7 @@ mod engines;
 mod manager;
 mod members;
 mod rdma;
-mod st2110;
+pub(crate) mod st2110;
 mod status;
 mod warnings;
 

@@ -89,6 +89,12 @@ impl Table {
         self.lock().values().cloned().collect()
     }
 
+    /// Has just these bridges.
+    #[cfg(test)]
+    pub(crate) fn fill(&self, rows: Vec<Row>) {
+        *self.lock() = rows.into_iter().map(|row| (row.spec.id.clone(), row)).collect();
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, BTreeMap<BridgeId, Row>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -15,6 +15,8 @@ mod view;
 
 pub(crate) use command::{Gone, Handle, Snapshot, Totals};
 pub(crate) use detail::Detail;
+#[cfg(test)]
+pub(crate) use detail::{ReceiverDelays, Slots};
 pub(crate) use view::format_text;
 
 use crate::bridge::Workers;

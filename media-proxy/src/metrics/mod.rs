@@ -4,6 +4,8 @@
 
 mod bridges;
 mod connections;
+#[cfg(test)]
+mod golden;
 mod names;
 mod paths;
 mod process;

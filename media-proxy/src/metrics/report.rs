@@ -49,7 +49,7 @@ pub(crate) async fn report(exchange: Handle, bridges: Table, plane: Arc<dyn Cont
 }
 
 /// What is known of all connections of programs and of all bridges. `errors` has the counts of errors that were told last.
-fn measure(
+pub(super) fn measure(
     connections: &[Connection],
     rows: &[Row],
     errors: &mut HashMap<String, u64>,

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub(crate) mod fleet;
 pub(crate) mod original;
 pub(crate) mod schema;
 

@@ -29,7 +29,7 @@ macro_rules! spread {
 }
 
 /// Counts of each path since the bridge began.
-pub(super) fn counters(analyses: &[Analysis]) -> Vec<(&'static str, u64)> {
+pub(crate) fn counters(analyses: &[Analysis]) -> Vec<(&'static str, u64)> {
     named(analyses, ALL, |analysis| match analysis {
         Analysis::Video(video) => video_counters(&video.all),
         Analysis::Audio(audio) => audio_counters(&audio.all),
@@ -38,7 +38,7 @@ pub(super) fn counters(analyses: &[Analysis]) -> Vec<(&'static str, u64)> {
 
 /// Measurements of each path: levels in packets, times in microseconds, RTP offsets in ticks. Those of the last seconds have counts among
 /// them, which go up and down.
-pub(super) fn measurements(analyses: &[Analysis]) -> Vec<(&'static str, f64)> {
+pub(crate) fn measurements(analyses: &[Analysis]) -> Vec<(&'static str, f64)> {
     let mut all = named(analyses, ALL, |analysis| match analysis {
         Analysis::Video(video) => {
             [learnt_of_video(&video.all), video_measurements(&video.all)].concat()

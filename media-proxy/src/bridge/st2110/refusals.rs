@@ -5,7 +5,7 @@ use st2110_net::receive::Refused;
 
 /// What a stream consists of, as far as reasons differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Video,
     Codestreams,
     Audio,
@@ -24,7 +24,7 @@ impl Kind {
 }
 
 /// Of the stream itself.
-pub(super) fn of_stream(kind: Kind, refused: &Refused) -> Vec<(&'static str, u64)> {
+pub(crate) fn of_stream(kind: Kind, refused: &Refused) -> Vec<(&'static str, u64)> {
     match kind {
         Kind::Video => vec![
             ("refused_truncated", refused.truncated),
@@ -59,7 +59,7 @@ pub(super) fn of_stream(kind: Kind, refused: &Refused) -> Vec<(&'static str, u64
 }
 
 /// Of the ancillary data that ride with video.
-pub(super) fn of_rider(refused: &Refused) -> [(&'static str, u64); 6] {
+pub(crate) fn of_rider(refused: &Refused) -> [(&'static str, u64); 6] {
     [
         ("ancillary_refused_truncated", refused.truncated),
         ("ancillary_refused_length", refused.length),

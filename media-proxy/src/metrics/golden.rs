@@ -1,0 +1,515 @@
+//! The text of `/metrics`, the names of `ListBridges` and the fields that agents get, of a made-up
+//! host that has a value for each of them.
+//!
+//! With the environment variable `MCM_BLESS=1` the files in `tests/golden` are rewritten instead.
+
+use super::*;
+use crate::bridge::st2110::{judgement, refusals};
+use crate::bridge::{Figures, Phase, Row};
+use crate::exchange::{Detail, ReceiverDelays, Slots};
+use media::{ConnectionConfig, Endpoint, Payload, St2110, Transport, Video};
+use mesh::metrics::Value;
+use mesh::topology::{BridgeLink, BridgeSpec, Direction, RdmaLink};
+use proto::control::{Connection, Group, Kind, State};
+use shm::Delays;
+use st2110::analyser::{AudioSummary, Markers, Spread, VideoSummary};
+use st2110::reference::{ClockState, ClockWarning, Discipline, ReferenceClock, TaiSource};
+use st2110::sequence::Counts;
+use st2110_net::receive::{Analysis, Judged, Refused};
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+#[track_caller]
+fn check(name: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("MCM_BLESS").is_some() {
+        std::fs::write(path, found).unwrap();
+        return;
+    }
+    let expected = std::fs::read_to_string(&path).unwrap();
+    for (number, (expected, found)) in expected.lines().zip(found.lines()).enumerate() {
+        assert_eq!(found, expected, "{}, line {}", path.display(), number + 1);
+    }
+    assert_eq!(found, expected, "{}", path.display());
+}
+
+/// A bridge that counts what it is told to.
+#[derive(Default)]
+struct Fixed {
+    counters: Vec<(&'static str, u64)>,
+    measurements: Vec<(&'static str, f64)>,
+    no_link: Option<&'static str>,
+    cpu: Option<Duration>,
+    warnings: Vec<String>,
+}
+
+impl Figures for Fixed {
+    fn local(&self) -> String {
+        "192.168.1.1:5000".into()
+    }
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        self.counters.clone()
+    }
+    fn measurements(&self) -> Vec<(&'static str, f64)> {
+        self.measurements.clone()
+    }
+    fn no_link(&self) -> Option<String> {
+        self.no_link.map(str::to_owned)
+    }
+    fn cpu_time(&self) -> Option<Duration> {
+        self.cpu
+    }
+    fn warnings(&self) -> Vec<String> {
+        self.warnings.clone()
+    }
+    fn sdp(&self) -> Option<String> {
+        None
+    }
+}
+
+fn spread(values: &[i64]) -> Spread {
+    let mut spread = Spread::default();
+    values.iter().for_each(|value| spread.add(*value));
+    spread
+}
+
+fn video(path: u64) -> VideoSummary {
+    VideoSummary {
+        packets_per_unit: Some(4320),
+        offset: Some(Duration::from_nanos(637_037)),
+        units: 1000 + path,
+        narrow: 900 + path,
+        linear: 40 + path,
+        wide: 30 + path,
+        failed: 20 + path,
+        unknown: 10 + path,
+        cinst: 3.25,
+        vrx: spread(&[0, 6, 7]),
+        vrx_linear: spread(&[-1, 9, 9]),
+        first_packet: spread(&[-1000, 5001]),
+        gaps: spread(&[300, 3801]),
+        rtp_offset: spread(&[55, 58]),
+        markers: Markers { missing: 4 + path, repeated: 6 + path },
+        counts: Counts { received: 111 + path, lost: 2 + path, ..Counts::default() },
+        ..VideoSummary::default()
+    }
+}
+
+fn audio(path: u64) -> AudioSummary {
+    AudioSummary {
+        delay_factor: spread(&[40_000, 60_001]),
+        gaps: spread(&[900_000, 1_100_000]),
+        rtp_offset: spread(&[47, 50]),
+        samples: Some(48),
+        discontinuities: 17 + path,
+        counts: Counts { received: 222 + path, lost: 3, ..Counts::default() },
+        ..AudioSummary::default()
+    }
+}
+
+fn reasons() -> Refused {
+    Refused {
+        truncated: 101,
+        empty: 102,
+        length: 103,
+        too_long: 104,
+        field: 105,
+        line: 106,
+        offset: 107,
+        mode: 108,
+        picture: 109,
+        last: 110,
+        parity: 111,
+        checksum: 112,
+        room: 113,
+    }
+}
+
+fn link() -> Fixed {
+    Fixed {
+        counters: vec![
+            ("linked", 1),
+            ("frames", 7001),
+            ("bytes", 7002),
+            ("unsent", 7003),
+            ("connects", 7004),
+            ("losses", 7005),
+            ("gaps", 7006),
+            ("malformed", 7007),
+            ("replayed", 7008),
+            ("wild", 7009),
+            ("foreign", 7010),
+        ],
+        cpu: Some(Duration::from_millis(1250)),
+        ..Fixed::default()
+    }
+}
+
+fn sender() -> Fixed {
+    Fixed {
+        counters: vec![
+            ("frames", 8001),
+            ("packets", 8002),
+            ("bytes", 8003),
+            ("idle_periods", 8004),
+            ("slipped_periods", 8005),
+            ("late_frames", 8006),
+            ("implausible_times", 8007),
+            ("wrong_sizes", 8008),
+            ("compliant_frames", 8009),
+            ("unjudged_frames", 8010),
+            ("path1_full", 8011),
+            ("path1_refused", 8012),
+            ("path2_full", 8021),
+            ("path2_refused", 8022),
+            ("ancillary_packets", 8031),
+            ("codec_frames", 8032),
+            ("codec_failures", 8033),
+            ("codec_dropped", 8034),
+        ],
+        measurements: vec![
+            ("kernel_paced", 0.0),
+            ("cinst_max", 4.125),
+            ("late_max_us", 17.03),
+            ("wake_late_max_us", 18.07),
+            ("codec_max_us", 12_345.0),
+        ],
+        warnings: vec!["the send buffer was full".into(), "the send buffer was full".into()],
+        ..Fixed::default()
+    }
+}
+
+/// What every receiver counts, of so many paths.
+fn receiver(paths: usize) -> Fixed {
+    let mut counters = vec![
+        ("frames", 9001),
+        ("incomplete_frames", 9002),
+        ("dropped_frames", 9003),
+        ("frames_without_slot", 9004),
+        ("packets", 9005),
+        ("bytes", 9006),
+        ("lost", 9007),
+        ("late", 9008),
+        ("stray", 9009),
+        ("not_rtp", 9010),
+        ("other_payload_type", 9011),
+        ("other_ssrc", 9012),
+        ("other_sender", 9013),
+        ("too_long", 9014),
+        ("other_format", 9015),
+        ("unaligned_times", 9016),
+        ("path1_received", 9101),
+        ("path1_lost", 9102),
+        ("path1_reordered", 9103),
+        ("path1_duplicates", 9104),
+        ("path1_late", 9105),
+        ("path1_restarts", 9106),
+        ("path1_foreign", 9107),
+        ("path1_socket_drops", 9108),
+    ];
+    if paths == 2 {
+        counters.extend([
+            ("path2_received", 9201),
+            ("path2_lost", 9202),
+            ("path2_reordered", 9203),
+            ("path2_duplicates", 9204),
+            ("path2_late", 9205),
+            ("path2_restarts", 9206),
+            ("path2_foreign", 9207),
+            ("path2_socket_drops", 9208),
+        ]);
+    }
+    Fixed { counters, ..Fixed::default() }
+}
+
+fn analysed(mut fixed: Fixed, analyses: &[Analysis], kind: refusals::Kind) -> Fixed {
+    fixed.counters.extend(refusals::of_stream(kind, &reasons()));
+    fixed.counters.extend(judgement::counters(analyses));
+    fixed.measurements.extend(judgement::measurements(analyses));
+    fixed
+}
+
+fn video_receiver() -> Fixed {
+    let judged = |path| {
+        let recent = VideoSummary { units: 5, wide: 2, cinst: 1.5, ..video(path) };
+        Analysis::Video(Box::new(Judged { all: video(path), recent }))
+    };
+    let mut fixed = analysed(receiver(2), &[judged(1), judged(2)], refusals::Kind::Video);
+    fixed.measurements.extend([("path1_silent_us", 0.0), ("path2_silent_us", 1_500_000.0)]);
+    fixed.counters.extend([
+        ("ancillary_packets", 9301),
+        ("ancillary_lost", 9302),
+        ("ancillary_incomplete", 9303),
+        ("ancillary_late", 9304),
+        ("ancillary_too_large", 9305),
+        ("ancillary_unmatched", 9306),
+    ]);
+    fixed.counters.extend(refusals::of_rider(&reasons()));
+    fixed
+}
+
+fn coded_receiver() -> Fixed {
+    let all = VideoSummary { vrx: Spread::default(), offset: None, ..video(1) };
+    let judged = Analysis::Video(Box::new(Judged { all, recent: VideoSummary::default() }));
+    let mut fixed = analysed(receiver(1), &[judged], refusals::Kind::Codestreams);
+    fixed.counters.extend([
+        ("codec_frames", 9401),
+        ("codec_failures", 9402),
+        ("codec_dropped", 9403),
+    ]);
+    fixed.measurements.push(("codec_max_us", 9404.0));
+    fixed
+}
+
+fn audio_receiver() -> Fixed {
+    let judged = Judged { all: audio(1), recent: AudioSummary { discontinuities: 1, ..audio(2) } };
+    analysed(receiver(1), &[Analysis::Audio(Box::new(judged))], refusals::Kind::Audio)
+}
+
+fn ancillary_receiver() -> Fixed {
+    analysed(receiver(1), &[], refusals::Kind::Ancillary)
+}
+
+fn config(transport: Option<Transport>) -> Arc<ConnectionConfig> {
+    let endpoint = match transport {
+        None => Endpoint::MultipointGroup { urn: "studio".into() },
+        Some(transport) => {
+            let stream = St2110::new([239, 1, 1, 1].into(), 5004);
+            Endpoint::St2110(St2110 { transport, ..stream })
+        }
+    };
+    Arc::new(ConnectionConfig::new(endpoint, Payload::Video(Video::default())))
+}
+
+fn row(
+    id: &str,
+    direction: Direction,
+    transport: Option<Transport>,
+    phase: Phase,
+    figures: Option<Fixed>,
+) -> Row {
+    let link = match transport {
+        Some(_) => BridgeLink::St2110,
+        None => BridgeLink::Rdma(RdmaLink {
+            peer: "p2".into(),
+            remote_ip: [10, 0, 0, 2].into(),
+            port: 9100,
+            session_key: None,
+        }),
+    };
+    Row {
+        spec: Arc::new(BridgeSpec {
+            id: id.into(),
+            group: "studio".into(),
+            proxy: "p1".into(),
+            direction,
+            config: config(transport),
+            link,
+        }),
+        phase,
+        since: Instant::now(),
+        conn_id: figures.as_ref().map(|_| format!("of-{id}")).unwrap_or_default(),
+        figures: figures.map(|fixed| Arc::new(fixed) as Arc<dyn Figures>),
+    }
+}
+
+fn rows() -> Vec<Row> {
+    use Direction::{Egress, Ingress};
+    let [video, coded, audio, ancillary] =
+        [Transport::St2110_20, Transport::St2110_22, Transport::St2110_30, Transport::St2110_40]
+            .map(Some);
+    let down = Fixed { no_link: Some("nothing is heard"), ..link() };
+    let broken = Phase::Failed("libfabric cannot be loaded".into());
+    vec![
+        row("b1", Egress, None, Phase::Active, Some(link())),
+        row("b2", Egress, None, Phase::Active, Some(down)),
+        row("b3", Ingress, None, broken, None),
+        row("b4", Egress, coded, Phase::Active, Some(sender())),
+        row("b5", Ingress, video, Phase::Active, Some(video_receiver())),
+        row("b6", Ingress, coded, Phase::Active, Some(coded_receiver())),
+        row("b7", Ingress, audio, Phase::Stopping, Some(audio_receiver())),
+        row("b8", Ingress, ancillary, Phase::Active, Some(ancillary_receiver())),
+        row("b9", Egress, video, Phase::Starting, None),
+    ]
+}
+
+fn snapshot() -> Snapshot {
+    let source = Connection {
+        conn_id: "s".into(),
+        group_id: "studio".into(),
+        stream_id: "s".into(),
+        kind: Kind::Source.into(),
+        state: State::Active.into(),
+        program: "camera \"1\"".into(),
+        pid: 11,
+        format: "video 1920x1080 50 v210".into(),
+        frames: 12,
+        bytes: 13,
+        fps: 49.95,
+        mbit_per_s: 14.5,
+        queue_depth: 1,
+        capacity: 16,
+        waits: 17,
+        age_ms: 18_250,
+        ..Connection::default()
+    };
+    let receiver = |conn_id: &str, state: State| Connection {
+        conn_id: conn_id.into(),
+        kind: Kind::Receiver.into(),
+        state: state.into(),
+        program: "monitor".into(),
+        host_pid: 21,
+        missed: 22,
+        held: 3,
+        behind: 24,
+        waits: 0,
+        ..source.clone()
+    };
+    let live = Connection { live: true, ..receiver("r2", State::Stalled) };
+    let bridge = |conn_id: &str| Connection {
+        bridge: true,
+        remote: "10.0.0.2:9100".into(),
+        program: "media_proxy".into(),
+        ..receiver(conn_id, State::Active)
+    };
+    let receivers = vec![
+        receiver("r1", State::Active),
+        live,
+        receiver("r3", State::Waiting),
+        receiver("r4", State::Detached),
+        bridge("of-b1"),
+        bridge("of-b2"),
+    ];
+    let delays = |first: u64| {
+        let mut buckets = Delays::default().buckets;
+        (buckets[0], buckets[9]) = (first, 2);
+        Delays { buckets, sum_ns: 1000 * first }
+    };
+    let delays = ReceiverDelays { handoff: delays(5), age: delays(7) };
+    let of_receiver = Detail { delays: Some(delays), ..Detail::default() };
+    let of_source = Detail {
+        rated: true,
+        nominal_rate: Some(50.0),
+        slots: Some(Slots { touched: 18, all: 72 }),
+        ..Detail::default()
+    };
+    let details = HashMap::from([("s".to_owned(), of_source), ("r1".to_owned(), of_receiver)]);
+    let group = Group {
+        id: "studio".into(),
+        stream_id: "s".into(),
+        source: Some(source),
+        receivers,
+        ..Group::default()
+    };
+    Snapshot { groups: vec![group], has_rates: true, details }
+}
+
+fn clock() -> ClockState {
+    ClockState {
+        source: TaiSource::Kernel { offset: 37 },
+        discipline: Discipline::Steered { error: Duration::from_micros(20) },
+        reference: ReferenceClock::LocalMac([2, 0, 0, 0, 0, 0x1f]),
+        warnings: vec![ClockWarning::RunsFree],
+    }
+}
+
+/// All of `/metrics`; values that differ from run to run are replaced by an ellipsis.
+fn text() -> String {
+    let mut out = Exposition::default();
+    let identity = Identity {
+        proxy_id: "p1".into(),
+        run_dir: String::new(),
+        exchange_socket: String::new(),
+        sdk_port: 8002,
+        grpc_port: 8001,
+        started: Instant::now(),
+    };
+    let totals =
+        Totals { clients: 2, groups: 3, connections: 2004, bridges: 5, refused_clients: 6 };
+    let (mut snapshot, rows) = (snapshot(), rows());
+    crate::bridge_view::stop_unlinked(&mut snapshot.groups, &rows);
+    proxy::write(&mut out, &identity, totals, &clock());
+    connections::write(&mut out, &snapshot, &rows);
+    bridges::write(&mut out, &snapshot.groups, &rows);
+    let version = format!("version=\"{}\"", env!("CARGO_PKG_VERSION"));
+    let text = out.finish().replace(&version, "version=\"…\"");
+    let mut process = Exposition::default();
+    Process::default().write(&mut process);
+    let masked = |line: &str| {
+        let name = line.split(['{', ' ']).next().unwrap_or_default();
+        let changes = ["mcm_proxy_uptime_seconds", "mcm_proxy_refused_total"].contains(&name);
+        if changes || name.starts_with("process_") {
+            return format!("{} …\n", &line[..line.rfind(' ').unwrap()]);
+        }
+        // One for each thread of the tests.
+        let thread = name == "mcm_thread_cpu_seconds_total";
+        if thread { String::new() } else { format!("{line}\n") }
+    };
+    text.lines().chain(process.finish().lines()).map(masked).collect()
+}
+
+#[test]
+fn prometheus_text() {
+    check("metrics.txt", &text());
+}
+
+#[test]
+fn bridges_as_listed() {
+    let table = Table::default();
+    table.fill(rows());
+    let mut text = String::new();
+    for bridge in crate::bridge_view::bridges(&table, Some("studio")) {
+        let state = bridge.state().as_str_name();
+        let direction = bridge.direction().as_str_name();
+        writeln!(text, "{} {direction} {} {state}", bridge.bridge_id, bridge.transport).unwrap();
+        let ends = [("local", &bridge.local), ("remote", &bridge.remote)];
+        let more = [("reason", &bridge.reason), ("conn_id", &bridge.conn_id)];
+        for (name, value) in ends.into_iter().chain(more) {
+            writeln!(text, "  {name}: {value:?}").unwrap();
+        }
+        for warning in &bridge.warnings {
+            writeln!(text, "  warning: {warning}").unwrap();
+        }
+        let counters = bridge.counters.iter().map(|(name, value)| format!("{name} = {value}"));
+        let mut counters: Vec<_> = counters.collect();
+        let measured = bridge.measurements.iter().map(|(name, v)| format!("{name} = {v:?}"));
+        let mut measurements: Vec<_> = measured.collect();
+        counters.sort();
+        measurements.sort();
+        for line in counters {
+            writeln!(text, "  counter {line}").unwrap();
+        }
+        for line in measurements {
+            writeln!(text, "  measurement {line}").unwrap();
+        }
+    }
+    check("bridges.txt", &text);
+}
+
+#[test]
+fn fields_for_agents() {
+    let mut snapshot = snapshot();
+    let rows = rows();
+    crate::bridge_view::stop_unlinked(&mut snapshot.groups, &rows);
+    let groups = snapshot.groups.into_iter();
+    let members = groups.flat_map(|group| group.source.into_iter().chain(group.receivers));
+    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+    let metrics =
+        super::report::measure(&members.collect::<Vec<_>>(), &rows, &mut HashMap::new(), now);
+    let mut text = String::new();
+    for metric in metrics {
+        writeln!(text, "{} at {}", metric.provider, metric.timestamp_ms).unwrap();
+        for (name, value) in metric.fields {
+            let value = match value {
+                Value::Text(text) => format!("text {text:?}"),
+                Value::Unsigned(number) => format!("uint {number}"),
+                Value::Real(number) => format!("double {number:?}"),
+                Value::Bool(yes) => format!("bool {yes}"),
+            };
+            writeln!(text, "  {name} = {value}").unwrap();
+        }
+    }
+    check("agent.txt", &text);
+}
