@@ -282,7 +282,7 @@ fn translate(session: &Session, timeout: Timeout, error: RingError) -> Error {
         RingError::Cancelled => Error::Cancelled,
         RingError::Interrupted => Error::Interrupted,
         RingError::Closed(reason) => Error::Closed(reason.into()),
-        RingError::Farewell => Error::Farewell,
+        RingError::SourceClosed => Error::Farewell,
         RingError::Forked => Error::Forked,
         RingError::Shape(_)
         | RingError::System { .. }

@@ -120,7 +120,7 @@ impl SourcePeer {
         self.forget_left(&mut seats);
         for seated in seats.list.iter_mut().filter(|seated| seated.receiver == join.receiver) {
             seated.parted = true;
-            self.source.part(seated.id);
+            self.source.detach(seated.id);
         }
         seats.last += 1;
         let id = seats.last;
@@ -140,7 +140,7 @@ impl SourcePeer {
         let mut seats = self.seats.lock();
         for seated in seats.list.iter_mut().filter(|seated| seated.receiver == part.receiver) {
             seated.parted = true;
-            self.source.part(seated.id);
+            self.source.detach(seated.id);
         }
         self.forget_left(&mut seats);
     }
@@ -156,7 +156,7 @@ impl SourcePeer {
         seats.list.retain(|seated| {
             let dead = has_ended(seated.process.as_fd());
             if dead {
-                self.source.bury(seated.id);
+                self.source.reap(seated.id);
             }
             !dead
         });

@@ -39,7 +39,7 @@ pub enum RingError {
     /// The source has said goodbye, and everything was read: told once to a receiver that wants to know, which then goes on with
     /// the next source.
     #[error("the source has said goodbye")]
-    Farewell,
+    SourceClosed,
     /// As many receivers as a ring can have.
     #[error("the ring has {0} receivers, as many as it can have")]
     Full(usize),

@@ -14,7 +14,7 @@ const BLIND_NS: u64 = 10_000_000;
 
 static NO_WAITV: AtomicBool = AtomicBool::new(false);
 
-/// Words of a wait that is cheap to prepare: a source's gate and the tick of its one receiver.
+/// Words of a wait that is cheap to prepare: a source's interrupt and the tick of its one receiver.
 const FEW_WORDS: usize = 2;
 
 /// A word and the value that it is slept on.

@@ -15,8 +15,6 @@ mod sync;
 pub mod words;
 
 #[cfg(not(loom))]
-mod beds;
-#[cfg(not(loom))]
 mod clock;
 #[cfg(not(loom))]
 mod delay;
@@ -27,7 +25,9 @@ pub mod fork;
 #[cfg(not(loom))]
 mod futex;
 #[cfg(not(loom))]
-mod gate;
+mod head_waiters;
+#[cfg(not(loom))]
+mod interrupt;
 #[cfg(not(loom))]
 mod memory;
 #[cfg(not(loom))]

@@ -9,7 +9,7 @@ use crate::layout::{
 use crate::memory::{Mapping, check_seals};
 use crate::protocol::{self, Located};
 use crate::seat::SeatView;
-use crate::words::{Board, ENTRIES, Head, MAX_SLOTS, SEAT_GOODBYE, SourceCounts};
+use crate::words::{Board, ENTRIES, Head, MAX_SLOTS, SEAT_CLOSED, SourceCounts};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::Duration;
@@ -225,7 +225,7 @@ impl SeatMonitor {
 
     /// Whether the receiver has left.
     #[must_use]
-    pub fn said_goodbye(&self) -> bool {
-        self.0.line().state.load(Relaxed) == SEAT_GOODBYE
+    pub fn is_closed(&self) -> bool {
+        self.0.line().state.load(Relaxed) == SEAT_CLOSED
     }
 }

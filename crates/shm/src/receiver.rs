@@ -1,12 +1,12 @@
 //! A receiver: reads the ring of its group's source and changes to the next source's ring when that
 //! one has ended.
 
-use crate::beds::Beds;
 use crate::clock::{Deadline, monotonic_ns};
 use crate::error::RingError;
 use crate::fork::ForkMark;
 use crate::futex;
-use crate::gate::{Gate, Waiter};
+use crate::head_waiters::HeadWaiters;
+use crate::interrupt::{Interrupt, Waiter};
 use crate::layout::RingId;
 use crate::reader::{Cursor, Frame, Look, Past, Reader};
 use crate::source::AtEnd;
@@ -33,7 +33,7 @@ const ENDED: &str = "the source has ended the stream";
 const LOOK_NS: u64 = 1_000_000_000;
 
 /// Pause between two attempts to wake a thread that is on its way to sleep.
-const KNOCK_AGAIN: Duration = Duration::from_micros(20);
+const WAKE_AGAIN: Duration = Duration::from_micros(20);
 
 /// Counts of a receiver, over all the rings that it has read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,7 +59,7 @@ pub struct ReceiverStats {
 /// A receiver. All calls may come from any thread.
 #[derive(Debug)]
 pub struct Receiver {
-    gate: Gate,
+    interrupt: Interrupt,
     /// What to do when a source says goodbye; `None` follows the source's wish.
     at_end: Option<AtEnd>,
     /// Whether a get tells of each goodbye.
@@ -91,12 +91,12 @@ struct State {
     /// The stream ends then (monotonic nanoseconds), unless another ring has come.
     ends_at: Option<u64>,
     /// A goodbye that the next get tells of.
-    farewell: bool,
+    source_closed: bool,
     /// Rings that were left while frames of them are still held.
     left: Vec<std::sync::Weak<Reader>>,
     /// How many frames of the current ring, or of the last one if there is none, may be held.
     hold_limit: usize,
-    beds: Beds,
+    head_waiters: HeadWaiters,
 }
 
 enum Outcome {
@@ -106,7 +106,7 @@ enum Outcome {
     /// There is no ring to read from, or no frame may be taken.
     Idle,
     /// A source has said goodbye, which this receiver wants to be told.
-    Farewell,
+    SourceClosed,
     Ended,
 }
 
@@ -116,7 +116,7 @@ impl Receiver {
     #[must_use]
     pub fn new(at_end: Option<AtEnd>) -> Self {
         Self {
-            gate: Gate::default(),
+            interrupt: Interrupt::default(),
             at_end,
             tells_ends: false,
             tai_now: None,
@@ -137,7 +137,7 @@ impl Receiver {
         Self { tai_now: Some(tai_now), ..self }
     }
 
-    /// Where a source has said goodbye, and everything was read, one get fails with [`RingError::Farewell`] before the next source's
+    /// Where a source has said goodbye, and everything was read, one get fails with [`RingError::SourceClosed`] before the next source's
     /// frames come.
     #[must_use]
     pub fn telling_ends(self) -> Self {
@@ -158,7 +158,7 @@ impl Receiver {
         }
         state.next.push_back(reader);
         drop(state);
-        self.rouse();
+        self.wake_all();
     }
 
     /// The source of a ring is dead: the ring ends with what was published.
@@ -171,7 +171,7 @@ impl Receiver {
                 state.orphans.push(ring);
             }
         }
-        self.rouse();
+        self.wake_all();
     }
 
     /// Whether a ring is being read, or will be.
@@ -194,13 +194,13 @@ impl Receiver {
         if !self.made.is_here() {
             return Err(RingError::Forked);
         }
-        self.gate.check_open()?;
+        self.interrupt.check_open()?;
         // Not within the match, which would hold the lock while it waits.
         let outcome = self.look(&mut self.state.lock());
         match outcome {
             Outcome::Frame(frame) => Ok(frame),
             Outcome::Ended => Err(RingError::Closed(ENDED)),
-            Outcome::Farewell => Err(RingError::Farewell),
+            Outcome::SourceClosed => Err(RingError::SourceClosed),
             _ if deadline == Deadline::Now => Err(RingError::Timeout("no frame is there")),
             _ => self.wait(deadline),
         }
@@ -208,13 +208,15 @@ impl Receiver {
 
     /// Waits until [`get`](Self::get) would not block, without taking anything. Cancels pass by.
     pub fn wait_ready(&self, deadline: Deadline) -> Result<(), RingError> {
-        self.block(deadline, self.gate.watch()?, Self::peek)
+        self.block(deadline, self.interrupt.watch()?, Self::peek)
     }
 
     fn wait(&self, deadline: Deadline) -> Result<Frame, RingError> {
-        self.block(deadline, self.gate.enter()?, |receiver, state| match receiver.look(state) {
-            Outcome::Frame(frame) => Ok(frame),
-            other => Err(other),
+        self.block(deadline, self.interrupt.enter()?, |receiver, state| {
+            match receiver.look(state) {
+                Outcome::Frame(frame) => Ok(frame),
+                other => Err(other),
+            }
         })
     }
 
@@ -227,7 +229,7 @@ impl Receiver {
     ) -> Result<T, RingError> {
         let mut slept = false;
         loop {
-            let gate = waiter.word();
+            let interrupt = waiter.word();
             let outcome = match look(self, &mut self.state.lock()) {
                 Ok(found) => return Ok(found),
                 Err(outcome) => outcome,
@@ -242,7 +244,7 @@ impl Receiver {
             match outcome {
                 Outcome::Frame(_) => {}
                 Outcome::Ended => return Err(RingError::Closed(ENDED)),
-                Outcome::Farewell => return Err(RingError::Farewell),
+                Outcome::SourceClosed => return Err(RingError::SourceClosed),
                 Outcome::Idle => {
                     let _limited = Counted::new(&self.limited);
                     // Between the look and the count a frame may have been given back without a word. What this look finds
@@ -250,8 +252,8 @@ impl Receiver {
                     let outcome = look(self, &mut self.state.lock());
                     match outcome {
                         Ok(found) => return Ok(found),
-                        Err(Outcome::Idle) => futex::wait_any(&[gate], until),
-                        Err(Outcome::Farewell) => return Err(RingError::Farewell),
+                        Err(Outcome::Idle) => futex::wait_any(&[interrupt], until),
+                        Err(Outcome::SourceClosed) => return Err(RingError::SourceClosed),
                         Err(_) => {}
                     }
                 }
@@ -265,15 +267,17 @@ impl Receiver {
                         self.spin.lock().learn(spun);
                         match found {
                             Some(Ok(found)) => return Ok(found),
-                            Some(Err(Outcome::Farewell)) => return Err(RingError::Farewell),
+                            Some(Err(Outcome::SourceClosed)) => {
+                                return Err(RingError::SourceClosed);
+                            }
                             Some(Err(_)) | None => {}
                         }
                         if spun.ready() {
                             continue;
                         }
                     }
-                    let bed = self.state.lock().beds.lie_down(&reader, head, gate);
-                    let Some(bed) = bed else { continue };
+                    let entry = self.state.lock().head_waiters.register(&reader, head, interrupt);
+                    let Some(entry) = entry else { continue };
                     let asleep = reader.announce_sleep(head);
                     if asleep {
                         if !std::mem::replace(&mut slept, true) {
@@ -282,7 +286,7 @@ impl Receiver {
                         futex::wait_any(&[reader.head_word(head)], until);
                     }
                     let mut state = self.state.lock();
-                    state.beds.get_up(bed);
+                    state.head_waiters.remove(entry);
                     // As above.
                     let found = look(self, &mut state);
                     drop(state);
@@ -291,7 +295,7 @@ impl Receiver {
                     }
                     match found {
                         Ok(found) => return Ok(found),
-                        Err(Outcome::Farewell) => return Err(RingError::Farewell),
+                        Err(Outcome::SourceClosed) => return Err(RingError::SourceClosed),
                         Err(_) => {}
                     }
                 }
@@ -304,7 +308,7 @@ impl Receiver {
         loop {
             Self::change_seats(state);
             let Some(cursor) = &state.current else {
-                if state.farewell {
+                if state.source_closed {
                     return Ok(());
                 }
                 if self.advance(state) {
@@ -340,8 +344,8 @@ impl Receiver {
             // Looked at before the head: what a dead or replaced source published is then all there.
             let over = state.orphaned || !state.next.is_empty();
             let Some(cursor) = &mut state.current else {
-                if std::mem::take(&mut state.farewell) {
-                    return Outcome::Farewell;
+                if std::mem::take(&mut state.source_closed) {
+                    return Outcome::SourceClosed;
                 }
                 if self.advance(state) {
                     continue;
@@ -408,10 +412,10 @@ impl Receiver {
     }
 
     /// Leaves the current ring, which has been read to its end.
-    fn leave(&self, state: &mut State, farewell: bool) {
+    fn leave(&self, state: &mut State, source_closed: bool) {
         if let Some(cursor) = state.current.take() {
-            if farewell {
-                state.farewell = self.tells_ends;
+            if source_closed {
+                state.source_closed = self.tells_ends;
                 match self.at_end.unwrap_or(cursor.reader.at_end()) {
                     AtEnd::Close => state.ended = true,
                     AtEnd::Grace => state.ends_at = Some(monotonic_ns() + GRACE_NS),
@@ -427,7 +431,7 @@ impl Receiver {
     /// A frame was given back: a thread may wait for that.
     pub fn released(&self) {
         if self.limited.load(std::sync::atomic::Ordering::SeqCst) > 0 {
-            self.gate.bump();
+            self.interrupt.bump();
         }
     }
 
@@ -436,8 +440,8 @@ impl Receiver {
         if !self.made.is_here() {
             return;
         }
-        self.gate.close(reason);
-        self.knock();
+        self.interrupt.close(reason);
+        self.wake_head_waiters();
         let mut state = self.state.lock();
         if let Some(cursor) = state.current.take() {
             state.past = cursor.past;
@@ -447,21 +451,21 @@ impl Receiver {
 
     /// Interrupts blocked calls, or the next one that would block.
     pub fn cancel(&self) {
-        self.gate.cancel();
-        self.knock();
+        self.interrupt.cancel();
+        self.wake_head_waiters();
     }
 
     /// Has all blocked threads look again.
-    fn rouse(&self) {
-        self.gate.bump();
-        self.knock();
+    fn wake_all(&self) {
+        self.interrupt.bump();
+        self.wake_head_waiters();
     }
 
-    /// Wakes those who sleep on heads, after the gate has changed.
-    fn knock(&self) {
-        let gate = self.gate.value();
-        while self.state.lock().beds.knock(gate) {
-            std::thread::sleep(KNOCK_AGAIN);
+    /// Wakes those who sleep on heads, after the interrupt has changed.
+    fn wake_head_waiters(&self) {
+        let interrupt = self.interrupt.value();
+        while self.state.lock().head_waiters.wake_before(interrupt) {
+            std::thread::sleep(WAKE_AGAIN);
         }
     }
 

@@ -6,7 +6,7 @@ use crate::layout::{
     SEAT_MAGIC, SEAT_SIZE,
 };
 use crate::memory::{Mapping, OwnMemory, Pages, check_seals};
-use crate::words::{DelayLine, SEAT_GOODBYE, SeatCounts, SeatLine};
+use crate::words::{DelayLine, SEAT_CLOSED, SeatCounts, SeatLine};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{
     AtomicU64,
@@ -63,7 +63,7 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         if self.memory.mapping().is_here() {
-            self.line().state.store(SEAT_GOODBYE, Release);
+            self.line().state.store(SEAT_CLOSED, Release);
         }
     }
 }

@@ -7,7 +7,7 @@ mod write;
 
 use crate::clock::{Deadline, monotonic_ns, rough_ns};
 use crate::error::RingError;
-use crate::gate::{Gate, Waiter};
+use crate::interrupt::{Interrupt, Waiter};
 use crate::layout::{
     BOARD_MAGIC, BOARD_SIZE, BoardHeader, COUNTS_OFFSET, ENTRIES_OFFSET, Geometry, HEAD_OFFSET,
     LAYOUT_VERSION, Origin, PAYLOAD_OFFSET, RingId, SLOTS_OFFSET, SYSDATA_SIZE,
@@ -93,7 +93,7 @@ struct Inner {
     ring_id: RingId,
     geometry: Geometry,
     options: SourceOptions,
-    gate: Gate,
+    interrupt: Interrupt,
     state: Mutex<State>,
     spin: Mutex<Spin>,
     /// Dropped, and so ended, with the source.
@@ -141,7 +141,7 @@ impl Source {
             ring_id,
             geometry,
             options,
-            gate: Gate::default(),
+            interrupt: Interrupt::default(),
             state: Mutex::new(state),
             spin: Mutex::new(Spin::new()),
             _prefault: prefault,
@@ -201,21 +201,21 @@ impl Source {
         let start = state.slots.published();
         state.seats.add(id, seat, live || self.0.options.live, start)?;
         drop(state);
-        self.0.gate.bump();
+        self.0.interrupt.bump();
         Ok(start)
     }
 
     /// The proxy says that a receiver is gone: it is not waited for any more, but its leases count until it is
-    /// [`bury`](Self::bury)-ed or has said goodbye in its seat.
-    pub fn part(&self, id: u64) {
-        self.0.state.lock().seats.part(id);
-        self.0.gate.bump();
+    /// [reaped](Self::reap) or has said goodbye in its seat.
+    pub fn detach(&self, id: u64) {
+        self.0.state.lock().seats.detach(id);
+        self.0.interrupt.bump();
     }
 
     /// A receiver's process is proven dead: its seat goes, with all its leases.
-    pub fn bury(&self, id: u64) {
+    pub fn reap(&self, id: u64) {
         self.0.state.lock().seats.remove(id);
-        self.0.gate.bump();
+        self.0.interrupt.bump();
     }
 
     /// Drops the seats whose receivers have said goodbye, and returns their numbers.
@@ -226,7 +226,7 @@ impl Source {
     /// A slot to write.
     pub fn get(&self, deadline: Deadline) -> Result<WriteSlot, RingError> {
         let inner = &self.0;
-        inner.gate.check_open()?;
+        inner.interrupt.check_open()?;
         inner.check_here()?;
         let mut state = inner.state.lock();
         let slot = match inner.pick(&mut state) {
@@ -258,7 +258,7 @@ impl Source {
         if !Arc::ptr_eq(inner, &write.source.0) {
             return Err((write, RingError::Shape("the slot belongs to another source")));
         }
-        if let Err(error) = inner.gate.check_open().and_then(|()| inner.check_here()) {
+        if let Err(error) = inner.interrupt.check_open().and_then(|()| inner.check_here()) {
             return Err((write, error));
         }
         let mut state = inner.state.lock();
@@ -276,7 +276,7 @@ impl Source {
             state = inner.state.lock();
         }
         // Another thread may have said goodbye since; nothing is published after that.
-        if let Err(error) = inner.gate.check_open() {
+        if let Err(error) = inner.interrupt.check_open() {
             return Err((write, error));
         }
         let Some(slot) = write.slot.take() else {
@@ -290,7 +290,7 @@ impl Source {
             futex::wake_all(futex::low_half(&inner.board().line.head));
         }
         // A get of another thread may have waited for this one to put a buffer.
-        inner.gate.nudge();
+        inner.interrupt.nudge();
         Ok(())
     }
 
@@ -298,7 +298,7 @@ impl Source {
     pub fn wait_ready(&self, deadline: Deadline) -> Result<(), RingError> {
         let inner = &self.0;
         inner.check_here()?;
-        let waiter = Some(inner.gate.watch()?);
+        let waiter = Some(inner.interrupt.watch()?);
         self.wait(inner.state.lock(), deadline, waiter, "no free buffer", |inner, state| {
             if !inner.has_room(state) {
                 return None;
@@ -314,9 +314,9 @@ impl Source {
         if !self.0.pool.mapping().is_here() {
             return;
         }
-        if !self.0.gate.is_closed() {
-            self.0.gate.close(reason);
-            self.0.farewell();
+        if !self.0.interrupt.is_closed() {
+            self.0.interrupt.close(reason);
+            self.0.source_closed();
         }
     }
 
@@ -326,15 +326,15 @@ impl Source {
         if !self.0.pool.mapping().is_here() {
             return;
         }
-        if !self.0.gate.is_closed() {
-            self.0.gate.close(reason);
+        if !self.0.interrupt.is_closed() {
+            self.0.interrupt.close(reason);
             self.0.abandon();
         }
     }
 
     /// Interrupts blocked calls, or the next one that would block.
     pub fn cancel(&self) {
-        self.0.gate.cancel();
+        self.0.interrupt.cancel();
     }
 
     /// Counts so far.
@@ -379,7 +379,7 @@ impl Inner {
 
     /// Prepares a call for blocking, unless it must not.
     fn waiter(&self, deadline: Deadline) -> Result<Option<Waiter<'_>>, RingError> {
-        if deadline == Deadline::Now { Ok(None) } else { self.gate.enter().map(Some) }
+        if deadline == Deadline::Now { Ok(None) } else { self.interrupt.enter().map(Some) }
     }
 
     /// A slot to write, if there is one now.
@@ -453,7 +453,7 @@ impl Inner {
         replaced
     }
 
-    fn farewell(&self) {
+    fn source_closed(&self) {
         // Under the lock: a put in progress would otherwise write a head that is open again.
         let state = self.lock();
         let replaced = protocol::close(self.board());
@@ -479,14 +479,14 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if !self.pool.mapping().is_here() || self.gate.is_closed() {
+        if !self.pool.mapping().is_here() || self.interrupt.is_closed() {
             return;
         }
         // Only the origin of a stream ends it.
         if self.options.relay {
             self.abandon();
         } else {
-            self.farewell();
+            self.source_closed();
         }
     }
 }

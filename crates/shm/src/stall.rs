@@ -20,7 +20,7 @@ enum Mode {
     /// It asked never to be waited for.
     Live,
     /// The proxy says that it is gone.
-    Parted,
+    Detached,
 }
 
 impl Standing {
@@ -43,8 +43,8 @@ impl Standing {
     }
 
     /// The proxy says that the receiver is gone.
-    pub(crate) fn part(&mut self) {
-        self.mode = Mode::Parted;
+    pub(crate) fn detach(&mut self) {
+        self.mode = Mode::Detached;
     }
 
     /// Frames published and not yet taken.
@@ -59,7 +59,7 @@ impl Standing {
 
     /// First sequence that nobody takes from this receiver as long as there is room elsewhere.
     pub(crate) fn wants_from(&self) -> u64 {
-        if self.mode == Mode::Parted { u64::MAX } else { self.position }
+        if self.mode == Mode::Detached { u64::MAX } else { self.position }
     }
 
     /// First sequence that is kept for this receiver when room is short: everything unread for one that is waited for, a
@@ -69,7 +69,7 @@ impl Standing {
             Mode::Counted => self.position,
             Mode::Stalled => self.position.max(published.saturating_sub(2)),
             Mode::Live => self.position.max(published.saturating_sub(capacity / 2)),
-            Mode::Parted => u64::MAX,
+            Mode::Detached => u64::MAX,
         }
     }
 
@@ -134,12 +134,12 @@ mod tests {
     }
 
     #[test]
-    fn live_receivers_keep_half_a_queue_and_parted_ones_nothing() {
+    fn live_receivers_keep_half_a_queue_and_detached_ones_nothing() {
         let mut standing = Standing::new(0, true, 0);
         assert_eq!(standing.keeps_from(10, 4), 8);
         standing.stall();
         assert!(!standing.counted() && standing.keeps_from(10, 16) == 2);
-        standing.part();
+        standing.detach();
         assert_eq!((standing.wants_from(), standing.keeps_from(10, 4)), (u64::MAX, u64::MAX));
     }
 }

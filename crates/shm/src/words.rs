@@ -90,7 +90,7 @@ pub struct SeatLine {
     pub position: AtomicU64,
     /// Counts takes and releases; the source sleeps on it.
     pub tick: AtomicU32,
-    /// See [`SEAT_OPEN`] and [`SEAT_GOODBYE`].
+    /// See [`SEAT_OPEN`] and [`SEAT_CLOSED`].
     pub state: AtomicU32,
     /// The head that the receiver sleeps on plus one, or 0. The source reads it right after it has published, just when a
     /// receiver that is awake writes the words above.
@@ -113,7 +113,7 @@ impl std::ops::Deref for OwnLine {
 /// The seat is, or will be, in use.
 pub const SEAT_OPEN: u32 = 0;
 /// The receiver has left: it holds nothing and will never look again.
-pub const SEAT_GOODBYE: u32 = 1;
+pub const SEAT_CLOSED: u32 = 1;
 
 /// Counts of a receiver, for statistics only. Written by the receiver.
 #[derive(Debug)]

@@ -135,11 +135,11 @@ fn goodbyes_are_told_in_their_place() {
     drop(first);
     assert_eq!(take(&receiver), 7);
     receiver.wait_ready(Deadline::Now).unwrap();
-    assert_eq!(receiver.get(Deadline::Now).unwrap_err(), RingError::Farewell);
+    assert_eq!(receiver.get(Deadline::Now).unwrap_err(), RingError::SourceClosed);
     // The second is left, which is no goodbye.
     second.source.leave("replaced");
     assert_eq!((take(&receiver), take(&receiver)), (7, 7));
     third.source.close("the end");
-    assert_eq!(receiver.get(Deadline::Never).unwrap_err(), RingError::Farewell);
+    assert_eq!(receiver.get(Deadline::Never).unwrap_err(), RingError::SourceClosed);
     has_nothing(&receiver);
 }

@@ -308,7 +308,7 @@ fn a_receiver_that_joins_its_ring_again_gets_each_frame_once() {
     put(&group.source, 1);
     let first = receiver.get(Deadline::Now).unwrap();
     // The new seat may begin here, but the old one reads on.
-    group.source.part(1);
+    group.source.detach(1);
     group.seat_of(&receiver);
     put(&group.source, 2);
     put(&group.source, 3);
@@ -344,7 +344,7 @@ fn frames_missed_at_the_end_of_a_ring_are_counted() {
     drop(receiver.get(Deadline::Now).unwrap());
     put(&first.source, 1);
     // Nothing is kept for one that is gone as far as the proxy knows, so the source takes this frame back to write anew.
-    first.source.part(1);
+    first.source.detach(1);
     let _slot = first.source.get(Deadline::Now).unwrap();
     let nothing = receiver.get(Deadline::Now).map(drop);
     assert_eq!(nothing, Err(RingError::Timeout("no frame is there")));
@@ -441,18 +441,18 @@ fn a_receiver_that_left_is_forgotten_and_its_leases_with_it() {
 }
 
 #[test]
-fn a_parted_receiver_is_not_waited_for_but_keeps_its_leases_until_buried() {
+fn a_detached_receiver_is_not_waited_for_but_keeps_its_leases_until_reaped() {
     let group = Group::new(options(100, 2));
     let receiver = group.receiver(false);
     put(&group.source, 42);
     let held = receiver.get(Deadline::Now).unwrap();
-    group.source.part(1);
+    group.source.detach(1);
     for number in 0..200 {
         put(&group.source, number);
         assert_eq!(held.payload()[0], 42);
     }
     assert_eq!(group.source.stats().waits, 0);
-    group.source.bury(1);
+    group.source.reap(1);
     assert_eq!(group.source.stats().receivers, 0);
 }
 

@@ -195,7 +195,7 @@ fn a_source_and_its_other_receivers_survive_any_seats() {
             let _ = (view.position(), view.held(), view.received(), view.missed());
         }
         for index in 0..3 {
-            group.source.bury(100 + index);
+            group.source.reap(100 + index);
         }
         assert_eq!(group.source.stats().receivers, 1);
         let all: Vec<_> = (0..4).map(|_| group.source.get(Deadline::Now).unwrap()).collect();

@@ -6,7 +6,7 @@ use crate::layout::MAX_SEATS;
 use crate::protocol;
 use crate::seat::SeatView;
 use crate::stall::Standing;
-use crate::words::{Head, SEAT_GOODBYE};
+use crate::words::{Head, SEAT_CLOSED};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
@@ -20,7 +20,7 @@ struct Entry {
 
 impl Entry {
     fn left(&self) -> bool {
-        self.view.line().state.load(Acquire) == SEAT_GOODBYE
+        self.view.line().state.load(Acquire) == SEAT_CLOSED
     }
 }
 
@@ -62,11 +62,11 @@ impl Seats {
         Ok(())
     }
 
-    pub(super) fn part(&mut self, id: u64) {
+    pub(super) fn detach(&mut self, id: u64) {
         self.entries
             .iter_mut()
             .filter(|entry| entry.id == id)
-            .for_each(|entry| entry.standing.part());
+            .for_each(|entry| entry.standing.detach());
     }
 
     pub(super) fn remove(&mut self, id: u64) {
@@ -94,7 +94,7 @@ impl Seats {
         let mut left = false;
         for entry in &mut self.entries {
             let line = entry.view.line();
-            left |= line.state.load(Relaxed) == SEAT_GOODBYE;
+            left |= line.state.load(Relaxed) == SEAT_CLOSED;
             entry.standing.observe(line.position.load(Acquire), published, now);
         }
         if left {

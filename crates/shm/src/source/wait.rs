@@ -5,7 +5,7 @@ use super::{Inner, Source, State};
 use crate::clock::{Deadline, monotonic_ns};
 use crate::error::RingError;
 use crate::futex::{self, Expected, MAX_WORDS};
-use crate::gate::Waiter;
+use crate::interrupt::Waiter;
 use crate::protocol;
 use crate::spin;
 use crate::words::Board;
@@ -47,12 +47,12 @@ impl Source {
         let mut counted = false;
         loop {
             // First the ticks, then the announcement, then another look: a receiver that moves in between changes a tick.
-            let gate = waiter.as_ref().map(Waiter::word);
+            let interrupt = waiter.as_ref().map(Waiter::word);
             let mut blockers = state.seats.blockers();
-            if let Some(gate) = gate {
+            if let Some(interrupt) = interrupt {
                 // Unannounced, so that receivers that move meanwhile make no system call.
                 let found;
-                (state, found) = inner.spin(state, &mut blockers, gate, &ready);
+                (state, found) = inner.spin(state, &mut blockers, interrupt, &ready);
                 if let Some(result) = found {
                     return Ok(result);
                 }
@@ -67,7 +67,7 @@ impl Source {
                 drop(announced);
                 continue;
             }
-            let (Some(waiter), Some(gate)) = (&waiter, gate) else {
+            let (Some(waiter), Some(interrupt)) = (&waiter, interrupt) else {
                 return Err(RingError::Timeout(what));
             };
             waiter.check()?;
@@ -79,7 +79,7 @@ impl Source {
             }
             drop(state);
             let mut words = Vec::with_capacity(MAX_WORDS.min(1 + blockers.len()));
-            words.push(gate);
+            words.push(interrupt);
             let ticks = blockers
                 .iter()
                 .map(|blocker| Expected::shared(&blocker.view.line().tick, blocker.tick));
@@ -104,7 +104,7 @@ impl Inner {
         &'a self,
         state: MutexGuard<'a, State>,
         blockers: &mut [Blocker],
-        gate: Expected<'_>,
+        interrupt: Expected<'_>,
         ready: impl Fn(&Self, &mut State) -> Option<T>,
     ) -> (MutexGuard<'a, State>, Option<T>) {
         let turn = self.spin.lock().turn();
@@ -121,7 +121,7 @@ impl Inner {
                 let mut state = self.lock();
                 found = ready(self, &mut state).map(|result| (state, result));
             }
-            found.is_some() || gate.changed()
+            found.is_some() || interrupt.changed()
         });
         self.spin.lock().learn(spun);
         match found {

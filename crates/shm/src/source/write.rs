@@ -146,7 +146,7 @@ impl Drop for WriteSlot {
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
             self.source.0.lock().slots.discard(slot.into());
-            self.source.0.gate.bump();
+            self.source.0.interrupt.bump();
         }
     }
 }

@@ -64,7 +64,7 @@ impl Process {
     }
 
     /// Collects the dead child; fails the test where it was not us who killed it.
-    fn bury(&mut self) {
+    fn reap(&mut self) {
         let status = self.child.wait().unwrap();
         assert!(self.killed, "a child ended by itself: {status}");
         assert_eq!(status.signal(), Some(9), "a child failed before it was killed: {status}");
@@ -238,7 +238,7 @@ impl Group {
     }
 
     fn source_died(&mut self) {
-        self.source.process.bury();
+        self.source.process.reap();
         let run = self.source.run;
         if let Some((.., board)) = &self.source.ring {
             (self.last_run, self.last_frames) = (run, board.published());
@@ -288,11 +288,11 @@ impl Group {
 
     fn receiver_died(&mut self, index: usize) {
         let receiver = &mut self.receivers[index];
-        receiver.process.bury();
+        receiver.process.reap();
         self.died_holding +=
             u64::from(receiver.seat.as_ref().is_some_and(|(_, view, _)| view.held() > 0));
         for seat in std::mem::take(&mut receiver.told) {
-            self.source.process.say(Kind::Bury, &[seat], &[]);
+            self.source.process.say(Kind::Reap, &[seat], &[]);
         }
         self.receivers[index] = self.new_receiver();
     }
@@ -334,9 +334,9 @@ impl Group {
             self.kill(Some(index));
         }
         for mut receiver in std::mem::take(&mut self.receivers) {
-            receiver.process.bury();
+            receiver.process.reap();
             for seat in receiver.told {
-                self.source.process.say(Kind::Bury, &[seat], &[]);
+                self.source.process.say(Kind::Reap, &[seat], &[]);
             }
         }
         self.source.process.say(Kind::HoldAll, &[], &[]);

@@ -121,7 +121,7 @@ fn source() {
                 let start = source.join(id, seat, false).unwrap();
                 send(control, Kind::Joined, &[id, start], &[]);
             }
-            Kind::Bury => source.bury(id),
+            Kind::Reap => source.reap(id),
             Kind::Put => order.as_ref().unwrap().send(message.numbers[0]).unwrap(),
             Kind::HoldAll => {
                 // The worker must not hold one meanwhile.

@@ -19,7 +19,7 @@ pub(crate) enum Kind {
     /// Source: it may begin. `[seat id, start]`
     Joined,
     /// To the source: the process behind a seat is dead. `[seat id]`
-    Bury,
+    Reap,
     /// To the source: put so many frames. `[count]`
     Put,
     /// To the source: get all buffers that it may hold, and give them back.
@@ -40,7 +40,7 @@ const KINDS: [Kind; 11] = [
     Kind::Made,
     Kind::Join,
     Kind::Joined,
-    Kind::Bury,
+    Kind::Reap,
     Kind::Put,
     Kind::HoldAll,
     Kind::HeldAll,

@@ -7,13 +7,13 @@ use crate::signals;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
-/// The word that blocked threads also sleep on, and what they find when it changes.
+/// A word on which blocked threads wait beside their condition, and the reason of its last change.
 #[derive(Debug, Default)]
-pub(crate) struct Gate {
+pub(crate) struct Interrupt {
     word: AtomicU32,
-    /// Threads that sleep on the word.
+    /// Threads that wait on the word.
     waiters: AtomicUsize,
-    /// Those of them that a cancel is meant for.
+    /// Those of them that a cancel interrupts.
     cancellable: AtomicUsize,
     shut: AtomicBool,
     state: Mutex<State>,
@@ -29,13 +29,14 @@ struct State {
 /// A thread that is about to block.
 #[derive(Debug)]
 pub(crate) struct Waiter<'a> {
-    gate: &'a Gate,
-    /// Cancels before it came; `None` for a thread that none is meant for.
+    interrupt: &'a Interrupt,
+    /// The number of cancels before it came; `None` for a thread that cancels do not interrupt.
     cancels: Option<u64>,
 }
 
-impl Gate {
-    /// Enters the slow path. Fails at once where the side was closed, or a cancel found nobody to interrupt before.
+impl Interrupt {
+    /// Enters the slow path. Fails at once if this side is closed, or if an earlier cancel found no
+    /// thread to interrupt.
     pub(crate) fn enter(&self) -> Result<Waiter<'_>, RingError> {
         let mut state = self.state.lock();
         if let Some(reason) = state.closed {
@@ -46,22 +47,22 @@ impl Gate {
         }
         self.waiters.fetch_add(1, Ordering::SeqCst);
         self.cancellable.fetch_add(1, Ordering::SeqCst);
-        Ok(Waiter { gate: self, cancels: Some(state.cancels) })
+        Ok(Waiter { interrupt: self, cancels: Some(state.cancels) })
     }
 
-    /// Enters the slow path on behalf of nobody's call: cancels pass by.
+    /// Enters the slow path without a program's call, so that cancels do not interrupt it.
     pub(crate) fn watch(&self) -> Result<Waiter<'_>, RingError> {
         self.check_open()?;
         self.waiters.fetch_add(1, Ordering::SeqCst);
-        Ok(Waiter { gate: self, cancels: None })
+        Ok(Waiter { interrupt: self, cancels: None })
     }
 
-    /// What the word to sleep on shows now.
+    /// The present value of the word.
     pub(crate) fn value(&self) -> u32 {
         self.word.load(Ordering::SeqCst)
     }
 
-    /// Fails where the side was closed.
+    /// Fails if this side is closed.
     pub(crate) fn check_open(&self) -> Result<(), RingError> {
         if !self.is_closed() {
             return Ok(());
@@ -69,7 +70,7 @@ impl Gate {
         self.state.lock().closed.map_or(Ok(()), |reason| Err(RingError::Closed(reason)))
     }
 
-    /// Something that blocked threads look at has changed.
+    /// Wakes blocked threads after a change of their condition.
     pub(crate) fn bump(&self) {
         self.word.fetch_add(1, Ordering::SeqCst);
         if self.waiters.load(Ordering::SeqCst) != 0 {
@@ -77,8 +78,8 @@ impl Gate {
         }
     }
 
-    /// As [`bump`](Self::bump), but without effect while nobody has entered. Enough where what has changed is guarded by the
-    /// lock under which the blocked threads look, since they enter before that.
+    /// As [`bump`](Self::bump), but without effect while no thread has entered. That suffices for a
+    /// condition that the threads check under a lock, since they enter before they take it.
     pub(crate) fn nudge(&self) {
         if self.waiters.load(Ordering::SeqCst) != 0 {
             self.bump();
@@ -98,7 +99,7 @@ impl Gate {
         self.bump();
     }
 
-    /// Ends this side for good. The first reason stays.
+    /// Closes this side for good. The first reason stays.
     pub(crate) fn close(&self, reason: &'static str) {
         self.state.lock().closed.get_or_insert(reason);
         self.shut.store(true, Ordering::SeqCst);
@@ -111,14 +112,14 @@ impl Gate {
 }
 
 impl Waiter<'_> {
-    /// The word to sleep on, and its value before the caller looks at what it waits for.
+    /// The word to wait on, with its value before the caller checks its condition.
     pub(crate) fn word(&self) -> Expected<'_> {
-        Expected::own(&self.gate.word, self.gate.word.load(Ordering::SeqCst))
+        Expected::own(&self.interrupt.word, self.interrupt.word.load(Ordering::SeqCst))
     }
 
-    /// Whether the thread was interrupted.
+    /// Fails if the thread was interrupted.
     pub(crate) fn check(&self) -> Result<(), RingError> {
-        let state = self.gate.state.lock();
+        let state = self.interrupt.state.lock();
         if let Some(reason) = state.closed {
             return Err(RingError::Closed(reason));
         }
@@ -133,9 +134,9 @@ impl Waiter<'_> {
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         if self.cancels.is_some() {
-            self.gate.cancellable.fetch_sub(1, Ordering::SeqCst);
+            self.interrupt.cancellable.fetch_sub(1, Ordering::SeqCst);
         }
-        self.gate.waiters.fetch_sub(1, Ordering::SeqCst);
+        self.interrupt.waiters.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -145,34 +146,36 @@ mod tests {
 
     #[test]
     fn a_cancel_interrupts_those_who_wait_or_the_next() {
-        let gate = Gate::default();
-        let waiter = gate.enter().unwrap();
+        let interrupt = Interrupt::default();
+        let waiter = interrupt.enter().unwrap();
         assert!(waiter.check().is_ok());
-        gate.cancel();
+        interrupt.cancel();
         assert_eq!(waiter.check(), Err(RingError::Cancelled));
         drop(waiter);
-        assert!(gate.enter().unwrap().check().is_ok());
-        gate.cancel();
-        assert_eq!(gate.enter().map(drop), Err(RingError::Cancelled));
-        assert!(gate.enter().is_ok());
+        assert!(interrupt.enter().unwrap().check().is_ok());
+        interrupt.cancel();
+        assert_eq!(interrupt.enter().map(drop), Err(RingError::Cancelled));
+        assert!(interrupt.enter().is_ok());
     }
 
     #[test]
     fn cancels_are_not_meant_for_watchers() {
-        let gate = Gate::default();
-        let watcher = gate.watch().unwrap();
-        gate.cancel();
+        let interrupt = Interrupt::default();
+        let watcher = interrupt.watch().unwrap();
+        interrupt.cancel();
         assert!(watcher.check().is_ok());
-        assert_eq!(gate.enter().map(drop), Err(RingError::Cancelled));
+        assert_eq!(interrupt.enter().map(drop), Err(RingError::Cancelled));
     }
 
     #[test]
     fn a_closed_gate_stays_closed() {
-        let gate = Gate::default();
-        let waiter = gate.enter().unwrap();
-        gate.close("first");
-        gate.close("second");
+        let interrupt = Interrupt::default();
+        let waiter = interrupt.enter().unwrap();
+        interrupt.close("first");
+        interrupt.close("second");
         assert_eq!(waiter.check(), Err(RingError::Closed("first")));
-        assert!(gate.enter().is_err() && gate.is_closed() && gate.check_open().is_err());
+        assert!(
+            interrupt.enter().is_err() && interrupt.is_closed() && interrupt.check_open().is_err()
+        );
     }
 }
