@@ -28,7 +28,7 @@ mod sdk_service;
 mod servers;
 
 use args::Request;
-use daemon::{logger, notify, seldom};
+use daemon::{logger, notify, rate_limited_log};
 use std::process::ExitCode;
 
 /// Other libraries tell only what needs somebody's attention.

@@ -1,8 +1,8 @@
 //! Access control by peer: programs on the same host, and others with a certificate.
 
 use crate::networks::Networks;
+use crate::rate_limited_log::RateLimitedLog;
 use crate::refused::Reason;
-use crate::seldom::Seldom;
 use std::net::{IpAddr, SocketAddr};
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
@@ -45,7 +45,7 @@ fn canonical(ip: IpAddr) -> IpAddr {
     ip.to_canonical()
 }
 
-static REFUSED: Seldom = Seldom::new();
+static REFUSED: RateLimitedLog = RateLimitedLog::new();
 
 /// Refuses calls of peers that may not make any.
 #[derive(Clone, Copy, Debug)]

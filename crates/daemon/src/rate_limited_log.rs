@@ -8,7 +8,7 @@ const BURST: u32 = 10;
 
 /// Lets a few lines a second through and counts the others.
 #[derive(Debug)]
-pub struct Seldom(Mutex<Window>);
+pub struct RateLimitedLog(Mutex<Window>);
 
 #[derive(Debug)]
 struct Window {
@@ -17,13 +17,13 @@ struct Window {
     suppressed: u64,
 }
 
-impl Default for Seldom {
+impl Default for RateLimitedLog {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Seldom {
+impl RateLimitedLog {
     /// None so far.
     #[must_use]
     pub const fn new() -> Self {
@@ -61,13 +61,13 @@ mod tests {
 
     #[test]
     fn a_few_a_second() {
-        let (seldom, start) = (Seldom::new(), Instant::now());
+        let (log, start) = (RateLimitedLog::new(), Instant::now());
         for _ in 0..BURST {
-            assert_eq!(seldom.admit(start), Some(0));
+            assert_eq!(log.admit(start), Some(0));
         }
-        assert_eq!(seldom.admit(start + Duration::from_millis(500)), None);
-        assert_eq!(seldom.admit(start + Duration::from_millis(999)), None);
-        assert_eq!(seldom.admit(start + Duration::from_millis(1000)), Some(2));
-        assert_eq!(seldom.admit(start + Duration::from_millis(1000)), Some(0));
+        assert_eq!(log.admit(start + Duration::from_millis(500)), None);
+        assert_eq!(log.admit(start + Duration::from_millis(999)), None);
+        assert_eq!(log.admit(start + Duration::from_millis(1000)), Some(2));
+        assert_eq!(log.admit(start + Duration::from_millis(1000)), Some(0));
     }
 }

@@ -5,9 +5,9 @@ use super::questions::{Asker, Step};
 use super::{Exchange, Process};
 use crate::peer;
 use crate::placement::Input;
+use crate::rate_limited_log::RateLimitedLog;
 use crate::registry::code;
 use crate::registry::{Announcement, BoardNo, ClientNo, Ends, Reach, RingBytes, SeatNo};
-use crate::seldom::Seldom;
 use media::{ConfigErrorKind, ConnectionConfig};
 use proto::exchange::{Announce, Hello, Told, Welcome, from_client, from_proxy};
 use proto::{Kind, datagram, sdk};
@@ -21,7 +21,7 @@ const CLIENTS_PER_PROCESS: usize = 256;
 /// Text that a client sends for people is cut to so many characters.
 const MAX_LABEL: usize = 64;
 
-static REFUSED: Seldom = Seldom::new();
+static REFUSED: RateLimitedLog = RateLimitedLog::new();
 
 impl Exchange {
     /// One message of a link. An error closes it.

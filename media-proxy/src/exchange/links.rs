@@ -2,8 +2,8 @@
 
 use super::Exchange;
 use super::link::{Cargo, Link, Stage};
+use crate::rate_limited_log::RateLimitedLog;
 use crate::registry::ClientNo;
-use crate::seldom::Seldom;
 use log::{info, warn};
 use proto::exchange::{Closed, from_proxy::Body};
 use rustix::event::epoll;
@@ -18,8 +18,8 @@ const GREET_TIMEOUT: Duration = Duration::from_secs(5);
 /// Send buffer of a client's socket. Small, so that few descriptors are under way to a client that does not read.
 const SEND_BUFFER: usize = 64 * 1024;
 
-static TURNED_AWAY: Seldom = Seldom::new();
-static CUT_OFF: Seldom = Seldom::new();
+static TURNED_AWAY: RateLimitedLog = RateLimitedLog::new();
+static CUT_OFF: RateLimitedLog = RateLimitedLog::new();
 
 impl Exchange {
     /// Takes new clients. Returns whether there are no more.

@@ -5,7 +5,7 @@ use super::connection::{Connection, Receiver, Role, Source};
 use super::limits::{CREATE_TIMEOUT, MAX_ID_LEN, MAX_PENDING, STANDBY_WAIT, code};
 use super::placement::{Place, Refusal};
 use super::{Action, BoardNo, Carry, ClientNo, ConnNo, Registry, RingBytes, SeatNo, Violation};
-use crate::seldom::Seldom;
+use crate::rate_limited_log::RateLimitedLog;
 use log::info;
 use media::{ConnectionConfig, Endpoint};
 use proto::exchange::{Created, Refused, from_proxy::Body};
@@ -44,7 +44,7 @@ enum Step {
     Insert,
 }
 
-static REFUSED: Seldom = Seldom::new();
+static REFUSED: RateLimitedLog = RateLimitedLog::new();
 
 impl Registry {
     /// A client announces a connection: a new one, or one that it held before this proxy or its socket came.

@@ -3,13 +3,13 @@
 use super::connection::Joining;
 use super::limits::{RETRY_TIME, code};
 use super::{Action, Carry, ClientNo, ConnNo, Registry, SeatNo, Violation};
-use crate::seldom::Seldom;
+use crate::rate_limited_log::RateLimitedLog;
 use log::info;
 use media::Delivery;
 use proto::exchange::{Join, NeedSeat, Part, Ring, from_proxy::Body};
 use std::time::Duration;
 
-static REFUSED: Seldom = Seldom::new();
+static REFUSED: RateLimitedLog = RateLimitedLog::new();
 
 impl Registry {
     /// Asks the source of a receiver's group to let the receiver in, if that is possible and due.

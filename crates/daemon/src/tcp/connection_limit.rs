@@ -10,9 +10,9 @@ use tokio::sync::oneshot;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
     /// It may not call anything.
-    Stranger,
+    Unauthorised,
     /// It may call.
-    Caller,
+    Authorised,
 }
 
 #[derive(Debug)]
@@ -33,27 +33,27 @@ struct State {
 
 /// All connections of one port.
 #[derive(Clone, Debug)]
-pub(super) struct Crowd {
+pub(super) struct ConnectionLimit {
     /// So many that have greeted, and so many that have not.
     limit: usize,
     state: Arc<Mutex<State>>,
 }
 
-/// A connection's place; given back when it is dropped.
+/// A connection's permit; given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    crowd: Crowd,
+pub(super) struct Permit {
+    connections: ConnectionLimit,
     number: u64,
 }
 
-impl Crowd {
+impl ConnectionLimit {
     pub(super) fn new(limit: usize) -> Self {
         Self { limit: limit.max(1), state: Arc::default() }
     }
 
     /// Takes a new connection in. Another that has not greeted is ended if there are too many. The receiver ends when this
     /// one has to make room itself.
-    pub(super) fn enter(&self, rank: Rank, now: Instant) -> (Place, oneshot::Receiver<()>) {
+    pub(super) fn enter(&self, rank: Rank, now: Instant) -> (Permit, oneshot::Receiver<()>) {
         let (end, ended) = oneshot::channel();
         let mut state = self.lock();
         Self::make_room(&mut state, false, self.limit);
@@ -61,7 +61,7 @@ impl Crowd {
         state.next += 1;
         let member = Member { rank, greeted: false, last_seen: now, _end: end };
         state.members.insert(number, member);
-        (Place { crowd: self.clone(), number }, ended)
+        (Permit { connections: self.clone(), number }, ended)
     }
 
     /// Ends the least valuable connection if there are `limit` of that kind.
@@ -82,11 +82,11 @@ impl Crowd {
     }
 }
 
-impl Place {
+impl Permit {
     /// The connection speaks the protocol, and may be worth more than it seemed.
     pub(super) fn greeted(&self, rank: Rank, now: Instant) {
-        let mut state = self.crowd.lock();
-        Crowd::make_room(&mut state, true, self.crowd.limit);
+        let mut state = self.connections.lock();
+        ConnectionLimit::make_room(&mut state, true, self.connections.limit);
         if let Some(member) = state.members.get_mut(&self.number) {
             member.greeted = true;
             member.rank = rank;
@@ -96,15 +96,15 @@ impl Place {
 
     /// The other end has sent something.
     pub(super) fn seen(&self, now: Instant) {
-        if let Some(member) = self.crowd.lock().members.get_mut(&self.number) {
+        if let Some(member) = self.connections.lock().members.get_mut(&self.number) {
             member.last_seen = now;
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
-        self.crowd.lock().members.remove(&self.number);
+        self.connections.lock().members.remove(&self.number);
     }
 }
 
@@ -115,11 +115,11 @@ mod tests {
 
     #[test]
     fn silent_connections_make_room_for_new_ones_only() {
-        let (crowd, now) = (Crowd::new(2), Instant::now());
-        let (caller, mut caller_end) = crowd.enter(Rank::Caller, now);
-        caller.greeted(Rank::Caller, now);
-        let mut silent: Vec<_> = (0..2).map(|_| crowd.enter(Rank::Caller, now)).collect();
-        let (_new, mut new_end) = crowd.enter(Rank::Caller, now);
+        let (connections, now) = (ConnectionLimit::new(2), Instant::now());
+        let (caller, mut caller_end) = connections.enter(Rank::Authorised, now);
+        caller.greeted(Rank::Authorised, now);
+        let mut silent: Vec<_> = (0..2).map(|_| connections.enter(Rank::Authorised, now)).collect();
+        let (_new, mut new_end) = connections.enter(Rank::Authorised, now);
         assert!(silent[0].1.try_recv() == Err(oneshot::error::TryRecvError::Closed));
         assert!(silent[1].1.try_recv() == Err(oneshot::error::TryRecvError::Empty));
         assert!(new_end.try_recv() == Err(oneshot::error::TryRecvError::Empty));
@@ -128,28 +128,28 @@ mod tests {
 
     #[test]
     fn strangers_go_first_then_who_was_silent_longest() {
-        let (crowd, now) = (Crowd::new(3), Instant::now());
+        let (connections, now) = (ConnectionLimit::new(3), Instant::now());
         let enter = |rank| {
-            let (place, end) = crowd.enter(rank, now);
-            place.greeted(rank, now);
-            (place, end)
+            let (permit, end) = connections.enter(rank, now);
+            permit.greeted(rank, now);
+            (permit, end)
         };
-        let mut a = enter(Rank::Caller);
-        let mut b = enter(Rank::Caller);
-        let mut stranger = enter(Rank::Stranger);
+        let mut a = enter(Rank::Authorised);
+        let mut b = enter(Rank::Authorised);
+        let mut stranger = enter(Rank::Unauthorised);
         a.0.seen(now + Duration::from_secs(1));
-        let _c = enter(Rank::Caller);
+        let _c = enter(Rank::Authorised);
         assert!(stranger.1.try_recv() == Err(oneshot::error::TryRecvError::Closed));
-        let _d = enter(Rank::Caller);
+        let _d = enter(Rank::Authorised);
         assert!(b.1.try_recv() == Err(oneshot::error::TryRecvError::Closed));
         assert!(a.1.try_recv() == Err(oneshot::error::TryRecvError::Empty));
-        assert_eq!(crowd.lock().members.len(), 3);
+        assert_eq!(connections.lock().members.len(), 3);
     }
 
     #[test]
-    fn places_are_given_back() {
-        let crowd = Crowd::new(2);
-        drop(crowd.enter(Rank::Caller, Instant::now()));
-        assert_eq!(crowd.lock().members.len(), 0);
+    fn permits_are_given_back() {
+        let connections = ConnectionLimit::new(2);
+        drop(connections.enter(Rank::Authorised, Instant::now()));
+        assert_eq!(connections.lock().members.len(), 0);
     }
 }

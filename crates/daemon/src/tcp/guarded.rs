@@ -1,6 +1,6 @@
 //! A TCP connection as the gRPC server sees it.
 
-use super::crowd::Place;
+use super::connection_limit::Permit;
 use crate::peer::Peer;
 use std::future::Future;
 use std::io::{Error, ErrorKind};
@@ -65,11 +65,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
     }
 }
 
-/// A connection that speaks the protocol, with its place among the others.
+/// A connection that speaks the protocol, with its permit among the others.
 pub struct Guarded {
     pub(super) stream: Box<dyn Duplex>,
     pub(super) peer: Peer,
-    pub(super) place: Place,
+    pub(super) permit: Permit,
     pub(super) ended: oneshot::Receiver<()>,
 }
 
@@ -109,7 +109,7 @@ impl AsyncRead for Guarded {
         }
         let result = Pin::new(&mut self.stream).poll_read(context, buffer);
         if result.is_ready() {
-            self.place.seen(Instant::now());
+            self.permit.seen(Instant::now());
         }
         result
     }

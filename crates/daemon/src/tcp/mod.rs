@@ -4,16 +4,16 @@
 //! TLS, and then that). Connections that stay silent, send something else or exceed the limit never
 //! cost more than a small buffer each.
 
-mod crowd;
+mod connection_limit;
 mod guarded;
 
 pub use guarded::Guarded;
 
 use crate::networks::Networks;
 use crate::peer::Peer;
+use crate::rate_limited_log::RateLimitedLog;
 use crate::refused::Reason;
-use crate::seldom::Seldom;
-use crowd::{Crowd, Rank};
+use connection_limit::{ConnectionLimit, Rank};
 use guarded::{Duplex, Rewound};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -31,9 +31,9 @@ const TLS: u8 = 0x16;
 /// How long a connection may take until it has shown what it speaks.
 const GREET_TIMEOUT: Duration = Duration::from_secs(5);
 
-static LEGACY_SEEN: Seldom = Seldom::new();
-static GARBAGE_SEEN: Seldom = Seldom::new();
-static TLS_FAILED: Seldom = Seldom::new();
+static LEGACY_SEEN: RateLimitedLog = RateLimitedLog::new();
+static GARBAGE_SEEN: RateLimitedLog = RateLimitedLog::new();
+static TLS_FAILED: RateLimitedLog = RateLimitedLog::new();
 
 /// What a port expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub async fn accept(
     out: mpsc::Sender<Result<Guarded, std::io::Error>>,
 ) {
     let Port { speaks, limit, tls, trusted } = port;
-    let crowd = Crowd::new(limit);
+    let connections = ConnectionLimit::new(limit);
     loop {
         let (stream, address) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -78,7 +78,7 @@ pub async fn accept(
         let Ok(own) = stream.local_addr() else { continue };
         let peer = Peer::new(address, own, &trusted);
         let rank = rank(peer);
-        let (place, mut ended) = crowd.enter(rank, Instant::now());
+        let (permit, mut ended) = connections.enter(rank, Instant::now());
         let (tls, out) = (tls.clone(), out.clone());
         tokio::spawn(async move {
             let greeted = tokio::select! {
@@ -89,16 +89,16 @@ pub async fn accept(
                 Reason::Silent.happened();
             }
             if let Ok(Some((stream, peer))) = greeted {
-                place.greeted(self::rank(peer), Instant::now());
+                permit.greeted(self::rank(peer), Instant::now());
                 // If the server is gone, so is the connection.
-                let _ = out.send(Ok(Guarded { stream, peer, place, ended })).await;
+                let _ = out.send(Ok(Guarded { stream, peer, permit, ended })).await;
             }
         });
     }
 }
 
 fn rank(peer: Peer) -> Rank {
-    if peer.allowed() { Rank::Caller } else { Rank::Stranger }
+    if peer.allowed() { Rank::Authorised } else { Rank::Unauthorised }
 }
 
 /// Finds out what a connection speaks; `None` if that is nothing for us.
