@@ -17,7 +17,6 @@
 
 mod decisions;
 mod derivation;
-mod facts;
 mod group;
 mod holds;
 mod identifier;
@@ -26,6 +25,7 @@ mod port_table;
 mod ports;
 mod removals;
 mod requests;
+mod updates;
 mod views;
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The control plane of a fleet: a client of any one of several agents.
 
-mod book;
 mod channel;
 mod original;
 mod pulse;
+mod registrations;
 mod search;
 mod session;
 

@@ -39,7 +39,7 @@ pub(super) struct Entry {
 }
 
 /// All of it.
-pub(super) struct Book {
+pub(super) struct Registrations {
     proxy: Proxy,
     entries: BTreeMap<ConnectionId, Entry>,
     /// This node alone, as if there were no other: what works without agents.
@@ -52,7 +52,7 @@ pub(super) struct Book {
     outcome: Option<Applied>,
 }
 
-impl Book {
+impl Registrations {
     pub(super) fn new(proxy: Proxy) -> Self {
         let mut local = Topology::new(Decides::Here, session_key);
         local.register_proxy(proxy.clone(), Vec::new(), Instant::now());
@@ -331,12 +331,13 @@ mod tests {
         Registration { id: id.into(), kind, config }
     }
 
-    fn agent(book: &Book) -> Topology {
+    fn agent(registrations: &Registrations) -> Topology {
         let mut topology = Topology::new(Decides::Here, session_key);
-        topology.register_proxy(book.proxy.clone(), Vec::new(), Instant::now());
-        for (id, entry) in book.entries() {
+        topology.register_proxy(registrations.proxy.clone(), Vec::new(), Instant::now());
+        for (id, entry) in registrations.entries() {
             let Registration { kind, config, .. } = &entry.registration;
-            let request = wire::connection_request(book.proxy_id(), id.as_str(), *kind, config);
+            let request =
+                wire::connection_request(registrations.proxy_id(), id.as_str(), *kind, config);
             let connection = wire::connection(id.clone(), &request, SystemTime::now()).unwrap();
             topology.register_connection(connection).unwrap();
         }
@@ -345,127 +346,128 @@ mod tests {
 
     #[test]
     fn a_new_connection_waits_for_an_answer() {
-        let mut book = Book::new(proxy());
-        assert!(book.change().unwrap().groups.is_empty());
-        book.add(registration("r", Kind::Receiver, 5004)).unwrap();
-        assert_eq!(book.change(), None);
+        let mut registrations = Registrations::new(proxy());
+        assert!(registrations.change().unwrap().groups.is_empty());
+        registrations.add(registration("r", Kind::Receiver, 5004)).unwrap();
+        assert_eq!(registrations.change(), None);
     }
 
     #[test]
     fn without_agents_this_node_works() {
-        let mut book = Book::new(proxy());
-        book.add(registration("r", Kind::Receiver, 5004)).unwrap();
-        book.entry(&"r".into()).unwrap().stage = Stage::LocalOnly;
-        let desired = book.change().unwrap();
+        let mut registrations = Registrations::new(proxy());
+        registrations.add(registration("r", Kind::Receiver, 5004)).unwrap();
+        registrations.entry(&"r".into()).unwrap().stage = Stage::LocalOnly;
+        let desired = registrations.change().unwrap();
         assert_eq!(desired.bridges[0].link, BridgeLink::St2110);
         assert_eq!(desired.groups[0].connections, ["r".into()]);
         // What cannot be on one node is refused at once.
-        book.add(registration("s", Kind::Source, 5006)).unwrap();
-        let error = book.add(registration("t", Kind::Source, 5006)).unwrap_err();
+        registrations.add(registration("s", Kind::Source, 5006)).unwrap();
+        let error = registrations.add(registration("t", Kind::Source, 5006)).unwrap_err();
         assert_eq!(error.mesh_err(), 1008);
         // Who registers again is not interrupted.
-        book.add(registration("r", Kind::Receiver, 5004)).unwrap();
-        assert_eq!(book.change(), None);
-        book.remove(&"r".into()).unwrap();
-        assert!(book.change().unwrap().bridges.is_empty());
+        registrations.add(registration("r", Kind::Receiver, 5004)).unwrap();
+        assert_eq!(registrations.change(), None);
+        registrations.remove(&"r".into()).unwrap();
+        assert!(registrations.change().unwrap().bridges.is_empty());
     }
 
     #[test]
     fn an_agent_that_comes_changes_nothing_about_what_runs() {
-        let mut book = Book::new(proxy());
-        book.add(registration("r", Kind::Receiver, 5004)).unwrap();
-        book.entry(&"r".into()).unwrap().stage = Stage::LocalOnly;
-        let before = book.change().unwrap();
-        let request = book.registration().extension.unwrap();
+        let mut registrations = Registrations::new(proxy());
+        registrations.add(registration("r", Kind::Receiver, 5004)).unwrap();
+        registrations.entry(&"r".into()).unwrap().stage = Stage::LocalOnly;
+        let before = registrations.change().unwrap();
+        let request = registrations.registration().extension.unwrap();
         assert_eq!((request.connections.len(), request.running.len()), (1, 1));
-        let state = agent(&book).desired(book.proxy_id()).unwrap();
-        book.join(&"r".into());
-        assert_eq!(book.change(), None, "it has not said anything yet");
+        let state = agent(&registrations).desired(registrations.proxy_id()).unwrap();
+        registrations.join(&"r".into());
+        assert_eq!(registrations.change(), None, "it has not said anything yet");
         // Something that it said before it knew the connection.
-        assert!(book.tell(&pb::ApplyConfigRequest::default()).is_empty());
-        assert_eq!(book.change(), None);
-        assert!(book.tell(&wire::apply_config(&state)).is_empty());
-        assert_eq!(book.change(), None, "the same bridge: {before:?}");
-        assert_eq!(book.entry(&"r".into()).unwrap().stage, Stage::Member);
+        assert!(registrations.tell(&pb::ApplyConfigRequest::default()).is_empty());
+        assert_eq!(registrations.change(), None);
+        assert!(registrations.tell(&wire::apply_config(&state)).is_empty());
+        assert_eq!(registrations.change(), None, "the same bridge: {before:?}");
+        assert_eq!(registrations.entry(&"r".into()).unwrap().stage, Stage::Member);
     }
 
     #[test]
     fn losing_the_agents_takes_nothing_away() {
-        let mut book = Book::new(proxy());
-        book.add(registration("r", Kind::Receiver, 5004)).unwrap();
-        book.entry(&"r".into()).unwrap().stage = Stage::Member;
-        let state = agent(&book).desired(book.proxy_id()).unwrap();
-        book.tell(&wire::apply_config(&state));
-        assert_eq!(book.change().unwrap().bridges.len(), 1);
+        let mut registrations = Registrations::new(proxy());
+        registrations.add(registration("r", Kind::Receiver, 5004)).unwrap();
+        registrations.entry(&"r".into()).unwrap().stage = Stage::Member;
+        let state = agent(&registrations).desired(registrations.proxy_id()).unwrap();
+        registrations.tell(&wire::apply_config(&state));
+        assert_eq!(registrations.change().unwrap().bridges.len(), 1);
         // What comes and goes meanwhile is seen to here.
-        book.add(registration("s", Kind::Source, 5006)).unwrap();
-        book.entry(&"s".into()).unwrap().stage = Stage::LocalOnly;
-        assert_eq!(book.change().unwrap().bridges.len(), 2);
-        book.remove(&"r".into()).unwrap();
-        let desired = book.change().unwrap();
+        registrations.add(registration("s", Kind::Source, 5006)).unwrap();
+        registrations.entry(&"s".into()).unwrap().stage = Stage::LocalOnly;
+        assert_eq!(registrations.change().unwrap().bridges.len(), 2);
+        registrations.remove(&"r".into()).unwrap();
+        let desired = registrations.change().unwrap();
         assert_eq!(desired.bridges.len(), 1);
         assert_eq!(desired.generation, 3);
     }
 
     #[test]
     fn what_was_accepted_and_no_more_works_on_this_node() {
-        let mut book = Book::new(proxy());
+        let mut registrations = Registrations::new(proxy());
         for (id, port) in [("r", 5004), ("s", 5006)] {
-            book.add(registration(id, Kind::Receiver, port)).unwrap();
-            book.join(&id.into());
+            registrations.add(registration(id, Kind::Receiver, port)).unwrap();
+            registrations.join(&id.into());
         }
-        let mut state = agent(&book);
-        state.unregister_connection(book.proxy_id(), &"s".into()).unwrap();
-        book.tell(&wire::apply_config(&state.desired(book.proxy_id()).unwrap()));
-        assert_eq!(book.change().unwrap().bridges.len(), 1, "the agent has not got to s");
-        assert_eq!(book.detach(), ["s".into()]);
-        assert_eq!(book.change().unwrap().bridges.len(), 2);
-        assert_eq!(book.entry(&"r".into()).unwrap().stage, Stage::Member);
-        assert_eq!(book.detach(), [], "once");
+        let mut state = agent(&registrations);
+        state.unregister_connection(registrations.proxy_id(), &"s".into()).unwrap();
+        registrations.tell(&wire::apply_config(&state.desired(registrations.proxy_id()).unwrap()));
+        assert_eq!(registrations.change().unwrap().bridges.len(), 1, "the agent has not got to s");
+        assert_eq!(registrations.detach(), ["s".into()]);
+        assert_eq!(registrations.change().unwrap().bridges.len(), 2);
+        assert_eq!(registrations.entry(&"r".into()).unwrap().stage, Stage::Member);
+        assert_eq!(registrations.detach(), [], "once");
     }
 
     #[test]
     fn what_an_administrator_removes_is_not_made_on_this_node_instead() {
-        let mut book = Book::new(proxy());
-        book.add(registration("r", Kind::Receiver, 5004)).unwrap();
-        let mut state = agent(&book);
-        book.join(&"r".into());
-        book.tell(&wire::apply_config(&state.desired(book.proxy_id()).unwrap()));
-        assert_eq!(book.change().unwrap().bridges.len(), 1);
+        let mut registrations = Registrations::new(proxy());
+        registrations.add(registration("r", Kind::Receiver, 5004)).unwrap();
+        let mut state = agent(&registrations);
+        registrations.join(&"r".into());
+        registrations.tell(&wire::apply_config(&state.desired(registrations.proxy_id()).unwrap()));
+        assert_eq!(registrations.change().unwrap().bridges.len(), 1);
         state.delete_connection(&"r".into(), Instant::now()).unwrap();
-        book.tell(&wire::apply_config(&state.desired(book.proxy_id()).unwrap()));
-        assert_eq!(book.take_removed(), ["r".into()]);
-        assert_eq!(book.take_removed(), [], "once");
-        assert!(book.change().unwrap().bridges.is_empty());
-        assert_eq!(book.detach(), []);
-        assert_eq!(book.change(), None);
+        registrations.tell(&wire::apply_config(&state.desired(registrations.proxy_id()).unwrap()));
+        assert_eq!(registrations.take_removed(), ["r".into()]);
+        assert_eq!(registrations.take_removed(), [], "once");
+        assert!(registrations.change().unwrap().bridges.is_empty());
+        assert_eq!(registrations.detach(), []);
+        assert_eq!(registrations.change(), None);
     }
 
     /// The agent's command and its answer to the registration come by different ways.
     #[test]
     fn what_an_agent_names_before_it_has_told_the_name_is_not_lost() {
-        let mut book = Book::new(proxy());
-        book.rename("theirs".into());
-        book.add(registration("r", Kind::Receiver, 5004)).unwrap();
-        assert!(book.change().unwrap().groups.is_empty());
-        let mut message = wire::apply_config(&agent(&book).desired(book.proxy_id()).unwrap());
+        let mut registrations = Registrations::new(proxy());
+        registrations.rename("theirs".into());
+        registrations.add(registration("r", Kind::Receiver, 5004)).unwrap();
+        assert!(registrations.change().unwrap().groups.is_empty());
+        let mut message =
+            wire::apply_config(&agent(&registrations).desired(registrations.proxy_id()).unwrap());
         message.groups[0].conn_ids = vec!["uuid".into()];
-        assert!(book.tell(&message).is_empty());
-        assert_eq!(book.change(), None, "whose group that is is not known yet");
-        book.entry(&"r".into()).unwrap().given = Some("uuid".into());
-        book.join(&"r".into());
-        let desired = book.change().unwrap();
+        assert!(registrations.tell(&message).is_empty());
+        assert_eq!(registrations.change(), None, "whose group that is is not known yet");
+        registrations.entry(&"r".into()).unwrap().given = Some("uuid".into());
+        registrations.join(&"r".into());
+        let desired = registrations.change().unwrap();
         assert_eq!(desired.groups[0].connections, ["r".into()]);
         assert_eq!(desired.bridges.len(), 1);
-        assert_eq!(book.detach(), [], "the agent has said where it belongs");
+        assert_eq!(registrations.detach(), [], "the agent has said where it belongs");
     }
 
     #[test]
     fn ids_of_older_agents_are_translated() {
-        let mut book = Book::new(proxy());
-        book.add(registration("r", Kind::Receiver, 5004)).unwrap();
-        book.rename("theirs".into());
-        let entry = book.entry(&"r".into()).unwrap();
+        let mut registrations = Registrations::new(proxy());
+        registrations.add(registration("r", Kind::Receiver, 5004)).unwrap();
+        registrations.rename("theirs".into());
+        let entry = registrations.entry(&"r".into()).unwrap();
         (entry.stage, entry.given) = (Stage::Member, Some("uuid".into()));
         let group = pb::MultipointGroup {
             group_id: "239.0.0.1:5004/theirs".into(),
@@ -474,8 +476,8 @@ mod tests {
             ..Default::default()
         };
         let message = pb::ApplyConfigRequest { groups: vec![group], ..Default::default() };
-        assert!(book.tell(&message).is_empty());
-        let desired = book.change().unwrap();
+        assert!(registrations.tell(&message).is_empty());
+        let desired = registrations.change().unwrap();
         assert_eq!(desired.proxy, "theirs".into());
         assert_eq!(desired.groups[0].connections, ["r".into()]);
         assert_eq!(desired.groups[0].id, "239.0.0.1:5004".into());

@@ -1,10 +1,10 @@
 //! The session with an agent, and the search for the next one.
 
 use super::Command;
-use super::book::{Book, Entry, Stage};
 use super::channel::AgentAddress;
 use super::original::{REFUSED_PAUSE, check_release};
 use super::pulse;
+use super::registrations::{Entry, Registrations, Stage};
 use super::search::{PAUSE, Ways};
 use crate::error::AgentError;
 use crate::metrics::Metric;
@@ -45,7 +45,7 @@ pub(super) enum Done {
 }
 
 pub(super) struct Client {
-    book: Book,
+    registrations: Registrations,
     ways: Ways,
     listener: Arc<dyn Listener>,
     inbox: mpsc::UnboundedReceiver<Command>,
@@ -88,8 +88,8 @@ impl Client {
         listener: Arc<dyn Listener>,
         inbox: mpsc::UnboundedReceiver<Command>,
     ) -> Self {
-        let book = Book::new(proxy);
-        Self { book, ways, listener, inbox, reachable: None, named_by: None }
+        let registrations = Registrations::new(proxy);
+        Self { registrations, ways, listener, inbox, reachable: None, named_by: None }
     }
 
     /// Until the proxy ends.
@@ -138,11 +138,11 @@ impl Client {
             self.reachable = Some(false);
             self.listener.reachable(false);
         }
-        let ids: Vec<_> = self.book.entries().map(|(id, _)| id.clone()).collect();
+        let ids: Vec<_> = self.registrations.entries().map(|(id, _)| id.clone()).collect();
         for id in ids {
             self.accept_locally(&id);
         }
-        for id in self.book.detach() {
+        for id in self.registrations.detach() {
             // Its program waits for bridges that the agent will not ask for.
             self.listener.registered(&id, Ok(Accepted::LocalOnly));
         }
@@ -151,7 +151,7 @@ impl Client {
 
     /// This node alone answers for a connection, if there is nobody else.
     fn accept_locally(&mut self, id: &ConnectionId) {
-        let Some(entry) = self.book.entry(id) else { return };
+        let Some(entry) = self.registrations.entry(id) else { return };
         if entry.stage == Stage::New {
             entry.stage = Stage::LocalOnly;
         }
@@ -161,7 +161,7 @@ impl Client {
     }
 
     fn tell_listener(&mut self) {
-        if let Some(desired) = self.book.change() {
+        if let Some(desired) = self.registrations.change() {
             self.listener.desired(desired);
         }
     }
@@ -184,15 +184,15 @@ impl Client {
         match command {
             Command::Register(registration) => {
                 let id = registration.id.clone();
-                match self.book.add(*registration) {
+                match self.registrations.add(*registration) {
                     Ok(()) => self.accept_locally(&id),
                     Err(error) => self.listener.registered(&id, Err(error)),
                 }
             }
             Command::Unregister(id) => {
-                self.book.remove(&id);
+                self.registrations.remove(&id);
             }
-            Command::Applied(outcome) => self.book.note_outcome(outcome),
+            Command::Applied(outcome) => self.registrations.note_outcome(outcome),
             // Nobody wants to know.
             Command::Metrics(_) => {}
             Command::FindGroups(_, answer) => answer(None),
@@ -210,7 +210,7 @@ impl Client {
                     Command::Register(registration) if self.reachable.is_none() => {
                         // The first attempt: its end decides who answers.
                         let id = registration.id.clone();
-                        if let Err(error) = self.book.add(*registration) {
+                        if let Err(error) = self.registrations.add(*registration) {
                             self.listener.registered(&id, Err(error));
                         }
                     }
@@ -268,7 +268,10 @@ impl Client {
             Err(why) => return lost(why),
         };
         tokio::spawn(pulse::watch(talk.agent.clone(), pace, talk.done.clone()));
-        log::info!("mesh agent {address}: registered as media proxy {}", self.book.proxy_id());
+        log::info!(
+            "mesh agent {address}: registered as media proxy {}",
+            self.registrations.proxy_id()
+        );
         if self.reachable != Some(true) {
             self.reachable = Some(true);
             self.listener.reachable(true);
@@ -291,12 +294,12 @@ impl Client {
                 () = tokio::time::sleep_until(talk.retry.into()) => {
                     talk.retry = Instant::now() + RETRY;
                     let again = |entry: &Entry| matches!(entry.stage, Stage::LocalOnly | Stage::Refused);
-                    let ids: Vec<_> = self.book.entries().filter(|(_, e)| again(e)).map(|(id, _)| id.clone()).collect();
+                    let ids: Vec<_> = self.registrations.entries().filter(|(_, e)| again(e)).map(|(id, _)| id.clone()).collect();
                     for id in ids {
                         self.offer(&mut talk, &id);
                     }
                     for (id, wire_id) in std::mem::take(&mut talk.leaving) {
-                        if self.book.entry(&id).is_none() {
+                        if self.registrations.entry(&id).is_none() {
                             self.withdraw(&mut talk, id, wire_id);
                         }
                     }
@@ -323,15 +326,15 @@ impl Client {
                 Some(Err(status)) => return Err(told(&status)),
             }
         }
-        let request = self.book.registration();
-        let offered: BTreeSet<_> = self.book.entries().map(|(id, _)| id.clone()).collect();
+        let request = self.registrations.registration();
+        let offered: BTreeSet<_> = self.registrations.entries().map(|(id, _)| id.clone()).collect();
         let reply = tokio::time::timeout(CALL_TIMEOUT, talk.agent.register_media_proxy(request));
         let Some(reply) = self.meanwhile(reply).await else { return Ok(None) };
         let reply = reply.map_err(|_| "no answer")?.map_err(|status| told(&status))?.into_inner();
-        self.book.rename(reply.proxy_id.as_str().into());
+        self.registrations.rename(reply.proxy_id.as_str().into());
         talk.own_ids = reply.extension.as_ref().is_some_and(|it| it.proxy_chooses_ids);
         self.named_by = (!talk.own_ids).then(|| address.clone());
-        self.book.forget_given();
+        self.registrations.forget_given();
         if talk.own_ids {
             let refused = reply.extension.unwrap_or_default().refused.into_iter().map(|refused| {
                 let pb::RefusedConnection { conn_id, mesh_err, reason, removed } = refused;
@@ -351,7 +354,7 @@ impl Client {
         let known = if talk.own_ids { offered } else { BTreeSet::new() };
         self.offer_new(talk, &known);
         for id in known {
-            if self.book.entry(&id).is_none() {
+            if self.registrations.entry(&id).is_none() {
                 let wire_id = id.to_string();
                 self.withdraw(talk, id, wire_id);
             }
@@ -361,7 +364,8 @@ impl Client {
 
     /// Offers the agent all connections but those that it has been offered.
     fn offer_new(&mut self, talk: &mut Talk, offered: &BTreeSet<ConnectionId>) {
-        let new = self.book.entries().map(|(id, _)| id).filter(|id| !offered.contains(*id));
+        let new =
+            self.registrations.entries().map(|(id, _)| id).filter(|id| !offered.contains(*id));
         for id in new.cloned().collect::<Vec<_>>() {
             self.offer(talk, &id);
         }
@@ -372,7 +376,8 @@ impl Client {
         &mut self,
         talk: &mut Talk,
     ) -> Option<Result<Streaming<pb::CommandRequest>, tonic::Status>> {
-        let request = pb::StartCommandQueueRequest { proxy_id: self.book.proxy_id().to_string() };
+        let request =
+            pb::StartCommandQueueRequest { proxy_id: self.registrations.proxy_id().to_string() };
         let stream = tokio::time::timeout(CALL_TIMEOUT, talk.agent.start_command_queue(request));
         let stream = self.meanwhile(stream).await?;
         let late = |_| Err(tonic::Status::deadline_exceeded("no answer"));
@@ -381,13 +386,13 @@ impl Client {
 
     /// The agent has answered to a registration.
     fn answered(&mut self, talk: &mut Talk, id: &ConnectionId, answer: Result<String, AgentError>) {
-        let Some(entry) = self.book.entry(id) else { return };
+        let Some(entry) = self.registrations.entry(id) else { return };
         let before = entry.stage;
         let asked = std::mem::take(&mut entry.asked);
         match answer {
             Ok(given) => {
                 entry.given = (!given.is_empty() && given != id.as_str()).then_some(given);
-                self.book.join(id);
+                self.registrations.join(id);
                 if asked || !matches!(before, Stage::Member | Stage::Joining) {
                     self.listener.registered(id, Ok(Accepted::Member));
                 }
@@ -398,7 +403,7 @@ impl Client {
                 self.accept_locally(id);
             }
             Err(error) if error.is_removal() => {
-                self.book.remove(id);
+                self.registrations.remove(id);
                 if asked || before != Stage::Refused {
                     self.listener.registered(id, Err(error));
                 }
@@ -407,7 +412,7 @@ impl Client {
             }
             Err(error) => {
                 if before == Stage::New {
-                    self.book.remove(id);
+                    self.registrations.remove(id);
                     self.listener.registered(id, Err(error));
                 } else if asked || before != Stage::Refused {
                     entry.stage = Stage::Refused;
@@ -419,8 +424,8 @@ impl Client {
     }
 
     fn offer(&mut self, talk: &mut Talk, id: &ConnectionId) {
-        let proxy = self.book.proxy_id().clone();
-        let Some(entry) = self.book.entry(id) else { return };
+        let proxy = self.registrations.proxy_id().clone();
+        let Some(entry) = self.registrations.entry(id) else { return };
         if !talk.busy.insert(id.clone()) {
             return;
         }
@@ -444,7 +449,7 @@ impl Client {
     fn withdraw(&mut self, talk: &mut Talk, id: ConnectionId, wire_id: String) {
         talk.busy.insert(id.clone());
         let request = pb::UnregisterConnectionRequest {
-            proxy_id: self.book.proxy_id().to_string(),
+            proxy_id: self.registrations.proxy_id().to_string(),
             conn_id: wire_id.clone(),
         };
         let (mut agent, done) = (talk.agent.clone(), talk.done.clone());
@@ -466,14 +471,14 @@ impl Client {
             Done::Registered(id, answer) => {
                 talk.busy.remove(&id);
                 if let (Err(AgentError::Refused { .. }), Some(entry)) =
-                    (&answer, self.book.entry(&id))
+                    (&answer, self.registrations.entry(&id))
                     && entry.given.take().is_some()
                 {
                     // An agent of others does not know the id that it gave: it has to give another.
                     self.offer(talk, &id);
                     return;
                 }
-                if self.book.entry(&id).is_some() {
+                if self.registrations.entry(&id).is_some() {
                     self.answered(talk, &id, answer);
                 } else if let Ok(given) = answer {
                     // It ended meanwhile.
@@ -482,12 +487,12 @@ impl Client {
             }
             Done::Unregistered(id, wire_id, gone) => {
                 talk.busy.remove(&id);
-                if !gone && self.book.entry(&id).is_none() {
+                if !gone && self.registrations.entry(&id).is_none() {
                     // The store may be away.
                     talk.leaving.push((id.clone(), wire_id));
                 }
                 // It may have come back meanwhile.
-                if self.book.entry(&id).is_some_and(|entry| entry.asked) {
+                if self.registrations.entry(&id).is_some_and(|entry| entry.asked) {
                     self.offer(talk, &id);
                 }
             }
@@ -499,13 +504,13 @@ impl Client {
         match command {
             Command::Register(registration) => {
                 let id = registration.id.clone();
-                match self.book.add(*registration) {
+                match self.registrations.add(*registration) {
                     Ok(()) => self.offer(talk, &id),
                     Err(error) => self.listener.registered(&id, Err(error)),
                 }
             }
             Command::Unregister(id) => {
-                let Some(entry) = self.book.remove(&id) else { return };
+                let Some(entry) = self.registrations.remove(&id) else { return };
                 if !talk.busy.contains(&id) {
                     let wire_id = entry.given.unwrap_or_else(|| id.to_string());
                     self.withdraw(talk, id, wire_id);
@@ -513,7 +518,7 @@ impl Client {
                 self.tell_listener();
             }
             Command::Applied(outcome) => {
-                self.book.note_outcome(outcome);
+                self.registrations.note_outcome(outcome);
                 self.answer_commands(talk);
             }
             Command::Metrics(metrics) => self.measure(talk, metrics),
@@ -528,7 +533,7 @@ impl Client {
         }
         let given = |id: &str| {
             let id = ConnectionId::from(id);
-            self.book.entry(&id).and_then(|entry| entry.given.clone())
+            self.registrations.entry(&id).and_then(|entry| entry.given.clone())
         };
         let mut given = given;
         let metrics = metrics.iter().map(|metric| {
@@ -540,7 +545,7 @@ impl Client {
         });
         let metrics = metrics.collect();
         let request =
-            pb::SendMetricsRequest { proxy_id: self.book.proxy_id().to_string(), metrics };
+            pb::SendMetricsRequest { proxy_id: self.registrations.proxy_id().to_string(), metrics };
         let (mut agent, done) = (talk.agent.clone(), talk.done.clone());
         tokio::spawn(async move {
             // What is lost is measured again.
@@ -554,18 +559,18 @@ impl Client {
         use pb::command_request::Command as Wire;
         let reply = match command.command {
             Some(Wire::ApplyConfig(config)) => {
-                let errors = self.book.tell(&config);
-                for id in self.book.take_removed() {
+                let errors = self.registrations.tell(&config);
+                for id in self.registrations.take_removed() {
                     self.listener.removed(&id);
                 }
                 self.tell_listener();
-                talk.unanswered.push((self.book.generation(), command.req_id, errors));
+                talk.unanswered.push((self.registrations.generation(), command.req_id, errors));
                 self.answer_commands(talk);
                 return;
             }
             Some(Wire::ResetMetrics(_)) => Reply::ResetMetrics(pb::ResetMetricsReply {}),
             Some(Wire::Debug(_)) => Reply::Debug(pb::DebugReply {
-                out_text: format!("media proxy {}", self.book.proxy_id()),
+                out_text: format!("media proxy {}", self.registrations.proxy_id()),
             }),
             // Of a kind that is newer than this proxy.
             None => return,
@@ -575,7 +580,7 @@ impl Client {
 
     fn answer_commands(&mut self, talk: &mut Talk) {
         for (generation, req_id, mut errors) in std::mem::take(&mut talk.unanswered) {
-            match self.book.outcome_of(generation) {
+            match self.registrations.outcome_of(generation) {
                 Some(Applied { errors: more, .. }) => {
                     errors.extend(more.iter().cloned());
                     let reply = pb::ApplyConfigReply { error: errors };
@@ -587,7 +592,7 @@ impl Client {
     }
 
     fn reply(&self, talk: &Talk, req_id: String, reply: pb::command_reply::Reply) {
-        let proxy_id = self.book.proxy_id().to_string();
+        let proxy_id = self.registrations.proxy_id().to_string();
         let reply = pb::CommandReply { req_id, proxy_id, reply: Some(reply) };
         let mut agent = talk.agent.clone();
         tokio::spawn(async move {
