@@ -14,20 +14,20 @@
 //!
 //! In the *plain* form, which other implementations understand, the sender sends all of it,
 //! followed by a u64: the number of the frame in the connection. In the *extended* form the frame
-//! ends behind the last byte in use (rounded up to 8); then come the authentication tag, if frames
-//! are sealed, and [`Trailer`].
+//! ends behind the last byte in use (rounded up to 8); then come a tag and [`Trailer`]. The tag is
+//! that of the encryption, or authenticates system data and trailer of a frame in the clear.
 
 /// Bytes of the system data.
 pub const SYSDATA: usize = 24;
 /// Bytes of an extended trailer.
 pub const TRAILER: usize = 40;
-/// Bytes of the tag of a sealed frame.
+/// Bytes of the tag of an extended frame.
 pub const TAG: usize = 16;
 /// Bytes that follow an image at most: what a slot must have room for behind its metadata.
 pub const MAX_TAIL: usize = TAG + TRAILER;
 
 /// `MF` and a version.
-const MAGIC: u32 = 0x0002_464d;
+const MAGIC: u32 = 0x0003_464d;
 /// Flag of a frame: parts of its payload did not arrive at its source.
 const INCOMPLETE: u32 = 1 << 31;
 
@@ -158,7 +158,7 @@ impl Image {
         Ok((self.sysdata(message)?, sequence))
     }
 
-    /// Reads the trailer of a message in the extended form; the rest is the image, and the tag if frames are sealed.
+    /// Reads the trailer of a message in the extended form; the rest is the image and the tag.
     pub fn extended<'a>(&self, message: &'a [u8]) -> Result<(&'a [u8], Trailer), BadFrame> {
         let wanted = SYSDATA + TRAILER;
         let Some((image, trailer)) = message.split_last_chunk::<TRAILER>() else {

@@ -187,3 +187,6 @@ impl<K: FrameSink> Ingress<K> {
         wait(stop, &fds, time);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,10 @@
-//! Keys of a link and of its sessions, and the encryption of frames.
+//! Keys of a link and of its sessions; encryption and authentication of frames.
 
-use super::image::{TAG, TRAILER, Trailer};
+use super::image::{SYSDATA, TAG, TRAILER, Trailer};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::hmac;
 use std::fmt;
+use std::sync::Arc;
 
 /// What the two ends of a link share: 32 random bytes that the agent has told both.
 #[derive(Clone, PartialEq, Eq)]
@@ -41,13 +42,16 @@ impl LinkKey {
     /// The keys of a session.
     pub(super) fn session(&self, egress: &[u8; 16], ingress: &[u8; 16]) -> SessionKeys {
         let nonces: [&[u8]; 2] = [egress, ingress];
-        let frames = self.bytes(b"mcm link frames", &nonces);
-        // The key has the length of the algorithm's keys.
-        let frames = UnboundKey::new(&AES_256_GCM, &frames).ok().map(LessSafeKey::new);
+        // The keys have the length of the algorithm's keys.
+        let aead = |purpose: &[u8]| {
+            let key = self.bytes(purpose, &nonces);
+            UnboundKey::new(&AES_256_GCM, &key).ok().map(LessSafeKey::new).map(Arc::new)
+        };
         SessionKeys {
             from_egress: self.derive(b"mcm link egress", &nonces),
             from_ingress: self.derive(b"mcm link ingress", &nonces),
-            frames: frames.map(std::sync::Arc::new),
+            frames: aead(b"mcm link frames"),
+            trailers: aead(b"mcm link trailers"),
         }
     }
 }
@@ -57,7 +61,10 @@ impl LinkKey {
 pub(super) struct SessionKeys {
     pub(super) from_egress: hmac::Key,
     pub(super) from_ingress: hmac::Key,
-    frames: Option<std::sync::Arc<LessSafeKey>>,
+    /// Encrypts frames.
+    frames: Option<Arc<LessSafeKey>>,
+    /// Authenticates what frames in the clear say of themselves.
+    trailers: Option<Arc<LessSafeKey>>,
 }
 
 impl fmt::Debug for SessionKeys {
@@ -83,7 +90,40 @@ impl SessionKeys {
     }
 }
 
-/// Each session has a key of its own, and each of its frames a number of its own.
+impl SessionKeys {
+    /// The tag of a frame in the clear: it authenticates system data and trailer, so the frame's number, time and lengths. The
+    /// payload is not covered: that would cost a pass over it. Each number of a frame must be used once only.
+    pub(super) fn sign(&self, sysdata: &[u8; SYSDATA], trailer: &Trailer) -> Option<[u8; TAG]> {
+        let aad = Aad::from(signed(sysdata, trailer));
+        let key = self.trailers.as_ref()?;
+        let tag = key.seal_in_place_separate_tag(nonce(trailer), aad, &mut []).ok()?;
+        tag.as_ref().try_into().ok()
+    }
+
+    /// Whether system data and trailer are those that the other side has signed with this tag.
+    pub(super) fn verify(
+        &self,
+        sysdata: &[u8; SYSDATA],
+        trailer: &Trailer,
+        tag: &[u8; TAG],
+    ) -> bool {
+        let aad = Aad::from(signed(sysdata, trailer));
+        // What is encrypted is empty: the tag alone.
+        let mut tag = *tag;
+        self.trailers
+            .as_ref()
+            .is_some_and(|key| key.open_in_place(nonce(trailer), aad, &mut tag).is_ok())
+    }
+}
+
+fn signed(sysdata: &[u8; SYSDATA], trailer: &Trailer) -> [u8; SYSDATA + TRAILER] {
+    let mut bytes = [0; SYSDATA + TRAILER];
+    bytes[..SYSDATA].copy_from_slice(sysdata);
+    bytes[SYSDATA..].copy_from_slice(&trailer.bytes());
+    bytes
+}
+
+/// Each session has keys of its own, and each of its frames a number of its own.
 fn nonce(trailer: &Trailer) -> Nonce {
     let mut bytes = [0; 12];
     bytes[..8].copy_from_slice(&trailer.sequence.to_le_bytes());
@@ -129,5 +169,32 @@ mod tests {
             assert_eq!(attempt(&other, &trailer, None), None);
         }
         assert_eq!(keys.open(&mut [0; 15], &trailer), None);
+    }
+
+    #[test]
+    fn what_a_frame_in_the_clear_says_is_signed_by_its_session() {
+        let link = LinkKey([7; 32]);
+        let keys = link.session(&[1; 16], &[2; 16]);
+        let origin = Origin { mark: 8, sequence: 9 };
+        let trailer = Trailer { sequence: 5, tai_ns: 6, session: 7, origin, incomplete: false };
+        let sysdata = [3; SYSDATA];
+        let tag = keys.sign(&sysdata, &trailer).unwrap();
+        assert!(keys.verify(&sysdata, &trailer, &tag));
+        for bit in 0..SYSDATA * 8 {
+            let mut changed = sysdata;
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(!keys.verify(&changed, &trailer, &tag), "bit {bit}");
+        }
+        for other in [
+            Trailer { sequence: 6, ..trailer },
+            Trailer { tai_ns: 7, ..trailer },
+            Trailer { session: 8, ..trailer },
+            Trailer { origin: Origin { mark: 9, ..origin }, ..trailer },
+            Trailer { incomplete: true, ..trailer },
+        ] {
+            assert!(!keys.verify(&sysdata, &other, &tag), "{other:?}");
+        }
+        assert!(!link.session(&[1; 16], &[3; 16]).verify(&sysdata, &trailer, &tag));
+        assert!(!keys.verify(&sysdata, &trailer, &[0; TAG]));
     }
 }

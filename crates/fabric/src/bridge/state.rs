@@ -157,6 +157,21 @@ impl BridgeStatus {
         problem.now = Some(why.to_owned());
     }
 
+    /// There is a connection, but no frame gets through. Told as a loss is, but not counted as one.
+    pub(super) fn stalled(&self, why: &str) {
+        if self.shared.state.swap(2, Relaxed) == 1 {
+            log::warn!("{}: {why}", self.name);
+        }
+        self.lock().now = Some(why.to_owned());
+    }
+
+    /// Frames get through again.
+    pub(super) fn resumed(&self) {
+        self.shared.state.store(1, Relaxed);
+        log::info!("{}: frames get through again", self.name);
+        self.lock().now = None;
+    }
+
     /// There is no connection yet, as is to be expected for a while.
     pub(super) fn waits(&self, why: &str) {
         log::debug!("{}: {why}", self.name);

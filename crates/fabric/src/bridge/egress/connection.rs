@@ -23,6 +23,8 @@ const BUSY: Duration = Duration::from_millis(2);
 const IDLE: Duration = Duration::from_secs(1);
 /// Frames under way, at least, as far as the ring lets them be held.
 const UNDER_WAY: usize = 4;
+/// After how long without credit a link is shown as stalled: receivers have been waited for by then.
+const STARVED: Duration = Duration::from_secs(3);
 /// After how long a proxy counts as told of an end that has all frames and does not confirm it: one that does not know of ends.
 const UNCONFIRMED: Duration = Duration::from_secs(10);
 
@@ -71,6 +73,8 @@ pub(super) struct Connection<F: SourceFrame> {
     remotes: Vec<SocketAddrV4>,
     /// Whether something was sent, in the plain form the only sign of the other side.
     confirmed: bool,
+    /// Since when a session has had no credit.
+    starved: Option<Instant>,
     /// Since when the other side is told that the source has ended the stream.
     ending: Option<Instant>,
 }
@@ -124,6 +128,7 @@ impl<F: SourceFrame> Connection<F> {
             patience,
             remotes,
             confirmed: false,
+            starved: None,
             ending: None,
         })
     }
@@ -147,6 +152,26 @@ impl<F: SourceFrame> Connection<F> {
     /// In the plain form: nothing gets anywhere.
     fn is_stuck(&self, now: Instant) -> bool {
         self.caller.is_none() && self.under_way() > 0 && self.flow.is_lost(now)
+    }
+
+    /// A session without credit for long is shown: nothing of it gets through, though the other proxy lives.
+    fn note_credit(&mut self, credit: u64, status: &BridgeStatus, now: Instant) {
+        let was = self.starved.is_some_and(|since| now >= since + STARVED);
+        if self.sent < credit {
+            self.starved = None;
+            if was {
+                status.resumed();
+            } else {
+                status.up();
+            }
+            return;
+        }
+        let since = *self.starved.get_or_insert(now);
+        if now >= since + STARVED {
+            status.stalled("the other proxy takes no frames: receivers there hold every slot");
+        } else {
+            status.up();
+        }
     }
 
     /// Looks at the network where nothing else tells of the other side.
@@ -260,7 +285,7 @@ impl<F: SourceFrame> Connection<F> {
         }
         if let Some(credit) = credit {
             if self.caller.is_some() {
-                status.up();
+                self.note_credit(credit, status, now);
             }
             while self.ending.is_none()
                 && self.under_way() < self.window as u64
@@ -348,8 +373,8 @@ impl<F: SourceFrame> Connection<F> {
             origin: frame.origin(),
             incomplete: frame.is_incomplete(),
         };
-        let keys = if self.sealed { Some((caller.keys()?, &mut self.spare)) } else { None };
-        Message::extended(frame, &self.image, trailer, keys)
+        let spare = self.sealed.then_some(&mut self.spare);
+        Message::extended(frame, &self.image, trailer, caller.keys()?, spare)
     }
 
     /// Begins to send. False: there is no room or no connection yet, and the message waits.

@@ -1,6 +1,6 @@
 //! Frames queued for sending.
 
-use crate::bridge::image::{Image, TAG, TRAILER, Trailer};
+use crate::bridge::image::{Image, SYSDATA, TAG, TRAILER, Trailer};
 use crate::bridge::keys::SessionKeys;
 use crate::bridge::ports::SourceFrame;
 use crate::buffer::{HeapBuffer, MemoryId, ReceiveBuffer, SendBuffer, bytes, bytes_mut};
@@ -67,20 +67,22 @@ impl<F: SourceFrame> Message<F> {
         Self::new(Outgoing::Frame(frame), image.size(), [&sequence.to_le_bytes(), &[]], payload)
     }
 
-    /// The extended form, encrypted if there are keys, with one of the buffers given or a new one. `None`: it could not be
-    /// encrypted.
+    /// The extended form: encrypted, into one of the spare buffers or a new one, if there are such; in the clear otherwise, with
+    /// lengths and trailer signed. `None`: that could not be done.
     pub(super) fn extended(
         frame: F,
         image: &Image,
         trailer: Trailer,
-        keys: Option<(&SessionKeys, &mut Vec<HeapBuffer>)>,
+        keys: &SessionKeys,
+        spare: Option<&mut Vec<HeapBuffer>>,
     ) -> Option<Self> {
         const { assert!(TRAILER + TAG <= MAX_TRAILER) };
         let payload = frame.payload_len();
         let len = image.used(payload, frame.metadata_len());
         let end = trailer.bytes();
-        let Some((keys, spare)) = keys else {
-            return Some(Self::new(Outgoing::Frame(frame), len, [&end, &[]], payload));
+        let Some(spare) = spare else {
+            let tag = keys.sign(bytes(&frame, len).first_chunk::<SYSDATA>()?, &trailer)?;
+            return Some(Self::new(Outgoing::Frame(frame), len, [&tag, &end], payload));
         };
         // Whole images, so that each serves for every frame. Fresh memory would cost more than the encryption.
         let mut copy = spare.pop().unwrap_or_else(|| HeapBuffer::new(image.size()));

@@ -3,7 +3,7 @@
 use super::gap::Gap;
 use super::peers::Peers;
 use super::posts::Posts;
-use crate::bridge::image::{Image, MAX_TAIL, Sysdata, Trailer};
+use crate::bridge::image::{Image, MAX_TAIL, SYSDATA, Sysdata, TAG, Trailer};
 use crate::bridge::link::{Extended, LinkOptions, Outbox, random};
 use crate::bridge::ports::{Arrival, Ended, FrameSink, NotPublished};
 use crate::bridge::sequence::{Sequencer, Start, Unwanted};
@@ -348,10 +348,21 @@ impl<R: ReceiveBuffer> Connection<R> {
         traffic
     }
 
-    /// While frames wait for an earlier one: looks whether that can still come. Returns why the session has to end, if it has.
+    /// A frame that is expected, and since when: later ones are here, or the other side says that it has sent it.
+    fn expected(&self) -> Option<(u64, Instant)> {
+        let listener = self.listener.as_ref()?;
+        let sent = || {
+            let number = listener.expected()?;
+            // Without a slot it has to wait, at the other side or in the network.
+            let endpoint = (number % self.set.endpoints() as u64) as usize;
+            self.posts.waits(endpoint).then_some((number, self.moved))
+        };
+        self.order.gap().or_else(sent)
+    }
+
+    /// While a frame is missing: looks whether it can still come. Returns why the session has to end, if it has.
     fn mind_the_gap(&mut self, now: Instant) -> Option<String> {
-        self.listener.as_ref()?;
-        let Some((number, since)) = self.order.gap() else {
+        let Some((number, since)) = self.expected() else {
             self.gap = Gap::default();
             return None;
         };
@@ -364,9 +375,15 @@ impl<R: ReceiveBuffer> Connection<R> {
             self.order.gone(endpoint);
             return None;
         }
-        let segments = traffic.map_or(0, |traffic| traffic.segments);
+        let mut segments = traffic.map_or(0, |traffic| traffic.segments);
+        // Control messages come through the first endpoint, behind the frames that they count.
+        if endpoint == 0 && self.listener.as_ref().is_some_and(|it| it.sent() > number) {
+            segments = 0;
+        }
         if self.gap.stuck(number, segments, now) {
-            return Some(format!("endpoint {endpoint} brings nothing, and frames of others wait"));
+            return Some(format!(
+                "endpoint {endpoint} brings nothing, though frame {number} was sent"
+            ));
         }
         None
     }
@@ -407,6 +424,11 @@ impl<R: ReceiveBuffer> Connection<R> {
                     }
                     Err(((slot, _), Unwanted::Wild)) => {
                         counters.wild.add(1);
+                        // In a session the other proxy has signed it, and has spent credit for it.
+                        if self.listener.is_some() {
+                            self.posts.used(endpoint);
+                            return self.post(endpoint, slot).map(|_| ());
+                        }
                         slot
                     }
                 }
@@ -426,15 +448,22 @@ impl<R: ReceiveBuffer> Connection<R> {
     fn extended(&mut self, message: &mut [u8], now: Instant) -> Result<(u64, Arrival), Bad> {
         let (image, trailer) = self.image.extended(message).map_err(|_| Bad::Form)?;
         let Trailer { sequence, tai_ns, session, origin, incomplete } = trailer;
-        let mut len = image.len();
+        let rest = image.len();
         let listener = self.listener.as_mut().ok_or(Bad::Foreign)?;
         if listener.session() != Some(session) {
             return Err(Bad::Foreign);
         }
-        if self.sealed {
-            let keys = listener.keys().ok_or(Bad::Foreign)?;
-            len = keys.open(&mut message[..len], &trailer).ok_or(Bad::Foreign)?;
-        }
+        let keys = listener.keys().ok_or(Bad::Foreign)?;
+        let len = if self.sealed {
+            keys.open(&mut message[..rest], &trailer).ok_or(Bad::Foreign)?
+        } else {
+            let (image, tag) = image.split_last_chunk::<TAG>().ok_or(Bad::Form)?;
+            let sysdata = image.first_chunk::<SYSDATA>().ok_or(Bad::Form)?;
+            if !keys.verify(sysdata, &trailer, tag) {
+                return Err(Bad::Foreign);
+            }
+            image.len()
+        };
         let sysdata = self.image.opened(&message[..len]).map_err(|_| Bad::Form)?;
         listener.frame(session, now);
         self.moved = now;

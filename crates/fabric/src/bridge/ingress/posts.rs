@@ -28,6 +28,11 @@ impl Posts {
         self.waiting.iter().sum()
     }
 
+    /// Whether a slot waits at this endpoint.
+    pub(super) fn waits(&self, endpoint: usize) -> bool {
+        self.waiting[endpoint] > 0
+    }
+
     /// The endpoint that the next slot is for. `in_order`: by the numbers of frames; else where the fewest wait.
     pub(super) fn next(&self, in_order: bool) -> usize {
         let endpoints = self.given.len() as u64;

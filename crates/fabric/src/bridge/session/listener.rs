@@ -34,6 +34,8 @@ struct Session {
     last_said: Option<Instant>,
     granted: u64,
     received: u64,
+    /// Frames sent, as the other side says.
+    sent: u64,
 }
 
 /// The ingress' end of a link: at most one session, and one that has yet to prove itself.
@@ -93,6 +95,19 @@ impl Listener {
             current.received += 1;
             true
         })
+    }
+
+    /// Frames of the session that the other side has sent, as it says.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.current.as_ref().map_or(0, |session| session.sent)
+    }
+
+    /// The number of a frame that has not come, though the other side says that it was sent.
+    #[must_use]
+    pub fn expected(&self) -> Option<u64> {
+        let session = self.current.as_ref()?;
+        (session.sent > session.received).then_some(session.received)
     }
 
     /// Whether nothing has been heard in the session for too long.
@@ -203,6 +218,9 @@ impl Listener {
         }
         session.heard = message.counter;
         session.pulse.beat(now);
+        if message.kind == Kind::Beat {
+            session.sent = session.sent.max(message.value);
+        }
         if message.ended && of(&self.current) {
             self.stream_end = Some(message.value);
         }
@@ -269,6 +287,7 @@ impl Listener {
             last_said: None,
             granted: 0,
             received: 0,
+            sent: 0,
         });
         self.pending = Some(pending);
         self.answer =
