@@ -1,8 +1,8 @@
 //! This proxy's control plane: embedded, or that of a fleet.
 
 use crate::args::Args;
-use crate::control_service::Identity;
 use crate::error::ProxyError;
+use crate::observe::control::Identity;
 use crate::run::{DEFAULT_DEVICE, DEFAULT_ST2110_IP};
 use log::{info, warn};
 use mesh::plane::remote::Agents;

@@ -3,25 +3,18 @@
 
 mod args;
 mod bridge;
-mod bridge_view;
-mod budget;
-mod clock_view;
-mod control_service;
+mod broker;
 mod cpu;
 mod device;
 mod error;
-mod exchange;
 mod fleet;
-mod fleet_view;
 mod group;
-mod metrics;
-mod peer;
+mod observe;
 mod placement;
 mod places;
 mod port_owner;
 mod presence;
 mod random;
-mod registry;
 mod run;
 mod run_dir;
 mod sdk_service;

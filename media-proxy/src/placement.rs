@@ -2,8 +2,8 @@
 //! manager start the bridges that it wants, and tells the exchange when they run.
 
 use crate::bridge::{Engine, Event, Manager, Phase, Table};
-use crate::exchange::Handle;
-use crate::registry::{Refusal, code};
+use crate::broker::exchange::Handle;
+use crate::broker::registry::{Refusal, code};
 use media::ConnectionConfig;
 use mesh::AgentError;
 use mesh::plane::{Accepted, Applied, ControlPlane, Listener, Registration};

@@ -2,16 +2,16 @@
 
 use crate::args::Args;
 use crate::bridge::{Engines, HostClock, Members, Table, Workers};
-use crate::budget::Budget;
-use crate::control_service::{ControlService, Identity};
+use crate::broker::budget::Budget;
+use crate::broker::exchange::{Exchange, Handle};
+use crate::broker::registry::Reach;
 use crate::error::ProxyError;
-use crate::exchange::{Exchange, Handle};
-use crate::fleet_view::Fleet;
-use crate::metrics::{self, Collector};
+use crate::observe::control::{ControlService, Identity};
+use crate::observe::fleet::Fleet;
+use crate::observe::{self, Collector};
 use crate::placement::{Ear, Input, Placement};
 use crate::places::{Places, listen};
 use crate::presence::absences;
-use crate::registry::Reach;
 use crate::sdk_service::SdkService;
 use crate::servers::{serve_control, serve_sdk};
 use crate::{fleet, notify, random};
@@ -121,7 +121,7 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
         };
         if !args.agents.is_empty() {
             // Without agents elsewhere nobody would look.
-            tokio::spawn(metrics::report(handle.clone(), bridges.clone(), Arc::clone(&plane)));
+            tokio::spawn(observe::report(handle.clone(), bridges.clone(), Arc::clone(&plane)));
         }
         let fleet = Fleet(plane);
         let service = ControlService { exchange: handle.clone(), bridges, clock, identity, fleet };
@@ -189,7 +189,7 @@ fn serve_metrics(
     let (out, incoming) = mpsc::channel(BACKLOG);
     tokio::spawn(daemon::accept(to_async(listener)?, port, out));
     info!("Prometheus metrics at http://{address}/metrics");
-    Ok(tokio::spawn(metrics::serve(collector, incoming, stop)))
+    Ok(tokio::spawn(observe::serve(collector, incoming, stop)))
 }
 
 /// Starts the thread that finds connections their place in the mesh.

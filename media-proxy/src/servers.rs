@@ -1,6 +1,6 @@
 //! The gRPC servers on their ports.
 
-use crate::control_service::ControlService;
+use crate::observe::control::ControlService;
 use crate::sdk_service::SdkService;
 use daemon::{Checker, Guarded};
 use proto::control::control_server::ControlServer;

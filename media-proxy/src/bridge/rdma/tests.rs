@@ -1,9 +1,9 @@
 //! Two proxies in one process: their exchanges, a bridge of each, and programs.
 
 use super::*;
-use crate::budget::Budget;
-use crate::exchange::{Exchange, Handle};
-use crate::registry::Reach;
+use crate::broker::budget::Budget;
+use crate::broker::exchange::{Exchange, Handle};
+use crate::broker::registry::Reach;
 use crate::run_dir::RunDir;
 use mcm::{Connection, Timeout};
 use media::{Endpoint, Payload};

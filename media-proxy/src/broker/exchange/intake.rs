@@ -3,11 +3,11 @@
 use super::link::{Board, Stage};
 use super::questions::{Asker, Step};
 use super::{Exchange, Process};
-use crate::peer;
+use crate::broker::peer;
+use crate::broker::registry::code;
+use crate::broker::registry::{Announcement, BoardNo, ClientNo, Ends, Reach, RingBytes, SeatNo};
 use crate::placement::Input;
 use crate::rate_limited_log::RateLimitedLog;
-use crate::registry::code;
-use crate::registry::{Announcement, BoardNo, ClientNo, Ends, Reach, RingBytes, SeatNo};
 use media::{ConfigErrorKind, ConnectionConfig};
 use proto::exchange::{Announce, Hello, Told, Welcome, from_client, from_proxy};
 use proto::{Kind, datagram, sdk};

@@ -1,8 +1,8 @@
 //! Sources and receivers in every order of coming and going.
 
 use super::harness::World;
-use crate::registry::State;
-use crate::registry::limits::{CREATE_TIMEOUT, DETACH_TIMEOUT};
+use crate::broker::registry::State;
+use crate::broker::registry::limits::{CREATE_TIMEOUT, DETACH_TIMEOUT};
 use std::time::Duration;
 
 #[test]
@@ -247,7 +247,7 @@ fn waiting_source_says_goodbye_or_dies() {
 #[test]
 fn delivery_is_the_receivers_word_then_the_sources() {
     use super::harness::{blob, ring};
-    use crate::registry::Ends;
+    use crate::broker::registry::Ends;
     use media::Delivery::{Live, Reliable};
     for (source, receiver, join) in [
         (None, None, "s < join 1"),

@@ -1,7 +1,7 @@
 //! Requests that are refused, and violations of the protocol.
 
 use super::harness::{World, blob, ring};
-use crate::registry::{Ends, Limits};
+use crate::broker::registry::{Ends, Limits};
 use media::{ConnectionConfig, Endpoint, Payload, Rdma, Video};
 
 #[test]

@@ -73,7 +73,7 @@ pub(super) fn write(out: &mut Exposition, groups: &[Group], rows: &[Row]) {
 fn state(out: &mut Exposition, lines: &[Line<'_>]) {
     let mut info = out.family("mcm_bridge_info", Gauge, "Always 1; what a bridge is.");
     for Line { labels, row, .. } in lines {
-        let remote = crate::bridge_view::remote(&row.spec);
+        let remote = crate::observe::bridges::remote(&row.spec);
         let local = row.figures.as_ref().map(|figures| figures.local()).unwrap_or_default();
         let more = [("connection", row.conn_id.as_str()), ("local", &local), ("remote", &remote)];
         info.sample(&[&labels[..], &more].concat(), true);
@@ -91,7 +91,7 @@ fn state(out: &mut Exposition, lines: &[Line<'_>]) {
     let help = "What works less well at a bridge than it should; ListBridges has the words.";
     let mut warnings = out.family("mcm_bridge_warnings", Gauge, help);
     for line in lines.iter().filter(|line| line.row.phase == Phase::Active) {
-        warnings.sample(&line.labels, crate::bridge_view::warnings(line.row).len() as u64);
+        warnings.sample(&line.labels, crate::observe::bridges::warnings(line.row).len() as u64);
     }
     let help = "CPU time of a bridge's own thread. ST 2110 bridges share theirs: see mcm_thread_cpu_seconds_total.";
     let mut cpu = out.family("mcm_bridge_cpu_seconds_total", Counter, help);

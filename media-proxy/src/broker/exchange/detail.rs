@@ -1,7 +1,7 @@
 //! Detailed measurements of a connection, beyond those of the summary.
 
 use super::Exchange;
-use crate::registry::ConnNo;
+use crate::broker::registry::ConnNo;
 use media::Payload;
 use shm::Delays;
 

@@ -1,9 +1,9 @@
 //! The proxy as a whole, and the host's clock.
 
 use super::MAX_SHOWN;
-use crate::clock_view;
-use crate::control_service::Identity;
-use crate::exchange::Totals;
+use crate::broker::exchange::Totals;
+use crate::observe::clock as shown_clock;
+use crate::observe::control::Identity;
 use daemon::Reason;
 use daemon::exposition::{
     Exposition,
@@ -41,7 +41,7 @@ pub(super) fn write(out: &mut Exposition, identity: &Identity, totals: Totals, c
 }
 
 fn reference_clock(out: &mut Exposition, clock: &ClockState) {
-    let shown = clock_view::clock(clock);
+    let shown = shown_clock::clock(clock);
     out.family("mcm_reference_clock_info", Gauge, "Always 1; what streams take for TAI.")
         .sample(&[("source", &shown.source), ("ts_refclk", &shown.ts_refclk)], true);
     if let Some(offset) = shown.tai_offset_s {

@@ -1,7 +1,7 @@
 //! Commands of the gRPC services to the exchange's thread.
 
 use super::detail::Detail;
-use crate::registry::Refusal;
+use crate::broker::registry::Refusal;
 use media::ConnectionConfig;
 use proto::Kind;
 use proto::control::Group;

@@ -1,6 +1,6 @@
 //! Groups of other hosts in the control service's messages.
 
-use crate::exchange::format_text;
+use crate::broker::exchange::format_text;
 use mesh::plane::ControlPlane;
 use mesh::topology::{FleetGroup, GroupId};
 use proto::control::{Group, GroupHost};

@@ -1,8 +1,8 @@
 //! Connections that are held until the mesh has placed them, and bridges.
 
 use super::harness::{World, ring};
-use crate::registry::limits::PLACE_TIMEOUT;
-use crate::registry::{ClientNo, Ends, Limits, Refusal};
+use crate::broker::registry::limits::PLACE_TIMEOUT;
+use crate::broker::registry::{ClientNo, Ends, Limits, Refusal};
 use media::{ConnectionConfig, Endpoint, Payload, St2110, Video};
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! What the mesh agent is told each second, under the names of the original.
 
 use crate::bridge::{Phase, Row, Table};
-use crate::exchange::Handle;
+use crate::broker::exchange::Handle;
 use mesh::metrics::{Metric, Value};
 use mesh::plane::ControlPlane;
 use mesh::topology::Direction;
@@ -35,7 +35,7 @@ pub(crate) async fn report(exchange: Handle, bridges: Table, plane: Arc<dyn Cont
         ticks.tick().await;
         let Ok(mut snapshot) = exchange.snapshot(None).await else { return };
         let rows = bridges.rows();
-        crate::bridge_view::stop_unlinked(&mut snapshot.groups, &rows);
+        crate::observe::bridges::stop_unlinked(&mut snapshot.groups, &rows);
         let members = snapshot
             .groups
             .into_iter()

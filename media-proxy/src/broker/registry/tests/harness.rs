@@ -1,6 +1,6 @@
 //! A registry with a manual clock, and its messages to each client.
 
-use crate::registry::*;
+use crate::broker::registry::*;
 use media::{ConnectionConfig, Endpoint, Payload};
 use proto::exchange::from_proxy::Body;
 use std::collections::HashSet;

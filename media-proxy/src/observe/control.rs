@@ -1,10 +1,9 @@
 //! The gRPC service `mcm.control.v1.Control`: state and control for operators and tools.
 
+use super::fleet::Fleet;
+use super::{bridges, clock};
 use crate::bridge::{HostClock, Table};
-use crate::bridge_view;
-use crate::clock_view;
-use crate::exchange::{Gone, Handle};
-use crate::fleet_view::Fleet;
+use crate::broker::exchange::{Gone, Handle};
 use proto::control::control_server::Control;
 use proto::control::{
     DeleteConnectionRequest, DeleteConnectionResponse, GetInfoRequest, GetSdpRequest,
@@ -77,8 +76,8 @@ async fn groups(
     }
     let mut groups = snapshot.groups;
     let rows = bridges.rows();
-    bridge_view::describe_bridges(&mut groups, &rows);
-    bridge_view::add_failed(&mut groups, &rows, wanted.as_deref());
+    bridges::describe_bridges(&mut groups, &rows);
+    bridges::add_failed(&mut groups, &rows, wanted.as_deref());
     Ok(groups)
 }
 
@@ -102,7 +101,7 @@ impl Control for ControlService {
             connections: count(totals.connections),
             bridges: count(totals.bridges),
             refused_clients: totals.refused_clients,
-            reference_clock: Some(clock_view::clock(&self.clock.state())),
+            reference_clock: Some(clock::clock(&self.clock.state())),
         }))
     }
 
@@ -156,9 +155,9 @@ impl Control for ControlService {
         request: Request<ListBridgesRequest>,
     ) -> Result<Response<ListBridgesResponse>, Status> {
         let group = wanted(request.into_inner().group_id);
-        let mut bridges = bridge_view::bridges(&self.bridges, group.as_deref());
+        let mut bridges = bridges::bridges(&self.bridges, group.as_deref());
         let groups = self.exchange.snapshot(group).await.map_err(unavailable)?.groups;
-        bridge_view::name_streams(&mut bridges, &groups);
+        bridges::name_streams(&mut bridges, &groups);
         Ok(Response::new(ListBridgesResponse { bridges }))
     }
 
@@ -168,7 +167,7 @@ impl Control for ControlService {
     ) -> Result<Response<GetSdpResponse>, Status> {
         let id = request.into_inner().id;
         let groups = self.exchange.snapshot(None).await.map_err(unavailable)?.groups;
-        let sdp = bridge_view::sdp(&self.bridges, &groups, &id)?;
+        let sdp = bridges::sdp(&self.bridges, &groups, &id)?;
         Ok(Response::new(GetSdpResponse { sdp }))
     }
 

@@ -1,8 +1,8 @@
 //! Proxies that restart, sockets that break, and the announcements of clients afterwards.
 
 use super::harness::World;
-use crate::registry::limits::DETACH_TIMEOUT;
-use crate::registry::{HOLD_TIME, Limits, State};
+use crate::broker::registry::limits::DETACH_TIMEOUT;
+use crate::broker::registry::{HOLD_TIME, Limits, State};
 use std::time::Duration;
 
 const LIMITS: Limits =

@@ -2,7 +2,7 @@
 //! doubled.
 
 use super::harness::{World, blob, ring};
-use crate::registry::{Action, Ends, HOLD_TIME, Limits, SeatNo};
+use crate::broker::registry::{Action, Ends, HOLD_TIME, Limits, SeatNo};
 use proptest::prelude::*;
 use proto::exchange::from_proxy::Body;
 use std::collections::BTreeSet;

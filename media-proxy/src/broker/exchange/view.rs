@@ -4,7 +4,7 @@ use super::Exchange;
 use super::command::{Snapshot, Totals};
 use super::detail::{Detail, ReceiverDelays};
 use super::meter::{Counts, Rates};
-use crate::registry::{ConnNo, Connection, State};
+use crate::broker::registry::{ConnNo, Connection, State};
 use media::{ConnectionConfig, Delivery, Payload};
 use proto::control;
 use std::collections::HashMap;

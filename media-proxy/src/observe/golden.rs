@@ -3,10 +3,12 @@
 //!
 //! With the environment variable `MCM_BLESS=1` the files in `tests/golden` are rewritten instead.
 
-use super::*;
+use super::control::Identity;
+use super::prometheus::Process;
+use super::{agent, bridges};
 use crate::bridge::st2110::{judgement, refusals};
-use crate::bridge::{Figures, Phase, Row};
-use crate::exchange::{Detail, ReceiverDelays, Slots};
+use crate::bridge::{Figures, Phase, Row, Table};
+use crate::broker::exchange::{Detail, ReceiverDelays, Slots, Snapshot, Totals};
 use media::{ConnectionConfig, Endpoint, Payload, St2110, Transport, Video};
 use mesh::metrics::Value;
 use mesh::topology::{BridgeLink, BridgeSpec, Direction, RdmaLink};
@@ -19,6 +21,7 @@ use st2110_net::receive::{Analysis, Judged, Refused};
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 #[track_caller]
@@ -417,7 +420,6 @@ fn clock() -> ClockState {
 
 /// All of `/metrics`; values that differ from run to run are replaced by an ellipsis.
 fn text() -> String {
-    let mut out = Exposition::default();
     let identity = Identity {
         proxy_id: "p1".into(),
         run_dir: String::new(),
@@ -428,15 +430,10 @@ fn text() -> String {
     };
     let totals =
         Totals { clients: 2, groups: 3, connections: 2004, bridges: 5, refused_clients: 6 };
-    let (mut snapshot, rows) = (snapshot(), rows());
-    crate::bridge_view::stop_unlinked(&mut snapshot.groups, &rows);
-    proxy::write(&mut out, &identity, totals, &clock());
-    connections::write(&mut out, &snapshot, &rows);
-    bridges::write(&mut out, &snapshot.groups, &rows);
+    let host = (&identity, totals, &clock());
+    let text = super::prometheus::text(host, snapshot(), &rows(), &mut Process::default());
     let version = format!("version=\"{}\"", env!("CARGO_PKG_VERSION"));
-    let text = out.finish().replace(&version, "version=\"…\"");
-    let mut process = Exposition::default();
-    Process::default().write(&mut process);
+    let text = text.replace(&version, "version=\"…\"");
     let masked = |line: &str| {
         let name = line.split(['{', ' ']).next().unwrap_or_default();
         let changes = ["mcm_proxy_uptime_seconds", "mcm_proxy_refused_total"].contains(&name);
@@ -447,7 +444,7 @@ fn text() -> String {
         let thread = name == "mcm_thread_cpu_seconds_total";
         if thread { String::new() } else { format!("{line}\n") }
     };
-    text.lines().chain(process.finish().lines()).map(masked).collect()
+    text.lines().map(masked).collect()
 }
 
 #[test]
@@ -460,7 +457,7 @@ fn bridges_as_listed() {
     let table = Table::default();
     table.fill(rows());
     let mut text = String::new();
-    for bridge in crate::bridge_view::bridges(&table, Some("studio")) {
+    for bridge in bridges::bridges(&table, Some("studio")) {
         let state = bridge.state().as_str_name();
         let direction = bridge.direction().as_str_name();
         writeln!(text, "{} {direction} {} {state}", bridge.bridge_id, bridge.transport).unwrap();
@@ -492,12 +489,11 @@ fn bridges_as_listed() {
 fn fields_for_agents() {
     let mut snapshot = snapshot();
     let rows = rows();
-    crate::bridge_view::stop_unlinked(&mut snapshot.groups, &rows);
+    bridges::stop_unlinked(&mut snapshot.groups, &rows);
     let groups = snapshot.groups.into_iter();
     let members = groups.flat_map(|group| group.source.into_iter().chain(group.receivers));
     let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
-    let metrics =
-        super::report::measure(&members.collect::<Vec<_>>(), &rows, &mut HashMap::new(), now);
+    let metrics = agent::measure(&members.collect::<Vec<_>>(), &rows, &mut HashMap::new(), now);
     let mut text = String::new();
     for metric in metrics {
         writeln!(text, "{} at {}", metric.provider, metric.timestamp_ms).unwrap();

@@ -1,26 +1,21 @@
-//! What this proxy measures, for Prometheus and for the mesh agent. `docs/observability.md` lists all of it.
-//!
-//! Everything is read when somebody asks: from shared memory, from counters of bridges and from the kernel.
+//! Measurements for Prometheus.
 
 mod bridges;
 mod connections;
-#[cfg(test)]
-mod golden;
 mod names;
 mod paths;
 mod process;
 mod proxy;
-mod report;
 mod server;
 
-pub(crate) use report::report;
 pub(crate) use server::serve;
 
-use crate::bridge::{HostClock, Table};
-use crate::control_service::Identity;
-use crate::exchange::{Gone, Handle, Snapshot, Totals};
+use crate::bridge::{HostClock, Row, Table};
+use crate::broker::exchange::{Gone, Handle, Snapshot, Totals};
+use crate::observe::control::Identity;
 use daemon::exposition::Exposition;
-use process::Process;
+pub(super) use process::Process;
+use st2110::reference::ClockState;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// So many connections, and so many bridges, are shown one by one: a scrape must not become too large for anybody.
@@ -55,16 +50,27 @@ impl Collector {
         text.await.map_err(|_| Gone)
     }
 
-    fn write(&self, mut snapshot: Snapshot, totals: Totals) -> String {
-        let mut out = Exposition::default();
-        let rows = self.bridges.rows();
-        crate::bridge_view::stop_unlinked(&mut snapshot.groups, &rows);
-        proxy::write(&mut out, &self.identity, totals, &self.clock.state());
-        connections::write(&mut out, &snapshot, &rows);
-        bridges::write(&mut out, &snapshot.groups, &rows);
-        self.process.lock().unwrap_or_else(PoisonError::into_inner).write(&mut out);
-        out.finish()
+    fn write(&self, snapshot: Snapshot, totals: Totals) -> String {
+        let (rows, clock) = (self.bridges.rows(), self.clock.state());
+        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        text((&self.identity, totals, &clock), snapshot, &rows, &mut process)
     }
+}
+
+/// The text of a proxy, its connections, bridges and process.
+pub(super) fn text(
+    (identity, totals, clock): (&Identity, Totals, &ClockState),
+    mut snapshot: Snapshot,
+    rows: &[Row],
+    process: &mut Process,
+) -> String {
+    let mut out = Exposition::default();
+    super::bridges::stop_unlinked(&mut snapshot.groups, rows);
+    proxy::write(&mut out, identity, totals, clock);
+    connections::write(&mut out, &snapshot, rows);
+    bridges::write(&mut out, &snapshot.groups, rows);
+    process.write(&mut out);
+    out.finish()
 }
 
 #[cfg(test)]
@@ -73,7 +79,7 @@ mod tests {
 
     #[test]
     fn every_name_is_documented() {
-        let documentation = include_str!("../../../docs/observability.md");
+        let documentation = include_str!("../../../../docs/observability.md");
         let bridges = names::FAMILIES.iter().map(|family| family.name);
         let all = bridges.chain(paths::names()).chain(connections::names());
         for name in all {

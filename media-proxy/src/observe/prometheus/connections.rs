@@ -2,7 +2,7 @@
 
 use super::MAX_SHOWN;
 use crate::bridge::Row;
-use crate::exchange::{Detail, Snapshot};
+use crate::broker::exchange::{Detail, Snapshot};
 use daemon::exposition::{Exposition, Kind, Labels};
 use proto::control::{self, State};
 use shm::{DELAY_BOUNDS_NS, Delays};

@@ -2,8 +2,8 @@
 
 use super::Exchange;
 use super::link::{Cargo, Link, Stage};
+use crate::broker::registry::ClientNo;
 use crate::rate_limited_log::RateLimitedLog;
-use crate::registry::ClientNo;
 use log::{info, warn};
 use proto::exchange::{Closed, from_proxy::Body};
 use rustix::event::epoll;

@@ -1,7 +1,7 @@
 //! The exchange: one plain thread that serves the clients on the unix socket.
 //!
 //! It keeps the descriptors, watches the clients' processes and carries out the actions of the
-//! [registry](crate::registry). Frames never pass through it: while no client connects, leaves or
+//! [registry](crate::broker::registry). Frames never pass through it: while no client connects, leaves or
 //! asks, the thread sleeps.
 
 mod command;
@@ -20,13 +20,13 @@ pub(crate) use detail::{ReceiverDelays, Slots};
 pub(crate) use view::format_text;
 
 use crate::bridge::Workers;
-use crate::budget::Budget;
-use crate::error::ProxyError;
-use crate::peer::Identity;
-use crate::placement::Input;
-use crate::registry::{
+use crate::broker::budget::Budget;
+use crate::broker::peer::Identity;
+use crate::broker::registry::{
     Action, BoardNo, Carry, ClientNo, ConnNo, HOLD_TIME, Reach, Registry, SeatNo,
 };
+use crate::error::ProxyError;
+use crate::placement::Input;
 use command::Command;
 use link::{Board, CROWDED_RETRY, Cargo, Link};
 use log::{debug, info, warn};

@@ -1,6 +1,6 @@
 //! One client socket, and its queue of outgoing messages.
 
-use crate::registry::ClientNo;
+use crate::broker::registry::ClientNo;
 use proto::ProtoError;
 use shm::{BoardMonitor, SeatMonitor};
 use std::collections::VecDeque;

@@ -3,7 +3,7 @@
 //! The counters are read only when a caller asks. A connection that did not exist at the caller's
 //! last request has no rate until the next one.
 
-use crate::registry::ConnNo;
+use crate::broker::registry::ConnNo;
 use std::collections::HashMap;
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Limits of clients and connections that follow from the process's limit on descriptors.
 
-use crate::registry::Limits;
+use crate::broker::registry::Limits;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors that a connection may keep: two seats and one under way, or pool and board.
