@@ -4,14 +4,7 @@ use prost::Message;
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = [
-        "sdk.proto",
-        "exchange.proto",
-        "control.proto",
-        "mediaproxy.proto",
-        "fleet.proto",
-        "etcd.proto",
-    ];
+    let files = ["sdk.proto", "exchange.proto", "control.proto", "mediaproxy.proto", "fleet.proto"];
     println!("cargo:rerun-if-changed=proto");
     let descriptors = protox::compile(files, ["proto"])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
@@ -19,8 +12,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Without `build_transport` the clients take a channel of the caller's making, and this crate needs no TCP of its own.
     tonic_prost_build::configure()
         .build_transport(false)
+        .codec_path("crate::codec::BoundedCodec")
         // Large and seldom: other messages need not be as large.
         .boxed(".mcm.exchange.v1.FromProxy.body.told")
         .compile_fds(descriptors)?;
+    // The store is trusted with the size of the fleet: no bound of fields.
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .compile_fds(protox::compile(["etcd.proto"], ["proto"])?)?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Requests of proxies and operators, with the state in memory or in etcd.
 
 use super::{Agent, REGISTERED, Store};
+use daemon::rate_limited_log::RateLimitedLog;
 use mesh::AgentError;
 use mesh::metrics::{Metric, Value};
 use mesh::random;
@@ -22,6 +23,11 @@ pub(crate) struct Arrival {
     pub(crate) connections: Option<Vec<Connection>>,
     pub(crate) running: Vec<BridgeSpec>,
 }
+
+/// Refusals, which a proxy can cause as often as it likes.
+static REFUSED: RateLimitedLog = RateLimitedLog::new();
+/// Refused connections of one registration that the log names.
+const LOGGED: usize = 3;
 
 /// Connections of an arrival that were refused, and why.
 pub(crate) type Refused = Vec<(ConnectionId, AgentError)>;
@@ -46,7 +52,9 @@ impl Agent {
             for message in &extension.running {
                 match wire::bridge(&id, message, None) {
                     Ok(spec) => running.push(spec),
-                    Err(error) => log::warn!("media proxy {id}: running bridge: {error}"),
+                    Err(error) => {
+                        REFUSED.warn(&format!("media proxy {id}: running bridge: {error}"));
+                    }
                 }
             }
             let all = connections.insert(Vec::with_capacity(extension.connections.len()));
@@ -69,8 +77,12 @@ impl Agent {
         state.counters.refusals += refused.len() as u64;
         self.expect_within(&mut state, &id, REGISTERED);
         log::info!("media proxy {id} registered");
-        for (connection, error) in &refused {
-            log::warn!("connection {connection} of media proxy {id} refused: {error}");
+        for (connection, error) in refused.iter().take(LOGGED) {
+            REFUSED.warn(&format!("connection {connection} of media proxy {id} refused: {error}"));
+        }
+        if refused.len() > LOGGED {
+            let more = refused.len() - LOGGED;
+            REFUSED.warn(&format!("{more} more connections of media proxy {id} refused"));
         }
         Ok((id, refused))
     }
@@ -123,7 +135,7 @@ impl Agent {
         state.counters.registrations += 1;
         if let Err(error) = &result {
             state.counters.refusals += 1;
-            log::info!("media proxy {}: {error}", request.proxy_id.escape_debug());
+            REFUSED.warn(&format!("media proxy {}: {error}", request.proxy_id.escape_debug()));
         }
         result
     }

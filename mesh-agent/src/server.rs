@@ -13,10 +13,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::http::Response;
 use tonic::service::InterceptorLayer;
 use tonic::transport::Server;
+use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::util::MapResponseLayer;
 
 /// The longest request: the registration of a proxy with thousands of connections.
-const MAX_REQUEST: usize = 16 << 20;
+const MAX_REQUEST: usize = 4 << 20;
 /// How long a request may take to be answered; the store is waited for less than that.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// A proxy that does not answer pings has lost its connection after the sum of both. With the grace that follows it is lost to the
@@ -27,6 +28,9 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_millis(1300);
 const BACKLOG: usize = 64;
 /// Connections of one port: one for each proxy.
 const CONNECTIONS: usize = 4096;
+/// Calls that are answered at the same time: of one connection, and of all.
+const CALLS: usize = 32;
+const ALL_CALLS: usize = 64;
 /// Bytes that one stream, and one connection, may have under way.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
@@ -137,11 +141,14 @@ async fn serve_proxies(
         .max_encoding_message_size(MAX_REQUEST);
     let served = Server::builder()
         .timeout(REQUEST_TIMEOUT)
+        .concurrency_limit_per_connection(CALLS)
+        .max_concurrent_streams(Some(2 * CALLS as u32))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .http2_max_header_list_size(16 * 1024)
+        .layer(GlobalConcurrencyLimitLayer::new(ALL_CALLS))
         .layer(InterceptorLayer::new(CHECKER))
         .layer(MapResponseLayer::new(count))
         .add_service(service)

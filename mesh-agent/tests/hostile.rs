@@ -52,6 +52,13 @@ async fn client(server: &Server) -> ProxyApiClient<Channel> {
     ProxyApiClient::new(channel).max_encoding_message_size(64 << 20)
 }
 
+/// Bytes of memory that this process, in which the agent runs, has in use.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
 /// A fleet of two whose stream must be as it was at the end.
 struct Fleet {
     server: Server,
@@ -158,15 +165,29 @@ fn messages_that_are_too_long_are_refused() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let mut client = client(server).await;
+        // As many fields as go into the bytes.
+        let many = pb::RegisterMediaProxyRequest {
+            extension: Some(pb::ProxyExtension {
+                connections: vec![pb::RegisterConnectionRequest::default(); 100_000],
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let before = resident();
+        let status = client.register_media_proxy(many).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+        let grown = resident().saturating_sub(before);
+        assert!(grown < 64 << 20, "{grown} bytes");
         let long = pb::RegisterMediaProxyRequest {
             st2110_config: Some(pb::St2110ProxyConfig {
-                dataplane_ip_addr: "x".repeat(17 << 20),
+                dataplane_ip_addr: "x".repeat(5 << 20),
                 dev_port_bdf: String::new(),
             }),
             ..Default::default()
         };
         let status = client.register_media_proxy(long).await.unwrap_err();
         assert_eq!(status.code(), Code::OutOfRange, "{status:?}");
+        let mut client = self::client(server).await;
         // Metadata without end. The connection may be closed instead of an answer.
         let mut request = tonic::Request::new(pb::UnregisterMediaProxyRequest::default());
         for number in 0..64 {

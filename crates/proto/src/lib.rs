@@ -1,6 +1,7 @@
 //! Protocol messages of the mesh: the generated code, validation of messages, and datagrams with
 //! file descriptors over a unix socket.
 
+pub mod codec;
 pub mod config;
 pub mod datagram;
 mod error;
