@@ -1,43 +1,41 @@
 //! `mcm bench`: how fast the ring is on this machine, beside floors measured in the same run.
 
+use crate::arguments::one_of;
 use crate::error::CliError;
 use crate::output::print;
-use benches::{Case, Machine, Options, Scenario};
-use lexopt::Arg::{Long, Short, Value};
-use lexopt::ValueExt;
+use benches::{Case, Machine, Scenario};
+use clap::Args;
 
-fn usage() -> String {
-    let mut text = String::from(
-        "\
-usage: mcm bench [--quick] [--json] [SCENARIO…]
+/// Measure how fast frames are exchanged
+#[derive(Debug, Args)]
+#[command(after_help = about())]
+pub(crate) struct Options {
+    /// Fewer and shorter rounds: a look, not a measurement
+    #[arg(long)]
+    quick: bool,
+    /// Print JSON, at the end
+    #[arg(long)]
+    json: bool,
+    /// What to measure; all of them if none is named
+    #[arg(value_name = "SCENARIO", hide_possible_values = true)]
+    #[arg(value_parser = one_of(&Scenario::ALL, Scenario::name))]
+    scenarios: Vec<Scenario>,
+}
 
-Measures the exchange of frames between processes, beside floors measured in the same run. Needs no media proxy.
-
-      --quick  fewer and shorter rounds: a look, not a measurement
-      --json   print JSON, at the end
-
-scenarios (all of them without):
-",
-    );
-    for scenario in Scenario::ALL {
-        text.push_str(&format!("  {:<9} {}\n", scenario.name(), scenario.about()));
-    }
-    text
+fn about() -> String {
+    let scenarios = Scenario::ALL
+        .map(|scenario| format!("  {:<9} {}", scenario.name(), scenario.about()))
+        .join("\n");
+    format!(
+        "Measures the exchange of frames between processes, beside floors measured in the same run. \
+         Needs no media proxy.\n\nScenarios:\n{scenarios}"
+    )
 }
 
 /// Runs the command.
-pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), CliError> {
-    let mut options = Options::default();
-    let mut json = false;
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Short('h') | Long("help") => return print(&usage()),
-            Long("quick") => options.quick = true,
-            Long("json") => json = true,
-            Value(name) => options.scenarios.push(name.parse_with(str::parse::<Scenario>)?),
-            other => return Err(other.unexpected().into()),
-        }
-    }
+pub(crate) fn run(options: Options) -> Result<(), CliError> {
+    let Options { quick, json, scenarios } = options;
+    let options = benches::Options { quick, scenarios };
     let machine = Machine::here()?;
     if json {
         let cases = benches::run(&options, |_| Ok::<(), CliError>(()))?;

@@ -3,10 +3,7 @@
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
-    /// The command line cannot be understood.
-    #[error("{0}; see --help")]
-    Usage(#[from] lexopt::Error),
-    /// A value that an option does not take.
+    /// A value that an option does not take together with others.
     #[error("{option} is {found:?}; accepted is {allowed}")]
     Option {
         /// The option.
@@ -86,7 +83,7 @@ impl CliError {
     /// The exit status: 2 for a wrong command line, else 1.
     pub(crate) fn status(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::Option { .. } => 2,
+            Self::Option { .. } => 2,
             Self::Proxy { .. }
             | Self::Agent { .. }
             | Self::Ended { .. }

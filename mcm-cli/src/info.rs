@@ -4,43 +4,31 @@ use crate::error::CliError;
 use crate::output::print;
 use crate::proxy::{PATIENCE, Proxy, refused};
 use crate::sdp::clock_to_text;
-use crate::server::{Place, PlaceOptions, TLS_USAGE};
-use lexopt::Arg::{Long, Short};
-use lexopt::ValueExt;
+use crate::server::ProxyOptions;
+use clap::Args;
 use proto::control::{GetInfoRequest, Info};
 use std::fmt::Write;
 use std::time::Duration;
 
-const USAGE: &str = "\
-usage: mcm info [-s HOST[:PORT]] [--json]
-
-Prints what a media proxy is: version, id, run directory, ports, how many groups and connections it has, and the clock that its streams follow.
-
-  -s, --server HOST[:PORT] control service of the proxy (default 127.0.0.1:8001)
-      --json              print JSON
-";
+/// Print version, ports, counts and clock of a media proxy
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    proxy: ProxyOptions,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
 
 /// Runs the command.
-pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), CliError> {
-    let (mut json, mut place) = (false, PlaceOptions::default());
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Short('h') | Long("help") => return print(&format!("{USAGE}{TLS_USAGE}")),
-            Short('s') | Long("server") => place.server = Some(arguments.value()?.string()?),
-            Long("tls-cert") => place.tls.cert = Some(arguments.value()?.into()),
-            Long("tls-key") => place.tls.key = Some(arguments.value()?.into()),
-            Long("tls-ca") => place.tls.ca = Some(arguments.value()?.into()),
-            Long("json") => json = true,
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    let (Place::Proxy(server) | Place::Agent(server)) = place.place()?;
+pub(crate) fn run(options: &Options) -> Result<(), CliError> {
+    let server = options.proxy.server();
     let mut proxy = Proxy::connect(&server)?;
     let mut request = tonic::Request::new(GetInfoRequest {});
     request.set_timeout(PATIENCE);
     let answer = proxy.runtime.block_on(proxy.client.get_info(request));
     let info = answer.map_err(|status| refused(&server, &status))?.into_inner();
-    print(&if json { to_json(&info) } else { to_text(&info) })
+    print(&if options.json { to_json(&info) } else { to_text(&info) })
 }
 
 fn to_text(info: &Info) -> String {

@@ -4,34 +4,31 @@ use crate::error::CliError;
 use crate::fleet;
 use crate::mesh::AgentClient;
 use crate::proxy::{PATIENCE, Proxy, refused};
-use crate::server::{Place, TLS_USAGE};
+use crate::server::{Place, PlaceOptions};
 use crate::table;
-use crate::view::{View, ViewOptions};
+use clap::Args;
 use proto::control::ListGroupsRequest;
 
-/// What `mcm list -h` prints, before the options of credentials.
-const USAGE: &str = "\
-usage: mcm list [-s HOST[:PORT] | -a HOST[:PORT]] [--json] [GROUP]
-
-Prints the groups of a media proxy, or of a fleet, with their source and receivers.
-
-  -s, --server HOST[:PORT] control service of the proxy (default 127.0.0.1:8001)
-  -a, --agent HOST[:PORT] REST API of a mesh agent instead: all hosts (port 8100 by default)
-      --json              print JSON
-  GROUP                   this group only; that there is none of this name is an error
-";
+/// Print the groups of a media proxy, or of a fleet, with their source and receivers
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    place: PlaceOptions,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// This group only; that there is none of this name is an error
+    #[arg(default_value = "", hide_default_value = true)]
+    group: String,
+}
 
 /// Runs the command.
-pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), CliError> {
-    let usage = format!("{USAGE}{TLS_USAGE}");
-    let Some(options) = ViewOptions::parse(arguments, &usage, View::List)? else {
-        return Ok(());
-    };
+pub(crate) fn run(options: &Options) -> Result<(), CliError> {
     let missing = |groups: usize| match groups {
         0 if !options.group.is_empty() => Err(CliError::NoGroup(options.group.clone())),
         _ => Ok(()),
     };
-    match &options.place {
+    match &options.place.place() {
         Place::Agent(agent) => {
             let mesh = AgentClient::new(agent)?.mesh()?.only(&options.group);
             missing(mesh.groups.len())?;

@@ -1,6 +1,7 @@
 //! `mcm`: looks at media proxies and streams, and measures, from the command line.
 
 mod analyze;
+mod arguments;
 mod bench;
 mod delete;
 mod error;
@@ -18,29 +19,11 @@ mod st2110;
 mod stream;
 mod table;
 mod top;
-mod view;
 
+use arguments::{Arguments, Command};
+use clap::{CommandFactory, Parser};
 use error::CliError;
-use lexopt::Arg::{Long, Short, Value};
-use lexopt::ValueExt;
 use std::process::ExitCode;
-
-const USAGE: &str = "\
-usage: mcm COMMAND [OPTIONS]
-
-commands:
-  list     print the groups of a media proxy, or of a fleet
-  top      show them as they change
-  graph    draw which host sends what to which
-  info     print version, ports and clock of a media proxy
-  delete   end connections
-  bench    measure how fast frames are exchanged
-  sdp      check a session description, or print that of a stream
-  analyze  judge an ST 2110 stream on the wire
-  st2110   send and receive ST 2110 streams from and to files
-
-mcm COMMAND -h tells the options of a command.
-";
 
 fn main() -> ExitCode {
     // `mcm bench` starts this program anew for each receiver.
@@ -48,7 +31,7 @@ fn main() -> ExitCode {
     if let Some(code) = benches::receiver_process(&arguments) {
         return code;
     }
-    match run(lexopt::Parser::from_env()) {
+    match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         // Nobody is left to be told.
         Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
@@ -63,28 +46,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(mut arguments: lexopt::Parser) -> Result<(), CliError> {
-    match arguments.next()? {
-        None | Some(Short('h') | Long("help")) => output::print(USAGE),
-        Some(Short('V') | Long("version")) => {
-            output::print(concat!("mcm ", env!("CARGO_PKG_VERSION"), "\n"))
-        }
-        Some(Value(command)) => match command.string()?.as_str() {
-            "analyze" => analyze::run(arguments),
-            "bench" => bench::run(arguments),
-            "delete" => delete::run(arguments),
-            "graph" => graph::run(arguments),
-            "info" => info::run(arguments),
-            "list" => list::run(arguments),
-            "sdp" => sdp::run(arguments),
-            "st2110" => st2110::run(arguments),
-            "top" => top::run(arguments),
-            other => Err(CliError::Option {
-                option: "COMMAND",
-                found: other.to_owned(),
-                allowed: "list, top, graph, info, delete, bench, sdp, analyze or st2110",
-            }),
-        },
-        Some(other) => Err(other.unexpected().into()),
+fn run(arguments: Arguments) -> Result<(), CliError> {
+    match arguments.command {
+        None => output::print(&Arguments::command().render_help().to_string()),
+        Some(Command::Analyze(options)) => analyze::run(&options),
+        Some(Command::Bench(options)) => bench::run(options),
+        Some(Command::Delete(options)) => delete::run(options),
+        Some(Command::Graph(options)) => graph::run(&options),
+        Some(Command::Info(options)) => info::run(&options),
+        Some(Command::List(options)) => list::run(&options),
+        Some(Command::Sdp(options)) => sdp::run(options),
+        Some(Command::St2110(options)) => st2110::run(&options),
+        Some(Command::Top(options)) => top::run(&options),
     }
 }

@@ -3,52 +3,40 @@
 use crate::error::CliError;
 use crate::output::print;
 use crate::proxy::{PATIENCE, Proxy, refused};
-use crate::server::{Place, PlaceOptions, Server, TLS_USAGE};
+use crate::server::{ProxyOptions, Server};
 use crate::stream::read_text;
-use lexopt::Arg::{Long, Short, Value};
-use lexopt::ValueExt;
+use clap::{Args, ValueHint};
 use proto::control::{GetInfoRequest, GetSdpRequest, ReferenceClock};
 use st2110::sdp::{Finding, Severity, check};
 use std::fmt::Write;
 use std::path::Path;
 
-const USAGE: &str = "\
-usage: mcm sdp [--json] FILE
-       mcm sdp [-s HOST[:PORT]] STREAM
+/// Check a session description, or print that of a stream
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With a file: checks a session description (SDP) against RFC 8866 and ST 2110-10, -20, -21, -22, -30, -31 \
+and -40. Each finding has its line, how much it matters and the clause: errors break a rule, warnings are \
+likely to cause trouble, notes are worth knowing. The exit status is 1 if there are errors.
 
-With a file: checks a session description (SDP) against RFC 8866 and ST 2110-10, -20, -21, -22, -30, -31 and -40. Each finding has its
-line, how much it matters and the clause: errors break a rule, warnings are likely to cause trouble, notes are worth knowing.
-The exit status is 1 if there are errors.
-
-With a stream of a media proxy: prints its session description, and on standard error what clock the host follows.
-
-  -s, --server HOST[:PORT] control service of the proxy (default 127.0.0.1:8001)
-      --json              print the findings as JSON
-  FILE                    a description: a path with a slash, or a name that ends with .sdp or exists; - is standard input
-  STREAM                  id of a group (239.1.1.1:5004), a connection or a bridge, as mcm list prints it
-";
+With a stream of a media proxy: prints its session description, and on standard error which clock the host \
+follows.")]
+pub(crate) struct Options {
+    #[command(flatten)]
+    proxy: ProxyOptions,
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
+    /// A description: a path with a slash, a name that ends with .sdp or exists, or - for standard input.
+    /// Or the id of a group (239.1.1.1:5004), a connection or a bridge, as mcm list prints it
+    #[arg(value_name = "FILE|STREAM", value_hint = ValueHint::FilePath)]
+    what: String,
+}
 
 /// Runs the command.
-pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), CliError> {
-    let (mut json, mut place, mut what) = (false, PlaceOptions::default(), None);
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Short('h') | Long("help") => return print(&format!("{USAGE}{TLS_USAGE}")),
-            Short('s') | Long("server") => place.server = Some(arguments.value()?.string()?),
-            Long("tls-cert") => place.tls.cert = Some(arguments.value()?.into()),
-            Long("tls-key") => place.tls.key = Some(arguments.value()?.into()),
-            Long("tls-ca") => place.tls.ca = Some(arguments.value()?.into()),
-            Long("json") => json = true,
-            Value(word) if what.is_none() => what = Some(word.string()?),
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    let Some(what) = what else {
-        return Err(lexopt::Error::from("FILE or STREAM is missing").into());
-    };
-    if place.server.is_some() || !is_file(&what) {
-        let (Place::Proxy(server) | Place::Agent(server)) = place.place()?;
-        return show(&server, what);
+pub(crate) fn run(options: Options) -> Result<(), CliError> {
+    let Options { proxy, json, what } = options;
+    if proxy.server.is_some() || !is_file(&what) {
+        return show(&proxy.server(), what);
     }
     let findings =
         check(&read_text(&what)?).map_err(|error| CliError::Sdp { path: what.clone(), error })?;

@@ -1,37 +1,10 @@
 //! Where a command asks, and the credentials that it shows there.
 
-use crate::error::CliError;
+use clap::{Args, ValueHint};
 use daemon::TlsFiles;
-use std::path::PathBuf;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::pki_types::ServerName;
-
-/// Lines about credentials in the help of commands that call others.
-pub(crate) const TLS_USAGE: &str = "\
-      --tls-cert FILE     certificate chain to show, PEM; with the next two: mutual TLS
-      --tls-key FILE      its private key, PEM
-      --tls-ca FILE       certificates of the authorities that sign the server's, PEM
-";
-
-/// The options `--tls-cert`, `--tls-key` and `--tls-ca`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct TlsOptions {
-    pub(crate) cert: Option<PathBuf>,
-    pub(crate) key: Option<PathBuf>,
-    pub(crate) ca: Option<PathBuf>,
-}
-
-impl TlsOptions {
-    /// All of the files, or none.
-    fn files(self) -> Result<Option<TlsFiles>, CliError> {
-        match (self.cert, self.key, self.ca) {
-            (None, None, None) => Ok(None),
-            (Some(cert), Some(key), Some(ca)) => Ok(Some(TlsFiles { cert, key, ca })),
-            _ => Err(lexopt::Error::from("--tls-cert, --tls-key and --tls-ca go together").into()),
-        }
-    }
-}
 
 /// A server that is called: its address, and the credentials to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,29 +23,44 @@ pub(crate) enum Place {
     Agent(Server),
 }
 
-/// The options `--server` and `--agent`, and those of credentials.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct PlaceOptions {
+/// The options of commands that ask a media proxy.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ProxyOptions {
+    /// Control service of the media proxy [default: 127.0.0.1:8001]
+    #[arg(short, long, value_name = "HOST[:PORT]", value_hint = ValueHint::Hostname)]
     pub(crate) server: Option<String>,
-    pub(crate) agent: Option<String>,
-    pub(crate) tls: TlsOptions,
+    #[command(flatten)]
+    tls: Option<TlsFiles>,
+}
+
+impl ProxyOptions {
+    /// The proxy that was named, or that of this host.
+    pub(crate) fn server(&self) -> Server {
+        let server = self.server.as_deref().unwrap_or(crate::proxy::DEFAULT_SERVER);
+        Server::new(server, crate::proxy::DEFAULT_PORT, self.tls.clone())
+    }
+}
+
+/// The options of commands that ask a media proxy or a mesh agent.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlaceOptions {
+    #[command(flatten)]
+    proxy: ProxyOptions,
+    /// REST API of a mesh agent instead: all hosts of its fleet; port 8100 unless it is given
+    #[arg(short, long, value_name = "HOST[:PORT]", value_hint = ValueHint::Hostname)]
+    #[arg(conflicts_with = "server")]
+    agent: Option<String>,
 }
 
 impl PlaceOptions {
     /// The place that was named, or the proxy of this host.
-    pub(crate) fn place(self) -> Result<Place, CliError> {
-        match (self.server, self.agent) {
-            (Some(_), Some(_)) => Err(lexopt::Error::from(
-                "--server asks a media proxy, --agent a mesh agent: give one of them",
-            )
-            .into()),
-            (None, Some(agent)) => {
-                Ok(Place::Agent(Server::new(&agent, crate::mesh::AGENT_PORT, self.tls)?))
+    pub(crate) fn place(&self) -> Place {
+        match &self.agent {
+            Some(agent) => {
+                let tls = self.proxy.tls.clone();
+                Place::Agent(Server::new(agent, crate::mesh::AGENT_PORT, tls))
             }
-            (server, None) => {
-                let server = server.as_deref().unwrap_or(crate::proxy::DEFAULT_SERVER);
-                Ok(Place::Proxy(Server::new(server, crate::proxy::DEFAULT_PORT, self.tls)?))
-            }
+            None => Place::Proxy(self.proxy.server()),
         }
     }
 }
@@ -84,18 +72,14 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 impl Server {
     /// From `HOST`, `HOST:PORT`, `[HOST]` or `[HOST]:PORT`.
-    pub(crate) fn new(
-        address: &str,
-        default_port: u16,
-        credentials: TlsOptions,
-    ) -> Result<Self, CliError> {
+    pub(crate) fn new(address: &str, default_port: u16, tls: Option<TlsFiles>) -> Self {
         let has_port = match address.strip_prefix('[') {
             Some(rest) => rest.contains("]:"),
             None => address.contains(':'),
         };
         let address =
             if has_port { address.to_owned() } else { format!("{address}:{default_port}") };
-        Ok(Self { address, tls: credentials.files()? })
+        Self { address, tls }
     }
 
     /// Connects. `protocol` is what is spoken over TLS (ALPN), `program` what should listen there.
@@ -136,13 +120,11 @@ impl Server {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn address(text: &str) -> String {
-        Server::new(text, 8001, TlsOptions::default()).unwrap().address
-    }
+    use crate::arguments::tests::read;
 
     #[test]
     fn a_port_may_be_left_out() {
+        let address = |text: &str| Server::new(text, 8001, None).address;
         assert_eq!(address("localhost"), "localhost:8001");
         assert_eq!(address("localhost:1"), "localhost:1");
         assert_eq!(address("[::1]"), "[::1]:8001");
@@ -151,27 +133,23 @@ mod tests {
 
     #[test]
     fn one_place_is_asked() {
-        let options = |server: Option<&str>, agent: Option<&str>| PlaceOptions {
-            server: server.map(Into::into),
-            agent: agent.map(Into::into),
-            tls: TlsOptions::default(),
-        };
-        let asked = |options: PlaceOptions| match options.place().unwrap() {
+        let asked = |arguments: &[&str]| match read::<PlaceOptions>(arguments).unwrap().place() {
             Place::Proxy(server) => format!("proxy {}", server.address),
             Place::Agent(server) => format!("agent {}", server.address),
         };
-        assert_eq!(asked(options(None, None)), "proxy 127.0.0.1:8001");
-        assert_eq!(asked(options(Some("h"), None)), "proxy h:8001");
-        assert_eq!(asked(options(None, Some("h"))), "agent h:8100");
-        assert!(options(Some("h"), Some("h")).place().is_err());
+        assert_eq!(asked(&[]), "proxy 127.0.0.1:8001");
+        assert_eq!(asked(&["-s", "h"]), "proxy h:8001");
+        assert_eq!(asked(&["--agent=h"]), "agent h:8100");
+        let error = read::<PlaceOptions>(&["-s", "h", "-a", "h"]).unwrap_err();
+        assert!(error.contains("--server") && error.contains("--agent"), "{error}");
     }
 
     #[test]
     fn credentials_go_together() {
-        let some = TlsOptions { cert: Some("c".into()), ..TlsOptions::default() };
-        let error = Server::new("h", 1, some.clone()).unwrap_err().to_string();
-        assert!(error.contains("go together"), "{error}");
-        let all = TlsOptions { key: Some("k".into()), ca: Some("a".into()), ..some };
-        assert!(Server::new("h", 1, all).unwrap().tls.is_some());
+        let error = read::<ProxyOptions>(&["--tls-cert=c"]).unwrap_err();
+        assert!(error.contains("--tls-key") && error.contains("--tls-ca"), "{error}");
+        let all = ["--tls-cert=c", "--tls-key=k", "--tls-ca=a"];
+        assert!(read::<ProxyOptions>(&all).unwrap().server().tls.is_some());
+        assert!(read::<ProxyOptions>(&[]).unwrap().server().tls.is_none());
     }
 }

@@ -1,7 +1,12 @@
 //! A stream as a command is told about it: by a connection's configuration, or a session description.
 
+use crate::arguments::one_of;
 use crate::error::CliError;
-use media::{Codec, ConnectionConfig, Endpoint, Payload, SdpSource, St2110, Transport, Video};
+use clap::Args;
+use daemon::arguments::accept;
+use media::{
+    Codec, ConnectionConfig, Endpoint, Payload, PixelFormat, SdpSource, St2110, Transport, Video,
+};
 use st2110::sdp::{Role, describe, remarks};
 use st2110_net::socket::Interface;
 use std::io::Read;
@@ -26,40 +31,49 @@ pub(crate) fn read_text(path: &str) -> Result<String, CliError> {
 }
 
 /// What a description leaves open.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct Wishes {
-    /// Frames a second, where the description does not tell.
+    /// Frames a second, where the session description does not tell them
+    #[arg(id = "fps", long, value_name = "RATE", value_parser = frame_rate())]
     pub(crate) rate: Option<media::FrameRate>,
-    /// Layout of the pixels in memory.
-    pub(crate) pixel_format: Option<media::PixelFormat>,
+    /// Layout of the pixels in FILE, where STREAM is a session description: a pixel format of the mesh,
+    /// such as yuv422p10le, uyvy422 or v210
+    #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
+    #[arg(value_parser = one_of(PixelFormat::ALL, PixelFormat::name))]
+    pub(crate) pixel_format: Option<PixelFormat>,
+}
+
+/// A parser of `--fps`.
+pub(crate) fn frame_rate()
+-> impl Fn(&str) -> Result<media::FrameRate, String> + Clone + Send + Sync + 'static {
+    accept("frames a second, such as 25, 59.94 or 60000/1001")
 }
 
 /// The interfaces of a stream's paths, as `-i` names them on the command line: the first for both, or one for each.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Interfaces(Vec<Interface>);
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Interfaces {
+    /// Address of this host, or kernel:NAME. Given twice, the second is for the second path (ST 2022-7)
+    #[arg(id = "interface", short, long, value_name = "NAME")]
+    named: Vec<Interface>,
+}
 
 impl Interfaces {
-    /// Another `-i`.
-    pub(crate) fn add(&mut self, interface: Interface) -> Result<(), CliError> {
-        if self.0.len() == 2 {
-            return Err(CliError::Option {
-                option: "--interface",
-                found: interface.to_string(),
-                allowed: "one, or two for a stream with two paths",
-            });
+    /// No stream has more than two paths.
+    pub(crate) fn check(&self) -> Result<(), CliError> {
+        if self.named.len() > 2 {
+            return Err(self.wrong("one, or two for a stream with two paths"));
         }
-        self.0.push(interface);
         Ok(())
     }
 
     /// Where nothing else is said.
     pub(crate) fn usual(&self) -> Interface {
-        self.0.first().cloned().unwrap_or(Interface::Any)
+        self.named.first().cloned().unwrap_or(Interface::Any)
     }
 
     /// Gives the second path its own, if the command line names one.
     pub(crate) fn set_second(&self, config: &mut ConnectionConfig) -> Result<(), CliError> {
-        let Some(second) = self.0.get(1) else { return Ok(()) };
+        let Some(second) = self.named.get(1) else { return Ok(()) };
         let Endpoint::St2110(stream) = &mut config.endpoint else { return Ok(()) };
         let Some(path) = &mut stream.second_path else { return Err(self.one_path()) };
         path.interface_ip_addr = Some(second.address(path.ip_addr)?);
@@ -68,16 +82,17 @@ impl Interfaces {
 
     /// The stream has one path, and two interfaces were named.
     fn one_path(&self) -> CliError {
-        CliError::Option {
-            option: "--interface",
-            found: self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "),
-            allowed: "one: STREAM has one path",
-        }
+        self.wrong("one: STREAM has one path")
+    }
+
+    fn wrong(&self, allowed: &'static str) -> CliError {
+        let found = self.named.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+        CliError::Option { option: "--interface", found, allowed }
     }
 
     /// For a stream of one path.
     pub(crate) fn only(&self) -> Result<Interface, CliError> {
-        if self.0.len() > 1 { Err(self.one_path()) } else { Ok(self.usual()) }
+        if self.named.len() > 1 { Err(self.one_path()) } else { Ok(self.usual()) }
     }
 }
 

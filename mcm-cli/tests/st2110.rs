@@ -133,15 +133,15 @@ fn what_cannot_be_done_is_said() {
         br#"{"connection": {"st2110": {"ipAddr": "127.0.0.1", "port": 5004}}, "payload": {"video": {}}}"#,
     );
     for (arguments, status, word) in [
-        (vec!["sdp"], 2, "FILE or STREAM is missing"),
+        (vec!["sdp"], 2, "<FILE|STREAM>"),
         (vec!["sdp", "-s", "127.0.0.1:1", "239.1.1.1:5004"], 1, "media proxy at 127.0.0.1:1"),
         (vec!["sdp", "/nonexistent"], 1, "/nonexistent"),
-        (vec!["st2110", "send"], 2, "STREAM and FILE"),
+        (vec!["st2110", "send"], 2, "<FILE>"),
         (vec!["st2110", "send", &coded, "/dev/null"], 1, "does not encode"),
         (
             vec!["st2110", "recv", "--incomplete", "x", &plain, "/dev/null"],
             2,
-            "deliver, repeat or drop",
+            "deliver, repeat, drop",
         ),
         (vec!["st2110", "send", "--incomplete", "drop", &plain, "/dev/null"], 2, "received frames"),
         (
@@ -150,9 +150,9 @@ fn what_cannot_be_done_is_said() {
             "STREAM has no connection.st2110.ancillary",
         ),
         (vec!["st2110", "recv", "--ancillary", "-", &plain, "-"], 2, "another file than FILE"),
-        (vec!["st2110", "sideways", "a", "b"], 2, "send or recv"),
+        (vec!["st2110", "sideways", "a", "b"], 2, "send, recv"),
         (vec!["st2110", "send", &group, "/dev/null"], 1, "needs connection.st2110"),
-        (vec!["analyze"], 2, "STREAM is missing"),
+        (vec!["analyze"], 2, "<STREAM>"),
         (vec!["analyze", "-t", "0", "127.0.0.1:1"], 2, "--seconds"),
         (vec!["analyze", &group], 1, "needs connection.st2110"),
     ] {

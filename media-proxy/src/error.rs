@@ -7,9 +7,6 @@ use std::path::PathBuf;
 /// A reason for the daemon not to start, or to end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProxyError {
-    /// The command line is wrong.
-    #[error("{0}")]
-    Usage(String),
     /// Something about the run directory failed.
     #[error("run directory {path}: {what}: {error}")]
     RunDir { path: PathBuf, what: &'static str, error: std::io::Error },

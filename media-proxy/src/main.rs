@@ -20,7 +20,8 @@ mod run_dir;
 mod sdk_service;
 mod servers;
 
-use args::Request;
+use args::Args;
+use clap::Parser;
 use daemon::{logger, notify, rate_limited_log};
 use std::process::ExitCode;
 
@@ -32,21 +33,7 @@ fn main() -> ExitCode {
         logger::start(LOG_USUAL, None);
         return bridge::run_worker();
     }
-    let args = match args::parse(std::env::args_os().skip(1)) {
-        Ok(Request::Run(args)) => *args,
-        Ok(Request::Help) => {
-            print!("{}", args::USAGE);
-            return ExitCode::SUCCESS;
-        }
-        Ok(Request::Version) => {
-            println!("media_proxy {}", env!("CARGO_PKG_VERSION"));
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("media_proxy: {error}");
-            return ExitCode::from(2);
-        }
-    };
+    let args = Args::parse();
     logger::start(LOG_USUAL, args.log_format);
     match run::run(args) {
         Ok(()) => ExitCode::SUCCESS,

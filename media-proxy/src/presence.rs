@@ -29,6 +29,7 @@ pub(crate) fn absences(args: &Args) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
 
     #[test]
     fn what_is_not_on_this_host_is_named() {
@@ -36,7 +37,7 @@ mod tests {
             device: device.map(|text| text.parse().unwrap()),
             st2110_ip: ip.map(|text| text.parse().unwrap()),
             rdma_ip: rdma.map(|text| text.parse().unwrap()),
-            ..Args::default()
+            ..Args::parse_from(["media_proxy"])
         };
         let here = args(Some("kernel:lo"), Some("127.0.0.1"), Some("127.0.0.1"));
         assert_eq!(absences(&here), Vec::<String>::new());

@@ -185,7 +185,8 @@ fn serve_metrics(
 ) -> Result<tokio::task::JoinHandle<()>, ProxyError> {
     let address = listener.local_addr().map_err(ProxyError::system("address of a port"))?;
     let tls = args.tls.as_ref().map(|files| daemon::acceptor(files, &[b"http/1.1"])).transpose()?;
-    let port = Port { speaks: Speaks::Http, limit, tls, trusted: args.metrics_allow.clone() };
+    let trusted = args.metrics_allow.clone().unwrap_or_default();
+    let port = Port { speaks: Speaks::Http, limit, tls, trusted };
     let (out, incoming) = mpsc::channel(BACKLOG);
     tokio::spawn(daemon::accept(to_async(listener)?, port, out));
     info!("Prometheus metrics at http://{address}/metrics");

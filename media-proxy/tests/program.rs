@@ -17,12 +17,18 @@ fn run(args: &[&str]) -> (Option<i32>, String, String) {
 fn help_version_and_mistakes() {
     let (code, out, _) = run(&["-h"]);
     assert_eq!(code, Some(0));
-    assert!(out.starts_with("Usage: media_proxy [OPTION]\n-h, --help "), "{out}");
+    assert!(
+        out.contains("Usage: media_proxy [OPTIONS]") && out.contains("-t, --tcp <PORT>"),
+        "{out}"
+    );
     let (code, out, _) = run(&["--version"]);
     assert_eq!((code, out), (Some(0), format!("media_proxy {}\n", env!("CARGO_PKG_VERSION"))));
     let (code, out, err) = run(&["--tcp=many"]);
     assert_eq!((code, out.as_str()), (Some(2), ""));
-    assert!(err.starts_with("media_proxy: option '-t, --tcp, --sdk': found 'many'"), "{err}");
+    assert!(
+        err.starts_with("error: invalid value 'many' for '--tcp <PORT>': accepted is"),
+        "{err}"
+    );
 }
 
 #[test]

@@ -162,7 +162,7 @@ fn the_socket_belongs_to_the_group_that_was_asked_for() {
     let Some(text) = script(body) else { return };
     assert!(text.contains("0 2770\n0 660\n"), "{text}");
     assert!(
-        text.contains("status 2") && text.contains("option '--group': found 'no such'"),
+        text.contains("status 2") && text.contains("invalid value 'no such' for '--group <GROUP>'"),
         "{text}"
     );
 }

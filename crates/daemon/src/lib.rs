@@ -3,6 +3,7 @@
 //! Programs on the same host may call without credentials, others with a certificate (mutual TLS)
 //! or from networks that an administrator has named.
 
+pub mod arguments;
 mod error;
 pub mod exposition;
 #[cfg(feature = "http")]

@@ -1,9 +1,9 @@
 //! A daemon's log: one line per event on standard output.
 
+use clap::ValueEnum;
 use media::log_filter::LogFilter;
 use std::fmt;
 use std::io::{self, Write};
-use std::str::FromStr;
 
 /// The environment variable that asks for more or less.
 const LEVELS: &str = "MCM_LOG";
@@ -11,7 +11,7 @@ const LEVELS: &str = "MCM_LOG";
 pub const FORMAT: &str = "MCM_LOG_FORMAT";
 
 /// How the lines of a log look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// `INFO: text`: for terminals, and for service managers that add the time.
     #[default]
@@ -37,27 +37,14 @@ impl LogFormat {
     }
 }
 
-impl FromStr for LogFormat {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "plain" => Ok(Self::Plain),
-            "time" => Ok(Self::Time),
-            "json" => Ok(Self::Json),
-            _ => Err(()),
-        }
-    }
-}
-
 /// Starts the log. What is told without `MCM_LOG` in the environment is `usual`, directives of `env_logger`; `format` is what the command
 /// line says, over `MCM_LOG_FORMAT`.
 pub fn start(usual: &str, format: Option<LogFormat>) {
     let levels = std::env::var(LEVELS).ok();
     let filter = LogFilter::read(levels.as_deref(), usual);
     let asked = std::env::var(FORMAT).ok().filter(|text| !text.is_empty());
-    let read = asked.as_deref().map(str::parse::<LogFormat>);
-    let format = format.or(read.and_then(Result::ok)).unwrap_or_default();
+    let read = asked.as_deref().map(|word| LogFormat::from_str(word, false));
+    let format = format.or(read.clone().and_then(Result::ok)).unwrap_or_default();
     env_logger::Builder::new()
         .parse_filters(&filter.directives)
         .target(env_logger::Target::Stdout)
@@ -70,7 +57,7 @@ pub fn start(usual: &str, format: Option<LogFormat>) {
     if let Some(complaint) = filter.complaint {
         log::warn!("{LEVELS}: {complaint}");
     }
-    if let (Some(text), Some(Err(()))) = (&asked, read) {
+    if let (Some(text), Some(Err(_))) = (&asked, read) {
         log::warn!("{FORMAT}: found {text:?}, ignored; allowed: {}", LogFormat::WORDS);
     }
 }
@@ -138,12 +125,10 @@ mod tests {
 
     #[test]
     fn names() {
-        for (text, format) in
-            [("plain", LogFormat::Plain), ("time", LogFormat::Time), ("json", LogFormat::Json)]
-        {
-            assert_eq!(text.parse(), Ok(format));
-            assert!(LogFormat::WORDS.contains(text));
+        for format in LogFormat::value_variants() {
+            assert_eq!(LogFormat::from_str(format.word(), false), Ok(*format));
+            assert!(LogFormat::WORDS.contains(format.word()));
         }
-        assert!("xml".parse::<LogFormat>().is_err());
+        assert!(LogFormat::from_str("xml", false).is_err());
     }
 }

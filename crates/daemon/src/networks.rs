@@ -1,44 +1,25 @@
 //! Networks that an administrator trusts.
 
+use ipnet::IpNet;
 use std::fmt::{Display, Formatter};
 use std::net::IpAddr;
 use std::str::FromStr;
 
 /// Addresses whose programs may call without a certificate: "10.1.0.0/16,fd00::/8". By default none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Networks(Vec<(IpAddr, u8)>);
+pub struct Networks(Vec<IpNet>);
 
-/// What is no list of networks.
+/// A text that is no list of networks.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "found '{0}'; allowed: networks such as 10.1.0.0/16,fd00::/8, with no bits set after the prefix"
-)]
-pub struct NetworksError(String);
+#[error("accepted are networks such as 10.1.0.0/16,fd00::/8, with no bits set after the prefix")]
+pub struct NetworksError;
 
 impl Networks {
     /// Whether an address is in one of them.
     #[must_use]
     pub fn contain(&self, ip: IpAddr) -> bool {
-        let (bits, width) = bits(ip.to_canonical());
-        self.0.iter().any(|(network, prefix)| {
-            let (network, of_network) = self::bits(*network);
-            width == of_network && head(bits, *prefix, width) == network
-        })
+        self.0.iter().any(|network| network.contains(&ip.to_canonical()))
     }
-}
-
-/// The address as a number, and how many bits it has.
-fn bits(ip: IpAddr) -> (u128, u8) {
-    match ip {
-        IpAddr::V4(ip) => (u32::from(ip).into(), 32),
-        IpAddr::V6(ip) => (u128::from(ip), 128),
-    }
-}
-
-/// The first `prefix` bits of so many, the others zero.
-fn head(bits: u128, prefix: u8, width: u8) -> u128 {
-    let rest = u32::from(width - prefix);
-    bits.checked_shr(rest).and_then(|head| head.checked_shl(rest)).unwrap_or(0)
 }
 
 impl FromStr for Networks {
@@ -46,20 +27,17 @@ impl FromStr for Networks {
 
     fn from_str(text: &str) -> Result<Self, NetworksError> {
         let network = |text: &str| {
-            let (ip, prefix) = text.trim().split_once('/')?;
-            let (ip, prefix) = (ip.parse::<IpAddr>().ok()?, prefix.parse::<u8>().ok()?);
-            let (bits, width) = bits(ip);
-            (prefix <= width && head(bits, prefix, width) == bits).then_some((ip, prefix))
+            let network = text.trim().parse::<IpNet>().ok()?;
+            (network == network.trunc()).then_some(network)
         };
-        let all: Option<Vec<_>> = text.split(',').map(network).collect();
-        all.map(Self).ok_or_else(|| NetworksError(text.escape_debug().to_string()))
+        text.split(',').map(network).collect::<Option<_>>().map(Self).ok_or(NetworksError)
     }
 }
 
 impl Display for Networks {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        for (i, (ip, prefix)) in self.0.iter().enumerate() {
-            write!(f, "{}{ip}/{prefix}", if i == 0 { "" } else { "," })?;
+        for (i, network) in self.0.iter().enumerate() {
+            write!(f, "{}{network}", if i == 0 { "" } else { "," })?;
         }
         Ok(())
     }

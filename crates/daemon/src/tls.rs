@@ -1,5 +1,6 @@
 //! Mutual TLS: both the daemon and its callers present a certificate.
 
+use crate::arguments::absolute_path;
 use crate::error::AccessError;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -10,14 +11,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-/// Where credentials are, all PEM.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where credentials are: the options `--tls-cert`, `--tls-key` and `--tls-ca`, which go together.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+#[group(id = "tls", requires_all = ["tls-cert", "tls-key", "tls-ca"])]
 pub struct TlsFiles {
-    /// The program's certificate chain.
+    /// Certificate chain of this program, PEM. With the next two: mutual TLS
+    #[arg(id = "tls-cert", long, value_name = "FILE", required = false)]
+    #[arg(value_parser = absolute_path(), help_heading = "Certificates")]
     pub cert: PathBuf,
-    /// Its private key.
+    /// Private key of this program, PEM
+    #[arg(id = "tls-key", long, value_name = "FILE", required = false)]
+    #[arg(value_parser = absolute_path(), help_heading = "Certificates")]
     pub key: PathBuf,
-    /// Certificates of the authorities that sign those of callers.
+    /// Certificates of the authorities that sign those of the other side, PEM
+    #[arg(id = "tls-ca", long, value_name = "FILE", required = false)]
+    #[arg(value_parser = absolute_path(), help_heading = "Certificates")]
     pub ca: PathBuf,
 }
 

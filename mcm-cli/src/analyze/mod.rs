@@ -3,11 +3,11 @@
 mod path;
 mod report;
 
+use crate::arguments::seconds;
 use crate::error::CliError;
 use crate::output::print;
-use crate::stream::{Interfaces, Wishes, load_telling, st2110};
-use lexopt::Arg::{Long, Short, Value};
-use lexopt::ValueExt;
+use crate::stream::{Interfaces, Wishes, frame_rate, load_telling, st2110};
+use clap::{Args, ValueHint};
 use media::{ConnectionConfig, FrameRate, Payload};
 use path::{Analyser, Path, receive};
 use st2110::analyser::{AudioAnalyser, Expectation, VideoAnalyser};
@@ -20,82 +20,42 @@ use st2110_net::socket::ReceiverOptions;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-const USAGE: &str = "\
-usage: mcm analyze [OPTIONS] STREAM
+/// Judge an ST 2110 stream on the wire
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Receives a stream for a while and judges it by ST 2110-21: sender type, Cinst, virtual receiver buffer (VRX), \
+first packet, gaps between packets, RTP offset, loss. Of audio it tells the time-stamped delay factor (TS-DF). \
+Of two paths (ST 2022-7) each is judged; ancillary data are measured and not judged.
 
-Receives a stream for a while and judges it by ST 2110-21: sender type, Cinst, virtual receiver buffer (VRX), first packet, gaps
-between packets, RTP offset, loss. Of audio it tells the time-stamped delay factor (TS-DF). Of two paths (ST 2022-7) each is judged;
-ancillary data are measured and not judged.
-The status is 1 if nothing of the stream came on a path, and what came instead is told; or if this host dropped packets for want of
-receive buffer, and then nothing is judged.
-Times are those of the kernel: what an ordinary interface delivers in bundles arrives in bundles.
+The status is 1 if nothing of the stream came on a path, and what came instead is told; or if this host \
+dropped packets for want of receive buffer, and then nothing is judged.
 
-  -i, --interface NAME  address of this host, or kernel:NAME; given twice, the second is for the second path (ST 2022-7)
-  -t, --seconds N       how long (default 5)
-      --fps RATE        frames a second, where the description does not tell them (otherwise they are learnt)
-      --audio RATE      STREAM is audio of this sampling rate, where it is an address
-      --json            print JSON
-  STREAM                a file with the configuration of a connection (JSON) or with its session description (SDP), or ADDRESS:PORT
-                        of a multicast group or of this host, for video of which nothing else is known
-";
-
-struct Options {
+Times are those of the kernel: what an ordinary interface delivers in bundles arrives in bundles.")]
+pub(crate) struct Options {
+    #[command(flatten)]
     interfaces: Interfaces,
+    /// How long
+    #[arg(short = 't', long, value_name = "N", default_value = "5", value_parser = seconds(86_400))]
     seconds: Duration,
+    /// Frames a second, where the description does not tell them (otherwise they are learnt)
+    #[arg(id = "fps", long, value_name = "RATE", value_parser = frame_rate())]
     rate: Option<FrameRate>,
+    /// STREAM is audio of this sampling rate, where it is an address
+    #[arg(long, value_name = "RATE")]
     audio: Option<u32>,
+    /// Print JSON
+    #[arg(long)]
     json: bool,
+    /// A file with the configuration of a connection (JSON) or with its session description (SDP), or
+    /// ADDRESS:PORT of a multicast group or of this host, for video of which nothing else is known
+    #[arg(value_hint = ValueHint::FilePath)]
     stream: String,
 }
 
-fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, CliError> {
-    let mut options = Options {
-        interfaces: Interfaces::default(),
-        seconds: Duration::from_secs(5),
-        rate: None,
-        audio: None,
-        json: false,
-        stream: String::new(),
-    };
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Short('h') | Long("help") => {
-                print(USAGE)?;
-                return Ok(None);
-            }
-            Short('i') | Long("interface") => {
-                options.interfaces.add(arguments.value()?.parse()?)?
-            }
-            Short('t') | Long("seconds") => {
-                options.seconds = seconds(&arguments.value()?.string()?)?
-            }
-            Long("fps") => options.rate = Some(arguments.value()?.parse()?),
-            Long("audio") => options.audio = Some(arguments.value()?.parse()?),
-            Long("json") => options.json = true,
-            Value(stream) if options.stream.is_empty() => options.stream = stream.string()?,
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    if options.stream.is_empty() {
-        return Err(lexopt::Error::from("STREAM is missing").into());
-    }
-    Ok(Some(options))
-}
-
-/// A length of time on the command line.
-pub(crate) fn seconds(text: &str) -> Result<Duration, CliError> {
-    let value = text.parse::<f64>().ok().filter(|value| (0.1..=86_400.0).contains(value));
-    value.map(Duration::from_secs_f64).ok_or_else(|| CliError::Option {
-        option: "--seconds",
-        found: text.to_owned(),
-        allowed: "0.1 to 86400",
-    })
-}
-
 /// Runs the command.
-pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), CliError> {
-    let Some(options) = parse(arguments)? else { return Ok(()) };
-    let mut paths = paths(&options)?;
+pub(crate) fn run(options: &Options) -> Result<(), CliError> {
+    options.interfaces.check()?;
+    let mut paths = paths(options)?;
     paths.iter().for_each(Path::warn);
     receive(&mut paths, options.seconds)?;
     let reports: Vec<_> = paths.iter().map(|path| (path.name.as_str(), path.report())).collect();

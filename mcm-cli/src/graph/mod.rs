@@ -8,29 +8,26 @@ mod text;
 use crate::error::CliError;
 use crate::mesh::{AgentClient, Member, Mesh, of_proxy};
 use crate::proxy::{PATIENCE, Proxy, refused};
-use crate::server::{Place, Server, TLS_USAGE};
-use crate::view::{View, ViewOptions};
+use crate::server::{Place, PlaceOptions, Server};
+use clap::{Args, ValueHint};
 use proto::control::{GetInfoRequest, ListBridgesRequest, ListGroupsRequest};
 
-/// What `mcm graph -h` prints, before the options of credentials.
-const USAGE: &str = "\
-usage: mcm graph [-s HOST[:PORT] | -a HOST[:PORT]] [--svg FILE] [GROUP]
-
-Draws groups: from their source over bridges to all receivers, with rates.
-
-  -s, --server HOST[:PORT] control service of a media proxy (default 127.0.0.1:8001)
-  -a, --agent HOST[:PORT] REST API of a mesh agent instead: all hosts (port 8100 by default)
-      --svg FILE          a picture instead of text; - is standard output
-  GROUP                   this group only
-";
+/// Draw groups: from their source over bridges to all receivers, with rates
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    place: PlaceOptions,
+    /// Write a picture instead of text; - is standard output
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    svg: Option<String>,
+    /// This group only
+    #[arg(default_value = "", hide_default_value = true)]
+    group: String,
+}
 
 /// Runs the command.
-pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), CliError> {
-    let Some(options) = ViewOptions::parse(arguments, &format!("{USAGE}{TLS_USAGE}"), View::Graph)?
-    else {
-        return Ok(());
-    };
-    let mesh = match &options.place {
+pub(crate) fn run(options: &Options) -> Result<(), CliError> {
+    let mesh = match &options.place.place() {
         Place::Agent(agent) => AgentClient::new(agent)?.mesh()?,
         Place::Proxy(server) => ask_proxy(server)?,
     };

@@ -3,7 +3,7 @@
 
 mod args;
 
-use args::{Args, Request};
+use args::Args;
 use daemon::logger;
 use daemon::signals::Signals;
 use mesh::AgentError;
@@ -16,21 +16,7 @@ use std::process::ExitCode;
 const LOG_USUAL: &str = "warn,mesh_agent=info,mesh=info,daemon=info";
 
 fn main() -> ExitCode {
-    let args = match args::parse(std::env::args_os().skip(1)) {
-        Ok(Request::Run(args)) => *args,
-        Ok(Request::Help) => {
-            print!("{}", args::USAGE);
-            return ExitCode::SUCCESS;
-        }
-        Ok(Request::Version) => {
-            println!("mesh-agent {}", env!("CARGO_PKG_VERSION"));
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("mesh-agent: {error}");
-            return ExitCode::from(2);
-        }
-    };
+    let args = Args::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     logger::start(LOG_USUAL, args.log_format);
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
@@ -48,7 +34,7 @@ fn run(args: Args) -> Result<(), AgentError> {
     runtime.block_on(async {
         // Before anybody can see that the agent runs, so that no signal finds it unprepared.
         let mut signals = Signals::new().map_err(setup)?;
-        let agent = match args.store {
+        let agent = match args.store.0 {
             None => Agent::in_memory(),
             Some(address) => Agent::on_etcd(address, args.tls.as_ref())?,
         };
@@ -56,7 +42,7 @@ fn run(args: Args) -> Result<(), AgentError> {
             proxies: SocketAddr::new(args.listen, args.proxy_port),
             rest: SocketAddr::new(args.listen, args.control_port),
             tls: args.tls,
-            trusted: args.allow,
+            trusted: args.allow.unwrap_or_default(),
             origins: args.origins,
         };
         let serving = serve(agent, ports).await?;
