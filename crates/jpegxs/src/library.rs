@@ -1,9 +1,12 @@
-//! Finding the library and its functions.
+//! Loads SVT-JPEG-XS and looks its functions up.
 
-use std::ffi::{CStr, CString, c_void};
-use std::mem::transmute_copy;
+use std::error::Error;
+use std::ffi::CStr;
+use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::sync::OnceLock;
+
+use libloading::os::unix::{self, RTLD_LOCAL, RTLD_NOW};
 
 use crate::JpegXsCodecError;
 use crate::abi;
@@ -33,10 +36,11 @@ impl std::fmt::Debug for Library {
 }
 
 impl Library {
-    /// The library that the dynamic linker finds as `libSvtJpegxs.so.0`. Found once, it is not looked for again.
+    /// The library that the dynamic linker finds as `libSvtJpegxs.so.0`. Found once, it is not looked
+    /// for again.
     ///
     /// # Errors
-    /// If there is none, saying what to install, or it lacks a function.
+    /// There is none (the error says what to install), or it lacks a function.
     pub fn load() -> Result<Self, JpegXsCodecError> {
         static FOUND: OnceLock<Library> = OnceLock::new();
         if let Some(library) = FOUND.get() {
@@ -51,14 +55,21 @@ impl Library {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn open(file: &Path) -> Result<Self, JpegXsCodecError> {
-        let handle = open(file)?;
+        // The dynamic linker's own words are the source of the error.
+        let load = |error: libloading::Error| JpegXsCodecError::Load {
+            reason: match error.source() {
+                Some(source) => source.to_string(),
+                None => error.to_string(),
+            },
+        };
+        // SAFETY: what the library's constructors do is trusted, as with any library that is linked.
+        let library = unsafe { unix::Library::open(Some(file), RTLD_NOW | RTLD_LOCAL) };
+        let library = ManuallyDrop::new(libloading::Library::from(library.map_err(load)?));
         macro_rules! function {
-            ($name:literal) => {{
-                let address = symbol(handle, $name, file)?;
-                // SAFETY: the address of the function of this name, which the library's headers declare with this type; a
-                // function pointer is as large as an address.
-                unsafe { transmute_copy(&address) }
-            }};
+            ($name:literal) => {
+                // SAFETY: the library's headers declare the function of this name with the field's type.
+                unsafe { function(&library, $name, file) }?
+            };
         }
         Ok(Self {
             load_defaults: function!(c"svt_jpeg_xs_encoder_load_default_parameters"),
@@ -75,36 +86,23 @@ impl Library {
     }
 }
 
-fn open(file: &Path) -> Result<*mut c_void, JpegXsCodecError> {
-    let load = |reason: String| JpegXsCodecError::Load { reason };
-    let name = CString::new(file.as_os_str().as_encoded_bytes())
-        .map_err(|_| load(format!("{} has a zero in its name", file.display())))?;
-    // SAFETY: a terminated name. What the library's constructors do is trusted, as with any library that is linked.
-    let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
-    if !handle.is_null() {
-        return Ok(handle);
-    }
-    // SAFETY: called by the thread whose dlopen has just failed.
-    let reason = unsafe { libc::dlerror() };
-    if reason.is_null() {
-        return Err(load(format!("{} cannot be opened", file.display())));
-    }
-    // SAFETY: a terminated string, valid until this thread's next call of the dynamic linker.
-    Err(load(unsafe { CStr::from_ptr(reason) }.to_string_lossy().into_owned()))
-}
-
-fn symbol(
-    handle: *mut c_void,
+/// Looks a function up.
+///
+/// # Safety
+/// `F` is the type of the function of this name.
+unsafe fn function<F: Copy>(
+    library: &libloading::Library,
     name: &'static CStr,
     file: &Path,
-) -> Result<*mut c_void, JpegXsCodecError> {
-    // SAFETY: a handle that dlopen returned, and a terminated name.
-    let address = unsafe { libc::dlsym(handle, name.as_ptr()) };
-    if address.is_null() {
-        let (library, name) = (file.display().to_string(), name.to_string_lossy().into_owned());
-        return Err(JpegXsCodecError::Function { library, name });
+) -> Result<F, JpegXsCodecError> {
+    // SAFETY: by this function's contract.
+    match unsafe { library.get::<F>(name) } {
+        Ok(symbol) => Ok(*symbol),
+        Err(_) => Err(JpegXsCodecError::Function {
+            library: file.display().to_string(),
+            name: name.to_string_lossy().into_owned(),
+        }),
     }
-    Ok(address)
 }
 
 #[cfg(test)]

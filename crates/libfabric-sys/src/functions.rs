@@ -2,13 +2,17 @@
 
 use crate::attributes::{fi_fabric_attr, fi_info};
 use crate::objects::fid_fabric;
-use libc::{RTLD_LOCAL, RTLD_NOW, c_char, c_int, c_void};
-use std::ffi::{CStr, CString};
+use libc::{c_char, c_int, c_void};
+use libloading::Library;
+use libloading::os::unix::{self, RTLD_LOCAL, RTLD_NOW};
+use std::error::Error;
+use std::ffi::CStr;
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::sync::OnceLock;
 
 /// The name under which the dynamic linker looks for libfabric.
-pub const SONAME: &CStr = c"libfabric.so.1";
+pub const SONAME: &str = "libfabric.so.1";
 
 /// Why libfabric could not be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +28,7 @@ impl fmt::Display for LoadError {
         match self {
             Self::Library(reason) => f.write_str(reason),
             Self::Function(name) => {
-                write!(f, "{} has no function {}", SONAME.to_string_lossy(), name.to_string_lossy())
+                write!(f, "{SONAME} has no function {}", name.to_string_lossy())
             }
         }
     }
@@ -61,59 +65,31 @@ pub struct Functions {
 }
 
 impl Functions {
-    /// The functions of the libfabric of this system. It is loaded once and stays; a failure is tried again by the next call.
+    /// The functions of this system's libfabric. It is loaded once and stays; after a failure the next
+    /// call tries again.
+    ///
+    /// # Errors
+    /// The dynamic linker cannot load it, or it lacks a function.
     pub fn load() -> Result<&'static Self, LoadError> {
-        Self::load_from(SONAME)
-    }
-
-    fn load_from(name: &CStr) -> Result<&'static Self, LoadError> {
         static LOADED: OnceLock<Functions> = OnceLock::new();
         if let Some(functions) = LOADED.get() {
             return Ok(functions);
         }
-        let functions = Self::look_up(open(name)?)?;
+        let library = ManuallyDrop::new(open(SONAME)?);
+        let functions = Self::look_up(&library)?;
         Ok(LOADED.get_or_init(|| functions))
     }
 
-    fn look_up(library: *mut c_void) -> Result<Self, LoadError> {
-        // SAFETY: the declared types are those of libfabric's headers; `symbol` returns an address or an error, and a
-        // pointer to a function has the size of an address.
+    fn look_up(library: &Library) -> Result<Self, LoadError> {
+        // SAFETY: libfabric's headers declare the functions of these names with the fields' types.
         unsafe {
             Ok(Self {
-                version: std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> u32>(symbol(
-                    library,
-                    c"fi_version",
-                )?),
-                getinfo: std::mem::transmute::<
-                    *mut c_void,
-                    unsafe extern "C" fn(
-                        u32,
-                        *const c_char,
-                        *const c_char,
-                        u64,
-                        *const fi_info,
-                        *mut *mut fi_info,
-                    ) -> c_int,
-                >(symbol(library, c"fi_getinfo")?),
-                freeinfo: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(*mut fi_info)>(
-                    symbol(library, c"fi_freeinfo")?,
-                ),
-                dupinfo: std::mem::transmute::<
-                    *mut c_void,
-                    unsafe extern "C" fn(*const fi_info) -> *mut fi_info,
-                >(symbol(library, c"fi_dupinfo")?),
-                fabric: std::mem::transmute::<
-                    *mut c_void,
-                    unsafe extern "C" fn(
-                        *mut fi_fabric_attr,
-                        *mut *mut fid_fabric,
-                        *mut c_void,
-                    ) -> c_int,
-                >(symbol(library, c"fi_fabric")?),
-                strerror: std::mem::transmute::<
-                    *mut c_void,
-                    unsafe extern "C" fn(c_int) -> *const c_char,
-                >(symbol(library, c"fi_strerror")?),
+                version: function(library, c"fi_version")?,
+                getinfo: function(library, c"fi_getinfo")?,
+                freeinfo: function(library, c"fi_freeinfo")?,
+                dupinfo: function(library, c"fi_dupinfo")?,
+                fabric: function(library, c"fi_fabric")?,
+                strerror: function(library, c"fi_strerror")?,
             })
         }
     }
@@ -131,27 +107,25 @@ impl Functions {
     }
 }
 
-fn open(name: &CStr) -> Result<*mut c_void, LoadError> {
-    // SAFETY: a terminated name; libfabric's constructors may run at any time.
-    let library = unsafe { libc::dlopen(name.as_ptr(), RTLD_NOW | RTLD_LOCAL) };
-    if !library.is_null() {
-        return Ok(library);
-    }
-    // SAFETY: called by the thread whose dlopen has just failed.
-    let reason = unsafe { libc::dlerror() };
-    let reason = if reason.is_null() {
-        CString::default()
-    } else {
-        // SAFETY: a terminated string, valid until this thread's next call of the dynamic linker.
-        unsafe { CStr::from_ptr(reason) }.to_owned()
+fn open(name: &str) -> Result<Library, LoadError> {
+    // SAFETY: libfabric's constructors may run at any time.
+    let library = unsafe { unix::Library::open(Some(name), RTLD_NOW | RTLD_LOCAL) };
+    // The dynamic linker's own words are the source of the error.
+    let reason = |error: libloading::Error| match error.source() {
+        Some(source) => source.to_string(),
+        None => error.to_string(),
     };
-    Err(LoadError::Library(reason.to_string_lossy().into_owned()))
+    library.map(Library::from).map_err(|error| LoadError::Library(reason(error)))
 }
 
-fn symbol(library: *mut c_void, name: &'static CStr) -> Result<*mut c_void, LoadError> {
-    // SAFETY: a handle that dlopen returned, and a terminated name.
-    let address = unsafe { libc::dlsym(library, name.as_ptr()) };
-    if address.is_null() { Err(LoadError::Function(name)) } else { Ok(address) }
+/// Looks a function up.
+///
+/// # Safety
+/// `F` is the type of the function of this name.
+unsafe fn function<F: Copy>(library: &Library, name: &'static CStr) -> Result<F, LoadError> {
+    // SAFETY: by this function's contract.
+    let symbol = unsafe { library.get::<F>(name) };
+    symbol.map(|symbol| *symbol).map_err(|_| LoadError::Function(name))
 }
 
 #[cfg(test)]
@@ -160,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_missing_library_is_named() {
-        let Err(LoadError::Library(reason)) = open(c"libfabric-that-is-not.so.1") else {
+        let Err(LoadError::Library(reason)) = open("libfabric-that-is-not.so.1") else {
             panic!("a library of that name was found");
         };
         assert!(reason.contains("libfabric-that-is-not.so.1"), "{reason}");
@@ -168,7 +142,7 @@ mod tests {
 
     #[test]
     fn another_library_is_not_taken_for_libfabric() {
-        let libc = open(c"libc.so.6").expect("the C library");
-        assert_eq!(Functions::look_up(libc).unwrap_err(), LoadError::Function(c"fi_version"));
+        let libc = open("libc.so.6").expect("the C library");
+        assert_eq!(Functions::look_up(&libc).unwrap_err(), LoadError::Function(c"fi_version"));
     }
 }
