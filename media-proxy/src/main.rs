@@ -14,7 +14,6 @@ mod placement;
 mod places;
 mod port_owner;
 mod presence;
-mod random;
 mod run;
 mod run_dir;
 mod sdk_service;

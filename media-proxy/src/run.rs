@@ -14,7 +14,7 @@ use crate::places::{Places, listen};
 use crate::presence::absences;
 use crate::sdk_service::SdkService;
 use crate::servers::{serve_control, serve_sdk};
-use crate::{fleet, notify, random};
+use crate::{fleet, notify};
 use daemon::signals::Signals;
 use daemon::{Networks, Port, Speaks};
 use log::{info, warn};
@@ -49,7 +49,7 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
     let scraped = args.metrics.map(|address| listen("--metrics", address)).transpose()?;
     let (socket, survivors) = run_dir.listen()?;
     let identity = Identity {
-        proxy_id: random::identifier(),
+        proxy_id: media::random::identifier(),
         run_dir: run_dir.path().display().to_string(),
         exchange_socket: run_dir.socket().display().to_string(),
         sdk_port: sdk_address.port(),

@@ -4,7 +4,6 @@ use super::{Agent, REGISTERED, Store};
 use daemon::rate_limited_log::RateLimitedLog;
 use mesh::AgentError;
 use mesh::metrics::{Metric, Value};
-use mesh::random;
 use mesh::topology::{
     BridgeId, BridgeSpec, Connection, ConnectionId, FleetGroup, GroupId, Proxy, ProxyId, Topology,
 };
@@ -42,7 +41,7 @@ impl Agent {
         let extension = request.extension.as_ref();
         let id = match extension.map(|extension| extension.proxy_id.as_str()) {
             Some(id) if !id.is_empty() => wire::identifier("proxyId", id)?.into(),
-            _ => ProxyId::new(random::identifier()),
+            _ => ProxyId::new(media::random::identifier()),
         };
         let proxy = wire::proxy(id.clone(), request, SystemTime::now())?;
         let mut refused = Vec::new();
@@ -114,7 +113,7 @@ impl Agent {
         request: &pb::RegisterConnectionRequest,
     ) -> Result<Connection, AgentError> {
         let id = if request.conn_id.is_empty() {
-            ConnectionId::new(random::identifier())
+            ConnectionId::new(media::random::identifier())
         } else {
             wire::identifier("connId", &request.conn_id)?.into()
         };

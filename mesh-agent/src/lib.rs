@@ -14,8 +14,7 @@ use daemon::TlsFiles;
 use etcd::Etcd;
 use mesh::AgentError;
 use mesh::metrics::Metrics;
-use mesh::random::session_key;
-use mesh::topology::{Decides, ProxyId, Topology};
+use mesh::topology::{Decides, ProxyId, SessionKey, Topology};
 use parking_lot::{Mutex, MutexGuard};
 use session::Session;
 use std::collections::BTreeMap;
@@ -108,7 +107,7 @@ impl Agent {
 
     fn new(store: Store, decides: Decides) -> Self {
         let state = State {
-            topology: Topology::new(decides, session_key),
+            topology: Topology::new(decides, SessionKey::random),
             metrics: Metrics::default(),
             sessions: BTreeMap::new(),
             counters: Counters::default(),

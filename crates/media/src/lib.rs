@@ -2,7 +2,8 @@
 //!
 //! Everything here is plain data and arithmetic, the same on both sides of a connection: the library in a program and the
 //! media proxy of its node use it to say what a connection carries and whether two connections may share a group. Nothing
-//! opens a socket; the environment, the clock and files are read in [`run_dir`], [`tai`], [`read_sdp_file`] and nowhere else.
+//! opens a socket; only [`run_dir`], [`tai`], [`random`] and [`read_sdp_file`] read the environment,
+//! the clock, random numbers and files.
 //!
 //! * [`PixelFormat`], [`Video`], [`Audio`], [`Payload`]: what is carried, and how many bytes it takes.
 //! * [`FrameRate`]: exact rational rates.
@@ -33,6 +34,7 @@ mod names;
 mod options;
 mod payload;
 mod pixel;
+pub mod random;
 mod rate;
 pub mod run_dir;
 mod sdp_file;

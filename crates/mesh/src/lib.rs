@@ -7,7 +7,6 @@
 mod error;
 pub mod metrics;
 pub mod plane;
-pub mod random;
 pub mod status;
 pub mod topology;
 pub mod wire;

@@ -2,8 +2,9 @@
 
 use super::{Accepted, Applied, ControlPlane, GroupsAnswer, Listener, Registration};
 use crate::metrics::{Metric, Metrics};
-use crate::random::session_key;
-use crate::topology::{Connection, ConnectionId, Decides, GroupId, Proxy, ProxyId, Topology};
+use crate::topology::{
+    Connection, ConnectionId, Decides, GroupId, Proxy, ProxyId, SessionKey, Topology,
+};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -25,7 +26,7 @@ impl Embedded {
     /// For this proxy. The listener hears an empty desired state at once.
     pub fn new(proxy: Proxy, listener: Arc<dyn Listener>) -> Self {
         let id = proxy.id.clone();
-        let mut topology = Topology::new(Decides::Here, session_key);
+        let mut topology = Topology::new(Decides::Here, SessionKey::random);
         topology.register_proxy(proxy, Vec::new(), Instant::now());
         let state = State { topology, metrics: Metrics::default(), applied: None };
         let plane = Self { proxy: id, listener, state: Mutex::new(state) };

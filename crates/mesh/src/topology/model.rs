@@ -84,6 +84,14 @@ impl Direction {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SessionKey(pub [u8; 32]);
 
+impl SessionKey {
+    /// A new key.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(media::random::bytes())
+    }
+}
+
 impl Debug for SessionKey {
     /// Keys are not for logs.
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {

@@ -72,12 +72,7 @@ pub struct Identity {
 impl Identity {
     /// A stream of this payload type with SSRC and first sequence number drawn at random (RFC 3550 §5.1).
     pub fn random(payload_type: u8) -> Self {
-        let mut bytes = [0; 8];
-        // Should the kernel have no random numbers yet, the clock is as good: nothing depends on their quality.
-        if rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::NONBLOCK) != Ok(8) {
-            bytes = media::tai::now().as_nanos().wrapping_mul(0x9e37_79b9_7f4a_7c15).to_ne_bytes();
-        }
-        let value = u64::from_ne_bytes(bytes);
+        let value = u64::from_ne_bytes(media::random::bytes());
         Self { payload_type, ssrc: value as u32, sequence: (value >> 32) as u32 }
     }
 

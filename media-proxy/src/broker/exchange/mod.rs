@@ -120,7 +120,7 @@ impl Exchange {
         let (version, seen) = watch::channel(0);
         let handle = Handle { commands: sender, wake: Arc::clone(&wake), version: seen };
         // Numbers of seats begin elsewhere at each start, so that a source never takes one for its predecessor's.
-        let first = (u64::from(crate::random::number()) << 24) | 4;
+        let first = (u64::from(u32::from_ne_bytes(media::random::bytes())) << 24) | 4;
         let exchange = Self {
             epoll,
             listener,
@@ -138,7 +138,7 @@ impl Exchange {
                 reach,
                 survivors.then_some(HOLD_TIME),
                 first,
-                crate::random::identifier,
+                media::random::identifier,
             ),
             links: HashMap::new(),
             processes: HashMap::new(),

@@ -2,9 +2,9 @@
 
 use crate::error::AgentError;
 use crate::plane::{Applied, Registration};
-use crate::random::session_key;
 use crate::topology::{
-    BridgeSpec, Connection, ConnectionId, Decides, Desired, DesiredGroup, Proxy, ProxyId, Topology,
+    BridgeSpec, Connection, ConnectionId, Decides, Desired, DesiredGroup, Proxy, ProxyId,
+    SessionKey, Topology,
 };
 use crate::wire;
 use proto::mediaproxy as pb;
@@ -54,7 +54,7 @@ pub(super) struct Registrations {
 
 impl Registrations {
     pub(super) fn new(proxy: Proxy) -> Self {
-        let mut local = Topology::new(Decides::Here, session_key);
+        let mut local = Topology::new(Decides::Here, SessionKey::random);
         local.register_proxy(proxy.clone(), Vec::new(), Instant::now());
         let entries = BTreeMap::new();
         Self { proxy, entries, local, told: None, current: None, outcome: None }
@@ -70,7 +70,7 @@ impl Registrations {
             self.proxy.id = id;
             self.told = None;
             let entries: Vec<_> = self.entries.values().map(|e| e.registration.clone()).collect();
-            self.local = Topology::new(Decides::Here, session_key);
+            self.local = Topology::new(Decides::Here, SessionKey::random);
             self.local.register_proxy(self.proxy.clone(), Vec::new(), Instant::now());
             for registration in entries {
                 // It was accepted before.
@@ -332,7 +332,7 @@ mod tests {
     }
 
     fn agent(registrations: &Registrations) -> Topology {
-        let mut topology = Topology::new(Decides::Here, session_key);
+        let mut topology = Topology::new(Decides::Here, SessionKey::random);
         topology.register_proxy(registrations.proxy.clone(), Vec::new(), Instant::now());
         for (id, entry) in registrations.entries() {
             let Registration { kind, config, .. } = &entry.registration;
