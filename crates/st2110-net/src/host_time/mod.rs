@@ -4,4 +4,4 @@ mod hardware;
 mod readings;
 
 pub use hardware::HardwareClock;
-pub use readings::{interface_mac, read_clocks};
+pub use readings::read_clocks;

@@ -1,6 +1,6 @@
 //! What the kernel says about its time.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use st2110::reference::{ClockReadings, Discipline, PtpClock, ReferenceClock};
@@ -34,21 +34,6 @@ pub fn read_clocks(
         reference,
         mac,
     }
-}
-
-/// The MAC address of an interface; `None` if it has none or does not exist.
-pub fn interface_mac(name: &str) -> Option<[u8; 6]> {
-    // The name becomes part of a path.
-    if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
-        return None;
-    }
-    let text = fs::read_to_string(format!("/sys/class/net/{name}/address")).ok()?;
-    let mut parts = text.trim().split(':');
-    let mut mac = [0; 6];
-    for octet in &mut mac {
-        *octet = u8::from_str_radix(parts.next()?, 16).ok()?;
-    }
-    (parts.next().is_none() && mac != [0; 6]).then_some(mac)
 }
 
 /// `CLOCK_TAI − CLOCK_REALTIME` in seconds. Rounding takes away the moment between the readings.
@@ -92,25 +77,6 @@ mod tests {
                 assert!(!state.warnings.is_empty());
             }
             TaiSource::Hardware { .. } => panic!("there is no hardware clock"),
-        }
-    }
-
-    #[test]
-    fn addresses_of_interfaces() {
-        // The loopback interface has only zeros.
-        assert_eq!(interface_mac("lo"), None);
-        for name in ["", "..", "../net", "no-such-interface"] {
-            assert_eq!(interface_mac(name), None);
-        }
-        // Every Ethernet interface of this host has one.
-        for entry in fs::read_dir("/sys/class/net").into_iter().flatten().flatten() {
-            let kind = fs::read_to_string(entry.path().join("addr_assign_type"));
-            let ethernet =
-                fs::read_to_string(entry.path().join("type")).is_ok_and(|t| t.trim() == "1");
-            if ethernet && kind.is_ok() {
-                let name = entry.file_name().into_string().unwrap();
-                assert!(interface_mac(&name).is_some(), "{name}");
-            }
         }
     }
 }

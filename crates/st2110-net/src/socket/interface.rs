@@ -1,8 +1,11 @@
 //! Network interfaces of this host, by name or address.
 
-use std::{ffi::CStr, fmt, net::IpAddr, ptr, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
-use super::name::{Name, family, needs_scope, unspecified};
+use super::{
+    name::{family, needs_scope, unspecified},
+    present::{Address, Present, present},
+};
 use crate::Error;
 
 /// Which interface a flow leaves or enters by.
@@ -62,10 +65,10 @@ pub(super) struct Resolved {
 }
 
 impl Interface {
-    /// Whether this host has it, before anything is sent or received by it.
+    /// Checks that this host has the interface, before anything is sent or received by it.
     ///
     /// # Errors
-    /// It has not; what there is instead is told.
+    /// It has not; the error lists the interfaces and addresses that there are.
     pub fn check(&self) -> Result<(), Error> {
         let peer = match self {
             Self::Address(address) => *address,
@@ -86,28 +89,46 @@ impl Interface {
         self.resolve(peer).map(|resolved| resolved.address)
     }
 
+    /// Its hardware address. `None` for any interface, one that is not on this host, and one without
+    /// hardware, as the loopback interface.
+    pub fn mac(&self) -> Option<[u8; 6]> {
+        let present = present();
+        let index = present.iter().find(|entry| self.is(entry))?.index;
+        let own = present.iter().filter(|entry| entry.index == index);
+        own.filter_map(|entry| match entry.address {
+            Some(Address::Mac(mac)) => Some(mac),
+            _ => None,
+        })
+        .find(|mac| *mac != [0; 6])
+    }
+
+    /// Whether an entry of the host's list is that of this interface.
+    fn is(&self, entry: &Present) -> bool {
+        match self {
+            Self::Any => false,
+            Self::Address(address) => entry.ip() == Some(*address),
+            Self::Name(name) => entry.name == *name,
+        }
+    }
+
     /// Looks the interface up, for traffic with `peer`.
     pub(super) fn resolve(&self, peer: IpAddr) -> Result<Resolved, Error> {
         if *self == Self::Any {
             return Ok(Resolved { index: 0, name: None, address: unspecified(peer) });
         }
         let present = present();
-        let mut same = present.iter().filter(|entry| match self {
-            Self::Any => false,
-            Self::Address(address) => entry.address == Some(*address),
-            Self::Name(name) => entry.name == *name,
-        });
-        let Some(first) = same.next() else {
+        let Some(first) = present.iter().find(|entry| self.is(entry)) else {
             return Err(Error::NoInterface { value: self.to_string(), present: list(&present) });
         };
-        // A peer that is only valid on its link is best talked to from such an address, others from a global one.
+        // A peer with a link-local address is best talked to from such an address, others from a global
+        // one.
         let address = match self {
             Self::Address(address) if address.is_ipv4() == peer.is_ipv4() => Some(*address),
             _ => {
                 let mut candidates: Vec<IpAddr> = present
                     .iter()
                     .filter(|entry| entry.index == first.index)
-                    .filter_map(|entry| entry.address)
+                    .filter_map(Present::ip)
                     .filter(|address| address.is_ipv4() == peer.is_ipv4())
                     .collect();
                 candidates.sort_by_key(|address| needs_scope(*address) != needs_scope(peer));
@@ -123,12 +144,7 @@ impl Interface {
     }
 }
 
-struct Present {
-    index: u32,
-    name: String,
-    address: Option<IpAddr>,
-}
-
+/// The interfaces and addresses of this host in words.
 fn list(present: &[Present]) -> String {
     let mut words: Vec<String> = Vec::new();
     for entry in present {
@@ -136,61 +152,11 @@ fn list(present: &[Present]) -> String {
         if !words.contains(&name) {
             words.push(name);
         }
-        if let Some(address) = entry.address {
+        if let Some(address) = entry.ip() {
             words.push(address.to_string());
         }
     }
     words.join(", ")
-}
-
-/// The interfaces with their addresses, one entry for each address and at least one for each interface.
-fn present() -> Vec<Present> {
-    let mut first: *mut libc::ifaddrs = ptr::null_mut();
-    // SAFETY: the call fills in a list that is freed below.
-    if unsafe { libc::getifaddrs(&raw mut first) } != 0 {
-        return Vec::new();
-    }
-    let mut found = Vec::new();
-    let mut next = first;
-    while !next.is_null() {
-        // SAFETY: an element of the list that getifaddrs made and nobody has freed yet.
-        let entry = unsafe { &*next };
-        next = entry.ifa_next;
-        // SAFETY: each element has a name that ends with a zero byte.
-        let name = unsafe { CStr::from_ptr(entry.ifa_name) };
-        // SAFETY: as above.
-        let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
-        found.push(Present {
-            index,
-            name: name.to_string_lossy().into_owned(),
-            address: address(entry),
-        });
-    }
-    // SAFETY: the list's head, freed once.
-    unsafe { libc::freeifaddrs(first) };
-    found
-}
-
-fn address(entry: &libc::ifaddrs) -> Option<IpAddr> {
-    if entry.ifa_addr.is_null() {
-        return None;
-    }
-    // SAFETY: a socket address that getifaddrs made; every kind begins with its family.
-    let len = match i32::from(unsafe { (*entry.ifa_addr).sa_family }) {
-        libc::AF_INET => size_of::<libc::sockaddr_in>(),
-        libc::AF_INET6 => size_of::<libc::sockaddr_in6>(),
-        _ => return None,
-    };
-    let mut name = Name::empty();
-    // SAFETY: the family says how many bytes there are, and a sockaddr_storage has room for them.
-    unsafe {
-        ptr::copy_nonoverlapping(
-            entry.ifa_addr.cast::<u8>(),
-            (&raw mut name.storage).cast::<u8>(),
-            len,
-        );
-    }
-    name.to_socket().map(|address| address.ip())
 }
 
 #[cfg(test)]
@@ -218,6 +184,24 @@ mod tests {
         assert_eq!(by_name.address, peer);
         assert_eq!(Interface::Address(peer).resolve(peer).unwrap(), by_name);
         assert_ne!(by_name.index, 0);
+    }
+
+    #[test]
+    fn hardware_addresses_are_those_of_the_interface() {
+        let none = [Interface::Any, Interface::Name("none0".into()), Interface::Name("lo".into())];
+        let none = none.into_iter().chain(["127.0.0.1", "192.0.2.1"].map(|ip| ip.parse().unwrap()));
+        for interface in none {
+            assert_eq!(interface.mac(), None, "{interface}");
+        }
+        for entry in present() {
+            let Some(Address::Mac(mac)) = entry.address else { continue };
+            let expected = Some(mac).filter(|mac| *mac != [0; 6]);
+            assert_eq!(Interface::Name(entry.name.clone()).mac(), expected, "{}", entry.name);
+            let ips = present().into_iter().filter(|other| other.index == entry.index);
+            for ip in ips.filter_map(|other| other.ip()) {
+                assert_eq!(Interface::Address(ip).mac(), expected, "{ip}");
+            }
+        }
     }
 
     #[test]

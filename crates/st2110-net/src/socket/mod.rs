@@ -10,6 +10,7 @@ mod interface;
 mod name;
 mod netlink;
 mod option;
+mod present;
 mod qdisc;
 mod receiver;
 mod sender;

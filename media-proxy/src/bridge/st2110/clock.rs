@@ -1,10 +1,9 @@
 //! The host's clock, which all streams follow.
 
-use super::mac;
 use log::{info, warn};
 use st2110::reference::{ClockState, ClockWarning, Discipline, ReferenceClock};
 use st2110_net::engine::{Clock, SystemClock};
-use st2110_net::host_time::{HardwareClock, interface_mac, read_clocks};
+use st2110_net::host_time::{HardwareClock, read_clocks};
 use st2110_net::socket::Interface;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -59,12 +58,7 @@ impl HostClock {
     /// The state at present. The reference is the one of streams that name no interface: a MAC address of zeroes where it depends on
     /// their routes, or is not known before the first stream.
     pub(crate) fn state(&self) -> ClockState {
-        let mac = match self.interface.get() {
-            Some(Interface::Address(address)) => mac::of_interface_with(*address),
-            Some(Interface::Name(name)) => interface_mac(name),
-            Some(Interface::Any) | None => None,
-        };
-        self.of(mac)
+        self.of(self.interface.get().and_then(Interface::mac))
     }
 
     /// The state for streams that leave by the interface with this hardware address.

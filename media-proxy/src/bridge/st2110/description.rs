@@ -1,7 +1,6 @@
 //! Session descriptions of the streams of bridges.
 
 use super::clock::HostClock;
-use super::mac;
 use super::stream::Stream;
 use super::versions::Versions;
 use log::debug;
@@ -27,7 +26,7 @@ pub(super) fn of_sender(
         name: stream.config.group_id(),
         address,
         second_address: second,
-        clock: clock.of(mac::of_interface_with(address)).reference,
+        clock: clock.of(Interface::Address(address).mac()).reference,
         pacing: match pacing {
             SenderType::Narrow => media::Pacing::Narrow,
             SenderType::NarrowLinear => media::Pacing::Linear,

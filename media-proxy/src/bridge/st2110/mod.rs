@@ -15,7 +15,6 @@ mod identities;
 mod ingress;
 mod interface;
 pub(crate) mod judgement;
-mod mac;
 pub(crate) mod refusals;
 mod regions;
 mod remarks;
