@@ -2,7 +2,7 @@
 #![no_main]
 
 use fabric::bridge::LinkKey;
-use fabric::bridge::image::Image;
+use fabric::bridge::wire_layout::WireLayout;
 use fabric::bridge::sequence::{Sequencer, Start};
 use fabric::bridge::session::{CallState, Caller, Listener, Patience, Terms};
 use libfuzzer_sys::fuzz_target;
@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 const TERMS: Terms = Terms { payload_size: 64, metadata_size: 8, endpoints: 2, sealed: false };
 
 fuzz_target!(|data: &[u8]| {
-    let image = Image { payload_size: 64, metadata_size: 8 };
-    if let Ok((sysdata, _)) = image.plain(data) {
+    let layout = WireLayout { payload_size: 64, metadata_size: 8 };
+    if let Ok((sysdata, _)) = layout.plain(data) {
         assert!(sysdata.payload_len <= 64 && sysdata.metadata_len <= 8);
     }
-    if let Ok((body, _)) = image.extended(data)
-        && let Ok(sysdata) = image.opened(body)
+    if let Ok((body, _)) = layout.extended(data)
+        && let Ok(sysdata) = layout.opened(body)
     {
-        assert!(image.used(sysdata.payload_len, sysdata.metadata_len) == body.len());
+        assert!(layout.used(sysdata.payload_len, sysdata.metadata_len) == body.len());
     }
 
     let mut now = Instant::now();
@@ -36,24 +36,24 @@ fuzz_target!(|data: &[u8]| {
         match what % 4 {
             // Strangers, who never know the key.
             0 => {
-                assert!(listener.heard(chunk, [3; 16], now).is_err());
-                assert!(caller.heard(chunk, now).is_err());
+                assert!(listener.receive(chunk, [3; 16], now).is_err());
+                assert!(caller.receive(chunk, now).is_err());
             }
             // The two proxies, with a message spoilt at times.
             1 => {
                 if what >= 192 {
                     caller.end_stream(now);
                 }
-                if let Some(mut message) = caller.say(0, now) {
+                if let Some(mut message) = caller.transmit(0, now) {
                     let spoilt = chunk.first().is_some_and(|at| {
                         message[usize::from(*at) % 96] ^= 1;
                         true
                     });
-                    let heard = listener.heard(&message, [what; 16], now);
+                    let heard = listener.receive(&message, [what; 16], now);
                     assert!(!spoilt || heard.is_err());
                 }
-                if let Some((_, message)) = listener.say(u64::from(what), now) {
-                    let _ = caller.heard(&message, now);
+                if let Some((_, message)) = listener.transmit(u64::from(what), now) {
+                    let _ = caller.receive(&message, now);
                 }
                 assert!(listener.stream_end().is_none_or(|end| end == 0), "nothing was sent");
                 if let CallState::Up { credit } = caller.state(now) {

@@ -1,8 +1,8 @@
 //! Links between hosts: their ends, and unknown peers at their ports.
 
 use fabric::bridge::LinkKey;
-use fabric::bridge::image::{Image, Origin, Trailer};
 use fabric::bridge::session::{Caller, Patience, Terms};
+use fabric::bridge::wire_layout::{Origin, Trailer, WireLayout};
 use fabric::{Address, EndpointOptions, EndpointSet, HeapBuffer, Peer, Provider, Registration};
 use mcm_tests::fleet::Fleet;
 use mcm_tests::random::Random;
@@ -57,11 +57,11 @@ struct Stranger {
     /// Connections with garbage, which stay open.
     noise: Vec<TcpStream>,
     random: Random,
-    image: Image,
+    layout: WireLayout,
 }
 
 impl Stranger {
-    fn new(own: &str, target: &str, image: Image) -> Self {
+    fn new(own: &str, target: &str, layout: WireLayout) -> Self {
         let target: SocketAddr = target.parse().unwrap();
         let address = |text: &str| Address::Inet(text.parse().unwrap());
         let options = EndpointOptions {
@@ -75,7 +75,7 @@ impl Stranger {
         };
         let mut set = EndpointSet::open(options).expect("libfabric");
         let peer = set.insert(&address(&target.to_string())).expect("a peer");
-        Self { set, peer, target, noise: Vec::new(), random: Random::new(5), image }
+        Self { set, peer, target, noise: Vec::new(), random: Random::new(5), layout }
     }
 
     fn bytes(&mut self, len: usize) -> Vec<u8> {
@@ -95,10 +95,10 @@ impl Stranger {
                 self.bytes(len)
             }
             // Longer than any slot.
-            1 => vec![1; self.image.size() + 4096],
+            1 => vec![1; self.layout.size() + 4096],
             // The form of existing peers, with the number that might come next.
             2 => {
-                let mut message = vec![0; self.image.size()];
+                let mut message = vec![0; self.layout.size()];
                 message.extend(number.to_le_bytes());
                 message
             }
@@ -115,8 +115,8 @@ impl Stranger {
             return self.bytes(96);
         }
         let terms = Terms {
-            payload_size: self.image.payload_size as u32,
-            metadata_size: self.image.metadata_size as u32,
+            payload_size: self.layout.payload_size as u32,
+            metadata_size: self.layout.metadata_size as u32,
             endpoints: 1,
             sealed: false,
         };
@@ -125,7 +125,7 @@ impl Stranger {
         let random = std::array::from_fn(|_| self.random.below(256) as u8);
         let patience = Patience::new(Duration::ZERO);
         let mut caller = Caller::new(&LinkKey([1; 32]), terms, own, random, patience, 0, now);
-        caller.say(0, now).expect("a call").to_vec()
+        caller.transmit(0, now).expect("a call").to_vec()
     }
 
     fn annoy(&mut self, number: u64) {
@@ -157,10 +157,10 @@ fn strangers_at_the_port_of_a_link_do_no_harm() {
     let bridge = || fleet.bridges(2).pop().expect("a bridge");
     let before = bridge();
     assert!(before.local.starts_with("10.77.0.2:"), "{before:?}");
-    let image = Image { payload_size: PAYLOAD, metadata_size: 64 };
+    let layout = WireLayout { payload_size: PAYLOAD, metadata_size: 64 };
 
     fleet.net.on(3, || {
-        let mut stranger = Stranger::new("10.77.0.3:0", &before.local, image);
+        let mut stranger = Stranger::new("10.77.0.3:0", &before.local, layout);
         let start = Instant::now();
         for number in 0.. {
             stranger.annoy(number);

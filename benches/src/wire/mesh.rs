@@ -5,7 +5,7 @@ use super::{Arrivals, Cpu, PATIENCE, Round, round};
 use crate::crew::new_source;
 use crate::error::BenchError;
 use crate::hosts::Hosts;
-use fabric::bridge::image::Image;
+use fabric::bridge::wire_layout::WireLayout;
 use fabric::bridge::{
     BridgeStatus, Egress, Extended, Ingress, LinkKey, LinkOptions, LinkState, Stop,
 };
@@ -43,7 +43,7 @@ impl Mesh {
         sealed: bool,
     ) -> Result<Self, BenchError> {
         let source = new_source(frame, CAPACITY)?;
-        let image = Image { payload_size: frame, metadata_size: 0 };
+        let layout = WireLayout { payload_size: frame, metadata_size: 0 };
         let mut mesh =
             Self { source, arrivals: Vec::new(), stop: Stop::new()?, threads: Vec::new() };
         let mut statuses = Vec::new();
@@ -53,14 +53,14 @@ impl Mesh {
                 provider: Provider::Tcp,
                 local: Address::Inet(SocketAddrV4::new(ip, port)),
                 endpoints: 1,
-                image,
+                layout,
                 extended: Some(Extended { key: LinkKey([1; 32]), sealed }),
             };
             let at = link(far, PORT + neighbour as u16);
             let arrivals = Arrivals::default();
             let sink = RingSlots {
                 source: new_source(frame, CAPACITY)?,
-                image,
+                layout,
                 arrivals: arrivals.clone(),
                 never: eventfd(0, EventfdFlags::CLOEXEC).map_err(BenchError::system("eventfd"))?,
             };
@@ -70,7 +70,7 @@ impl Mesh {
             mesh.spawn(hosts, neighbour, move |stop| {
                 ingress.run(stop);
             })?;
-            let frames = RingFrames::new(mesh.join(neighbour)?, image)?;
+            let frames = RingFrames::new(mesh.join(neighbour)?, layout)?;
             let status = BridgeStatus::new("egress");
             let egress = Egress::new(link(near, 0), remote, frames, status.clone());
             let egress = egress.map_err(failed)?;

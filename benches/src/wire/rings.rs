@@ -1,7 +1,7 @@
 //! Adapters between rings and bridges.
 
 use super::{Arrivals, Cpu};
-use fabric::bridge::image::{Image, MAX_TAIL, Origin, SYSDATA};
+use fabric::bridge::wire_layout::{MAX_TAIL, Origin, SYSDATA, WireLayout};
 use fabric::bridge::{Arrival, Ended, FrameSink, FrameSource, NotPublished, SourceFrame, Taken};
 use fabric::{MemoryId, ReceiveBuffer, SendBuffer};
 use rustix::event::{EventfdFlags, eventfd};
@@ -16,7 +16,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct RingFrames {
     receiver: Arc<Receiver>,
-    image: Image,
+    layout: WireLayout,
     event: Arc<OwnedFd>,
     /// Has the thread sleep once more.
     again: SyncSender<()>,
@@ -24,7 +24,7 @@ pub(super) struct RingFrames {
 }
 
 impl RingFrames {
-    pub(super) fn new(receiver: Arc<Receiver>, image: Image) -> std::io::Result<Self> {
+    pub(super) fn new(receiver: Arc<Receiver>, layout: WireLayout) -> std::io::Result<Self> {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let event = Arc::new(eventfd(0, flags)?);
         let (again, asleep) = sync_channel::<()>(1);
@@ -38,7 +38,7 @@ impl RingFrames {
                 }
             }
         })?;
-        Ok(Self { receiver, image, event, again, thread: Some(thread) })
+        Ok(Self { receiver, layout, event, again, thread: Some(thread) })
     }
 }
 
@@ -64,7 +64,7 @@ impl FrameSource for RingFrames {
         match self.receiver.get(Deadline::Now) {
             Ok(frame) => {
                 let receiver = Arc::clone(&self.receiver);
-                let len = self.image.size();
+                let len = self.layout.size();
                 Ok(Taken::Frame(RingFrame { frame: Some(frame), receiver, len }))
             }
             Err(RingError::Timeout(_)) => {
@@ -99,7 +99,7 @@ impl Drop for RingFrame {
     }
 }
 
-// SAFETY: the image lies in one slot, from its system data on, and stays there, unwritten, as long as the frame is leased.
+// SAFETY: the frame lies in one slot, from its system data on, and stays there, unwritten, as long as the frame is leased.
 unsafe impl SendBuffer for RingFrame {
     fn start(&self) -> *const u8 {
         self.frame.as_ref().map_or(std::ptr::null(), |f| f.payload_ptr().wrapping_sub(SYSDATA))
@@ -141,7 +141,7 @@ impl SourceFrame for RingFrame {
 #[derive(Debug)]
 pub(super) struct RingSlots {
     pub(super) source: Source,
-    pub(super) image: Image,
+    pub(super) layout: WireLayout,
     pub(super) arrivals: Arrivals,
     /// Never readable: nobody receives, and there is always a slot.
     pub(super) never: OwnedFd,
@@ -154,7 +154,7 @@ pub(super) struct RingSlot {
     len: usize,
 }
 
-// SAFETY: image and tail lie in one slot, from its system data on, and are this value's alone until it is put.
+// SAFETY: frame and tail lie in one slot, from its system data on, and are this value's alone until it is put.
 unsafe impl ReceiveBuffer for RingSlot {
     fn start(&self) -> *mut u8 {
         self.start as *mut u8
@@ -179,7 +179,7 @@ impl FrameSink for RingSlots {
     fn slot(&mut self) -> Result<Option<RingSlot>, Ended> {
         let slot = self.source.get(Deadline::Now).map_err(|_| Ended)?;
         let start = slot.payload_ptr().wrapping_sub(SYSDATA) as usize;
-        Ok(Some(RingSlot { slot, start, len: self.image.size() + MAX_TAIL }))
+        Ok(Some(RingSlot { slot, start, len: self.layout.size() + MAX_TAIL }))
     }
 
     fn publish(

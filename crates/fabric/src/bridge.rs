@@ -1,13 +1,12 @@
 //! Bridges: carry a group's frames from one proxy to another.
 //!
 //! An [`Egress`] sends frames straight from the slots of a ring; an [`Ingress`] receives them
-//! straight into the slots of another. [`image`], [`sequence`], [`control`] and [`session`]
+//! straight into the slots of another. [`wire_layout`], [`sequence`], [`control`] and [`session`]
 //! implement the protocol between the two, without sockets or clocks. [`FrameSource`] and
 //! [`FrameSink`] connect a bridge to its group.
 
 pub mod control;
 mod egress;
-pub mod image;
 mod ingress;
 mod keys;
 mod link;
@@ -15,6 +14,7 @@ mod ports;
 pub mod sequence;
 pub mod session;
 mod state;
+pub mod wire_layout;
 
 pub use egress::Egress;
 pub use ingress::{Finished, Ingress};

@@ -4,24 +4,28 @@ mod common;
 
 use common::group::{Frame, Receiver, Sender, eventually, free_ports, metadata, payload};
 use common::{Set, content, inet, options, ready};
-use fabric::bridge::image::{Image, Origin, Trailer};
+use fabric::bridge::wire_layout::{Origin, Trailer, WireLayout};
 use fabric::bridge::{Extended, LinkKey, LinkOptions, LinkState};
 use fabric::{Address, Provider};
 use std::time::Duration;
 
-const IMAGE: Image = Image { payload_size: 300_000, metadata_size: 100 };
+const LAYOUT: WireLayout = WireLayout { payload_size: 300_000, metadata_size: 100 };
 
 fn extended(sealed: bool) -> Option<Extended> {
     Some(Extended { key: LinkKey([7; 32]), sealed })
 }
 
 /// The two ends of a link on the loopback interface.
-fn ends(image: Image, endpoints: usize, extended: Option<Extended>) -> (LinkOptions, LinkOptions) {
+fn ends(
+    layout: WireLayout,
+    endpoints: usize,
+    extended: Option<Extended>,
+) -> (LinkOptions, LinkOptions) {
     let link = |port| LinkOptions {
         provider: Provider::Tcp,
         local: inet(&format!("127.0.0.1:{port}")),
         endpoints,
-        image,
+        layout,
         extended: extended.clone(),
     };
     (link(0), link(free_ports()))
@@ -35,7 +39,7 @@ fn lengths(number: u64) -> (usize, usize) {
 
 fn put(sender: &Sender, number: u64) {
     let (payload, metadata) = lengths(number);
-    sender.put(Frame::new(&IMAGE, number, payload, metadata));
+    sender.put(Frame::new(&LAYOUT, number, payload, metadata));
 }
 
 fn expect(receiver: &Receiver, number: u64, exact_time: bool) {
@@ -57,7 +61,7 @@ fn carry(endpoints: usize, form: Option<Extended>) {
         return;
     }
     let exact = form.is_some();
-    let (out, at) = ends(IMAGE, endpoints, form);
+    let (out, at) = ends(LAYOUT, endpoints, form);
     let receiver = Receiver::start(&at, 10, 100);
     let mut sender = Sender::start(&out, &at.local);
     for number in 0..100 {
@@ -109,7 +113,7 @@ fn what_was_put_before_the_end_arrives() {
     }
     for form in [None, extended(false)] {
         let exact = form.is_some();
-        let (out, at) = ends(IMAGE, 3, form);
+        let (out, at) = ends(LAYOUT, 3, form);
         let receiver = Receiver::start(&at, 8, 100);
         let sender = Sender::start(&out, &at.local);
         put(&sender, 0);
@@ -131,7 +135,7 @@ fn both_ends_may_be_stopped_at_once() {
         return;
     }
     for (endpoints, sealed) in [(1, false), (3, true)] {
-        let (out, at) = ends(IMAGE, endpoints, extended(sealed));
+        let (out, at) = ends(LAYOUT, endpoints, extended(sealed));
         let receiver = Receiver::start(&at, 8, 4);
         let sender = Sender::start(&out, &at.local);
         put(&sender, 0);
@@ -157,7 +161,7 @@ fn an_ingress_ends_though_the_sender_goes_on() {
     if !ready() {
         return;
     }
-    let (out, at) = ends(IMAGE, 1, extended(false));
+    let (out, at) = ends(LAYOUT, 1, extended(false));
     let receiver = Receiver::start(&at, 8, 4);
     let sender = Sender::start(&out, &at.local);
     put(&sender, 0);
@@ -173,7 +177,7 @@ fn a_slow_receiver_loses_nothing_and_holds_the_sender_back() {
         return;
     }
     for endpoints in [1, 3] {
-        let (out, at) = ends(IMAGE, endpoints, extended(false));
+        let (out, at) = ends(LAYOUT, endpoints, extended(false));
         let receiver = Receiver::start(&at, 4, 2);
         let sender = Sender::start(&out, &at.local);
         for number in 0..60 {
@@ -196,7 +200,7 @@ fn an_egress_waits_for_an_ingress_that_comes_soon() {
     }
     for form in [None, extended(false)] {
         let exact = form.is_some();
-        let (out, at) = ends(IMAGE, 1, form);
+        let (out, at) = ends(LAYOUT, 1, form);
         let sender = Sender::start(&out, &at.local);
         for number in 0..10 {
             put(&sender, number);
@@ -235,7 +239,7 @@ fn an_ingress_that_goes_and_comes_back_is_found_again() {
     }
     for form in [None, extended(false)] {
         let exact = form.is_some();
-        let (out, at) = ends(IMAGE, 2, form);
+        let (out, at) = ends(LAYOUT, 2, form);
         let receiver = Receiver::start(&at, 8, 100);
         let sender = Sender::start(&out, &at.local);
         put(&sender, 0);
@@ -264,7 +268,7 @@ fn an_egress_that_is_replaced_goes_on_at_once() {
     }
     for form in [None, extended(true)] {
         let exact = form.is_some();
-        let (out, at) = ends(IMAGE, 2, form);
+        let (out, at) = ends(LAYOUT, 2, form);
         let receiver = Receiver::start(&at, 8, 100);
         for round in 0..3u64 {
             let sender = Sender::start(&out, &at.local);
@@ -288,16 +292,16 @@ fn ends_that_do_not_agree_say_so() {
     if !ready() {
         return;
     }
-    let (mut out, at) = ends(IMAGE, 1, extended(false));
+    let (mut out, at) = ends(LAYOUT, 1, extended(false));
     let _receiver = Receiver::start(&at, 8, 8);
-    out.image.metadata_size = 0;
+    out.layout.metadata_size = 0;
     let sender = Sender::start(&out, &at.local);
     eventually("a reason", || {
         let reason = sender.status.problem();
         reason.as_deref()
             == Some("the other proxy refuses: the sizes of payload or metadata differ")
     });
-    out.image = IMAGE;
+    out.layout = LAYOUT;
     out.extended = Some(Extended { key: LinkKey([8; 32]), sealed: false });
     let sender = Sender::start(&out, &at.local);
     eventually("a reason", || {
@@ -312,7 +316,7 @@ fn a_missing_local_address_is_told_and_tried_again() {
     if !ready() {
         return;
     }
-    let (_, mut at) = ends(IMAGE, 1, None);
+    let (_, mut at) = ends(LAYOUT, 1, None);
     at.local = inet("198.51.100.1:9000");
     let receiver = Receiver::start(&at, 8, 8);
     eventually("a reason", || {
@@ -324,26 +328,26 @@ fn a_missing_local_address_is_told_and_tried_again() {
 }
 
 /// Messages as strangers would send them.
-fn strange(image: &Image, number: u64) -> Vec<u8> {
-    let mut full = vec![0x5a; image.size() + 8];
+fn strange(layout: &WireLayout, number: u64) -> Vec<u8> {
+    let mut full = vec![0x5a; layout.size() + 8];
     match number % 6 {
         // No frame at all.
         0 => content(1 + (number as usize * 37) % 5_000, number).to_vec(),
         // Too long for any slot.
-        1 => vec![1; image.size() + 4096],
+        1 => vec![1; layout.size() + 4096],
         // A payload that does not fit.
         2 => full,
         // A number from nowhere.
         3 => {
             full[..24].fill(0);
-            let at = image.size();
+            let at = layout.size();
             full[at..].copy_from_slice(&(1u64 << 50).to_le_bytes());
             full
         }
         // A frame that was there before.
         4 => {
             full[..24].fill(0);
-            let at = image.size();
+            let at = layout.size();
             full[at..].copy_from_slice(&0u64.to_le_bytes());
             full
         }
@@ -366,7 +370,7 @@ fn strangers_are_refused_and_counted_and_the_stream_stays_whole() {
     }
     for form in [None, extended(false), extended(true)] {
         let exact = form.is_some();
-        let (out, at) = ends(IMAGE, 1, form);
+        let (out, at) = ends(LAYOUT, 1, form);
         let receiver = Receiver::start(&at, 10, 1000);
         let sender = Sender::start(&out, &at.local);
         // Far from the beginning, so that old numbers are old.
@@ -380,7 +384,7 @@ fn strangers_are_refused_and_counted_and_the_stream_stays_whole() {
         let peer = stranger.insert(&at.local).unwrap();
         let mut said = 0;
         let mut speak = |number| {
-            let message = strange(&IMAGE, number);
+            let message = strange(&LAYOUT, number);
             let len = message.len();
             said += u64::from(stranger.send(0, peer, message.into(), len, &[]).is_ok());
             let _ = stranger.send_control(0, peer, &content(96, number));
@@ -413,12 +417,12 @@ fn what_cannot_be_is_refused_at_the_start() {
     if !ready() {
         return;
     }
-    let (mut out, at) = ends(IMAGE, 1, None);
+    let (mut out, at) = ends(LAYOUT, 1, None);
     out.endpoints = 9;
     assert_eq!(try_start(&out, &at.local), "number of endpoints is 9, accepted are 1 to 8");
     out.endpoints = 8;
     assert!(try_start(&out, &inet("127.0.0.1:65535")).starts_with("the last endpoint's port"));
-    out.image.payload_size = 1 << 33;
+    out.layout.payload_size = 1 << 33;
     assert!(try_start(&out, &at.local).starts_with("size of a frame"));
 }
 
@@ -433,7 +437,7 @@ fn the_end_of_a_stream_comes_behind_its_last_frame() {
         return;
     }
     for (endpoints, form) in [(1, extended(false)), (3, extended(true))] {
-        let (out, at) = ends(IMAGE, endpoints, form);
+        let (out, at) = ends(LAYOUT, endpoints, form);
         let receiver = Receiver::start(&at, 8, 100);
         let sender = Sender::start(&out, &at.local);
         (0..40).for_each(|number| put(&sender, number));
@@ -458,7 +462,7 @@ fn a_bridge_that_is_stopped_or_lost_is_no_end() {
     if !ready() {
         return;
     }
-    let (out, at) = ends(IMAGE, 1, extended(false));
+    let (out, at) = ends(LAYOUT, 1, extended(false));
     let receiver = Receiver::start(&at, 8, 100);
     let sender = Sender::start(&out, &at.local);
     put(&sender, 0);
@@ -480,7 +484,7 @@ fn an_end_that_nobody_heard_is_told_later() {
     if !ready() {
         return;
     }
-    let (out, at) = ends(IMAGE, 1, extended(false));
+    let (out, at) = ends(LAYOUT, 1, extended(false));
     let receiver = Receiver::start(&at, 8, 100);
     let sender = Sender::start(&out, &at.local);
     put(&sender, 0);

@@ -7,15 +7,15 @@ use common::hosts::Hosts;
 use common::way::Weather;
 use common::{inet, ready};
 use fabric::Provider;
-use fabric::bridge::image::Image;
+use fabric::bridge::wire_layout::WireLayout;
 use fabric::bridge::{Extended, LinkKey, LinkOptions, LinkState};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 fn link(local: &str, endpoints: usize, payload_size: usize, extended: bool) -> LinkOptions {
     let extended = extended.then_some(Extended { key: LinkKey([5; 32]), sealed: false });
-    let image = Image { payload_size, metadata_size: 0 };
-    LinkOptions { provider: Provider::Tcp, local: inet(local), endpoints, image, extended }
+    let layout = WireLayout { payload_size, metadata_size: 0 };
+    LinkOptions { provider: Provider::Tcp, local: inet(local), endpoints, layout, extended }
 }
 
 /// Waits until nothing is lost any more because one end is not there yet.
@@ -36,7 +36,7 @@ fn carry(test: &str, weather: Weather, endpoints: usize, size: usize, frames: u6
     let sender = Sender::try_start(&out, &at.local, hosts.file(0)).expect("an egress");
     ready_to_carry(&sender, &receiver, extended);
     for number in 0..frames {
-        sender.put(Frame::new(&out.image, number, size, 0));
+        sender.put(Frame::new(&out.layout, number, size, 0));
     }
     for number in 0..frames {
         let frame = receiver.next_in(Duration::from_secs(400)).unwrap_or_else(|| {
@@ -90,7 +90,7 @@ fn frames_arrive_though_every_fifth_packet_is_lost() {
     let sender = Sender::try_start(&out, &at.local, hosts.file(0)).expect("an egress");
     let (mut seen, mut newest) = (0, None);
     for number in 0..2_000 {
-        sender.put(Frame::new(&out.image, number, 60_000, 0));
+        sender.put(Frame::new(&out.layout, number, 60_000, 0));
         while let Some(frame) = receiver.next_in(Duration::from_millis(100)) {
             let number = (frame.arrival.tai_ns.expect("a time") - FIRST_TAI_NS) / TAI_STEP_NS;
             assert!(Some(number) > newest, "{number} after {newest:?}");

@@ -6,24 +6,24 @@ use common::group::{Frame, Receiver, Sender, eventually, payload};
 use common::hosts::Hosts;
 use common::{inet, ready};
 use fabric::Provider;
-use fabric::bridge::image::Image;
+use fabric::bridge::wire_layout::WireLayout;
 use fabric::bridge::{Extended, LinkKey, LinkOptions, LinkState};
 use std::time::Duration;
 
-const IMAGE: Image = Image { payload_size: 400_000, metadata_size: 0 };
+const LAYOUT: WireLayout = WireLayout { payload_size: 400_000, metadata_size: 0 };
 
 fn link(local: &str, form: Option<Extended>) -> LinkOptions {
     LinkOptions {
         provider: Provider::Tcp,
         local: inet(local),
         endpoints: 2,
-        image: IMAGE,
+        layout: LAYOUT,
         extended: form,
     }
 }
 
 fn put(sender: &Sender, number: u64) {
-    sender.put(Frame::new(&IMAGE, number, IMAGE.payload_size, 0));
+    sender.put(Frame::new(&LAYOUT, number, LAYOUT.payload_size, 0));
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn a_network_that_fails_is_noticed_and_links_come_back_by_themselves() {
             put(&sender, number);
         }
         for number in 0..20 {
-            assert!(receiver.next().payload[..] == payload(number, IMAGE.payload_size)[..]);
+            assert!(receiver.next().payload[..] == payload(number, LAYOUT.payload_size)[..]);
         }
 
         hosts.cut();
@@ -72,7 +72,7 @@ fn a_network_that_fails_is_noticed_and_links_come_back_by_themselves() {
             put(&sender, number);
             number += 1;
             receiver.next_in(Duration::from_millis(50)).is_some_and(|frame| {
-                (first..number).any(|n| frame.payload[..] == payload(n, IMAGE.payload_size)[..])
+                (first..number).any(|n| frame.payload[..] == payload(n, LAYOUT.payload_size)[..])
             })
         });
         assert!(sender.status.counts().losses >= 1);

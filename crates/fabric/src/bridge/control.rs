@@ -9,11 +9,11 @@
 //! | 8 | 8 | session |
 //! | 16 | 8 | counter, greater in each message of one direction of a session |
 //! | 24 | 8 | value: see [`Kind`] |
-//! | 32 | 16 | nonce (Hello, Welcome); Beat: frames received (8 bytes) |
-//! | 48 | 4, 2 | IPv4 address and port (little-endian) of the sender's first endpoint (Hello) |
-//! | 54 | 1 | endpoints (Hello) |
+//! | 32 | 16 | nonce (Connect, Accept); Keepalive: frames received (8 bytes) |
+//! | 48 | 4, 2 | IPv4 address and port (little-endian) of the sender's first endpoint (Connect) |
+//! | 54 | 1 | endpoints (Connect) |
 //! | 55 | 1 | unused |
-//! | 56 | 4, 4 | payload size, metadata size (Hello) |
+//! | 56 | 4, 4 | payload size, metadata size (Connect) |
 //! | 64 | 32 | HMAC-SHA-256 of all that |
 
 use ring::hmac;
@@ -26,23 +26,24 @@ const VERSION: u8 = 1;
 const SEALED: u16 = 1;
 const ENDED: u16 = 2;
 
-/// What a control message says.
+/// Kind of a control message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Egress: I want to send. Signed with the link's key.
-    Hello = 1,
-    /// Ingress: you may prove that you live. Signed with the session's key, as all that follow.
-    Welcome = 2,
-    /// Ingress: this cannot be. The value is a [`Refusal`].
+    /// Egress: opens a session. Signed with the link's key.
+    Connect = 1,
+    /// Ingress: answers a Connect. Signed with the session's key, as are all that follow.
+    Accept = 2,
+    /// Ingress: refuses the session. The value is a [`Refusal`].
     Refuse = 3,
-    /// I am alive. Egress: the value is the count of frames sent. Ingress: the value is the count of frames that may be sent, and
-    /// the first half of the nonce that of frames received.
-    Beat = 4,
-    /// The session is over.
-    Bye = 5,
+    /// Keepalive and credit update. Egress: the value is the count of frames sent. Ingress: the value
+    /// is the count of frames that may be sent, and the first half of the nonce that of frames
+    /// received.
+    Keepalive = 4,
+    /// Ends the session.
+    Close = 5,
 }
 
-/// Why an ingress does not want a session.
+/// Reason for which an ingress refuses a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The sizes of the partitions differ.
@@ -69,12 +70,13 @@ impl Refusal {
 /// A control message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Control {
-    /// What it says.
+    /// Its kind.
     pub kind: Kind,
     /// Whether frames are sealed.
     pub sealed: bool,
-    /// Beat and Bye of an egress: the source has ended the stream, and the value is the count of frames in the session before that.
-    /// Bye of an ingress: it has told that to its receivers. A proxy that does not know this flag ignores it.
+    /// Keepalive and Close of an egress: the source has ended the stream, and the value is the count
+    /// of frames in the session before that. Close of an ingress: it has passed the end on to its
+    /// receivers. A proxy that does not know this flag ignores it.
     pub ended: bool,
     /// The session, of the egress' choice.
     pub session: u64,
@@ -113,7 +115,7 @@ impl Control {
         }
     }
 
-    /// Frames received, of an ingress' Beat.
+    /// Frames received, of an ingress' Keepalive.
     #[must_use]
     pub fn received(&self) -> u64 {
         u64::from_le_bytes(*self.nonce.first_chunk().unwrap_or(&[0; 8]))
@@ -161,7 +163,7 @@ impl Control {
         if bytes[..4] != MAGIC || bytes[4] != VERSION {
             return None;
         }
-        let kinds = [Kind::Hello, Kind::Welcome, Kind::Refuse, Kind::Beat, Kind::Bye];
+        let kinds = [Kind::Connect, Kind::Accept, Kind::Refuse, Kind::Keepalive, Kind::Close];
         let kind = kinds.into_iter().find(|kind| *kind as u8 == bytes[5])?;
         let two = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
         let four = |at: usize| u32::from(two(at)) | u32::from(two(at + 2)) << 16;
@@ -203,7 +205,7 @@ mod tests {
     #[test]
     fn messages_come_back_and_every_bit_is_signed() {
         let message = Control {
-            kind: Kind::Hello,
+            kind: Kind::Connect,
             sealed: true,
             ended: true,
             session: 0x0102_0304_0506_0708,

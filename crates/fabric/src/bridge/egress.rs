@@ -100,7 +100,7 @@ impl<S: FrameSource> Egress<S> {
         }
         self.finish(stop);
         if let Some(connection) = &mut self.connection {
-            connection.bye();
+            connection.send_close();
         }
     }
 

@@ -100,7 +100,7 @@ impl<K: FrameSink> Ingress<K> {
             self.end_stream();
         }
         if let Some(connection) = &mut self.connection {
-            connection.bye(self.stream_ended);
+            connection.send_close(self.stream_ended);
         }
         if self.stream_ended { Finished::StreamEnded } else { Finished::Stopped }
     }

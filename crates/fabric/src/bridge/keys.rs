@@ -1,6 +1,6 @@
 //! Keys of a link and of its sessions; encryption and authentication of frames.
 
-use super::image::{SYSDATA, TAG, TRAILER, Trailer};
+use super::wire_layout::{SYSDATA, TAG, TRAILER, Trailer};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::hmac;
 use std::fmt;
@@ -18,7 +18,7 @@ impl fmt::Debug for LinkKey {
 }
 
 impl LinkKey {
-    pub(super) fn hello(&self) -> hmac::Key {
+    pub(super) fn connect_key(&self) -> hmac::Key {
         self.derive(b"mcm link hello", &[])
     }
 
@@ -74,19 +74,19 @@ impl fmt::Debug for SessionKeys {
 }
 
 impl SessionKeys {
-    /// Encrypts an image in place, and returns the tag. Each number of a frame must be used once only.
-    pub(super) fn seal(&self, image: &mut [u8], trailer: &Trailer) -> Option<[u8; TAG]> {
+    /// Encrypts a frame in place, and returns the tag. Each number of a frame must be used once only.
+    pub(super) fn seal(&self, frame: &mut [u8], trailer: &Trailer) -> Option<[u8; TAG]> {
         let aad = Aad::from(trailer.bytes());
         let key = self.frames.as_ref()?;
-        let tag = key.seal_in_place_separate_tag(nonce(trailer), aad, image).ok()?;
+        let tag = key.seal_in_place_separate_tag(nonce(trailer), aad, frame).ok()?;
         tag.as_ref().try_into().ok()
     }
 
-    /// Decrypts an image, with its tag behind it, in place. Returns the bytes of the image, if they are what was sent.
-    pub(super) fn open(&self, image_and_tag: &mut [u8], trailer: &Trailer) -> Option<usize> {
+    /// Decrypts a frame, with its tag behind it, in place. Returns the bytes of the frame, if they are what was sent.
+    pub(super) fn open(&self, frame_and_tag: &mut [u8], trailer: &Trailer) -> Option<usize> {
         let aad: Aad<[u8; TRAILER]> = Aad::from(trailer.bytes());
-        let image = self.frames.as_ref()?.open_in_place(nonce(trailer), aad, image_and_tag).ok()?;
-        Some(image.len())
+        let frame = self.frames.as_ref()?.open_in_place(nonce(trailer), aad, frame_and_tag).ok()?;
+        Some(frame.len())
     }
 }
 
@@ -132,7 +132,7 @@ fn nonce(trailer: &Trailer) -> Nonce {
 
 #[cfg(test)]
 mod tests {
-    use super::super::image::Origin;
+    use super::super::wire_layout::Origin;
     use super::*;
 
     #[test]

@@ -1,9 +1,9 @@
 //! Configuration and state that both ends of a bridge share.
 
 use super::control::CONTROL;
-use super::image::{Image, SYSDATA};
 use super::keys::LinkKey;
 use super::session::{Patience, Terms};
+use super::wire_layout::{SYSDATA, WireLayout};
 use crate::error::FabricError;
 use crate::provider::{Address, Provider};
 use crate::set::{EndpointOptions, MAX_ENDPOINTS, Registration};
@@ -36,7 +36,7 @@ pub struct LinkOptions {
     /// How many endpoints each end has, 1 to 8. The ends must agree.
     pub endpoints: usize,
     /// Sizes of the group's partitions. The ends must agree.
-    pub image: Image,
+    pub layout: WireLayout,
     /// The extended form, with sessions and credits; `None`: the plain form, which existing peers understand.
     pub extended: Option<Extended>,
 }
@@ -47,8 +47,8 @@ impl LinkOptions {
             let (name, value) = ("number of endpoints", self.endpoints);
             return Err(FabricError::Parameter { name, value, accepted: "1 to 8" });
         }
-        if u32::try_from(self.image.size()).is_err() {
-            let (name, value) = ("size of a frame", self.image.size() - SYSDATA);
+        if u32::try_from(self.layout.size()).is_err() {
+            let (name, value) = ("size of a frame", self.layout.size() - SYSDATA);
             return Err(FabricError::Parameter { name, value, accepted: "less than 4 GiB" });
         }
         Ok(())
@@ -68,8 +68,8 @@ impl LinkOptions {
 
     pub(super) fn terms(&self) -> Terms {
         Terms {
-            payload_size: self.image.payload_size as u32,
-            metadata_size: self.image.metadata_size as u32,
+            payload_size: self.layout.payload_size as u32,
+            metadata_size: self.layout.metadata_size as u32,
             endpoints: self.endpoints as u8,
             sealed: self.extended.as_ref().is_some_and(|extended| extended.sealed),
         }
@@ -77,7 +77,7 @@ impl LinkOptions {
 
     /// How much silence is borne at first. One frame may keep a connection busy for as long as it takes at 1 Gb/s, less overhead.
     pub(super) fn patience(&self) -> Patience {
-        Patience::new(Duration::from_nanos(self.image.size() as u64 * 10))
+        Patience::new(Duration::from_nanos(self.layout.size() as u64 * 10))
     }
 }
 

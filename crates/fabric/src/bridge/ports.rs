@@ -1,6 +1,6 @@
 //! The traits by which a bridge reaches its group: frames to send, and slots to receive into.
 
-use super::image::Origin;
+use super::wire_layout::Origin;
 use crate::buffer::{ReceiveBuffer, SendBuffer};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended;
 
-/// A frame that is held. [`SendBuffer::start`] is its system data, [`SendBuffer::len`] its whole image, see
-/// [`super::image::Image::size`].
+/// A frame that is held. [`SendBuffer::start`] is its system data, [`SendBuffer::len`] its whole frame, see
+/// [`super::wire_layout::WireLayout::size`].
 pub trait SourceFrame: SendBuffer {
     /// Payload bytes.
     fn payload_len(&self) -> usize;
@@ -74,8 +74,8 @@ pub enum NotPublished<S> {
 
 /// Where an ingress puts frames.
 pub trait FrameSink: Send {
-    /// A slot. [`ReceiveBuffer::start`] is the place of its system data, and [`ReceiveBuffer::len`] the size of the image and
-    /// [`super::image::MAX_TAIL`] bytes more.
+    /// A slot. [`ReceiveBuffer::start`] is the place of its system data, and [`ReceiveBuffer::len`] the size of the frame and
+    /// [`super::wire_layout::MAX_TAIL`] bytes more.
     type Slot: ReceiveBuffer;
     /// Readable when [`slot`](Self::slot) would return something else than `Ok(None)`; it may be so until `slot` has returned
     /// that.

@@ -1,16 +1,17 @@
-//! Sessions between two proxies of ours: who is there, since when, and how many frames it can take.
+//! Sessions between two proxies of this project: handshake, keepalive, and credit.
 //!
 //! ```text
 //!  egress (Caller)                         ingress (Listener)
-//!     │── Hello(session, nonce, sizes) ────────►│   link key
-//!     │◄── Welcome(session, nonce) ─────────────│   session key, from both nonces
-//!     │── Beat(0) ─────────────────────────────►│   now the ingress knows that the Hello was no recording,
-//!     │◄── Beat(frames that may be sent) ───────│   and gives up the session before
+//!     │── Connect(session, nonce, sizes) ──────►│   signed with the link's key
+//!     │◄── Accept(session, nonce) ──────────────│   session key, from both nonces
+//!     │── Keepalive(0) ────────────────────────►│   proves that the Connect was no replay; the
+//!     │◄── Keepalive(credit) ───────────────────│   ingress gives up the session before
 //!     │═══ frames ═════════════════════════════►│
-//!     │◄── Beat(more) ──────────────────────────│   and both say something every 200 ms
+//!     │◄── Keepalive(more credit) ──────────────│   and each side at least every 200 ms
 //! ```
 //!
-//! A message may wait behind a frame for as long as that takes: what the network shows counts too, see [`Pulse`].
+//! A message may wait behind a frame for as long as that takes, so traffic that the kernel sees
+//! counts as a sign of life too: see [`Pulse`].
 //!
 //! State machines without clocks and sockets: they take messages and times, and return messages.
 
@@ -24,12 +25,12 @@ pub use pulse::{Patience, Pulse};
 
 use std::time::Duration;
 
-/// Silence after which a side says that it lives.
-pub const BEAT: Duration = Duration::from_millis(200);
-/// Silence after which the other side is lost, if it is near and the network loses nothing: see [`Patience`].
+/// Interval of keepalives.
+pub const KEEPALIVE: Duration = Duration::from_millis(200);
+/// Silence after which the peer is lost, on a short way without packet loss: see [`Patience`].
 pub const LOST: Duration = Duration::from_millis(900);
-/// How long a call waits for an answer. Over a long way a connection and the answer take three round trips, and one lost packet
-/// takes a second more.
+/// Time that a Connect waits for its answer. Over a long distance the connection and the answer take
+/// three round trips, and one lost packet takes a second more.
 pub const CALL: Duration = Duration::from_millis(1500);
 
 /// What both ends of a link must have the same.
@@ -57,7 +58,7 @@ pub enum Ignored {
     /// It has been before, or belongs to another session.
     #[error("it is old, or of another session")]
     Stale,
-    /// It belongs to the beginning of this session, and was said again because the answer took its time.
+    /// It belongs to the beginning of this session, and was repeated because the answer took its time.
     #[error("the session has begun already")]
     Repeated,
 }
@@ -92,13 +93,13 @@ mod tests {
         let mut updates = Vec::new();
         loop {
             let mut quiet = true;
-            while let Some(message) = caller.say(0, now) {
-                updates.push(listener.heard(&message, [9; 16], now).unwrap());
+            while let Some(message) = caller.transmit(0, now) {
+                updates.push(listener.receive(&message, [9; 16], now).unwrap());
                 quiet = false;
             }
-            while let Some((address, message)) = listener.say(granted, now) {
+            while let Some((address, message)) = listener.transmit(granted, now) {
                 assert_eq!(address.port(), 7000);
-                caller.heard(&message, now).unwrap();
+                caller.receive(&message, now).unwrap();
                 quiet = false;
             }
             if quiet {
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_made_and_lives_on_beats() {
+    fn a_session_is_made_and_lives_on_keepalives() {
         let mut now = Instant::now();
         let (mut caller, mut listener) = (caller(1, TERMS, 1, now), listener());
         assert_eq!(caller.state(now), CallState::Calling);
@@ -116,19 +117,19 @@ mod tests {
         assert_eq!(caller.state(now), CallState::Up { credit: 4 });
         assert!(listener.session().is_some());
         for granted in 5..30 {
-            now += BEAT;
+            now += KEEPALIVE;
             assert_eq!(talk(&mut caller, &mut listener, granted, now), [Update::Nothing]);
             assert_eq!(caller.state(now), CallState::Up { credit: granted });
             assert!(!listener.is_lost(now));
         }
         assert_eq!(caller.state(now + LOST), CallState::Lost);
-        let later = now + LOST + BEAT;
+        let later = now + LOST + KEEPALIVE;
         assert!(listener.is_lost(later));
         // A frame is a sign of life as good as another.
         let session = listener.session().unwrap();
         assert!(listener.frame(session, later) && !listener.is_lost(later));
         assert!(!listener.frame(session + 1, now));
-        // And is acknowledged with the next beat.
+        // And is acknowledged with the next keepalive.
         assert_eq!(caller.received(), 0);
         talk(&mut caller, &mut listener, 30, later);
         assert_eq!(caller.received(), 1);
@@ -139,35 +140,35 @@ mod tests {
         let now = Instant::now();
         let (mut caller, mut listener) = (caller(1, TERMS, 1, now), listener());
         talk(&mut caller, &mut listener, 4, now);
-        let (_, old) = listener.say(8, now).expect("a message, though nobody has been silent");
-        let (_, new) = listener.say(12, now).expect("another");
-        caller.heard(&new, now).unwrap();
-        assert_eq!(caller.heard(&old, now), Err(Ignored::Stale));
-        assert_eq!(caller.heard(&new, now), Err(Ignored::Stale));
+        let (_, old) = listener.transmit(8, now).expect("a message, though nobody has been silent");
+        let (_, new) = listener.transmit(12, now).expect("another");
+        caller.receive(&new, now).unwrap();
+        assert_eq!(caller.receive(&old, now), Err(Ignored::Stale));
+        assert_eq!(caller.receive(&new, now), Err(Ignored::Stale));
         assert_eq!(caller.state(now), CallState::Up { credit: 12 });
-        assert_eq!(listener.say(12, now), None);
+        assert_eq!(listener.transmit(12, now), None);
     }
 
     #[test]
     fn recordings_do_nothing() {
         let now = Instant::now();
         let (mut caller, mut listener) = (caller(1, TERMS, 1, now), listener());
-        let hello = caller.say(0, now).unwrap();
-        listener.heard(&hello, [9; 16], now).unwrap();
-        let (_, welcome) = listener.say(0, now).unwrap();
-        caller.heard(&welcome, now).unwrap();
-        let beat = caller.say(0, now).unwrap();
-        assert_eq!(listener.heard(&beat, [9; 16], now), Ok(Update::Begun));
+        let connect = caller.transmit(0, now).unwrap();
+        listener.receive(&connect, [9; 16], now).unwrap();
+        let (_, accept) = listener.transmit(0, now).unwrap();
+        caller.receive(&accept, now).unwrap();
+        let keepalive = caller.transmit(0, now).unwrap();
+        assert_eq!(listener.receive(&keepalive, [9; 16], now), Ok(Update::Begun));
         let session = listener.session();
-        // The listener draws another nonce for the same Hello: the recorded answer does not fit.
-        assert_eq!(listener.heard(&hello, [10; 16], now), Err(Ignored::Repeated));
-        assert_eq!(listener.heard(&beat, [10; 16], now), Err(Ignored::Stale));
-        assert_eq!(caller.heard(&welcome, now), Err(Ignored::Repeated));
+        // The listener draws another nonce for the same Connect: the recorded answer does not fit.
+        assert_eq!(listener.receive(&connect, [10; 16], now), Err(Ignored::Repeated));
+        assert_eq!(listener.receive(&keepalive, [10; 16], now), Err(Ignored::Stale));
+        assert_eq!(caller.receive(&accept, now), Err(Ignored::Repeated));
 
-        // A Hello of an earlier session is answered, and nothing comes of it.
+        // A Connect of an earlier session is answered, and nothing comes of it.
         let mut fresh = self::listener();
-        assert_eq!(fresh.heard(&hello, [10; 16], now), Ok(Update::Nothing));
-        assert_eq!(fresh.heard(&beat, [10; 16], now), Err(Ignored::Signature));
+        assert_eq!(fresh.receive(&connect, [10; 16], now), Ok(Update::Nothing));
+        assert_eq!(fresh.receive(&keepalive, [10; 16], now), Err(Ignored::Signature));
         assert_eq!((fresh.session(), listener.session()), (None, session));
     }
 
@@ -175,14 +176,14 @@ mod tests {
     fn strangers_are_not_heard() {
         let now = Instant::now();
         let mut listener = listener();
-        let stranger = caller(2, TERMS, 1, now).say(0, now).unwrap();
-        assert_eq!(listener.heard(&stranger, [9; 16], now), Err(Ignored::Signature));
-        assert_eq!(listener.heard(&[0; 96], [9; 16], now), Err(Ignored::Form));
-        assert_eq!(listener.heard(b"", [9; 16], now), Err(Ignored::Form));
-        assert_eq!(listener.say(4, now), None);
+        let stranger = caller(2, TERMS, 1, now).transmit(0, now).unwrap();
+        assert_eq!(listener.receive(&stranger, [9; 16], now), Err(Ignored::Signature));
+        assert_eq!(listener.receive(&[0; 96], [9; 16], now), Err(Ignored::Form));
+        assert_eq!(listener.receive(b"", [9; 16], now), Err(Ignored::Form));
+        assert_eq!(listener.transmit(4, now), None);
         let mut caller = caller(1, TERMS, 1, now);
-        assert_eq!(caller.heard(&stranger, now), Err(Ignored::Stale));
-        assert_eq!(caller.heard(&[1; 96], now), Err(Ignored::Form));
+        assert_eq!(caller.receive(&stranger, now), Err(Ignored::Stale));
+        assert_eq!(caller.receive(&[1; 96], now), Err(Ignored::Form));
     }
 
     #[test]
@@ -192,14 +193,14 @@ mod tests {
         talk(&mut first, &mut listener, 4, now);
         let old = listener.session();
         let mut second = caller(1, TERMS, 2, now);
-        let hello = second.say(0, now).unwrap();
-        listener.heard(&hello, [8; 16], now).unwrap();
+        let connect = second.transmit(0, now).unwrap();
+        listener.receive(&connect, [8; 16], now).unwrap();
         assert_eq!(listener.session(), old);
         assert_eq!(talk(&mut second, &mut listener, 4, now), [Update::Begun]);
         assert_ne!(listener.session(), old);
         // The old one is told nothing more, and what it says is not heard.
-        let beat = first.say(1, now + BEAT).unwrap();
-        assert_eq!(listener.heard(&beat, [8; 16], now + BEAT), Err(Ignored::Stale));
+        let keepalive = first.transmit(1, now + KEEPALIVE).unwrap();
+        assert_eq!(listener.receive(&keepalive, [8; 16], now + KEEPALIVE), Err(Ignored::Stale));
     }
 
     #[test]
@@ -222,14 +223,14 @@ mod tests {
         let now = Instant::now();
         let (mut caller, mut listener) = (caller(1, TERMS, 1, now), listener());
         talk(&mut caller, &mut listener, 4, now);
-        let (_, bye) = listener.bye(false).unwrap();
-        caller.heard(&bye, now).unwrap();
+        let (_, close) = listener.close(false).unwrap();
+        caller.receive(&close, now).unwrap();
         assert_eq!(caller.state(now), CallState::Ended { told: false });
 
         let (mut caller, mut listener) = (self::caller(1, TERMS, 1, now), self::listener());
         talk(&mut caller, &mut listener, 4, now);
-        let bye = caller.bye(0).unwrap();
-        assert_eq!(listener.heard(&bye, [9; 16], now), Ok(Update::Ended));
+        let close = caller.close(0).unwrap();
+        assert_eq!(listener.receive(&close, [9; 16], now), Ok(Update::Ended));
         assert_eq!((listener.session(), listener.stream_end()), (None, None));
     }
 
@@ -240,14 +241,14 @@ mod tests {
         talk(&mut caller, &mut listener, 4, now);
         assert_eq!(listener.stream_end(), None);
         caller.end_stream(now);
-        let first = caller.say(3, now).expect("at once");
-        // That one is lost; the next beat says it again.
-        assert!(Control::read(&first).unwrap().ended && caller.say(3, now).is_none());
-        let again = caller.say(3, now + BEAT).unwrap();
-        assert_eq!(listener.heard(&again, [9; 16], now), Ok(Update::Nothing));
+        let first = caller.transmit(3, now).expect("at once");
+        // That one is lost; the next keepalive says it again.
+        assert!(Control::read(&first).unwrap().ended && caller.transmit(3, now).is_none());
+        let again = caller.transmit(3, now + KEEPALIVE).unwrap();
+        assert_eq!(listener.receive(&again, [9; 16], now), Ok(Update::Nothing));
         assert_eq!(listener.stream_end(), Some(3));
-        let (_, bye) = listener.bye(true).unwrap();
-        caller.heard(&bye, now).unwrap();
+        let (_, close) = listener.close(true).unwrap();
+        caller.receive(&close, now).unwrap();
         assert_eq!(caller.state(now), CallState::Ended { told: true });
     }
 
@@ -256,20 +257,20 @@ mod tests {
         let now = Instant::now();
         let (mut late, mut listener) = (caller(1, TERMS, 1, now), listener());
         late.end_stream(now);
-        let hello = late.say(0, now).unwrap();
-        assert!(!Control::read(&hello).unwrap().ended, "nobody is there to be told");
-        listener.heard(&hello, [9; 16], now).unwrap();
-        let (_, welcome) = listener.say(0, now).unwrap();
-        late.heard(&welcome, now).unwrap();
-        let beat = late.say(0, now).unwrap();
-        assert_eq!(listener.heard(&beat, [9; 16], now), Ok(Update::Begun));
+        let connect = late.transmit(0, now).unwrap();
+        assert!(!Control::read(&connect).unwrap().ended, "nobody is there to be told");
+        listener.receive(&connect, [9; 16], now).unwrap();
+        let (_, accept) = listener.transmit(0, now).unwrap();
+        late.receive(&accept, now).unwrap();
+        let keepalive = late.transmit(0, now).unwrap();
+        assert_eq!(listener.receive(&keepalive, [9; 16], now), Ok(Update::Begun));
         assert_eq!(listener.stream_end(), Some(0));
 
         let (mut caller, mut listener) = (caller(1, TERMS, 1, now), self::listener());
         talk(&mut caller, &mut listener, 4, now);
         caller.end_stream(now);
-        let bye = caller.bye(2).unwrap();
-        assert_eq!(listener.heard(&bye, [9; 16], now), Ok(Update::Ended));
+        let close = caller.close(2).unwrap();
+        assert_eq!(listener.receive(&close, [9; 16], now), Ok(Update::Ended));
         assert_eq!((listener.session(), listener.stream_end()), (None, Some(2)));
     }
 
@@ -277,9 +278,9 @@ mod tests {
     fn a_call_that_nobody_answers_is_repeated_and_given_up() {
         let now = Instant::now();
         let mut caller = caller(1, TERMS, 1, now);
-        assert!(caller.say(0, now).is_some() && caller.say(0, now).is_none());
-        assert_eq!(caller.due(), now + BEAT);
-        assert!(caller.say(0, now + BEAT).is_some());
+        assert!(caller.transmit(0, now).is_some() && caller.transmit(0, now).is_none());
+        assert_eq!(caller.due(), now + KEEPALIVE);
+        assert!(caller.transmit(0, now + KEEPALIVE).is_some());
         let last = now + CALL - Duration::from_nanos(1);
         assert_eq!(caller.state(last), CallState::Calling);
         assert_eq!(caller.state(now + CALL), CallState::Lost);
@@ -301,20 +302,20 @@ mod tests {
         let (mut begun, mut early) = (0, 0);
         for ms in 0..6_000 {
             let now = start + Duration::from_millis(ms);
-            if let Some(message) = caller.say(0, now) {
+            if let Some(message) = caller.transmit(0, now) {
                 let arrives = now + half;
                 there.push((if frame.contains(&arrives) { frame.end } else { arrives }, message));
             }
-            if let Some((_, message)) = listener.say(4, now) {
+            if let Some((_, message)) = listener.transmit(4, now) {
                 back.push((now + half, message));
             }
             let due = |at: &mut (Instant, _)| at.0 <= now;
             for (_, message) in there.extract_if(.., due) {
-                let update = listener.heard(&message, [9; 16], now).unwrap();
+                let update = listener.receive(&message, [9; 16], now).unwrap();
                 begun += u32::from(update == Update::Begun);
             }
             for (_, message) in back.extract_if(.., due) {
-                match caller.heard(&message, now) {
+                match caller.receive(&message, now) {
                     Ok(()) => {}
                     Err(Ignored::Repeated) => early += 1,
                     Err(other) => panic!("{other}"),
@@ -343,8 +344,8 @@ mod tests {
         // A goodbye is no loss.
         let (mut caller, mut listener) = (self::caller(1, TERMS, 1, now), self::listener());
         talk(&mut caller, &mut listener, 4, now);
-        let bye = caller.bye(0).unwrap();
-        listener.heard(&bye, [9; 16], now).unwrap();
+        let close = caller.close(0).unwrap();
+        listener.receive(&close, [9; 16], now).unwrap();
         assert_eq!(listener.patience().time(), LOST);
     }
 }

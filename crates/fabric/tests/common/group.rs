@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub)] // Each test file uses a part of it.
 
 use super::content;
-use fabric::bridge::image::{Image, MAX_TAIL, Origin};
+use fabric::bridge::wire_layout::{MAX_TAIL, Origin, WireLayout};
 use fabric::bridge::{
     Arrival, BridgeStatus, Egress, Ended, Finished, FrameSink, FrameSource, Ingress, LinkOptions,
     NotPublished, SourceFrame, Stop, Taken,
@@ -59,7 +59,7 @@ pub const TAI_STEP_NS: u64 = 1_000_003;
 /// A frame of the test.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    image: Arc<[u8]>,
+    bytes: Arc<[u8]>,
     payload_len: usize,
     metadata_len: usize,
     tai_ns: u64,
@@ -76,28 +76,28 @@ pub fn metadata(number: u64, len: usize) -> Arc<[u8]> {
 }
 
 impl Frame {
-    pub fn new(image: &Image, number: u64, payload_len: usize, metadata_len: usize) -> Self {
-        let mut bytes = vec![0u8; image.size()];
+    pub fn new(layout: &WireLayout, number: u64, payload_len: usize, metadata_len: usize) -> Self {
+        let mut bytes = vec![0u8; layout.size()];
         let tai_ns = FIRST_TAI_NS + number * TAI_STEP_NS;
         bytes[..8].copy_from_slice(&(tai_ns / 1_000_000).to_le_bytes());
         bytes[8..12].copy_from_slice(&(number as u32).to_le_bytes());
         bytes[12..16].copy_from_slice(&(payload_len as u32).to_le_bytes());
         bytes[16..20].copy_from_slice(&(metadata_len as u32).to_le_bytes());
         bytes[24..24 + payload_len].copy_from_slice(&payload(number, payload_len));
-        let at = image.metadata_offset();
+        let at = layout.metadata_offset();
         bytes[at..at + metadata_len].copy_from_slice(&metadata(number, metadata_len));
-        Self { image: bytes.into(), payload_len, metadata_len, tai_ns, number }
+        Self { bytes: bytes.into(), payload_len, metadata_len, tai_ns, number }
     }
 }
 
 // SAFETY: shared heap memory that nobody writes to.
 unsafe impl SendBuffer for Frame {
     fn start(&self) -> *const u8 {
-        self.image.as_ptr()
+        self.bytes.as_ptr()
     }
 
     fn len(&self) -> usize {
-        self.image.len()
+        self.bytes.len()
     }
 
     fn memory(&self) -> Option<MemoryId> {
@@ -199,7 +199,7 @@ struct Shelf {
 
 #[derive(Debug)]
 struct Sink {
-    image: Image,
+    layout: WireLayout,
     slots: usize,
     held: Arc<AtomicUsize>,
     free: Arc<Feed<()>>,
@@ -221,7 +221,7 @@ impl FrameSink for Sink {
             }
         }
         self.held.fetch_add(1, SeqCst);
-        let memory = HeapBuffer::new(self.image.size() + MAX_TAIL);
+        let memory = HeapBuffer::new(self.layout.size() + MAX_TAIL);
         Ok(Some(Slot { memory, held: Arc::clone(&self.held), free: Arc::clone(&self.free) }))
     }
 
@@ -238,7 +238,7 @@ impl FrameSink for Sink {
             return Err(NotPublished::Full(slot));
         }
         let bytes = slot.memory.bytes();
-        let at = self.image.metadata_offset();
+        let at = self.layout.metadata_offset();
         frames.push_back(Published {
             arrival,
             payload: bytes[24..24 + arrival.payload_len].to_vec(),
@@ -348,7 +348,7 @@ impl Receiver {
         let out = Arc::new(Shelf { frames, changed, capacity, ended });
         let held = Arc::new(AtomicUsize::new(0));
         let sink = Sink {
-            image: link.image,
+            layout: link.layout,
             slots,
             held: Arc::clone(&held),
             free: Feed::new(),

@@ -1,7 +1,7 @@
 //! A group's frames for the network: the egress's frame source.
 
-use super::image::{self, Held};
-use fabric::bridge::image::{Image, Origin};
+use super::layout::{self, Held};
+use fabric::bridge::wire_layout::{Origin, WireLayout};
 use fabric::bridge::{Ended, FrameSource, SourceFrame, Taken};
 use fabric::{MemoryId, SendBuffer};
 use mcm::Error;
@@ -16,17 +16,17 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct RingFrames {
     connection: Arc<Connection>,
-    image: Image,
+    layout: WireLayout,
     hold_limit: usize,
 }
 
 impl RingFrames {
     pub(super) fn new(connection: Arc<Connection>, config: &ConnectionConfig) -> Self {
-        let image = image::of(config);
+        let layout = layout::of(config);
         let capacity = usize::from(config.queue_capacity);
-        let geometry = Geometry::new(image.payload_size, image.metadata_size, capacity);
+        let geometry = Geometry::new(layout.payload_size, layout.metadata_size, capacity);
         let hold_limit = geometry.map_or(1, |geometry| geometry.lease_limit());
-        Self { connection, image, hold_limit }
+        Self { connection, layout, hold_limit }
     }
 }
 
@@ -41,7 +41,7 @@ impl FrameSource for RingFrames {
     fn take(&mut self) -> Result<Taken<RingFrame>, Ended> {
         loop {
             match self.connection.get(Timeout::After(Duration::ZERO)) {
-                Ok(buffer) => match Held::new(buffer, &self.image) {
+                Ok(buffer) => match Held::new(buffer, &self.layout) {
                     Some(held) => return Ok(Taken::Frame(RingFrame(held))),
                     // A source whose buffers are not what the control plane knows of the group.
                     None => continue,
@@ -62,7 +62,7 @@ impl FrameSource for RingFrames {
 #[derive(Debug)]
 pub(super) struct RingFrame(Held);
 
-// SAFETY: the image lies in one slot, from its system data on; its rounded end within the slot's slack. The slot is mapped as long
+// SAFETY: the frame lies in one slot, from its system data on; its rounded end within the slot's slack. The slot is mapped as long
 // as the buffer exists, at the same place, and its source does not write there as long as it is leased.
 unsafe impl SendBuffer for RingFrame {
     fn start(&self) -> *const u8 {

@@ -7,7 +7,7 @@ mod address;
 mod end;
 mod figures;
 mod frames;
-mod image;
+mod layout;
 mod slots;
 mod worker;
 
@@ -117,7 +117,7 @@ impl Wires {
             provider,
             local: Address::Inet(local),
             endpoints: usize::from(rdma.num_endpoints),
-            image: image::of(&spec.config),
+            layout: layout::of(&spec.config),
             extended: key.map(|key| Extended { key: LinkKey(key.0), sealed }),
         }
     }

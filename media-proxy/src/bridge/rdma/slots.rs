@@ -1,7 +1,7 @@
 //! Slots of a group's ring for frames from the network: the ingress's frame sink.
 
-use super::image::{self, Held};
-use fabric::bridge::image::{Image, MAX_TAIL, Origin};
+use super::layout::{self, Held};
+use fabric::bridge::wire_layout::{MAX_TAIL, Origin, WireLayout};
 use fabric::bridge::{Arrival, Ended, FrameSink, NotPublished};
 use fabric::{MemoryId, ReceiveBuffer};
 use mcm::Error;
@@ -18,14 +18,14 @@ const _: () = assert!(7 + MAX_TAIL <= shm::layout::SLACK);
 #[derive(Debug)]
 pub(super) struct RingSlots {
     connection: Arc<Connection>,
-    image: Image,
+    layout: WireLayout,
     hold_limit: usize,
 }
 
 impl RingSlots {
     pub(super) fn new(connection: Arc<Connection>, config: &ConnectionConfig) -> Self {
         let hold_limit = usize::from(config.queue_capacity);
-        Self { connection, image: image::of(config), hold_limit }
+        Self { connection, layout: layout::of(config), hold_limit }
     }
 }
 
@@ -40,7 +40,7 @@ impl FrameSink for RingSlots {
     fn slot(&mut self) -> Result<Option<RingSlot>, Ended> {
         match self.connection.get(Timeout::After(Duration::ZERO)) {
             // A slot of another shape cannot come from this bridge's own source.
-            Ok(buffer) => Held::new(buffer, &self.image).map(RingSlot).map(Some).ok_or(Ended),
+            Ok(buffer) => Held::new(buffer, &self.layout).map(RingSlot).map(Some).ok_or(Ended),
             Err(Error::Timeout(..)) => Ok(None),
             Err(_) => Err(Ended),
         }
@@ -59,7 +59,7 @@ impl FrameSink for RingSlots {
         }
         match Connection::put(buffer, Timeout::After(patience)) {
             Ok(()) => Ok(()),
-            Err((buffer, Error::Timeout(..))) => Err(Held::new(buffer, &self.image)
+            Err((buffer, Error::Timeout(..))) => Err(Held::new(buffer, &self.layout)
                 .map_or(NotPublished::Ended, |held| NotPublished::Full(RingSlot(held)))),
             Err(_) => Err(NotPublished::Ended),
         }
@@ -94,7 +94,7 @@ fn describe(buffer: &mut Buffer, arrival: &Arrival) -> Result<(), Error> {
 #[derive(Debug)]
 pub(super) struct RingSlot(Held);
 
-// SAFETY: the image and what follows it lie in one slot, from its system data on, the end within the slot's slack. The slot is
+// SAFETY: the frame and what follows it lie in one slot, from its system data on, the end within the slot's slack. The slot is
 // mapped, at the same place, as long as the buffer exists, and is the buffer's alone until it is put.
 unsafe impl ReceiveBuffer for RingSlot {
     fn start(&self) -> *mut u8 {

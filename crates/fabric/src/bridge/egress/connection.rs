@@ -1,11 +1,11 @@
 //! One connection attempt of an egress, until it fails or is closed.
 
 use super::outgoing::{Message, Outgoing};
-use crate::bridge::image::{Image, Trailer};
 use crate::bridge::link::{LinkOptions, Outbox, random};
 use crate::bridge::ports::{Ended, FrameSource, SourceFrame, Taken};
 use crate::bridge::session::{CallState, Caller, Ignored, Patience, Pulse};
 use crate::bridge::state::{BridgeStatus, SILENT_PEER};
+use crate::bridge::wire_layout::{Trailer, WireLayout};
 use crate::buffer::{HeapBuffer, SendBuffer};
 use crate::error::FabricError;
 use crate::event::Event;
@@ -51,7 +51,7 @@ pub(super) enum Next {
 pub(super) struct Connection<F: SourceFrame> {
     set: EndpointSet<Outgoing<F>, HeapBuffer>,
     peers: Vec<Peer>,
-    image: Image,
+    layout: WireLayout,
     sealed: bool,
     /// In the extended form.
     caller: Option<Caller>,
@@ -115,7 +115,7 @@ impl<F: SourceFrame> Connection<F> {
         Ok(Self {
             set,
             peers,
-            image: link.image,
+            layout: link.layout,
             sealed: link.extended.as_ref().is_some_and(|extended| extended.sealed),
             caller,
             outbox: Outbox::new(),
@@ -214,12 +214,12 @@ impl<F: SourceFrame> Connection<F> {
         Some(if self.set.is_stale() { None } else { self.set.fd() })
     }
 
-    pub(super) fn bye(&mut self) {
+    pub(super) fn send_close(&mut self) {
         let sent = self.sent;
-        let bye = self.caller.as_mut().and_then(|caller| caller.bye(sent));
-        if let (Some(bye), Some(peer)) = (bye, self.peers.first()) {
+        let close = self.caller.as_mut().and_then(|caller| caller.close(sent));
+        if let (Some(close), Some(peer)) = (close, self.peers.first()) {
             // Nobody waits for it: without it the other side notices the silence.
-            let _ = self.set.send_control(0, *peer, &bye);
+            let _ = self.set.send_control(0, *peer, &close);
             let _ = self.set.poll();
         }
     }
@@ -278,7 +278,7 @@ impl<F: SourceFrame> Connection<F> {
             return Ok(Ok(Next::EndTold));
         }
         if let (Some(caller), Some(peer)) = (&mut self.caller, self.peers.first()) {
-            if let Some(message) = caller.say(self.sent, now) {
+            if let Some(message) = caller.transmit(self.sent, now) {
                 self.outbox.put(*peer, message);
             }
             self.outbox.send(|peer, message| self.set.send_control(0, *peer, message))?;
@@ -348,7 +348,7 @@ impl<F: SourceFrame> Connection<F> {
                 Taken::StreamEnd => return Ok(Taken::StreamEnd),
                 Taken::Nothing => return Ok(Taken::Nothing),
             };
-            let message = if SendBuffer::len(&frame) != self.image.size() {
+            let message = if SendBuffer::len(&frame) != self.layout.size() {
                 None
             } else {
                 self.message(frame)
@@ -363,7 +363,7 @@ impl<F: SourceFrame> Connection<F> {
 
     fn message(&mut self, frame: F) -> Option<Message<F>> {
         let Some(caller) = &self.caller else {
-            return Some(Message::plain(frame, &self.image, self.sent));
+            return Some(Message::plain(frame, &self.layout, self.sent));
         };
         let session = caller.session();
         let trailer = Trailer {
@@ -374,7 +374,7 @@ impl<F: SourceFrame> Connection<F> {
             incomplete: frame.is_incomplete(),
         };
         let spare = self.sealed.then_some(&mut self.spare);
-        Message::extended(frame, &self.image, trailer, caller.keys()?, spare)
+        Message::extended(frame, &self.layout, trailer, caller.keys()?, spare)
     }
 
     /// Begins to send. False: there is no room or no connection yet, and the message waits.
@@ -414,7 +414,7 @@ impl<F: SourceFrame> Connection<F> {
                     if !std::mem::replace(&mut self.confirmed, true) {
                         self.flow = Pulse::new(self.patience, now);
                     }
-                    self.flow.beat(now);
+                    self.flow.alive(now);
                     status.counters().frames.add(1);
                     status.counters().bytes.add(payload as u64);
                     // In the plain form the first sign of the other side.
@@ -424,7 +424,7 @@ impl<F: SourceFrame> Connection<F> {
                     return Ok(Some(format!("sending failed: {error}")));
                 }
                 Event::Control { message, .. } => {
-                    let heard = self.caller.as_mut().map(|c| c.heard(message.bytes(), now));
+                    let heard = self.caller.as_mut().map(|c| c.receive(message.bytes(), now));
                     if matches!(
                         heard,
                         Some(Err(Ignored::Form | Ignored::Signature | Ignored::Stale))

@@ -1,8 +1,8 @@
 //! Frames queued for sending.
 
-use crate::bridge::image::{Image, SYSDATA, TAG, TRAILER, Trailer};
 use crate::bridge::keys::SessionKeys;
 use crate::bridge::ports::SourceFrame;
+use crate::bridge::wire_layout::{SYSDATA, TAG, TRAILER, Trailer, WireLayout};
 use crate::buffer::{HeapBuffer, MemoryId, ReceiveBuffer, SendBuffer, bytes, bytes_mut};
 use crate::set::MAX_TRAILER;
 
@@ -61,31 +61,31 @@ impl<F: SourceFrame> Message<F> {
         Self { buffer, len, tail, tail_len, payload }
     }
 
-    /// The plain form: the whole image and the number.
-    pub(super) fn plain(frame: F, image: &Image, sequence: u64) -> Self {
+    /// The plain form: the whole frame and the number.
+    pub(super) fn plain(frame: F, layout: &WireLayout, sequence: u64) -> Self {
         let payload = frame.payload_len();
-        Self::new(Outgoing::Frame(frame), image.size(), [&sequence.to_le_bytes(), &[]], payload)
+        Self::new(Outgoing::Frame(frame), layout.size(), [&sequence.to_le_bytes(), &[]], payload)
     }
 
     /// The extended form: encrypted, into one of the spare buffers or a new one, if there are such; in the clear otherwise, with
     /// lengths and trailer signed. `None`: that could not be done.
     pub(super) fn extended(
         frame: F,
-        image: &Image,
+        layout: &WireLayout,
         trailer: Trailer,
         keys: &SessionKeys,
         spare: Option<&mut Vec<HeapBuffer>>,
     ) -> Option<Self> {
         const { assert!(TRAILER + TAG <= MAX_TRAILER) };
         let payload = frame.payload_len();
-        let len = image.used(payload, frame.metadata_len());
+        let len = layout.used(payload, frame.metadata_len());
         let end = trailer.bytes();
         let Some(spare) = spare else {
             let tag = keys.sign(bytes(&frame, len).first_chunk::<SYSDATA>()?, &trailer)?;
             return Some(Self::new(Outgoing::Frame(frame), len, [&tag, &end], payload));
         };
-        // Whole images, so that each serves for every frame. Fresh memory would cost more than the encryption.
-        let mut copy = spare.pop().unwrap_or_else(|| HeapBuffer::new(image.size()));
+        // Whole frames, so that each serves for every frame. Fresh memory would cost more than the encryption.
+        let mut copy = spare.pop().unwrap_or_else(|| HeapBuffer::new(layout.size()));
         let clear = bytes_mut(&mut copy, len);
         clear.copy_from_slice(bytes(&frame, len));
         let tag = keys.seal(clear, &trailer)?;

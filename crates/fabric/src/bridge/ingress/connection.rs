@@ -3,12 +3,12 @@
 use super::gap::Gap;
 use super::peers::Peers;
 use super::posts::Posts;
-use crate::bridge::image::{Image, MAX_TAIL, SYSDATA, Sysdata, TAG, Trailer};
 use crate::bridge::link::{Extended, LinkOptions, Outbox, random};
 use crate::bridge::ports::{Arrival, Ended, FrameSink, NotPublished};
 use crate::bridge::sequence::{Sequencer, Start, Unwanted};
 use crate::bridge::session::{Ignored, Listener, Patience, Update};
 use crate::bridge::state::{BridgeStatus, LinkState, SILENT_PEER};
+use crate::bridge::wire_layout::{MAX_TAIL, SYSDATA, Sysdata, TAG, Trailer, WireLayout};
 use crate::buffer::{ReceiveBuffer, bytes_mut};
 use crate::error::FabricError;
 use crate::event::{ControlMessage, Event};
@@ -53,7 +53,7 @@ pub(super) enum Next {
 #[derive(Debug)]
 pub(super) struct Connection<R: ReceiveBuffer> {
     set: EndpointSet<Arc<[u8]>, R>,
-    image: Image,
+    layout: WireLayout,
     sealed: bool,
     /// In the extended form.
     listener: Option<Listener>,
@@ -91,7 +91,7 @@ impl<R: ReceiveBuffer> Connection<R> {
         let start = if listener.is_some() { Start::Zero } else { Start::Anywhere };
         Ok(Self {
             set: EndpointSet::open(link.set(1, far))?,
-            image: link.image,
+            layout: link.layout,
             sealed: link.extended.as_ref().is_some_and(|extended| extended.sealed),
             listener,
             outbox: Outbox::new(),
@@ -152,12 +152,12 @@ impl<R: ReceiveBuffer> Connection<R> {
     }
 
     /// Says goodbye. `ended`: receivers were told of the end of the stream.
-    pub(super) fn bye(&mut self, ended: bool) {
-        if let Some((address, bye)) = self.listener.as_mut().and_then(|it| it.bye(ended))
+    pub(super) fn send_close(&mut self, ended: bool) {
+        if let Some((address, close)) = self.listener.as_mut().and_then(|it| it.close(ended))
             && let Ok(peer) = self.peers.number(&mut self.set, address)
         {
             // Nobody waits for it: without it the other side notices the silence.
-            let _ = self.set.send_control(0, peer, &bye);
+            let _ = self.set.send_control(0, peer, &close);
             let _ = self.set.poll();
         }
     }
@@ -207,7 +207,7 @@ impl<R: ReceiveBuffer> Connection<R> {
                 listener.forget();
                 return Ok(Ok(Next::Lost(SILENT_PEER.to_owned())));
             }
-            while let Some((address, message)) = listener.say(self.posts.granted(), now) {
+            while let Some((address, message)) = listener.transmit(self.posts.granted(), now) {
                 let peer = self.peers.number(&mut self.set, address)?;
                 self.outbox.put(peer, message);
                 self.outbox.send(|peer, message| self.set.send_control(0, *peer, message))?;
@@ -274,7 +274,7 @@ impl<R: ReceiveBuffer> Connection<R> {
                 }
                 self.again(endpoint, buffer)
             }
-            Event::Control { message, .. } => self.heard(&message, status, now),
+            Event::Control { message, .. } => self.receive(&message, status, now),
             // An answer was not sent: the other side is lost, which its silence will show, or it has gone with a goodbye.
             Event::ControlFailed { error, .. } => {
                 log::debug!("a control message was not sent or received: {error}");
@@ -291,7 +291,7 @@ impl<R: ReceiveBuffer> Connection<R> {
         self.post(endpoint, slot).map(|_| ())
     }
 
-    fn heard(
+    fn receive(
         &mut self,
         message: &ControlMessage,
         status: &BridgeStatus,
@@ -299,7 +299,7 @@ impl<R: ReceiveBuffer> Connection<R> {
     ) -> Result<(), FabricError> {
         let Some(listener) = &mut self.listener else { return Ok(()) };
         let known = listener.stream_end();
-        let update = listener.heard(message.bytes(), random()?, now);
+        let update = listener.receive(message.bytes(), random()?, now);
         if listener.stream_end() != known {
             self.moved = now;
         }
@@ -401,7 +401,7 @@ impl<R: ReceiveBuffer> Connection<R> {
         let read = if self.listener.is_some() {
             self.extended(message, now)
         } else {
-            self.image.plain(message).map_err(|_| Bad::Form).map(|(sysdata, sequence)| {
+            self.layout.plain(message).map_err(|_| Bad::Form).map(|(sysdata, sequence)| {
                 let Sysdata { tai_ms, payload_len, metadata_len } = sysdata;
                 let tai_ns = tai_ms.and_then(|ms| ms.checked_mul(1_000_000));
                 let (origin, incomplete) = (None, false);
@@ -446,9 +446,9 @@ impl<R: ReceiveBuffer> Connection<R> {
     }
 
     fn extended(&mut self, message: &mut [u8], now: Instant) -> Result<(u64, Arrival), Bad> {
-        let (image, trailer) = self.image.extended(message).map_err(|_| Bad::Form)?;
+        let (body, trailer) = self.layout.extended(message).map_err(|_| Bad::Form)?;
         let Trailer { sequence, tai_ns, session, origin, incomplete } = trailer;
-        let rest = image.len();
+        let rest = body.len();
         let listener = self.listener.as_mut().ok_or(Bad::Foreign)?;
         if listener.session() != Some(session) {
             return Err(Bad::Foreign);
@@ -457,14 +457,14 @@ impl<R: ReceiveBuffer> Connection<R> {
         let len = if self.sealed {
             keys.open(&mut message[..rest], &trailer).ok_or(Bad::Foreign)?
         } else {
-            let (image, tag) = image.split_last_chunk::<TAG>().ok_or(Bad::Form)?;
-            let sysdata = image.first_chunk::<SYSDATA>().ok_or(Bad::Form)?;
+            let (frame, tag) = body.split_last_chunk::<TAG>().ok_or(Bad::Form)?;
+            let sysdata = frame.first_chunk::<SYSDATA>().ok_or(Bad::Form)?;
             if !keys.verify(sysdata, &trailer, tag) {
                 return Err(Bad::Foreign);
             }
-            image.len()
+            frame.len()
         };
-        let sysdata = self.image.opened(&message[..len]).map_err(|_| Bad::Form)?;
+        let sysdata = self.layout.opened(&message[..len]).map_err(|_| Bad::Form)?;
         listener.frame(session, now);
         self.moved = now;
         let Sysdata { payload_len, metadata_len, tai_ms: _ } = sysdata;

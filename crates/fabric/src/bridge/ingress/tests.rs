@@ -1,11 +1,11 @@
 //! An ingress with a peer that follows the protocol up to a point, and with strangers that read the wire.
 
-use super::super::image::{Image, Origin, SYSDATA, Trailer};
 use super::super::keys::LinkKey;
 use super::super::link::{Extended, LinkOptions};
 use super::super::ports::{Arrival, Ended, FrameSink, NotPublished};
 use super::super::session::{CallState, Caller};
 use super::super::state::{BridgeStatus, Stop};
+use super::super::wire_layout::{Origin, SYSDATA, Trailer, WireLayout};
 use super::Ingress;
 use crate::buffer::{HeapBuffer, bytes_mut};
 use crate::provider::{Address, Provider};
@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-const IMAGE: Image = Image { payload_size: 64, metadata_size: 0 };
+const LAYOUT: WireLayout = WireLayout { payload_size: 64, metadata_size: 0 };
 const KEY: LinkKey = LinkKey([5; 32]);
 const ORIGIN: Origin = Origin { mark: 1, sequence: 0 };
 
@@ -37,7 +37,7 @@ impl FrameSink for Sink {
     }
 
     fn slot(&mut self) -> Result<Option<HeapBuffer>, Ended> {
-        Ok(Some(HeapBuffer::new(IMAGE.size() + super::super::image::MAX_TAIL)))
+        Ok(Some(HeapBuffer::new(LAYOUT.size() + super::super::wire_layout::MAX_TAIL)))
     }
 
     fn publish(
@@ -104,7 +104,7 @@ fn link(local: Address) -> LinkOptions {
         provider: Provider::Tcp,
         local,
         endpoints: 1,
-        image: IMAGE,
+        layout: LAYOUT,
         extended: Some(Extended { key: KEY, sealed: false }),
     }
 }
@@ -150,10 +150,10 @@ impl Egress {
             let now = Instant::now();
             while let Some(event) = self.set.poll().unwrap() {
                 if let crate::event::Event::Control { message, .. } = event {
-                    let _ = self.caller.heard(message.bytes(), now);
+                    let _ = self.caller.receive(message.bytes(), now);
                 }
             }
-            if let Some(message) = self.caller.say(self.sent, now) {
+            if let Some(message) = self.caller.transmit(self.sent, now) {
                 let _ = self.set.send_control(0, self.peer, &message);
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -178,21 +178,21 @@ impl Egress {
             origin: ORIGIN,
             incomplete: false,
         };
-        let image = image(first);
+        let bytes = frame_bytes(first);
         let keys = self.caller.keys().unwrap();
-        let tag = keys.sign(image.first_chunk().unwrap(), &trailer).unwrap();
-        let message: Arc<[u8]> = [&image[..], &tag, &trailer.bytes()].concat().into();
+        let tag = keys.sign(bytes.first_chunk().unwrap(), &trailer).unwrap();
+        let message: Arc<[u8]> = [&bytes[..], &tag, &trailer.bytes()].concat().into();
         let len = message.len();
         self.set.send(0, self.peer, message, len, &[]).map_err(|(_, error)| error).unwrap();
         self.sent += 1;
     }
 }
 
-fn image(first: u8) -> Vec<u8> {
-    let mut image = vec![0; IMAGE.size()];
-    image[12..16].copy_from_slice(&64u32.to_le_bytes());
-    image[SYSDATA] = first;
-    image
+fn frame_bytes(first: u8) -> Vec<u8> {
+    let mut bytes = vec![0; LAYOUT.size()];
+    bytes[12..16].copy_from_slice(&64u32.to_le_bytes());
+    bytes[SYSDATA] = first;
+    bytes
 }
 
 /// False, after saying why, where libfabric is not installed.
@@ -240,14 +240,16 @@ fn who_has_read_the_session_on_the_wire_puts_nothing_into_it() {
     let session = egress.caller.session();
     let trailer =
         |sequence| Trailer { sequence, tai_ns: 1, session, origin: ORIGIN, incomplete: false };
-    let old = egress.caller.keys().unwrap().sign(image(4).first_chunk().unwrap(), &trailer(4));
+    let old =
+        egress.caller.keys().unwrap().sign(frame_bytes(4).first_chunk().unwrap(), &trailer(4));
     let mut stranger = open();
     let peer = stranger.insert(&host.at).unwrap();
     let mut injected = 0;
     egress.talk("refusals", |_| {
         let (tag, number) =
             if injected % 2 == 0 { ([0; 16], 5) } else { (old.unwrap(), 5 + injected) };
-        let message: Arc<[u8]> = [&image(0xee)[..], &tag, &trailer(number).bytes()].concat().into();
+        let message: Arc<[u8]> =
+            [&frame_bytes(0xee)[..], &tag, &trailer(number).bytes()].concat().into();
         let len = message.len();
         injected += u64::from(stranger.send(0, peer, message, len, &[]).is_ok());
         let _ = stranger.poll();

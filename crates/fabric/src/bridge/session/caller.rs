@@ -1,6 +1,6 @@
 //! The egress's side of a session.
 
-use super::{BEAT, CALL, Ignored, Patience, Pulse, Terms};
+use super::{CALL, Ignored, KEEPALIVE, Patience, Pulse, Terms};
 use crate::bridge::control::{CONTROL, Control, Kind, Refusal, verify};
 use crate::bridge::keys::{LinkKey, SessionKeys};
 use crate::traffic::Traffic;
@@ -33,7 +33,7 @@ pub enum CallState {
 #[derive(Debug)]
 pub struct Caller {
     link: LinkKey,
-    hello: hmac::Key,
+    connect_key: hmac::Key,
     terms: Terms,
     address: SocketAddrV4,
     session: u64,
@@ -44,7 +44,7 @@ pub struct Caller {
     /// Of messages said.
     counter: u64,
     /// Of the last message heard.
-    heard: u64,
+    last_counter: u64,
     /// When the call is given up, if there is no answer.
     hope: Instant,
     pulse: Pulse,
@@ -74,7 +74,7 @@ impl Caller {
         session.copy_from_slice(&random[..8]);
         nonce.copy_from_slice(&random[8..]);
         Self {
-            hello: link.hello(),
+            connect_key: link.connect_key(),
             link: link.clone(),
             terms,
             address,
@@ -84,7 +84,7 @@ impl Caller {
             credit: 0,
             received: 0,
             counter: 0,
-            heard: 0,
+            last_counter: 0,
             hope: now + CALL * (1 + attempt.min(1)),
             pulse: Pulse::new(patience, now),
             due: now,
@@ -152,12 +152,12 @@ impl Caller {
     }
 
     /// What is to be said now, if anything; `sent`: frames sent in the session.
-    pub fn say(&mut self, sent: u64, now: Instant) -> Option<[u8; CONTROL]> {
+    pub fn transmit(&mut self, sent: u64, now: Instant) -> Option<[u8; CONTROL]> {
         if now < self.due || self.refused.is_some() || self.over.is_some() {
             return None;
         }
-        self.due = now + BEAT;
-        let kind = if self.keys.is_some() { Kind::Beat } else { Kind::Hello };
+        self.due = now + KEEPALIVE;
+        let kind = if self.keys.is_some() { Kind::Keepalive } else { Kind::Connect };
         Some(self.message(kind, sent))
     }
 
@@ -170,8 +170,8 @@ impl Caller {
     }
 
     /// The goodbye, if there is somebody to say it to; `sent`: frames sent in the session.
-    pub fn bye(&mut self, sent: u64) -> Option<[u8; CONTROL]> {
-        self.keys.is_some().then(|| self.message(Kind::Bye, sent))
+    pub fn close(&mut self, sent: u64) -> Option<[u8; CONTROL]> {
+        self.keys.is_some().then(|| self.message(Kind::Close, sent))
     }
 
     fn message(&mut self, kind: Kind, value: u64) -> [u8; CONTROL] {
@@ -179,7 +179,7 @@ impl Caller {
         let Terms { payload_size, metadata_size, endpoints, sealed } = self.terms;
         let message = Control {
             sealed,
-            ended: self.ending && matches!(kind, Kind::Beat | Kind::Bye),
+            ended: self.ending && matches!(kind, Kind::Keepalive | Kind::Close),
             counter: self.counter,
             value,
             nonce: self.nonce,
@@ -189,23 +189,23 @@ impl Caller {
             metadata_size,
             ..Control::new(kind, self.session)
         };
-        message.sign(self.keys.as_ref().map_or(&self.hello, |keys| &keys.from_egress))
+        message.sign(self.keys.as_ref().map_or(&self.connect_key, |keys| &keys.from_egress))
     }
 
     /// Takes a message of the other side.
-    pub fn heard(&mut self, bytes: &[u8], now: Instant) -> Result<(), Ignored> {
+    pub fn receive(&mut self, bytes: &[u8], now: Instant) -> Result<(), Ignored> {
         let message = Control::read(bytes).ok_or(Ignored::Form)?;
-        let answers = matches!(message.kind, Kind::Welcome | Kind::Refuse);
+        let answers = matches!(message.kind, Kind::Accept | Kind::Refuse);
         if message.session == self.session
-            && message.kind == Kind::Welcome
+            && message.kind == Kind::Accept
             && self.keys.as_ref().is_some_and(|keys| verify(bytes, &keys.from_ingress))
         {
             return Err(Ignored::Repeated);
         }
         if message.session != self.session
             || answers == self.keys.is_some()
-            || message.counter <= self.heard
-            || message.kind == Kind::Hello
+            || message.counter <= self.last_counter
+            || message.kind == Kind::Connect
         {
             return Err(Ignored::Stale);
         }
@@ -216,10 +216,10 @@ impl Caller {
         if !verify(bytes, &keys.from_ingress) {
             return Err(Ignored::Signature);
         }
-        self.heard = message.counter;
-        self.pulse.beat(now);
+        self.last_counter = message.counter;
+        self.pulse.alive(now);
         match message.kind {
-            Kind::Welcome => {
+            Kind::Accept => {
                 self.keys = Some(keys);
                 // The proof that this was no recording.
                 self.due = now;
@@ -227,12 +227,12 @@ impl Caller {
             Kind::Refuse => {
                 self.refused = Some(Refusal::from_number(message.value).unwrap_or(Refusal::Sizes));
             }
-            Kind::Beat => {
+            Kind::Keepalive => {
                 self.credit = self.credit.max(message.value);
                 self.received = self.received.max(message.received());
             }
-            Kind::Bye => self.over = Some(message.ended),
-            Kind::Hello => {}
+            Kind::Close => self.over = Some(message.ended),
+            Kind::Connect => {}
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The ingress's side of sessions.
 
-use super::{BEAT, Ignored, Patience, Pulse, Terms};
+use super::{Ignored, KEEPALIVE, Patience, Pulse, Terms};
 use crate::bridge::control::{CONTROL, Control, Kind, Refusal, verify};
 use crate::bridge::keys::{LinkKey, SessionKeys};
 use crate::traffic::Traffic;
@@ -28,10 +28,10 @@ struct Session {
     keys: SessionKeys,
     address: SocketAddrV4,
     counter: u64,
-    heard: u64,
+    last_counter: u64,
     begun: Instant,
     pulse: Pulse,
-    last_said: Option<Instant>,
+    last_sent: Option<Instant>,
     granted: u64,
     received: u64,
     /// Frames sent, as the other side says.
@@ -42,7 +42,7 @@ struct Session {
 #[derive(Debug)]
 pub struct Listener {
     link: LinkKey,
-    hello: hmac::Key,
+    connect_key: hmac::Key,
     terms: Terms,
     /// Of the next session.
     patience: Patience,
@@ -59,7 +59,7 @@ impl Listener {
     #[must_use]
     pub fn new(link: LinkKey, terms: Terms, patience: Patience) -> Self {
         Self {
-            hello: link.hello(),
+            connect_key: link.connect_key(),
             link,
             terms,
             patience,
@@ -91,7 +91,7 @@ impl Listener {
     pub fn frame(&mut self, session: u64, now: Instant) -> bool {
         let current = self.current.as_mut().filter(|current| current.id == session);
         current.is_some_and(|current| {
-            current.pulse.beat(now);
+            current.pulse.alive(now);
             current.received += 1;
             true
         })
@@ -152,12 +152,16 @@ impl Listener {
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
         let current = self.current.as_ref()?;
-        let beat = current.last_said.map_or(current.begun, |said| said + BEAT);
-        Some(beat.min(current.pulse.due()))
+        let keepalive = current.last_sent.map_or(current.begun, |said| said + KEEPALIVE);
+        Some(keepalive.min(current.pulse.due()))
     }
 
     /// What is to be said now and to whom, if anything; `granted`: frames that may be sent in the session, all together.
-    pub fn say(&mut self, granted: u64, now: Instant) -> Option<(SocketAddrV4, [u8; CONTROL])> {
+    pub fn transmit(
+        &mut self,
+        granted: u64,
+        now: Instant,
+    ) -> Option<(SocketAddrV4, [u8; CONTROL])> {
         if let (Some((kind, value)), Some(pending)) = (self.answer.take(), &mut self.pending) {
             let message = pending.message(kind, value);
             let address = pending.address;
@@ -167,19 +171,19 @@ impl Listener {
             return Some((address, message));
         }
         let current = self.current.as_mut()?;
-        let silent = current.last_said.is_none_or(|said| now - said >= BEAT);
+        let silent = current.last_sent.is_none_or(|said| now - said >= KEEPALIVE);
         if !silent && granted <= current.granted {
             return None;
         }
         current.granted = granted.max(current.granted);
-        current.last_said = Some(now);
-        Some((current.address, current.message(Kind::Beat, current.granted)))
+        current.last_sent = Some(now);
+        Some((current.address, current.message(Kind::Keepalive, current.granted)))
     }
 
     /// The goodbye, if there is somebody to say it to. `ended`: receivers have been told of the end of the stream.
-    pub fn bye(&mut self, ended: bool) -> Option<(SocketAddrV4, [u8; CONTROL])> {
+    pub fn close(&mut self, ended: bool) -> Option<(SocketAddrV4, [u8; CONTROL])> {
         let mut current = self.take()?;
-        let message = Control { ended, ..current.control(Kind::Bye, 0) };
+        let message = Control { ended, ..current.control(Kind::Close, 0) };
         Some((current.address, message.sign(&current.keys.from_ingress)))
     }
 
@@ -191,14 +195,14 @@ impl Listener {
     }
 
     /// Takes a message. `random`: new random bytes.
-    pub fn heard(
+    pub fn receive(
         &mut self,
         bytes: &[u8],
         random: [u8; 16],
         now: Instant,
     ) -> Result<Update, Ignored> {
         let message = Control::read(bytes).ok_or(Ignored::Form)?;
-        if message.kind == Kind::Hello {
+        if message.kind == Kind::Connect {
             return self.called(&message, bytes, random, now);
         }
         let of = |session: &Option<Session>| {
@@ -213,20 +217,20 @@ impl Listener {
         if !verify(bytes, &session.keys.from_egress) {
             return Err(Ignored::Signature);
         }
-        if message.counter <= session.heard {
+        if message.counter <= session.last_counter {
             return Err(Ignored::Stale);
         }
-        session.heard = message.counter;
-        session.pulse.beat(now);
-        if message.kind == Kind::Beat {
+        session.last_counter = message.counter;
+        session.pulse.alive(now);
+        if message.kind == Kind::Keepalive {
             session.sent = session.sent.max(message.value);
         }
         if message.ended && of(&self.current) {
             self.stream_end = Some(message.value);
         }
         match message.kind {
-            Kind::Beat if of(&self.current) => Ok(Update::Nothing),
-            Kind::Beat => {
+            Kind::Keepalive if of(&self.current) => Ok(Update::Nothing),
+            Kind::Keepalive => {
                 self.take();
                 self.current = self.pending.take();
                 // What the session before had still to bring does not come any more; then this is the end.
@@ -236,11 +240,11 @@ impl Listener {
                 };
                 Ok(Update::Begun)
             }
-            Kind::Bye if of(&self.current) => {
+            Kind::Close if of(&self.current) => {
                 self.take();
                 Ok(Update::Ended)
             }
-            Kind::Bye | Kind::Hello | Kind::Welcome | Kind::Refuse => Ok(Update::Nothing),
+            Kind::Close | Kind::Connect | Kind::Accept | Kind::Refuse => Ok(Update::Nothing),
         }
     }
 
@@ -251,7 +255,7 @@ impl Listener {
         random: [u8; 16],
         now: Instant,
     ) -> Result<Update, Ignored> {
-        if !verify(bytes, &self.hello) {
+        if !verify(bytes, &self.connect_key) {
             return Err(Ignored::Signature);
         }
         let same = |session: &Session| session.id == message.session;
@@ -281,17 +285,17 @@ impl Listener {
             keys: self.link.session(&message.nonce, &random),
             address: message.address,
             counter: 0,
-            heard: message.counter,
+            last_counter: message.counter,
             begun: now,
             pulse: Pulse::new(patience, now),
-            last_said: None,
+            last_sent: None,
             granted: 0,
             received: 0,
             sent: 0,
         });
         self.pending = Some(pending);
         self.answer =
-            Some(refusal.map_or((Kind::Welcome, 0), |refusal| (Kind::Refuse, refusal as u64)));
+            Some(refusal.map_or((Kind::Accept, 0), |refusal| (Kind::Refuse, refusal as u64)));
         Ok(Update::Nothing)
     }
 }
@@ -299,7 +303,7 @@ impl Listener {
 impl Session {
     fn message(&mut self, kind: Kind, value: u64) -> [u8; CONTROL] {
         let mut message = self.control(kind, value);
-        if kind == Kind::Beat {
+        if kind == Kind::Keepalive {
             message = message.with_received(self.received);
         }
         message.sign(&self.keys.from_ingress)

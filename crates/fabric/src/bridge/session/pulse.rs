@@ -5,7 +5,7 @@
 //! with each loss, so that a lossy network gets a connection at last, and shrinks again when the
 //! time was not needed.
 
-use super::{BEAT, CALL, LOST};
+use super::{CALL, KEEPALIVE, LOST};
 use crate::traffic::Traffic;
 use std::time::{Duration, Instant};
 
@@ -89,7 +89,7 @@ impl Pulse {
     }
 
     /// A sign of life.
-    pub fn beat(&mut self, now: Instant) {
+    pub fn alive(&mut self, now: Instant) {
         self.longest = self.longest.max(now.saturating_duration_since(self.last));
         self.last = self.last.max(now);
         if now.saturating_duration_since(self.review) >= REVIEW {
@@ -121,9 +121,9 @@ impl Pulse {
         self.count = Some(count);
         let since = quiet.and_then(|quiet| now.checked_sub(quiet));
         if grown {
-            self.beat(now);
+            self.alive(now);
         } else if let Some(since) = since.filter(|since| *since > self.last) {
-            self.beat(since);
+            self.alive(since);
         }
     }
 
@@ -140,7 +140,7 @@ impl Pulse {
     }
 
     fn next_look(&self) -> Instant {
-        (self.last + LOOK).max(self.looked + BEAT)
+        (self.last + LOOK).max(self.looked + KEEPALIVE)
     }
 }
 
@@ -219,12 +219,12 @@ mod tests {
             let end = now + REVIEW;
             while now < end {
                 now += silence;
-                pulse.beat(now);
+                pulse.alive(now);
             }
             pulse.patience().time().as_millis()
         };
-        // Silences of five seconds are a reason to stay patient, those of normal beats are none.
+        // Silences of five seconds are a reason to stay patient, those of normal keepalives are none.
         assert_eq!(minute(Duration::from_secs(5)), 14_400);
-        assert_eq!([(); 6].map(|()| minute(BEAT)), [7200, 3600, 1800, 900, 900, 900]);
+        assert_eq!([(); 6].map(|()| minute(KEEPALIVE)), [7200, 3600, 1800, 900, 900, 900]);
     }
 }

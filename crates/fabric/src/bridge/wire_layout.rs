@@ -23,7 +23,7 @@ pub const SYSDATA: usize = 24;
 pub const TRAILER: usize = 40;
 /// Bytes of the tag of an extended frame.
 pub const TAG: usize = 16;
-/// Bytes that follow an image at most: what a slot must have room for behind its metadata.
+/// Bytes that follow a frame at most: what a slot must have room for behind its metadata.
 pub const MAX_TAIL: usize = TAG + TRAILER;
 
 /// `MF` and a version.
@@ -33,7 +33,7 @@ const INCOMPLETE: u32 = 1 << 31;
 
 /// Sizes of a group's partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Image {
+pub struct WireLayout {
     /// Bytes of the payload partition.
     pub payload_size: usize,
     /// Bytes of the metadata partition.
@@ -106,20 +106,20 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk::<N>().copied()
 }
 
-impl Image {
+impl WireLayout {
     /// Offset of the metadata.
     #[must_use]
     pub const fn metadata_offset(&self) -> usize {
         SYSDATA + self.payload_size.next_multiple_of(8)
     }
 
-    /// Bytes of the whole image.
+    /// Bytes of the whole frame.
     #[must_use]
     pub const fn size(&self) -> usize {
         self.metadata_offset() + self.metadata_size.next_multiple_of(8)
     }
 
-    /// Bytes of the image that a frame needs in the extended form.
+    /// Bytes of the frame that a frame needs in the extended form.
     #[must_use]
     pub const fn used(&self, payload_len: usize, metadata_len: usize) -> usize {
         if metadata_len == 0 {
@@ -129,11 +129,11 @@ impl Image {
         }
     }
 
-    /// Reads the system data that an image begins with.
-    pub fn sysdata(&self, image: &[u8]) -> Result<Sysdata, BadFrame> {
-        let short = BadFrame::Length { len: image.len(), wanted: SYSDATA };
-        let field = |at| number(image, at).map(u32::from_le_bytes).ok_or(short);
-        let time = number(image, 0).map(i64::from_le_bytes).ok_or(short)?;
+    /// Reads the system data that a frame begins with.
+    pub fn sysdata(&self, frame: &[u8]) -> Result<Sysdata, BadFrame> {
+        let short = BadFrame::Length { len: frame.len(), wanted: SYSDATA };
+        let field = |at| number(frame, at).map(u32::from_le_bytes).ok_or(short);
+        let time = number(frame, 0).map(i64::from_le_bytes).ok_or(short)?;
         let (payload_len, metadata_len) = (field(12)? as usize, field(16)? as usize);
         for (partition, len, size) in [
             ("payload", payload_len, self.payload_size),
@@ -158,21 +158,21 @@ impl Image {
         Ok((self.sysdata(message)?, sequence))
     }
 
-    /// Reads the trailer of a message in the extended form; the rest is the image and the tag.
+    /// Reads the trailer of a message in the extended form; the rest is the frame and the tag.
     pub fn extended<'a>(&self, message: &'a [u8]) -> Result<(&'a [u8], Trailer), BadFrame> {
         let wanted = SYSDATA + TRAILER;
-        let Some((image, trailer)) = message.split_last_chunk::<TRAILER>() else {
+        let Some((frame, trailer)) = message.split_last_chunk::<TRAILER>() else {
             return Err(BadFrame::Length { len: message.len(), wanted });
         };
-        Ok((image, Trailer::read(trailer).ok_or(BadFrame::Magic)?))
+        Ok((frame, Trailer::read(trailer).ok_or(BadFrame::Magic)?))
     }
 
-    /// Reads the image of an extended frame, which is in the clear now.
-    pub fn opened(&self, image: &[u8]) -> Result<Sysdata, BadFrame> {
-        let sysdata = self.sysdata(image)?;
+    /// Reads the frame of an extended frame, which is in the clear now.
+    pub fn opened(&self, frame: &[u8]) -> Result<Sysdata, BadFrame> {
+        let sysdata = self.sysdata(frame)?;
         let wanted = self.used(sysdata.payload_len, sysdata.metadata_len);
-        if image.len() != wanted {
-            return Err(BadFrame::Length { len: image.len(), wanted });
+        if frame.len() != wanted {
+            return Err(BadFrame::Length { len: frame.len(), wanted });
         }
         Ok(sysdata)
     }
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const IMAGE: Image = Image { payload_size: 100, metadata_size: 12 };
+    const LAYOUT: WireLayout = WireLayout { payload_size: 100, metadata_size: 12 };
 
     fn sysdata(payload: u32, metadata: u32, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
@@ -225,8 +225,8 @@ mod tests {
     #[test]
     fn sizes_are_those_of_existing_peers() {
         // Partitions of 24, 104 and 16 bytes, as crates/proto tells applications.
-        assert_eq!((IMAGE.metadata_offset(), IMAGE.size()), (128, 144));
-        let video = Image { payload_size: 8_294_400, metadata_size: 0 };
+        assert_eq!((LAYOUT.metadata_offset(), LAYOUT.size()), (128, 144));
+        let video = WireLayout { payload_size: 8_294_400, metadata_size: 0 };
         assert_eq!(video.size() + 8, 8_294_432);
     }
 
@@ -235,25 +235,25 @@ mod tests {
         let mut message = sysdata(100, 12, 152);
         message[144..].copy_from_slice(&77u64.to_le_bytes());
         let known = Sysdata { tai_ms: Some(1234), payload_len: 100, metadata_len: 12 };
-        assert_eq!(IMAGE.plain(&message), Ok((known, 77)));
+        assert_eq!(LAYOUT.plain(&message), Ok((known, 77)));
         for len in [0, 23, 151] {
             let bad = BadFrame::Length { len, wanted: 152 };
-            assert_eq!(IMAGE.plain(&message[..len]), Err(bad));
+            assert_eq!(LAYOUT.plain(&message[..len]), Err(bad));
         }
         message.push(0);
-        assert!(IMAGE.plain(&message).is_err());
-        let bad = IMAGE.plain(&sysdata(101, 0, 152)).unwrap_err();
+        assert!(LAYOUT.plain(&message).is_err());
+        let bad = LAYOUT.plain(&sysdata(101, 0, 152)).unwrap_err();
         assert_eq!(bad.to_string(), "payload of 101 bytes, the partition has 100");
-        assert!(IMAGE.plain(&sysdata(0, 13, 152)).is_err());
+        assert!(LAYOUT.plain(&sysdata(0, 13, 152)).is_err());
     }
 
     #[test]
     fn an_extended_frame_is_as_long_as_what_it_carries() {
-        assert_eq!((IMAGE.used(1, 0), IMAGE.used(100, 0), IMAGE.used(1, 1)), (32, 128, 136));
-        assert!(IMAGE.opened(&sysdata(9, 0, 40)).is_ok());
-        assert!(IMAGE.opened(&sysdata(9, 0, 41)).is_err());
-        assert!(IMAGE.opened(&sysdata(9, 3, 40)).is_err());
-        assert_eq!(IMAGE.extended(&[0; 100]), Err(BadFrame::Magic));
+        assert_eq!((LAYOUT.used(1, 0), LAYOUT.used(100, 0), LAYOUT.used(1, 1)), (32, 128, 136));
+        assert!(LAYOUT.opened(&sysdata(9, 0, 40)).is_ok());
+        assert!(LAYOUT.opened(&sysdata(9, 0, 41)).is_err());
+        assert!(LAYOUT.opened(&sysdata(9, 3, 40)).is_err());
+        assert_eq!(LAYOUT.extended(&[0; 100]), Err(BadFrame::Magic));
     }
 
     proptest! {
@@ -262,23 +262,23 @@ mod tests {
             numbers: [u64; 4],
             mark in 0..INCOMPLETE,
             incomplete: bool,
-            image in prop::collection::vec(any::<u8>(), 0..50),
+            frame in prop::collection::vec(any::<u8>(), 0..50),
         ) {
             let [sequence, tai_ns, session, number] = numbers;
             let origin = Origin { mark, sequence: number };
             let trailer = Trailer { sequence, tai_ns, session, origin, incomplete };
-            let mut message = image.clone();
+            let mut message = frame.clone();
             message.extend(trailer.bytes());
-            prop_assert_eq!(IMAGE.extended(&message), Ok((&image[..], trailer)));
+            prop_assert_eq!(LAYOUT.extended(&message), Ok((&frame[..], trailer)));
         }
 
         #[test]
         fn nothing_is_believed_of_a_message(message in prop::collection::vec(any::<u8>(), 0..200)) {
-            if let Ok((sysdata, _)) = IMAGE.plain(&message) {
+            if let Ok((sysdata, _)) = LAYOUT.plain(&message) {
                 prop_assert!(sysdata.payload_len <= 100 && sysdata.metadata_len <= 12);
             }
-            if let Ok(sysdata) = IMAGE.opened(&message) {
-                prop_assert!(IMAGE.used(sysdata.payload_len, sysdata.metadata_len) <= message.len());
+            if let Ok(sysdata) = LAYOUT.opened(&message) {
+                prop_assert!(LAYOUT.used(sysdata.payload_len, sysdata.metadata_len) <= message.len());
             }
         }
     }
