@@ -1,6 +1,6 @@
 //! Errors that keep the daemon from starting.
 
-use crate::places::Owner;
+use crate::listeners::Owner;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// How long bridges may take to end when the daemon ends.
 const END_TIMEOUT: Duration = Duration::from_millis(2500);
 
-/// What reaches the thread that does all this.
+/// Input of the placement thread.
 pub(crate) enum Input {
     /// The exchange asks for a connection's place. One that is `returning` is served meanwhile.
     Ask { conn_id: String, kind: Kind, config: Box<ConnectionConfig>, returning: bool },
@@ -37,17 +37,17 @@ pub(crate) enum Input {
     Stop,
 }
 
-/// Passes on what the control plane says.
-pub(crate) struct Ear(pub(crate) Sender<Input>);
+/// Passes the control plane's messages to the placement thread.
+pub(crate) struct PlaneListener(pub(crate) Sender<Input>);
 
-impl Ear {
+impl PlaneListener {
     fn tell(&self, input: Input) {
-        // At the end of the daemon nobody listens any more.
+        // At the end of the daemon the placement thread has gone.
         let _ = self.0.send(input);
     }
 }
 
-impl Listener for Ear {
+impl Listener for PlaneListener {
     fn registered(&self, connection: &ConnectionId, result: Result<Accepted, AgentError>) {
         self.tell(Input::Registered { conn_id: connection.as_str().to_owned(), result });
     }

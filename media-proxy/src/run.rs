@@ -1,7 +1,7 @@
 //! The daemon's life cycle: open, serve, close.
 
 use crate::args::Args;
-use crate::bridge::{Engines, HostClock, Members, Table, Workers};
+use crate::bridge::{BridgeClient, Engines, HostClock, Table, Workers};
 use crate::broker::budget::Budget;
 use crate::broker::exchange::{Exchange, Handle};
 use crate::broker::registry::Reach;
@@ -9,8 +9,8 @@ use crate::error::ProxyError;
 use crate::observe::control::{ControlService, Identity};
 use crate::observe::fleet::Fleet;
 use crate::observe::{self, Collector};
-use crate::placement::{Ear, Input, Placement};
-use crate::places::{Places, listen};
+use crate::listeners::{Listeners, listen};
+use crate::placement::{Input, Placement, PlaneListener};
 use crate::presence::absences;
 use crate::sdk_service::SdkService;
 use crate::servers::{serve_control, serve_sdk};
@@ -44,7 +44,8 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
     args.rdma_ip = args.rdma_ip.or_else(|| fleet::address_towards(&args.agents, args.st2110_ip));
     let budget = Budget::claim();
     let tls = args.tls.as_ref().map(|files| daemon::acceptor(files, &[b"h2"])).transpose()?;
-    let Places { sdk, sdk_address, grpc, grpc_address, run_dir, notes } = Places::take(&args)?;
+    let Listeners { sdk, sdk_address, grpc, grpc_address, run_dir, notes } =
+        Listeners::take(&args)?;
     let clock = HostClock::open(args.ptp_clock.as_deref(), args.ts_refclk.clone())?;
     let scraped = args.metrics.map(|address| listen("--metrics", address)).transpose()?;
     let (socket, survivors) = run_dir.listen()?;
@@ -89,9 +90,9 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
         .map_err(ProxyError::system("thread"))?;
     let bridges = Table::default();
     let (placement, plane) = {
-        let members = Arc::new(Members::new(run_dir.socket().to_path_buf()));
-        let engines = Engines::new(&args, members, clock.clone(), workers);
-        let plane = fleet::plane(&args, &identity, Arc::new(Ear(placement_out.clone())))?;
+        let bridge_client = Arc::new(BridgeClient::new(run_dir.socket().to_path_buf()));
+        let engines = Engines::new(&args, bridge_client, clock.clone(), workers);
+        let plane = fleet::plane(&args, &identity, Arc::new(PlaneListener(placement_out.clone())))?;
         let channel = (placement_out.clone(), placement_in);
         let (shared, plane) = (Arc::clone(&plane), plane);
         (start_placement(channel, handle.clone(), shared, engines, bridges.clone())?, plane)

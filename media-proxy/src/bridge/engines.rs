@@ -1,7 +1,7 @@
 //! The kinds of bridges that this proxy supports.
 
+use super::client::BridgeClient;
 use super::engine::{Alarm, Bridge, Engine};
-use super::members::Members;
 use super::rdma::{Wires, Workers};
 use super::st2110::{HostClock, Network};
 use crate::args::Args;
@@ -17,12 +17,12 @@ pub(crate) struct Engines {
 impl Engines {
     pub(crate) fn new(
         args: &Args,
-        members: Arc<Members>,
+        client: Arc<BridgeClient>,
         clock: HostClock,
         workers: Workers,
     ) -> Self {
-        let wires = Wires::new(args, Arc::clone(&members), workers);
-        Self { network: Network::new(args, members, clock), wires }
+        let wires = Wires::new(args, Arc::clone(&client), workers);
+        Self { network: Network::new(args, client, clock), wires }
     }
 }
 

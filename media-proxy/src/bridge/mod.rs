@@ -4,19 +4,19 @@
 //! receiver of its group, an ingress bridge is the group's source. The control plane decides which
 //! bridges exist; the [`Manager`] starts and stops them.
 
+mod client;
 mod engine;
 mod engines;
 mod manager;
-mod members;
 mod rdma;
 pub(crate) mod st2110;
 mod status;
 mod warnings;
 
+pub(crate) use client::BridgeClient;
 pub(crate) use engine::{Engine, Event};
 pub(crate) use engines::Engines;
 pub(crate) use manager::Manager;
-pub(crate) use members::Members;
 pub(crate) use rdma::{ARGUMENT as WORKER_ARGUMENT, Workers, run as run_worker};
 pub(crate) use st2110::HostClock;
 #[cfg(test)]

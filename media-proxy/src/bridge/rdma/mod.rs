@@ -11,8 +11,8 @@ mod layout;
 mod slots;
 mod worker;
 
+use super::client::BridgeClient;
 use super::engine::{Alarm, Bridge};
-use super::members::Members;
 use crate::args::Args;
 use address::local_address;
 use end::End;
@@ -28,7 +28,7 @@ pub(crate) use worker::{ARGUMENT, Workers, run};
 
 /// Starts bridges over libfabric.
 pub(crate) struct Wires {
-    members: Arc<Members>,
+    client: Arc<BridgeClient>,
     /// Where streams come and go, if that was said.
     ip: Option<IpAddr>,
     /// Whether frames that leave over TCP are encrypted: where certificates are configured.
@@ -42,14 +42,14 @@ pub(crate) struct Wires {
 const ALL_APART: &str = "MCM_BRIDGE_PROCESSES";
 
 impl Wires {
-    pub(crate) fn new(args: &Args, members: Arc<Members>, workers: Workers) -> Self {
+    pub(crate) fn new(args: &Args, client: Arc<BridgeClient>, workers: Workers) -> Self {
         let all_apart = std::env::var_os(ALL_APART).is_some_and(|value| value == "1");
-        Self { members, ip: args.rdma_ip, sealed: args.tls.is_some(), workers, all_apart }
+        Self { client, ip: args.rdma_ip, sealed: args.tls.is_some(), workers, all_apart }
     }
 
     /// For one bridge, in this process.
-    fn for_worker(members: Arc<Members>, ip: Option<IpAddr>, sealed: bool) -> Self {
-        Self { members, ip, sealed, workers: Workers::default(), all_apart: false }
+    fn for_worker(client: Arc<BridgeClient>, ip: Option<IpAddr>, sealed: bool) -> Self {
+        Self { client, ip, sealed, workers: Workers::default(), all_apart: false }
     }
 
     /// Starts a bridge.
@@ -66,7 +66,7 @@ impl Wires {
             return self.start_here(spec, link, alarm);
         }
         let job = Job {
-            socket: self.members.socket().to_owned(),
+            socket: self.client.socket().to_owned(),
             spec: spec.clone(),
             link: link.clone(),
             ip: self.ip,
@@ -134,7 +134,7 @@ impl Wires {
         let options = Options { delivery: None, wait_for_receivers: 0, ..config.options };
         let config = ConnectionConfig { options, ..config.clone() };
         let connection =
-            self.members.follow(&config).map_err(|error| format!("egress bridge: {error}"))?;
+            self.client.follow(&config).map_err(|error| format!("egress bridge: {error}"))?;
         let source = frames::RingFrames::new(Arc::clone(&connection), &config);
         let egress = Egress::new(link.clone(), remote, source, status.clone());
         let mut egress = egress.map_err(|error| error.to_string())?;
@@ -158,7 +158,7 @@ impl Wires {
         let queue_capacity = config.queue_capacity.max(least);
         let config = ConnectionConfig { options, queue_capacity, ..config.clone() };
         let connection = self
-            .members
+            .client
             .join(Role::Send, &config)
             .map_err(|error| format!("ingress bridge: {error}"))?;
         let sink = slots::RingSlots::new(Arc::clone(&connection), &config);

@@ -21,7 +21,7 @@ struct Node {
     _directory: tempfile::TempDir,
     handle: Handle,
     thread: Option<JoinHandle<()>>,
-    members: Arc<Members>,
+    client: Arc<BridgeClient>,
 }
 
 impl Node {
@@ -29,7 +29,7 @@ impl Node {
         let directory = tempfile::tempdir().unwrap();
         let run_dir = RunDir::open(directory.path(), None).unwrap();
         let (socket, survivors) = run_dir.listen().unwrap();
-        let members = Arc::new(Members::new(run_dir.socket().to_path_buf()));
+        let client = Arc::new(BridgeClient::new(run_dir.socket().to_path_buf()));
         let (placement, _) = channel();
         let id = "node".to_owned();
         let exchange =
@@ -39,16 +39,16 @@ impl Node {
             let _run_dir = run_dir;
             exchange.run().unwrap();
         });
-        Self { _directory: directory, handle, thread: Some(thread), members }
+        Self { _directory: directory, handle, thread: Some(thread), client }
     }
 
     fn wires(&self, sealed: bool) -> Wires {
         let ip = Some(Ipv4Addr::LOCALHOST.into());
-        Wires::for_worker(Arc::clone(&self.members), ip, sealed)
+        Wires::for_worker(Arc::clone(&self.client), ip, sealed)
     }
 
     fn join(&self, role: Role, config: &ConnectionConfig) -> Arc<Connection> {
-        self.members.join(role, config).unwrap()
+        self.client.join(role, config).unwrap()
     }
 }
 

@@ -1,8 +1,8 @@
 //! Session descriptions of the streams of bridges.
 
 use super::clock::HostClock;
+use super::sdp_versions::SdpVersions;
 use super::stream::Stream;
-use super::versions::Versions;
 use log::debug;
 use st2110::pacing::SenderType;
 use st2110::sdp::{Sender, compose, compose_expected};
@@ -16,7 +16,7 @@ pub(super) fn of_sender(
     clock: &HostClock,
     pacing: SenderType,
     session: u32,
-    versions: &Versions,
+    versions: &SdpVersions,
 ) -> Option<String> {
     let [address, second] = own_addresses(stream, interface);
     let address = address?;

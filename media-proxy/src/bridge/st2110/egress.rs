@@ -4,13 +4,13 @@ use super::clock::HostClock;
 use super::coding::CodecCounts;
 use super::feed::RingFeed;
 use super::figures::{Facts, Sending as SendingFigures};
-use super::identities::Identities;
+use super::rtp_identities::RtpIdentities;
+use super::sdp_versions::SdpVersions;
 use super::session::{self, Watch};
 use super::stream::{Essence, Stream};
-use super::versions::Versions;
-use super::{description, encoding, remarks};
+use super::{description, encoding, ignored_options};
+use crate::bridge::client::BridgeClient;
 use crate::bridge::engine::{Alarm, Bridge};
-use crate::bridge::members::Members;
 use crate::bridge::status::Figures;
 use mcm::{Connection, Direction};
 use st2110_net::configured::{self, codestream_sender};
@@ -30,7 +30,7 @@ pub(super) struct Egress {
     sending: Sending,
     destination: SocketAddr,
     identity: Identity,
-    identities: Arc<Identities>,
+    identities: Arc<RtpIdentities>,
     watch: Watch,
     figures: Arc<SendingFigures>,
 }
@@ -38,17 +38,17 @@ pub(super) struct Egress {
 /// What all egress bridges share.
 pub(super) struct Place<'a> {
     pub(super) engine: &'a Engine,
-    pub(super) members: &'a Members,
+    pub(super) client: &'a BridgeClient,
     pub(super) interface: &'a Interface,
-    pub(super) identities: Arc<Identities>,
+    pub(super) identities: Arc<RtpIdentities>,
     pub(super) clock: &'a HostClock,
-    pub(super) versions: &'a Versions,
+    pub(super) versions: &'a SdpVersions,
 }
 
 impl Egress {
     pub(super) fn start(place: Place<'_>, stream: &Stream, alarm: Alarm) -> Result<Self, String> {
-        let Place { engine, members, interface, identities, clock, versions } = place;
-        let connection = members
+        let Place { engine, client, interface, identities, clock, versions } = place;
+        let connection = client
             .join(Direction::Receive, &stream.config)
             .map_err(|error| format!("egress bridge: {error}"))?;
         let (watch, life) = session::pair(alarm);
@@ -116,7 +116,7 @@ impl Egress {
             codec,
             local: configured::describe(endpoint, usual),
             sdp: description::of_sender(stream, interface, clock, pacing, session, versions),
-            remarks: remarks::of_sender(endpoint),
+            remarks: ignored_options::of_sender(endpoint),
             shortfall: priority.and_then(Priority::shortfall),
         };
         let figures = Arc::new(SendingFigures::new(&sending, facts));

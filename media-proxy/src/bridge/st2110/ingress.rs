@@ -6,9 +6,9 @@ use super::regions::Regions;
 use super::session::{self, Watch};
 use super::sink::RingSink;
 use super::stream::{Essence, Stream};
-use super::{decoding, description, remarks};
+use super::{decoding, description, ignored_options};
+use crate::bridge::client::BridgeClient;
 use crate::bridge::engine::{Alarm, Bridge};
-use crate::bridge::members::Members;
 use crate::bridge::status::Figures;
 use mcm::{Connection, Direction};
 use media::{ConnectionConfig, Delivery, Options};
@@ -35,7 +35,7 @@ pub(super) struct Ingress {
 impl Ingress {
     pub(super) fn start(
         engine: &Engine,
-        members: &Members,
+        client: &BridgeClient,
         stream: &Stream,
         interface: &Interface,
         alarm: Alarm,
@@ -53,7 +53,7 @@ impl Ingress {
             let frames = u16::try_from(frames).unwrap_or(u16::MAX);
             config.queue_capacity = config.queue_capacity.max(frames);
         }
-        let connection = members
+        let connection = client
             .join(Direction::Send, &config)
             .map_err(|error| format!("ingress bridge: {error}"))?;
         let (watch, life) = session::pair(alarm);
@@ -116,7 +116,7 @@ impl Ingress {
             codec,
             local: configured::describe(endpoint, interface),
             sdp: description::of_receiver(stream, interface),
-            remarks: remarks::of_receiver(endpoint),
+            remarks: ignored_options::of_receiver(endpoint),
             shortfall: priority.and_then(Priority::shortfall),
         };
         let figures = Arc::new(ReceivingFigures::new(&receiving, &stream.essence, facts));

@@ -11,22 +11,22 @@ mod egress;
 mod encoding;
 mod feed;
 mod figures;
-mod identities;
+mod ignored_options;
 mod ingress;
 mod interface;
 pub(crate) mod judgement;
 pub(crate) mod refusals;
 mod regions;
-mod remarks;
+mod rtp_identities;
+mod sdp_versions;
 mod session;
 mod sink;
 mod stream;
-mod versions;
 
 pub(crate) use clock::HostClock;
 
+use super::client::BridgeClient;
 use super::engine::{Alarm, Bridge};
-use super::members::Members;
 use crate::args::Args;
 use mesh::topology::{BridgeSpec, Direction};
 use st2110_net::engine::{Engine, EngineOptions};
@@ -35,22 +35,22 @@ use std::sync::{Arc, OnceLock};
 
 /// Starts ST 2110 bridges. All share the threads of one engine.
 pub(crate) struct Network {
-    members: Arc<Members>,
+    client: Arc<BridgeClient>,
     interface: interface::Choice,
-    identities: Arc<identities::Identities>,
+    identities: Arc<rtp_identities::RtpIdentities>,
     clock: HostClock,
     kernel_pacing: bool,
-    versions: versions::Versions,
+    versions: sdp_versions::SdpVersions,
     /// Made with the first bridge.
     engine: OnceLock<Engine>,
 }
 
 impl Network {
-    pub(crate) fn new(args: &Args, members: Arc<Members>, clock: HostClock) -> Self {
+    pub(crate) fn new(args: &Args, client: Arc<BridgeClient>, clock: HostClock) -> Self {
         let interface = interface::Choice::new(args.device.clone(), args.st2110_ip);
-        let (identities, versions) = (Arc::default(), versions::Versions::default());
+        let (identities, versions) = (Arc::default(), sdp_versions::SdpVersions::default());
         let (kernel_pacing, engine) = (args.kernel_pacing, OnceLock::new());
-        Self { members, interface, identities, clock, kernel_pacing, versions, engine }
+        Self { client, interface, identities, clock, kernel_pacing, versions, engine }
     }
 
     /// Starts a bridge.
@@ -68,13 +68,13 @@ impl Network {
         Ok(match spec.direction {
             Direction::Egress => {
                 let identities = Arc::clone(&self.identities);
-                let (members, clock, versions) = (&self.members, &self.clock, &self.versions);
+                let (client, clock, versions) = (&self.client, &self.clock, &self.versions);
                 let place =
-                    egress::Place { engine, members, interface, identities, clock, versions };
+                    egress::Place { engine, client, interface, identities, clock, versions };
                 Box::new(egress::Egress::start(place, &stream, alarm)?)
             }
             Direction::Ingress => {
-                Box::new(ingress::Ingress::start(engine, &self.members, &stream, interface, alarm)?)
+                Box::new(ingress::Ingress::start(engine, &self.client, &stream, interface, alarm)?)
             }
         })
     }

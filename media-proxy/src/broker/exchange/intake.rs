@@ -1,7 +1,7 @@
 //! Messages of clients: validates them and passes them to the registry.
 
+use super::group_queries::{Asker, Step};
 use super::link::{Board, Stage};
-use super::questions::{Asker, Step};
 use super::{Exchange, Process};
 use crate::broker::peer;
 use crate::broker::registry::code;
@@ -72,7 +72,7 @@ impl Exchange {
         let known = self.registry.group_config(&group);
         let config = known.map(|(kind, config)| proto::config::to_sdk(config, kind));
         if config.is_none() && self.reach == Reach::Groups {
-            match self.questions.ask(asker, &group, now) {
+            match self.group_queries.ask(asker, &group, now) {
                 Step::LookUp => {
                     // At the end of the daemon nobody listens any more.
                     let _ = self.placement.send(Input::LookUp { group });
@@ -96,7 +96,7 @@ impl Exchange {
         // It may have come to this host meanwhile.
         let here = self.registry.group_config(group);
         let config = here.map(|(kind, config)| proto::config::to_sdk(config, kind)).or(found);
-        for asker in self.questions.answered(group, config.is_some(), now) {
+        for asker in self.group_queries.answered(group, config.is_some(), now) {
             self.answer(asker, config.clone(), now);
         }
     }

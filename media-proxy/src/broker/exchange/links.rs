@@ -190,7 +190,7 @@ impl Exchange {
     /// Closes a link. Its client, if it has said Hello, counts as out of touch.
     pub(super) fn close(&mut self, token: u64, now: Duration) {
         let Some(link) = self.links.remove(&token) else { return };
-        self.questions.forget(token);
+        self.group_queries.forget(token);
         // Dropping the socket takes it out of the epoll set: nobody else has it.
         if let Stage::Client(client) = link.stage {
             if let Some(process) = self.processes.get_mut(&client) {

@@ -6,11 +6,11 @@
 
 mod command;
 mod detail;
+mod group_queries;
 mod intake;
 mod link;
 mod links;
 mod meter;
-mod questions;
 mod view;
 
 pub(crate) use command::{Gone, Handle, Snapshot, Totals};
@@ -28,10 +28,10 @@ use crate::broker::registry::{
 use crate::error::ProxyError;
 use crate::placement::Input;
 use command::Command;
+use group_queries::GroupQueries;
 use link::{Board, CROWDED_RETRY, Cargo, Link};
 use log::{debug, info, warn};
 use meter::Meter;
-use questions::Questions;
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use shm::SeatMonitor;
 use std::collections::HashMap;
@@ -87,7 +87,7 @@ pub(crate) struct Exchange {
     retired: HashMap<ConnNo, view::Retired>,
     meter: Meter,
     /// About groups that this host does not know.
-    questions: Questions,
+    group_queries: GroupQueries,
     /// Whether there are other hosts to ask.
     reach: Reach,
     /// Clients that were turned away or cut off.
@@ -146,7 +146,7 @@ impl Exchange {
             seats: HashMap::new(),
             retired: HashMap::new(),
             meter: Meter::default(),
-            questions: Questions::default(),
+            group_queries: GroupQueries::default(),
             reach,
             refused: 0,
             spare: links::spare(),
@@ -354,7 +354,7 @@ impl Exchange {
         }
         if let Some(token) = self.processes.get_mut(&client).and_then(|it| it.link.take()) {
             self.links.remove(&token);
-            self.questions.forget(token);
+            self.group_queries.forget(token);
         }
         self.registry.died(client, now);
         self.act(now);

@@ -1,9 +1,9 @@
 //! The worker's side: runs one bridge until the proxy ends it.
 
 use super::super::Wires;
-use super::talk::{Job, Report, STOP, State};
+use super::messages::{Job, Report, STOP, State};
+use crate::bridge::client::BridgeClient;
 use crate::bridge::engine::{Alarm, What};
-use crate::bridge::members::Members;
 use crate::bridge::status::Figures;
 use crate::placement::Input;
 use std::io::{BufRead, BufReader};
@@ -43,8 +43,8 @@ fn work() -> Result<(), String> {
     let mut out = UnixStream::from(socket);
     let mut input = BufReader::new(out.try_clone().map_err(failed)?);
     let job = Job::read(&mut input).ok_or("only a media_proxy starts this, with a job")?;
-    let members = Arc::new(Members::new(job.socket));
-    let wires = Wires::for_worker(members, job.ip, job.sealed);
+    let client = Arc::new(BridgeClient::new(job.socket));
+    let wires = Wires::for_worker(client, job.ip, job.sealed);
     let (events, inbox) = channel();
     let alarm = Alarm { events, bridge: job.spec.id.clone(), attempt: 1 };
     let bridge = match wires.start_here(&job.spec, &job.link, alarm) {

@@ -6,12 +6,12 @@
 //! worker's standard input; the worker ends when it is closed.
 
 mod child;
+mod messages;
 mod parent;
-mod talk;
 
 pub(crate) use child::run;
+pub(super) use messages::Job;
 pub(super) use parent::start;
-pub(super) use talk::Job;
 
 use daemon::logger::LogFormat;
 use std::collections::BTreeSet;

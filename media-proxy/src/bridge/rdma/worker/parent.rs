@@ -1,7 +1,7 @@
 //! The proxy's side of a bridge in a worker.
 
 use super::super::figures::NAMES;
-use super::talk::{Job, Report, STOP, State};
+use super::messages::{Job, Report, STOP, State};
 use super::{ARGUMENT, Workers};
 use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::status::Figures;

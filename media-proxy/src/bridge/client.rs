@@ -6,30 +6,31 @@ use media::{ConnectionConfig, EndOfStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Missing regions that an ingress bridge can tell of each frame.
+/// Missing regions that an ingress bridge can report for each frame.
 const REGIONS: usize = 64;
 
-/// Gives bridges their connections.
+/// The one client through which all bridges open their connections, created with the first bridge.
 ///
-/// All have one client, made with the first bridge. The exchange knows it for its own by the kernel's word: it is this process.
+/// The exchange recognises it by its process, which is the proxy's own, as the kernel reports it.
 #[derive(Debug)]
-pub(crate) struct Members {
+pub(crate) struct BridgeClient {
     socket: PathBuf,
     client: Mutex<Option<Arc<Client>>>,
 }
 
-impl Members {
-    /// For the exchange that listens on this socket.
+impl BridgeClient {
+    /// A client of the exchange that listens on this socket.
     pub(crate) fn new(socket: PathBuf) -> Self {
         Self { socket, client: Mutex::default() }
     }
 
-    /// Of the exchange.
+    /// The exchange's socket.
     pub(super) fn socket(&self) -> &Path {
         &self.socket
     }
 
-    /// A bridge joins its group. One that receives is not ended by the end of a stream, since another may follow.
+    /// Joins a bridge to its group. A receiving bridge outlives the end of a stream, since another may
+    /// follow.
     pub(crate) fn join(
         &self,
         direction: Direction,
@@ -38,7 +39,8 @@ impl Members {
         self.open(direction, config, Extras { regions: REGIONS, relay: true, tell_ends: false })
     }
 
-    /// A bridge joins its group as a receiver that is told of each source's goodbye, to pass that on.
+    /// Joins a bridge to its group as a receiver that learns of each source's orderly close, to pass
+    /// it on.
     pub(crate) fn follow(&self, config: &ConnectionConfig) -> Result<Arc<Connection>, Error> {
         self.open(Direction::Receive, config, Extras { tell_ends: true, ..Extras::default() })
     }
@@ -63,7 +65,7 @@ impl Members {
         }
         let config = serde_json::json!({
             "apiConnectionString": format!("Unix={}", self.socket.display()),
-            // As many as the configuration allows: programs are what is limited.
+            // The most that the configuration allows: limits are for programs.
             "maxMediaConnections": 65535,
         });
         let made = Client::new(&config.to_string())?;

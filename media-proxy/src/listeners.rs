@@ -7,14 +7,15 @@ use crate::run_dir::RunDir;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 
-/// Where a gRPC port is looked for if that of the default is taken. Beyond those that have a meaning.
+/// Ports that are tried for gRPC if the default is taken. They lie beyond those with a meaning.
 const OTHER_GRPC_PORTS: std::ops::RangeInclusive<u16> = 8004..=8099;
-/// Connections that the kernel keeps until they are accepted; it takes its own limit (`somaxconn`) if that is lower.
+/// Length of the kernel's accept queue; the kernel takes its own limit (`somaxconn`) if that is
+/// lower.
 const QUEUE: i32 = 4096;
 
-/// What the daemon listens at, and where its socket is.
+/// The daemon's listening sockets and its run directory.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub(crate) struct Listeners {
     pub(crate) sdk: TcpListener,
     pub(crate) sdk_address: SocketAddr,
     pub(crate) grpc: TcpListener,
@@ -24,8 +25,8 @@ pub(crate) struct Places {
     pub(crate) notes: Vec<String>,
 }
 
-impl Places {
-    /// Takes them all.
+impl Listeners {
+    /// Opens them all.
     pub(crate) fn take(args: &Args) -> Result<Self, ProxyError> {
         let mut notes = Vec::new();
         let address = |port| SocketAddr::new(args.listen, port);
@@ -62,7 +63,8 @@ fn another_grpc_port(args: &Args) -> Result<TcpListener, ProxyError> {
     last
 }
 
-/// The run directory. A proxy that was given a port of its own is meant to run beside another one, so it also gets a directory of its own.
+/// Opens the run directory. A proxy that was given a port of its own is meant to run beside another
+/// one, so it also gets a directory of its own.
 fn take_run_dir(args: &Args, port: u16, notes: &mut Vec<String>) -> Result<RunDir, ProxyError> {
     let path = args.run_dir.clone().unwrap_or_else(media::run_dir::run_dir);
     let group = args.group;
@@ -89,7 +91,7 @@ fn local(listener: &TcpListener) -> Result<SocketAddr, ProxyError> {
     listener.local_addr().map_err(ProxyError::system("address of a port"))
 }
 
-/// Listens at an address that an option has asked for.
+/// Listens at an address that an option names.
 pub(crate) fn listen(option: &'static str, address: SocketAddr) -> Result<TcpListener, ProxyError> {
     let failed = |error: std::io::Error| {
         let owner = if error.kind() == ErrorKind::AddrInUse { port_owner(address) } else { None };
@@ -97,12 +99,13 @@ pub(crate) fn listen(option: &'static str, address: SocketAddr) -> Result<TcpLis
     };
     let listener = TcpListener::bind(address).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
-    // The standard library's queue is short: in a crowd the kernel would drop callers, which try again after a second.
+    // The standard library's queue is short: under load the kernel would drop
+    // callers, which try again after a second.
     rustix::net::listen(&listener, QUEUE).map_err(|errno| failed(errno.into()))?;
     Ok(listener)
 }
 
-/// Who has a port, as an error says it.
+/// The owner of a port, as an error names it.
 #[derive(Debug)]
 pub(crate) struct Owner(Option<String>);
 

@@ -1,4 +1,5 @@
-//! What a configuration says in vain. Programs that were written for the established API may say such things, so it is no error.
+//! Options that are accepted for compatibility and have no effect. Programs of the established API
+//! set them, so they are reported as warnings instead of errors.
 
 use media::St2110;
 use st2110::sdp::remarks;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// How long the fleet is not asked again about a group that it did not know. Clients ask every few milliseconds.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Questions of one client that may be open.
+/// GroupQueries of one client that may be open.
 const PER_LINK: usize = 16;
 /// Groups about which anything is kept.
 const GROUPS: usize = 1024;
@@ -14,7 +14,7 @@ const GROUPS: usize = 1024;
 /// What to do about a question.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Ask the fleet; the answer comes to [`Questions::answered`].
+    /// Ask the fleet; the answer comes to [`GroupQueries::answered`].
     LookUp,
     /// Somebody has asked already, and the answer is for this client too.
     Wait,
@@ -27,50 +27,50 @@ pub(super) type Asker = (u64, u32);
 
 /// The questions that are open, and those that were answered with no a moment ago.
 #[derive(Debug, Default)]
-pub(super) struct Questions(HashMap<String, Question>);
+pub(super) struct GroupQueries(HashMap<String, Query>);
 
 #[derive(Debug)]
-enum Question {
+enum Query {
     Open(Vec<Asker>),
     Unknown { until: Duration },
 }
 
-impl Questions {
+impl GroupQueries {
     /// A client asks about a group that this host does not know.
     pub(super) fn ask(&mut self, asker: Asker, group: &str, now: Duration) -> Step {
         let open = self.0.values().filter_map(|question| match question {
-            Question::Open(askers) => Some(askers),
-            Question::Unknown { .. } => None,
+            Query::Open(askers) => Some(askers),
+            Query::Unknown { .. } => None,
         });
         if open.flatten().filter(|(link, _)| *link == asker.0).count() >= PER_LINK {
             return Step::Deny;
         }
         match self.0.get_mut(group) {
-            Some(Question::Open(askers)) => {
+            Some(Query::Open(askers)) => {
                 askers.push(asker);
                 return Step::Wait;
             }
-            Some(Question::Unknown { until }) if now < *until => return Step::Deny,
+            Some(Query::Unknown { until }) if now < *until => return Step::Deny,
             _ => {}
         }
         if self.0.len() >= GROUPS {
             self.0.retain(|_, question| match question {
-                Question::Open(_) => true,
-                Question::Unknown { until } => now < *until,
+                Query::Open(_) => true,
+                Query::Unknown { until } => now < *until,
             });
             if self.0.len() >= GROUPS {
                 return Step::Deny;
             }
         }
-        self.0.insert(group.to_owned(), Question::Open(vec![asker]));
+        self.0.insert(group.to_owned(), Query::Open(vec![asker]));
         Step::LookUp
     }
 
     /// The fleet has answered. Returns who waits for that.
     pub(super) fn answered(&mut self, group: &str, found: bool, now: Duration) -> Vec<Asker> {
-        let Some(Question::Open(askers)) = self.0.remove(group) else { return Vec::new() };
+        let Some(Query::Open(askers)) = self.0.remove(group) else { return Vec::new() };
         if !found {
-            self.0.insert(group.to_owned(), Question::Unknown { until: now + PAUSE });
+            self.0.insert(group.to_owned(), Query::Unknown { until: now + PAUSE });
         }
         askers
     }
@@ -78,7 +78,7 @@ impl Questions {
     /// A client has gone: nobody else has its number.
     pub(super) fn forget(&mut self, link: u64) {
         for question in self.0.values_mut() {
-            if let Question::Open(askers) = question {
+            if let Query::Open(askers) = question {
                 askers.retain(|(asker, _)| *asker != link);
             }
         }
@@ -93,35 +93,35 @@ mod tests {
 
     #[test]
     fn the_fleet_is_asked_once_for_all_and_not_again_at_once() {
-        let mut questions = Questions::default();
-        assert_eq!(questions.ask((2, 1), "g", NOW), Step::LookUp);
-        assert_eq!(questions.ask((4, 9), "g", NOW), Step::Wait);
-        assert_eq!(questions.ask((4, 8), "h", NOW), Step::LookUp);
-        assert_eq!(questions.answered("g", false, NOW), [(2, 1), (4, 9)]);
-        assert_eq!(questions.ask((2, 2), "g", NOW), Step::Deny);
-        assert_eq!(questions.ask((2, 3), "g", NOW + PAUSE), Step::LookUp);
-        assert_eq!(questions.answered("g", true, NOW), [(2, 3)]);
-        assert_eq!(questions.ask((2, 4), "g", NOW), Step::LookUp);
-        questions.forget(2);
-        assert_eq!(questions.answered("g", true, NOW), []);
-        assert_eq!(questions.answered("nobody asked", true, NOW), []);
+        let mut queries = GroupQueries::default();
+        assert_eq!(queries.ask((2, 1), "g", NOW), Step::LookUp);
+        assert_eq!(queries.ask((4, 9), "g", NOW), Step::Wait);
+        assert_eq!(queries.ask((4, 8), "h", NOW), Step::LookUp);
+        assert_eq!(queries.answered("g", false, NOW), [(2, 1), (4, 9)]);
+        assert_eq!(queries.ask((2, 2), "g", NOW), Step::Deny);
+        assert_eq!(queries.ask((2, 3), "g", NOW + PAUSE), Step::LookUp);
+        assert_eq!(queries.answered("g", true, NOW), [(2, 3)]);
+        assert_eq!(queries.ask((2, 4), "g", NOW), Step::LookUp);
+        queries.forget(2);
+        assert_eq!(queries.answered("g", true, NOW), []);
+        assert_eq!(queries.answered("nobody asked", true, NOW), []);
     }
 
     #[test]
     fn a_client_that_asks_for_everything_holds_up_nobody() {
-        let mut questions = Questions::default();
+        let mut queries = GroupQueries::default();
         for number in 0..PER_LINK {
-            assert_eq!(questions.ask((2, 0), &format!("g{number}"), NOW), Step::LookUp);
+            assert_eq!(queries.ask((2, 0), &format!("g{number}"), NOW), Step::LookUp);
         }
-        assert_eq!(questions.ask((2, 0), "one more", NOW), Step::Deny);
-        assert_eq!(questions.ask((4, 0), "one more", NOW), Step::LookUp);
+        assert_eq!(queries.ask((2, 0), "one more", NOW), Step::Deny);
+        assert_eq!(queries.ask((4, 0), "one more", NOW), Step::LookUp);
         for number in 0..2 * GROUPS {
             let name = format!("{number}");
-            if questions.ask((6 + number as u64, 0), &name, NOW) == Step::LookUp {
-                questions.answered(&name, false, NOW);
+            if queries.ask((6 + number as u64, 0), &name, NOW) == Step::LookUp {
+                queries.answered(&name, false, NOW);
             }
         }
-        assert!(questions.0.len() <= GROUPS, "{}", questions.0.len());
-        assert_eq!(questions.ask((6, 0), "later", NOW + PAUSE), Step::LookUp);
+        assert!(queries.0.len() <= GROUPS, "{}", queries.0.len());
+        assert_eq!(queries.ask((6, 0), "later", NOW + PAUSE), Step::LookUp);
     }
 }

@@ -1,4 +1,4 @@
-//! Versions of session descriptions (RFC 8866 §5.2).
+//! SdpVersions of session descriptions (RFC 8866 §5.2).
 
 use st2110::sdp::Document;
 use std::collections::HashMap;
@@ -12,9 +12,9 @@ const NTP: u64 = 2_208_988_800;
 
 /// Which version of which session has been described.
 #[derive(Debug, Default)]
-pub(super) struct Versions(Mutex<HashMap<String, (Document, u64)>>);
+pub(super) struct SdpVersions(Mutex<HashMap<String, (Document, u64)>>);
 
-impl Versions {
+impl SdpVersions {
     /// The version of a description: that of the last one of its session if nothing has changed, or else a larger one. It is at least the
     /// one that stands in the description.
     pub(super) fn of(&self, document: &Document) -> u64 {
@@ -58,7 +58,7 @@ mod tests {
             let text = format!("v=0\no=- {session} IN IP4 10.0.0.1\ns={name}\nt=0 0\n");
             Document::parse(&text).unwrap()
         };
-        let versions = Versions::default();
+        let versions = SdpVersions::default();
         assert_eq!(versions.at(&read("1 0", "a"), 100), 100);
         assert_eq!(versions.at(&read("1 0", "a"), 200), 100, "nothing has changed");
         assert_eq!(versions.at(&read("1 0", "b"), 200), 200);
