@@ -60,7 +60,7 @@ pub fn client_tls(files: &TlsFiles) -> Result<ClientTlsConfig, AgentError> {
     Ok(ClientTlsConfig::new().identity(identity).ca_certificate(ca))
 }
 
-/// The ways to all agents.
+/// The endpoints of all agents.
 pub(super) fn endpoints(agents: &Agents) -> Result<Vec<(AgentAddress, Endpoint)>, AgentError> {
     let failed =
         |what: String| move |error: &dyn Display| AgentError::Setup(format!("{what}: {error}"));

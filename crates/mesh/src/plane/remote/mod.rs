@@ -1,6 +1,8 @@
 //! The control plane of a fleet: a client of any one of several agents.
 
+mod calls;
 mod channel;
+mod client;
 mod original;
 mod pulse;
 mod registrations;
@@ -14,9 +16,9 @@ use super::{Applied, ControlPlane, GroupsAnswer, Listener, Registration};
 use crate::error::AgentError;
 use crate::metrics::Metric;
 use crate::topology::{ConnectionId, GroupId, Proxy};
+use client::Client;
 use daemon::TlsFiles;
-use search::Ways;
-use session::Client;
+use search::Candidates;
 use std::sync::Arc;
 use std::thread;
 use tokio::sync::mpsc;
@@ -64,7 +66,7 @@ impl Remote {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(setup)?;
         let (commands, inbox) = mpsc::unbounded_channel();
-        let client = Client::new(proxy, Ways::new(endpoints), listener, inbox);
+        let client = Client::new(proxy, Candidates::new(endpoints), listener, inbox);
         let thread = thread::Builder::new()
             .name("mesh-agent".into())
             .spawn(move || runtime.block_on(client.run()))

@@ -4,7 +4,8 @@
 //! connection of a client that sends more. It answers calls at any rate; UNIMPLEMENTED, its answer
 //! to an unknown call, is a sign of life as well.
 
-use super::session::{Agent, Done};
+use super::calls::CallResult;
+use super::session::Agent;
 use proto::mediaproxy::KeepAliveRequest;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -37,15 +38,19 @@ pub(super) async fn ask(agent: &mut Agent, pace: Pace) -> Result<Result<(), Stat
 }
 
 /// Asks again and again, until the agent is silent or the conversation is over.
-pub(super) async fn watch(mut agent: Agent, pace: Pace, done: mpsc::UnboundedSender<Done>) {
+pub(super) async fn watch(
+    mut agent: Agent,
+    pace: Pace,
+    results: mpsc::UnboundedSender<CallResult>,
+) {
     loop {
         tokio::time::sleep(pace.interval).await;
-        if done.is_closed() {
+        if results.is_closed() {
             return;
         }
         // A connection that broke ends the stream of commands too.
         if ask(&mut agent, pace).await.is_err() {
-            let _over = done.send(Done::Silent);
+            let _over = results.send(CallResult::Silent);
             return;
         }
     }

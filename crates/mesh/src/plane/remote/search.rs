@@ -12,26 +12,26 @@ pub(super) const PAUSE: (Duration, Duration) =
 /// The next agent is tried when the one before has failed, and if it has not answered by then.
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// The ways to all agents, of which one is enough.
-pub(super) struct Ways {
+/// The endpoints of all agents, of which one is enough.
+pub(super) struct Candidates {
     all: Arc<[(AgentAddress, Endpoint)]>,
     /// The number of the one that is tried first.
     first: usize,
 }
 
-impl Ways {
+impl Candidates {
     pub(super) fn new(all: Vec<(AgentAddress, Endpoint)>) -> Self {
         Self { all: all.into(), first: 0 }
     }
 
-    /// From now on the one after this is tried first.
+    /// Lets the next search begin with the agent after this one.
     pub(super) fn begin_after(&mut self, address: &AgentAddress) {
         if let Some(number) = self.all.iter().position(|(known, _)| known == address) {
             self.first = number + 1;
         }
     }
 
-    /// Tries them in turn, until one answers. One that does not answer holds up the others for a moment only.
+    /// Tries the agents in turn until one answers. A silent one delays the next by [`STAGGER`] only.
     pub(super) fn connect(
         &self,
     ) -> impl Future<Output = Result<(AgentAddress, Channel), String>> + use<> {
@@ -72,32 +72,32 @@ mod tests {
     use crate::plane::remote::channel::{CONNECT_TIMEOUT, endpoints};
     use std::net::TcpListener;
 
-    fn ways(listeners: &[&TcpListener]) -> Ways {
+    fn candidates(listeners: &[&TcpListener]) -> Candidates {
         let addresses = listeners.iter().map(|it| it.local_addr().unwrap().to_string());
         let addresses = addresses.map(|address| address.parse().unwrap()).collect();
-        Ways::new(endpoints(&Agents { addresses, tls: None }).unwrap())
+        Candidates::new(endpoints(&Agents { addresses, tls: None }).unwrap())
     }
 
     #[tokio::test]
     async fn the_next_one_is_found() {
         let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
         let (a, b) = (listen(), listen());
-        let mut ways = ways(&[&a, &b]);
-        let found = |ways: &Ways| {
-            let connecting = ways.connect();
+        let mut candidates = candidates(&[&a, &b]);
+        let found = |candidates: &Candidates| {
+            let connecting = candidates.connect();
             async { connecting.await.map(|(address, _)| address.to_string()) }
         };
         let name = |listener: &TcpListener| Ok(listener.local_addr().unwrap().to_string());
-        assert_eq!(found(&ways).await, name(&a));
-        ways.begin_after(&ways.all[0].0.clone());
-        assert_eq!(found(&ways).await, name(&b));
-        ways.begin_after(&ways.all[1].0.clone());
-        assert_eq!(found(&ways).await, name(&a));
+        assert_eq!(found(&candidates).await, name(&a));
+        candidates.begin_after(&candidates.all[0].0.clone());
+        assert_eq!(found(&candidates).await, name(&b));
+        candidates.begin_after(&candidates.all[1].0.clone());
+        assert_eq!(found(&candidates).await, name(&a));
         let b_name = name(&b);
         drop(a);
-        assert_eq!(found(&ways).await, b_name);
+        assert_eq!(found(&candidates).await, b_name);
         drop(b);
-        let error = found(&ways).await.unwrap_err();
+        let error = found(&candidates).await.unwrap_err();
         assert_eq!(error.matches("mesh agent 127.0.0.1:").count(), 2, "{error}");
     }
 
