@@ -1,38 +1,38 @@
 //! A receiver: reads the ring of its group's source and changes to the next source's ring when that
 //! one has ended.
 
+mod rings;
+
 use crate::clock::{Deadline, monotonic_ns};
 use crate::error::RingError;
 use crate::fork::ForkMark;
 use crate::futex;
-use crate::head_waiters::HeadWaiters;
 use crate::interrupt::{Interrupt, Waiter};
 use crate::layout::RingId;
-use crate::reader::{Cursor, Frame, Look, Past, Reader};
+use crate::reader::{Frame, Reader};
 use crate::source::AtEnd;
 use crate::spin::{self, Spin};
-use crate::words::Head;
 use parking_lot::Mutex;
-use std::collections::VecDeque;
+use rings::{Outcome, State};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-/// How long a stream goes on after its source has said goodbye, if neither source nor receiver says what to do then: a source
-/// that is replaced within this time is no end.
+/// Time that a stream goes on after its source has closed, if neither source nor receiver sets
+/// `endOfStream`: a source that is replaced within it does not end the stream.
 pub const GRACE: Duration = Duration::from_nanos(GRACE_NS);
 
-/// Programs that were written for the original library ask with a timeout of a second, and take a time-out for a failure: the
-/// end has to come sooner.
+/// Programs of the original library wait for a second and treat a time-out as a failure, so the end
+/// has to come sooner.
 const GRACE_NS: u64 = 500_000_000;
 
-/// What a get says then.
+/// Reason of the error of a get after the end.
 const ENDED: &str = "the source has ended the stream";
 
-/// Longest sleep without a look round.
+/// Longest wait without a check of all conditions.
 const LOOK_NS: u64 = 1_000_000_000;
 
-/// Pause between two attempts to wake a thread that is on its way to sleep.
+/// Pause between two attempts to wake a thread that has registered but does not wait yet.
 const WAKE_AGAIN: Duration = Duration::from_micros(20);
 
 /// Counts of a receiver, over all the rings that it has read.
@@ -44,7 +44,7 @@ pub struct ReceiverStats {
     pub bytes: u64,
     /// Frames missed.
     pub missed: u64,
-    /// How often a get had to sleep.
+    /// Number of gets that had to wait.
     pub waits: u64,
     /// Frames that the program holds.
     pub held: u32,
@@ -60,9 +60,9 @@ pub struct ReceiverStats {
 #[derive(Debug)]
 pub struct Receiver {
     interrupt: Interrupt,
-    /// What to do when a source says goodbye; `None` follows the source's wish.
+    /// What to do when a source closes; `None` leaves that to the source.
     at_end: Option<AtEnd>,
-    /// Whether a get tells of each goodbye.
+    /// Whether a get reports each source's close.
     tells_ends: bool,
     /// The clock of the frames' own times.
     tai_now: Option<fn() -> u64>,
@@ -73,46 +73,13 @@ pub struct Receiver {
     frames: AtomicU64,
     bytes: AtomicU64,
     missed: AtomicU64,
-    /// Threads in the slow path that also care for released frames.
+    /// Blocked threads that released frames may unblock.
     limited: AtomicUsize,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    current: Option<Cursor>,
-    /// The current ring's source has died, or left the ring: what it published is all there will be.
-    orphaned: bool,
-    next: VecDeque<Arc<Reader>>,
-    /// Rings that wait for their turn and whose sources have died.
-    orphans: Vec<RingId>,
-    /// What the next ring's first frame is compared with.
-    past: Past,
-    ended: bool,
-    /// The stream ends then (monotonic nanoseconds), unless another ring has come.
-    ends_at: Option<u64>,
-    /// A goodbye that the next get tells of.
-    source_closed: bool,
-    /// Rings that were left while frames of them are still held.
-    left: Vec<std::sync::Weak<Reader>>,
-    /// How many frames of the current ring, or of the last one if there is none, may be held.
-    hold_limit: usize,
-    head_waiters: HeadWaiters,
-}
-
-enum Outcome {
-    Frame(Frame),
-    /// Sleep on this ring's head.
-    Sleep(Arc<Reader>, Head),
-    /// There is no ring to read from, or no frame may be taken.
-    Idle,
-    /// A source has said goodbye, which this receiver wants to be told.
-    SourceClosed,
-    Ended,
-}
-
 impl Receiver {
-    /// A receiver without a ring. `at_end` says what becomes of the stream when a source says goodbye; `None` leaves that to the
-    /// source.
+    /// A receiver without a ring. `at_end` determines what happens to the stream when a source closes;
+    /// `None` leaves that to the source.
     #[must_use]
     pub fn new(at_end: Option<AtEnd>) -> Self {
         Self {
@@ -131,26 +98,28 @@ impl Receiver {
         }
     }
 
-    /// With a clock that shows TAI in nanoseconds, so that delays since the frames' own times are counted in the seat as well.
+    /// With a TAI clock in nanoseconds, so that the seat also counts delays since the frames' own
+    /// timestamps.
     #[must_use]
     pub fn with_tai_clock(self, tai_now: fn() -> u64) -> Self {
         Self { tai_now: Some(tai_now), ..self }
     }
 
-    /// Where a source has said goodbye, and everything was read, one get fails with [`RingError::SourceClosed`] before the next source's
-    /// frames come.
+    /// Lets one get fail with [`RingError::SourceClosed`] after the last frame of a source that has
+    /// closed, before it returns frames of the next source.
     #[must_use]
     pub fn telling_ends(self) -> Self {
         Self { tells_ends: true, ..self }
     }
 
-    /// Whether a get may spin for some microseconds before it sleeps, which it does where that has paid before. It may by
-    /// default; without, a waiting receiver uses no CPU at all, and fast hand-offs cost a system call each.
+    /// Whether a get may spin for some microseconds before it waits, which it does only where spinning
+    /// has succeeded before. The default is yes; without spinning, a waiting receiver uses no CPU, and
+    /// each fast hand-off costs a system call.
     pub fn set_spinning(&self, allowed: bool) {
         self.spin.lock().set_allowed(allowed);
     }
 
-    /// A ring to read once everything of those before has been read.
+    /// Adds a ring, which is read after all rings before it.
     pub fn offer(&self, reader: Arc<Reader>) {
         let mut state = self.state.lock();
         if state.current.is_none() {
@@ -161,7 +130,7 @@ impl Receiver {
         self.wake_all();
     }
 
-    /// The source of a ring is dead: the ring ends with what was published.
+    /// Notes that the source of a ring is dead: the ring ends with its last published frame.
     pub fn orphan(&self, ring: RingId) {
         {
             let mut state = self.state.lock();
@@ -174,7 +143,7 @@ impl Receiver {
         self.wake_all();
     }
 
-    /// Whether a ring is being read, or will be.
+    /// Whether this ring is the current one or one of the next.
     #[must_use]
     pub fn reads(&self, ring: RingId) -> bool {
         let state = self.state.lock();
@@ -189,7 +158,7 @@ impl Receiver {
         state.next.back().or(state.current.as_ref().map(|cursor| &cursor.reader)).cloned()
     }
 
-    /// The next frame.
+    /// Takes the next frame.
     pub fn get(&self, deadline: Deadline) -> Result<Frame, RingError> {
         if !self.made.is_here() {
             return Err(RingError::Forked);
@@ -206,7 +175,8 @@ impl Receiver {
         }
     }
 
-    /// Waits until [`get`](Self::get) would not block, without taking anything. Cancels pass by.
+    /// Waits until [`get`](Self::get) would not block, without taking a frame. Cancels do not
+    /// interrupt it.
     pub fn wait_ready(&self, deadline: Deadline) -> Result<(), RingError> {
         self.block(deadline, self.interrupt.watch()?, Self::peek)
     }
@@ -220,7 +190,7 @@ impl Receiver {
         })
     }
 
-    /// Blocks until `look` gives something.
+    /// Blocks until `look` succeeds.
     fn block<T>(
         &self,
         deadline: Deadline,
@@ -247,8 +217,8 @@ impl Receiver {
                 Outcome::SourceClosed => return Err(RingError::SourceClosed),
                 Outcome::Idle => {
                     let _limited = Counted::new(&self.limited);
-                    // Between the look and the count a frame may have been given back without a word. What this look finds
-                    // has been taken, so it must not get lost.
+                    // A frame may have been released between the first look and the count, without a
+                    // wake. A frame that this look takes must be returned.
                     let outcome = look(self, &mut self.state.lock());
                     match outcome {
                         Ok(found) => return Ok(found),
@@ -261,7 +231,7 @@ impl Receiver {
                     let turn = self.spin.lock().turn();
                     if let Some(turn) = turn {
                         let spun = spin::spin(turn, || reader.head() != head);
-                        // First the frame, then what there is to learn.
+                        // The frame comes first; learning can wait.
                         let ready = spun.ready();
                         let found = ready.then(|| look(self, &mut self.state.lock()));
                         self.spin.lock().learn(spun);
@@ -303,139 +273,14 @@ impl Receiver {
         }
     }
 
-    /// Whether there is something to get.
-    fn peek(&self, state: &mut State) -> Result<(), Outcome> {
-        loop {
-            Self::change_seats(state);
-            let Some(cursor) = &state.current else {
-                if state.source_closed {
-                    return Ok(());
-                }
-                if self.advance(state) {
-                    continue;
-                }
-                return if state.has_ended() { Ok(()) } else { Err(Outcome::Idle) };
-            };
-            let reader = Arc::clone(&cursor.reader);
-            let head = reader.head();
-            if head.count() > cursor.next {
-                let full = reader.held() as usize >= reader.geometry().lease_limit();
-                return if full { Err(Outcome::Idle) } else { Ok(()) };
-            }
-            if head.closed() || state.orphaned || !state.next.is_empty() {
-                self.leave(state, head.closed());
-                continue;
-            }
-            if reader.is_abandoned() {
-                // Once more: a frame may have come between the look at the head and this.
-                state.orphaned = true;
-                continue;
-            }
-            if state.has_ended() {
-                return Ok(());
-            }
-            return Err(Outcome::Sleep(reader, head));
-        }
-    }
-
-    fn look(&self, state: &mut State) -> Outcome {
-        loop {
-            Self::change_seats(state);
-            // Looked at before the head: what a dead or replaced source published is then all there.
-            let over = state.orphaned || !state.next.is_empty();
-            let Some(cursor) = &mut state.current else {
-                if std::mem::take(&mut state.source_closed) {
-                    return Outcome::SourceClosed;
-                }
-                if self.advance(state) {
-                    continue;
-                }
-                let ended = state.has_ended();
-                return if ended { Outcome::Ended } else { Outcome::Idle };
-            };
-            match cursor.look() {
-                Look::Taken(frame) => {
-                    state.ends_at = None;
-                    // Written under the lock only.
-                    let add = |count: &AtomicU64, more| {
-                        count.store(count.load(Relaxed) + more, Relaxed);
-                    };
-                    add(&self.frames, 1);
-                    add(&self.bytes, frame.payload_len() as u64);
-                    let missed = frame.info().missed;
-                    if missed > 0 {
-                        self.missed.fetch_add(missed, Relaxed);
-                    }
-                    return Outcome::Frame(frame);
-                }
-                Look::Limit => return Outcome::Idle,
-                Look::Ended => self.leave(state, true),
-                Look::Nothing(_) if over => self.leave(state, false),
-                // Once more: a frame may have come between the look at the head and this.
-                Look::Nothing(_) if cursor.reader.is_abandoned() => state.orphaned = true,
-                Look::Nothing(head) => {
-                    let reader = Arc::clone(&cursor.reader);
-                    let ended = state.has_ended();
-                    return if ended { Outcome::Ended } else { Outcome::Sleep(reader, head) };
-                }
-            }
-        }
-    }
-
-    /// Moves to the next ring. False if there is none, or the stream has ended.
-    fn advance(&self, state: &mut State) -> bool {
-        if state.has_ended() {
-            return false;
-        }
-        let Some(reader) = state.next.pop_front() else { return false };
-        let ring = reader.ring_id();
-        if !reader.is_idle_relay() {
-            state.ends_at = None;
-        }
-        state.orphaned = state.orphans.contains(&ring);
-        state.orphans.retain(|orphan| *orphan != ring);
-        state.hold_limit = reader.geometry().lease_limit();
-        state.current = Some(Cursor::new(reader, state.past, self.tai_now));
-        true
-    }
-
-    /// Where the next ring is the present one, joined once more, it is read on with the new seat, each frame once.
-    fn change_seats(state: &mut State) {
-        while let (Some(cursor), Some(next)) = (&mut state.current, state.next.front())
-            && next.ring_id() == cursor.reader.ring_id()
-        {
-            let left = cursor.sit(Arc::clone(next));
-            state.next.pop_front();
-            state.left.retain(|reader| reader.strong_count() > 0);
-            state.left.push(Arc::downgrade(&left));
-        }
-    }
-
-    /// Leaves the current ring, which has been read to its end.
-    fn leave(&self, state: &mut State, source_closed: bool) {
-        if let Some(cursor) = state.current.take() {
-            if source_closed {
-                state.source_closed = self.tells_ends;
-                match self.at_end.unwrap_or(cursor.reader.at_end()) {
-                    AtEnd::Close => state.ended = true,
-                    AtEnd::Grace => state.ends_at = Some(monotonic_ns() + GRACE_NS),
-                    AtEnd::Wait => {}
-                }
-            }
-            state.past = cursor.past;
-            state.left.retain(|reader| reader.strong_count() > 0);
-            state.left.push(Arc::downgrade(&cursor.reader));
-        }
-    }
-
-    /// A frame was given back: a thread may wait for that.
+    /// Notes that a frame was released: a thread may be waiting for that.
     pub fn released(&self) {
         if self.limited.load(std::sync::atomic::Ordering::SeqCst) > 0 {
             self.interrupt.bump();
         }
     }
 
-    /// Ends this receiver: blocked and later calls fail.
+    /// Closes this receiver: blocked and later calls fail.
     pub fn close(&self, reason: &'static str) {
         if !self.made.is_here() {
             return;
@@ -455,13 +300,13 @@ impl Receiver {
         self.wake_head_waiters();
     }
 
-    /// Has all blocked threads look again.
+    /// Makes all blocked threads check their condition again.
     fn wake_all(&self) {
         self.interrupt.bump();
         self.wake_head_waiters();
     }
 
-    /// Wakes those who sleep on heads, after the interrupt has changed.
+    /// Wakes the threads that wait on heads, after the interrupt has changed.
     fn wake_head_waiters(&self) {
         let interrupt = self.interrupt.value();
         while self.state.lock().head_waiters.wake_before(interrupt) {
@@ -498,16 +343,6 @@ impl Receiver {
                     .iter()
                     .any(|next| !state.orphans.contains(&next.ring_id()) && !next.is_abandoned()),
         }
-    }
-}
-
-impl State {
-    /// Whether the stream has ended: at once, or as no other source has followed in time.
-    fn has_ended(&mut self) -> bool {
-        if self.next.is_empty() && self.ends_at.is_some_and(|at| monotonic_ns() >= at) {
-            self.ended = true;
-        }
-        self.ended
     }
 }
 
