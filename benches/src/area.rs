@@ -82,20 +82,20 @@ impl Area {
         Mapping::new(fd, SIZE).map(Self)
     }
 
-    /// What the floors publish: how many hand-offs there were.
+    /// The number of hand-offs that the floor has published.
     pub(crate) fn word(&self) -> &AtomicU32 {
         // SAFETY: the first line of the area holds this atomic; any bits are valid.
         unsafe { &*self.0.start().cast() }
     }
 
-    /// How far a receiver has come in this round.
+    /// A receiver's progress in this round.
     pub(crate) fn progress(&self, receiver: usize) -> &AtomicU64 {
         assert!(receiver < MAX_RECEIVERS);
         // SAFETY: lines 1 to MAX_RECEIVERS lie before the times and hold this atomic; any bits are valid.
         unsafe { &*self.0.start().add((1 + receiver) * LINE).cast() }
     }
 
-    /// When a receiver had the samples of this round, `CLOCK_MONOTONIC` in nanoseconds.
+    /// Arrival times of this round's samples at a receiver, `CLOCK_MONOTONIC` in nanoseconds.
     pub(crate) fn times(&self, receiver: usize) -> &[AtomicU64] {
         assert!(receiver < MAX_RECEIVERS);
         let offset = TIMES_OFFSET + receiver * MAX_SAMPLES * 8;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::fmt;
 
-/// What a figure counts.
+/// Unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
@@ -28,7 +28,7 @@ pub struct Figure {
     pub p99: Option<f64>,
 }
 
-/// What is wanted of a case.
+/// Target of a case.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
@@ -49,19 +49,19 @@ pub enum Target {
 pub struct Case {
     /// The scenario's name.
     pub scenario: &'static str,
-    /// What was measured.
+    /// The measured case.
     pub case: String,
     /// Of both figures.
     pub unit: Unit,
     /// The ring's figure.
     pub ring: Figure,
-    /// What it is compared with.
+    /// Name of the floor.
     pub floor_name: &'static str,
     /// The floor's figure.
     pub floor: Figure,
     /// Ring by floor: the median over pairs of neighbouring rounds, or of the medians.
     pub ratio: f64,
-    /// What is wanted.
+    /// The target, if there is one.
     pub target: Option<Target>,
     /// Whether the target is met.
     pub met: Option<bool>,

@@ -20,7 +20,7 @@ const PREPARATION_NS_PER_BYTE: u64 = 6;
 /// Longest wait for receivers.
 const PATIENCE_S: u64 = 60;
 
-/// Who runs where.
+/// Placement of the processes on CPUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Placement {
     /// The source has the first processor, receivers share the others.

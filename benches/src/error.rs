@@ -28,7 +28,7 @@ pub enum BenchError {
     /// The receivers did not follow in time.
     #[error("receivers did not follow within {seconds} s: {what}")]
     Late {
-        /// How long the source waited.
+        /// Time that the source waited.
         seconds: u64,
         /// For what.
         what: &'static str,
@@ -42,7 +42,7 @@ pub enum BenchError {
     /// The network between two hosts could not be made.
     #[error("{command}: {reason}")]
     Network {
-        /// What was tried.
+        /// The command that failed.
         command: String,
         /// Why it failed.
         reason: String,

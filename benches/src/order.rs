@@ -34,14 +34,14 @@ pub(crate) struct Round {
     pub(crate) sampled: usize,
 }
 
-/// How to wait for the area's word.
+/// How a receiver waits for the area's word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Wait {
     Spin,
     Futex,
 }
 
-/// What a receiver process says.
+/// Answer of a receiver process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Answer {
     Ready,

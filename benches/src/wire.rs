@@ -45,7 +45,7 @@ impl Arrivals {
     }
 }
 
-/// What a round came to.
+/// Result of a round.
 #[derive(Debug)]
 pub(crate) struct Round {
     /// Frames a second.

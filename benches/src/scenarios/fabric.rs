@@ -17,7 +17,7 @@ const NAME: &str = "fabric";
 /// A part of the processors' time.
 type Part = fn(&Cpu) -> f64;
 
-/// What is told of it.
+/// The reported CPU times.
 const CPU: [(&str, Part); 3] =
     [("all", |cpu| cpu.all), ("egress", |cpu| cpu.senders), ("ingress", |cpu| cpu.receivers)];
 

@@ -68,7 +68,7 @@ impl Fill<'_> {
         self.order.replace(addresses.iter().map(number).collect());
     }
 
-    /// How many slots there were.
+    /// Number of slots that the ring used.
     fn buffers(&self) -> usize {
         self.order.borrow().iter().max().map_or(0, |last| last + 1)
     }

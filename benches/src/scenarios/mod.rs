@@ -17,7 +17,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::str::FromStr;
 
-/// What to run.
+/// The scenarios to run.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Fewer and shorter rounds: a look, not a measurement.
@@ -90,7 +90,7 @@ impl Scenario {
         }
     }
 
-    /// What it measures, in one line.
+    /// One-line description.
     #[must_use]
     pub fn about(self) -> &'static str {
         match self {

@@ -53,8 +53,9 @@ pub(super) fn run(options: &Options, report: &mut impl FnMut(Case)) -> Result<()
     cpus.unpin()
 }
 
-/// What a sender and a receiver do with pixels, in the fastest code: packets with headers, checks, and the record of what is there.
-/// The packets received are those of a whole frame, which lie in memory, while the floor's source stays in the cache.
+/// Pixel conversion by a sender and a receiver in the fastest code: packets with headers, checks,
+/// and the record of received pixels. The received packets are those of a whole frame in memory,
+/// while the floor's source stays in the cache.
 struct Whole {
     packetiser: Packetiser,
     depacketiser: Depacketiser,

@@ -13,7 +13,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 const NAME: &str = "pipe";
-/// What an ordinary user may ask for.
+/// Size of the pipe: the largest that an ordinary user may set.
 const PIPE_SIZE: usize = 1 << 20;
 
 pub(super) fn run(options: &Options, report: &mut impl FnMut(Case)) -> Result<(), BenchError> {

@@ -18,14 +18,14 @@ pub(super) const CAPACITY: usize = 4;
 /// Longest wait of a source within a round.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a round came to: its figure, and the times from put to the last get where they count.
+/// Result of a round: its figure, and the times from put to the last get if the case counts them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outcome {
     pub(super) rate: f64,
     pub(super) delays: Samples,
 }
 
-/// What several rounds came to.
+/// Results of several rounds.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Series {
     pub(super) rates: Samples,

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 /// Frames in each queue.
 const CAPACITY: usize = 8;
-/// Where neighbours receive.
+/// Port on which neighbours receive.
 const PORT: u16 = 9100;
 
 /// Bridges to so many neighbours.

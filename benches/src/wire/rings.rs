@@ -143,7 +143,7 @@ pub(super) struct RingSlots {
     pub(super) source: Source,
     pub(super) layout: WireLayout,
     pub(super) arrivals: Arrivals,
-    /// Never readable: nobody receives, and there is always a slot.
+    /// Never readable: the ring has no receivers, so there is always a free slot.
     pub(super) never: OwnedFd,
 }
 

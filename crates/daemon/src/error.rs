@@ -10,6 +10,6 @@ pub struct AccessError {
     pub option: &'static str,
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The error, and what is accepted.
     pub reason: String,
 }

@@ -20,7 +20,7 @@ use std::fmt::{Display, Formatter, Write};
 /// The format's media type, for the header `Content-Type`.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What a family is.
+/// Type of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Only grows. Its name ends with `_total`.

@@ -18,9 +18,9 @@ use hyper_util::service::TowerToHyperService;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
-/// How long the head of a request may take, and how long a connection may be idle.
+/// Time limit for the head of a request, and for an idle connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection may exist.
+/// Longest life of a connection.
 const LIFETIME: Duration = Duration::from_secs(60);
 /// The longest head of a request, in bytes.
 const MAX_HEAD: usize = 16 * 1024;

@@ -23,7 +23,7 @@ pub enum LogFormat {
 }
 
 impl LogFormat {
-    /// What may be written for one.
+    /// The accepted words, for error messages.
     pub const WORDS: &'static str = "plain, time or json";
 
     /// As it is written.

@@ -3,10 +3,10 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// So many lines a second are let through.
+/// Number of lines per second that are logged.
 const BURST: u32 = 10;
 
-/// Lets a few lines a second through and counts the others.
+/// Logs a few lines per second and counts the others.
 #[derive(Debug)]
 pub struct RateLimitedLog(Mutex<Window>);
 
@@ -24,13 +24,13 @@ impl Default for RateLimitedLog {
 }
 
 impl RateLimitedLog {
-    /// None so far.
+    /// A log without a line so far.
     #[must_use]
     pub const fn new() -> Self {
         Self(Mutex::new(Window { start: None, admitted: 0, suppressed: 0 }))
     }
 
-    /// Logs a warning if there have not been too many.
+    /// Logs a warning, unless the limit is reached.
     pub fn warn(&self, text: &str) {
         match self.admit(Instant::now()) {
             Some(0) => log::warn!("{text}"),
@@ -39,7 +39,7 @@ impl RateLimitedLog {
         }
     }
 
-    /// How many lines were left out before this one, if this one may be logged.
+    /// Number of lines suppressed before this one; `None` if this one is suppressed too.
     fn admit(&self, now: Instant) -> Option<u64> {
         let mut window = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if window.start.is_none_or(|start| now.duration_since(start) >= Duration::from_secs(1)) {

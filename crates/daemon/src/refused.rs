@@ -7,22 +7,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub enum Reason {
     /// It began with something that the port does not speak.
     Garbage,
-    /// It did not show in time what it speaks.
+    /// It did not show its protocol in time.
     Silent,
     /// The TLS handshake failed, or TLS is not configured.
     Tls,
-    /// It had to make room for others.
+    /// It had to make room for other connections.
     Crowd,
-    /// A call of somebody who may not call.
+    /// The caller may not call.
     Stranger,
 }
 
 impl Reason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 5] =
         [Self::Garbage, Self::Silent, Self::Tls, Self::Crowd, Self::Stranger];
 
-    /// A word for measurements.
+    /// The label value in measurements.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -34,13 +34,13 @@ impl Reason {
         }
     }
 
-    /// How often that has happened in this process, on all of its ports.
+    /// Number of refusals for this reason in this process, on all of its ports.
     #[must_use]
     pub fn count(self) -> u64 {
         COUNTS[self as usize].load(Ordering::Relaxed)
     }
 
-    /// It has happened once more.
+    /// Counts a refusal.
     pub(crate) fn happened(self) {
         COUNTS[self as usize].fetch_add(1, Ordering::Relaxed);
     }

@@ -29,7 +29,7 @@ pub struct TlsFiles {
     pub ca: PathBuf,
 }
 
-/// What the files hold.
+/// Contents of the files.
 struct Credentials {
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,

@@ -139,7 +139,7 @@ unsafe impl Send for Region {}
 unsafe impl Sync for Region {}
 
 impl Region {
-    /// What operations in this memory name it by.
+    /// Descriptor of this memory for operations.
     pub(crate) fn descriptor(&self) -> *mut libc::c_void {
         // SAFETY: the region is open.
         unsafe { (*self.region.as_ptr()).mem_desc }

@@ -1,6 +1,6 @@
 //! Environment variables that libfabric reads when it is loaded.
 
-/// What it takes for the number of peers if nothing is set.
+/// libfabric's default for the number of peers.
 const DEFAULT_UNIVERSE: &str = "256";
 
 /// Settings that [`Provider::Verbs`](crate::Provider::Verbs) needs, without those that the user has made. To be given to a process before it

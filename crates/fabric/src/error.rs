@@ -13,17 +13,17 @@ pub enum FabricError {
     /// The library is too old.
     #[error("libfabric {major}.{minor} was found, 1.17 or later is needed")]
     Version {
-        /// What was found.
+        /// The version found.
         major: u32,
-        /// What was found.
+        /// The version found.
         minor: u32,
     },
     /// The provider is not there, or has no device.
     #[error("libfabric's provider {provider} cannot be used: {hint}")]
     Provider {
-        /// Which.
+        /// The one concerned.
         provider: Provider,
-        /// What to install or enable.
+        /// The package to install or the setting to enable.
         hint: &'static str,
     },
     /// No device of the provider has the local address.
@@ -31,7 +31,7 @@ pub enum FabricError {
         "{address} is not an address of a device that libfabric's provider {provider} can use on this host"
     )]
     LocalAddress {
-        /// Which.
+        /// The one concerned.
         provider: Provider,
         /// The address asked for.
         address: Address,
@@ -39,21 +39,21 @@ pub enum FabricError {
     /// The address has another form than the provider's.
     #[error("provider {provider} wants {wanted} as address, not {address}")]
     AddressForm {
-        /// Which.
+        /// The one concerned.
         provider: Provider,
         /// The address given.
         address: Address,
-        /// What is accepted.
+        /// The accepted values.
         wanted: &'static str,
     },
     /// A parameter out of range.
     #[error("{name} is {value}, accepted are {accepted}")]
     Parameter {
-        /// Which.
+        /// The one concerned.
         name: &'static str,
         /// The value.
         value: usize,
-        /// What would be accepted.
+        /// The accepted values.
         accepted: &'static str,
     },
     /// A message cannot be that long.
@@ -73,13 +73,13 @@ pub enum FabricError {
         code: i32,
         /// libfabric's text.
         reason: String,
-        /// What it was about, or empty.
+        /// The object concerned, or empty.
         about: String,
     },
 }
 
 impl FabricError {
-    /// Whether the local address is taken by somebody else.
+    /// Whether another socket uses the local address.
     #[must_use]
     pub fn is_address_in_use(&self) -> bool {
         matches!(self, Self::Call { code: libc::EADDRINUSE, .. })
@@ -94,12 +94,12 @@ pub struct TransferError {
     pub code: i32,
     /// libfabric's text.
     pub reason: String,
-    /// What the provider adds.
+    /// The provider's own text.
     pub provider_reason: String,
 }
 
 impl TransferError {
-    /// Whether a message was longer than the buffer that it met.
+    /// Whether a message was longer than its receive buffer.
     #[must_use]
     pub fn is_truncation(&self) -> bool {
         self.code == libfabric_sys::FI_ETRUNC

@@ -35,23 +35,23 @@ impl std::fmt::Debug for ControlMessage {
 pub enum Event<S, R> {
     /// A message was sent: the buffer is the caller's again.
     Sent {
-        /// Where.
+        /// The endpoint.
         endpoint: usize,
-        /// What.
+        /// The memory or message.
         buffer: S,
     },
     /// A message was not sent, or perhaps not entirely.
     SendFailed {
-        /// Where.
+        /// The endpoint.
         endpoint: usize,
-        /// What.
+        /// The memory or message.
         buffer: S,
         /// Why.
         error: TransferError,
     },
     /// A message has arrived.
     Received {
-        /// Where.
+        /// The endpoint.
         endpoint: usize,
         /// It lies in the first bytes.
         buffer: R,
@@ -60,7 +60,7 @@ pub enum Event<S, R> {
     },
     /// A message did not arrive in one piece; one that is too long, for instance.
     ReceiveFailed {
-        /// Where.
+        /// The endpoint.
         endpoint: usize,
         /// May have been written to.
         buffer: R,
@@ -69,14 +69,14 @@ pub enum Event<S, R> {
     },
     /// A control message has arrived.
     Control {
-        /// Where.
+        /// The endpoint.
         endpoint: usize,
-        /// What.
+        /// The memory or message.
         message: ControlMessage,
     },
     /// A control message was not sent, or not received.
     ControlFailed {
-        /// Where.
+        /// The endpoint.
         endpoint: usize,
         /// Why.
         error: TransferError,

@@ -51,7 +51,7 @@ impl Drop for Info {
 }
 
 impl Info {
-    /// What there is for reliable datagrams at a local address; without an address, what there is at all.
+    /// Providers of reliable datagrams at a local address; without an address, all of them.
     fn look_up(
         functions: &'static Functions,
         provider: Provider,
@@ -81,7 +81,7 @@ impl Info {
         NonNull::new(found).map(|first| Self { functions, provider, first }).ok_or(FI_ENODATA)
     }
 
-    /// What there is at a local address, or what is missing.
+    /// The provider at a local address, or an error that names what is missing.
     pub(crate) fn at(provider: Provider, local: &Address) -> Result<Self, FabricError> {
         local.check(provider)?;
         let functions = functions()?;

@@ -72,7 +72,7 @@ impl FromStr for Provider {
     }
 }
 
-/// Where an endpoint is.
+/// Address of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
     /// For [`Provider::Tcp`] and [`Provider::Verbs`].

@@ -23,7 +23,7 @@ pub(crate) struct Completion {
     pub(crate) result: Result<usize, TransferError>,
 }
 
-/// Where to wait for a queue.
+/// How to wait for a queue.
 #[derive(Clone, Copy, Debug)]
 enum Wait {
     /// Nowhere.
@@ -39,12 +39,13 @@ enum Wait {
 pub(crate) struct Queue {
     cq: NonNull<fid_cq>,
     wait: Wait,
-    /// How often in a row the descriptor was readable right after a look.
+    /// Number of consecutive times that the descriptor was readable right after a poll.
     readable: u32,
     domain: Arc<Domain>,
 }
 
-/// How often a descriptor may be so until it is not believed any more: a large message comes in many pieces.
+/// Number of such times after which the descriptor is no longer trusted: a large message comes in
+/// many pieces.
 const READABLE: u32 = 1000;
 
 // SAFETY: opened with FI_THREAD_SAFE.
@@ -120,7 +121,8 @@ impl Queue {
         }
     }
 
-    /// Whether the descriptor may be waited for now, after a read has found nothing. Otherwise there is something to read already.
+    /// Whether to wait on the descriptor, after a read has found nothing. False: there is already
+    /// something to read.
     pub(crate) fn prepare_wait(&self) -> Result<bool, FabricError> {
         match self.wait {
             Wait::Nowhere => return Ok(false),
@@ -139,8 +141,9 @@ impl Queue {
         }
     }
 
-    /// Whether the descriptor stays readable though look after look finds nothing to do: waiting for it would be spinning. So it
-    /// is while a connection is broken and the message that is in the way of its end has no buffer.
+    /// Whether the descriptor stays readable although polls find nothing to do, so that waiting on
+    /// it would be spinning. That happens while a connection is broken and the message in front of
+    /// its end has no buffer.
     pub(crate) fn is_stale(&mut self) -> bool {
         let readable = self.fd().is_some_and(|fd| {
             let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];

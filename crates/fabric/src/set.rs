@@ -33,21 +33,21 @@ const _: () = assert!(MAX_TRAILER <= MAX_CONTROL);
 /// Whether buffers are registered with the provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Registration {
-    /// Where it demands that.
+    /// If the provider demands it.
     #[default]
     AsNeeded,
     /// Always; some providers save themselves a look-up with that.
     Always,
 }
 
-/// What a set is like.
+/// Options of a set.
 #[derive(Clone, Debug)]
 pub struct EndpointOptions {
     /// The kind of network.
     pub provider: Provider,
-    /// Where the first endpoint is; the others have the next ports. Port 0: any free ports.
+    /// Address of the first endpoint; the others have the next ports. Port 0: any free ports.
     pub local: Address,
-    /// How many there are, 1 to [`MAX_ENDPOINTS`].
+    /// Number of endpoints, 1 to [`MAX_ENDPOINTS`].
     pub endpoints: usize,
     /// Messages that may be under way from each endpoint, 1 to 256.
     pub sends: usize,
@@ -79,7 +79,7 @@ pub struct EndpointSet<S: SendBuffer, R: ReceiveBuffer> {
     copies: Option<Copies>,
     options: EndpointOptions,
     max_message: usize,
-    /// An event that was found when nobody had asked for it.
+    /// An event found outside of a poll, for the next poll.
     next: Option<Event<S, R>>,
     names: Vec<Address>,
     /// Control messages under way from each endpoint.
@@ -172,13 +172,13 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
         Ok(set)
     }
 
-    /// Where an endpoint is.
+    /// Address of an endpoint.
     #[must_use]
     pub fn name(&self, endpoint: usize) -> Option<&Address> {
         self.names.get(endpoint)
     }
 
-    /// How many endpoints there are.
+    /// Number of endpoints.
     #[must_use]
     pub fn endpoints(&self) -> usize {
         self.endpoints.len()
@@ -195,8 +195,8 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
         self.addresses.remove(peer.0)
     }
 
-    /// What the kernel has seen between each endpoint and its peer at these addresses; `None` where the provider does not use the
-    /// kernel's connections. Not to be asked for every message.
+    /// The kernel's counters between each endpoint and its peer at these addresses; `None` if the
+    /// provider does not use the kernel's connections. Too expensive for every message.
     #[must_use]
     pub fn traffic(&self, peers: &[SocketAddrV4]) -> Option<Vec<Traffic>> {
         if self.options.provider != Provider::Tcp {
@@ -353,7 +353,7 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
         }
     }
 
-    /// What a call's result means: the inner error is none for "not now".
+    /// Interprets a call's result: the inner error is none for "not now".
     fn error(&self, call: &'static str, code: isize) -> Result<(), Option<FabricError>> {
         match i32::try_from(code).unwrap_or(-libc::EIO) {
             0 => Ok(()),
@@ -423,7 +423,8 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
         self.queue.fd()
     }
 
-    /// Whether the descriptor may be waited for; otherwise poll again first. Always false without a descriptor.
+    /// Whether to wait on the descriptor; otherwise poll again first. Always false without a
+    /// descriptor.
     pub fn may_wait(&mut self) -> Result<bool, FabricError> {
         if self.queue.fd().is_none() {
             return Ok(false);
@@ -433,8 +434,9 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
         Ok(self.next.is_none() && self.queue.prepare_wait()?)
     }
 
-    /// Whether the descriptor is readable for no reason, to be asked right after [`may_wait`](Self::may_wait). Then only time tells
-    /// when to poll: some hundred microseconds at most.
+    /// Whether the descriptor is readable without cause; call it right after
+    /// [`may_wait`](Self::may_wait). If so, poll after a time instead: some hundred microseconds at
+    /// most.
     pub fn is_stale(&mut self) -> bool {
         self.queue.is_stale()
     }

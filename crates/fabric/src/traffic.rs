@@ -19,7 +19,7 @@ pub struct Traffic {
     pub segments: u64,
     /// Bytes that the other side has confirmed.
     pub confirmed: u64,
-    /// How long ago the last data came.
+    /// Time since the last data.
     pub quiet: Option<Duration>,
     /// Time of a round trip when nothing was in its way.
     pub round_trip: Duration,

@@ -155,7 +155,8 @@ fn both_ends_may_be_stopped_at_once() {
     }
 }
 
-/// A sender that goes on keeps nobody for ever, and who is in haste waits for nobody.
+/// A sender that goes on does not keep an ingress for ever, and an immediate stop waits for
+/// nothing.
 #[test]
 fn an_ingress_ends_though_the_sender_goes_on() {
     if !ready() {
@@ -430,7 +431,8 @@ fn try_start(link: &LinkOptions, remote: &Address) -> String {
     Sender::try_start(link, remote, None).map(|_| ()).unwrap_err().to_string()
 }
 
-/// A source says goodbye while its last frames still wait for room: its receivers get these, and then the end.
+/// A source closes while its last frames still wait for room: its receivers get these, and then the
+/// end.
 #[test]
 fn the_end_of_a_stream_comes_behind_its_last_frame() {
     if !ready() {

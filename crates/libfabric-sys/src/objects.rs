@@ -7,7 +7,7 @@ use crate::operations::{
 };
 use libc::{c_void, size_t};
 
-/// What every object begins with.
+/// Header of every object.
 #[repr(C)]
 #[derive(Debug)]
 pub struct fid {

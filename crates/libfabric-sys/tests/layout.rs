@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::mem::{offset_of, size_of};
 use std::process::{Command, Stdio};
 
-/// What a C program says, and what is declared here.
+/// A value that a C program prints, and the one declared here.
 struct Check {
     expression: String,
     declared: u64,

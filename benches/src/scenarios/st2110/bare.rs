@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// Datagrams in 64 KiB.
 pub(super) const BUNDLE: usize = 44;
 
-/// What is moved.
+/// The datagrams to move.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Traffic {
     /// Datagrams of a frame.

@@ -21,7 +21,7 @@ use std::thread;
 use std::time::Duration;
 
 const RATE: FrameRate = FrameRate { num: 60_000, den: 1001 };
-/// What the streams may cost beside bare sockets.
+/// Upper bound of a stream's cost, as a multiple of bare sockets.
 const TARGET: Target = Target::RatioAtMost(1.5);
 
 pub(super) fn run(

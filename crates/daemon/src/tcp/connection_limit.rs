@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// How much a connection is worth keeping.
+/// Value of a connection when another needs its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
     /// It may not call anything.
@@ -34,7 +34,7 @@ struct State {
 /// All connections of one port.
 #[derive(Clone, Debug)]
 pub(super) struct ConnectionLimit {
-    /// So many that have greeted, and so many that have not.
+    /// Limit of connections that have shown their protocol, and of those that have not.
     limit: usize,
     state: Arc<Mutex<State>>,
 }
@@ -51,8 +51,8 @@ impl ConnectionLimit {
         Self { limit: limit.max(1), state: Arc::default() }
     }
 
-    /// Takes a new connection in. Another that has not greeted is ended if there are too many. The receiver ends when this
-    /// one has to make room itself.
+    /// Admits a new connection. If there are too many, another one that has not shown its protocol
+    /// is ended. The receiver resolves when this connection has to make room itself.
     pub(super) fn enter(&self, rank: Rank, now: Instant) -> (Permit, oneshot::Receiver<()>) {
         let (end, ended) = oneshot::channel();
         let mut state = self.lock();
@@ -83,7 +83,7 @@ impl ConnectionLimit {
 }
 
 impl Permit {
-    /// The connection speaks the protocol, and may be worth more than it seemed.
+    /// Notes that the connection has shown its protocol, with its rank.
     pub(super) fn greeted(&self, rank: Rank, now: Instant) {
         let mut state = self.connections.lock();
         ConnectionLimit::make_room(&mut state, true, self.connections.limit);

@@ -65,7 +65,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
     }
 }
 
-/// A connection that speaks the protocol, with its permit among the others.
+/// A connection that speaks the protocol, with its permit.
 pub struct Guarded {
     pub(super) stream: Box<dyn Duplex>,
     pub(super) peer: Peer,
@@ -74,7 +74,7 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    /// Who is at the other end.
+    /// The peer.
     #[must_use]
     pub fn peer(&self) -> Peer {
         self.peer

@@ -22,20 +22,20 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
-/// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
+/// First bytes of an HTTP/2 connection (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// What a connection of the legacy SDK begins with.
+/// First bytes of a connection of the legacy SDK.
 const LEGACY: &[u8] = b"mcm\0";
 /// First byte of a TLS handshake.
 const TLS: u8 = 0x16;
-/// How long a connection may take until it has shown what it speaks.
+/// Time limit for a connection to show its protocol.
 const GREET_TIMEOUT: Duration = Duration::from_secs(5);
 
 static LEGACY_SEEN: RateLimitedLog = RateLimitedLog::new();
 static GARBAGE_SEEN: RateLimitedLog = RateLimitedLog::new();
 static TLS_FAILED: RateLimitedLog = RateLimitedLog::new();
 
-/// What a port expects.
+/// Protocol of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speaks {
     /// HTTP/2 alone.
@@ -44,17 +44,17 @@ pub enum Speaks {
     Http,
 }
 
-/// How a port treats its callers.
+/// Configuration of a port.
 #[derive(Clone)]
 pub struct Port {
-    /// What it expects.
+    /// Its protocol.
     pub speaks: Speaks,
     /// So many connections that have shown what they speak, and as many that have not, are there at a time: others make room for
     /// new ones.
     pub limit: usize,
     /// Mutual TLS, if there are credentials.
     pub tls: Option<TlsAcceptor>,
-    /// Who may call without a certificate, beside programs on this host.
+    /// Networks whose hosts may call without a certificate, beside programs on this host.
     pub trusted: Networks,
 }
 
@@ -214,7 +214,8 @@ mod tests {
         builder.enable_all().build().unwrap().block_on(future)
     }
 
-    /// What becomes of a connection that begins with these pieces; `None` while it waits for more.
+    /// Whether a connection that begins with these bytes is accepted; `None` while more bytes are
+    /// needed.
     fn fate(pieces: &[&[u8]]) -> Option<bool> {
         run(async {
             let (mut near, far) = tokio::io::duplex(4096);

@@ -86,7 +86,7 @@ pub struct Control {
     pub value: u64,
     /// Random.
     pub nonce: [u8; 16],
-    /// Where the answer goes.
+    /// Address for the answer.
     pub address: std::net::SocketAddrV4,
     /// Number of endpoints.
     pub endpoints: u8,

@@ -12,14 +12,14 @@ use crate::provider::Address;
 use connection::{Connection, Next};
 use std::time::{Duration, Instant};
 
-/// How often to look at the end whether all frames have arrived.
+/// Interval of checks, at the end, whether all frames have arrived.
 const FINISH_STEP: Duration = Duration::from_millis(1);
 
-/// How long the other proxy, which has been told of the link at the same time as this one, may take to be there.
+/// Time for the other proxy, which gets the link at the same time as this one, to start its end.
 const INTRODUCTION: Duration = Duration::from_secs(3);
 
-/// How long a source whose connection is being removed may take to say goodbye: one that an operator ends is told at the same time
-/// as this bridge.
+/// Time for a source whose connection is being removed to close: if an operator deletes it, source
+/// and bridge learn of it at the same time.
 const LAST_WORD: Duration = Duration::from_millis(500);
 
 /// A connection that lasts so long is none of those that fail at their first frame, again and again.
@@ -40,10 +40,10 @@ pub struct Egress<S: FrameSource> {
     patience: Patience,
     /// Attempts since there was a connection.
     attempts: u32,
-    /// When the next attempt is made, if there is no connection.
+    /// Time of the next attempt, if there is no connection.
     retry: Instant,
-    /// Until when frames are held back that nobody can get yet: only before there is, or fails to be, a first connection. Later, who
-    /// has none lets them pass, so that the group does not wait for it.
+    /// Time until which frames are held back without a connection: only before the first connection
+    /// is made or has failed. Later, frames are skipped, so that the group does not wait.
     patient_until: Option<Instant>,
     /// The source has ended the stream, and the other side does not know it yet. What the next source puts has to wait.
     owes_end: bool,
@@ -88,9 +88,10 @@ impl<S: FrameSource> Egress<S> {
         Ok(())
     }
 
-    /// Carries frames until it is stopped or its part in the group has ended; then those that are there, if there is a connection,
-    /// within two seconds. Where the source says goodbye, the other side is told behind its last frame, and a new session is made
-    /// for the next source. To be called on a thread of its own.
+    /// Carries frames until it is stopped or its membership of the group has ended; then drains the
+    /// remaining ones, if there is a connection, within two seconds. When the source closes, it
+    /// passes the end on behind the last frame and makes a new session for the next source. Call it
+    /// on a thread of its own.
     pub fn run(mut self, stop: &Stop) {
         while !stop.is_stopped() {
             match self.turn(Instant::now()) {

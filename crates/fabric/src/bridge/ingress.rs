@@ -13,7 +13,8 @@ use crate::error::FabricError;
 use connection::{Connection, Next};
 use std::time::{Duration, Instant};
 
-/// How long the other proxy, which has been told of the link at the same time, may take to call until that is worth a word.
+/// Time for the other proxy, which gets the link at the same time, to call before a log line says
+/// that it has not.
 const INTRODUCTION: Duration = Duration::from_secs(5);
 
 /// Endpoints that last so long are none of those that fail at their first frame, again and again.
@@ -31,9 +32,9 @@ pub struct Ingress<K: FrameSink> {
     opened: Instant,
     /// Of the next connection.
     patience: Patience,
-    /// When it is said that nobody has called.
+    /// Time at which the log says that the other proxy has not called.
     introduction: Instant,
-    /// When the next attempt is made, if there is none.
+    /// Time of the next attempt, if the endpoints are not open.
     retry: Instant,
     /// The source has ended the stream, and receivers were told.
     stream_ended: bool,
@@ -111,8 +112,8 @@ impl<K: FrameSink> Ingress<K> {
         self.status.ended();
     }
 
-    /// Takes what was put before the end. Both ends of a link are stopped at the same time, and the other one says goodbye when
-    /// it has sent everything.
+    /// Receives the frames that were put before the end. Both ends of a link are stopped at the
+    /// same time, and the egress closes the session when it has sent everything.
     fn finish(&mut self, stop: &Stop) {
         let patience = self.connection.as_ref().map_or(self.patience, Connection::patience);
         let by = Instant::now() + drain(patience.round_trip());

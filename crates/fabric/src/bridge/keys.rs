@@ -6,7 +6,7 @@ use ring::hmac;
 use std::fmt;
 use std::sync::Arc;
 
-/// What the two ends of a link share: 32 random bytes that the agent has told both.
+/// The secret of a link: 32 random bytes that both ends get from the agent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LinkKey(pub [u8; 32]);
 

@@ -10,9 +10,9 @@ use crate::set::{EndpointOptions, MAX_ENDPOINTS, Registration};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::time::Duration;
 
-/// How soon to look again where no descriptor tells.
+/// Polling interval where no descriptor reports readiness.
 pub(super) const NO_DESCRIPTOR: Duration = Duration::from_micros(200);
-/// How long frames are carried after the end that were put before it.
+/// Time for which frames that were put before the end are still carried.
 const DRAIN: Duration = Duration::from_secs(2);
 /// Round trips that are added to that: connections are slow at first, and the last frame is confirmed.
 const DRAIN_ROUND_TRIPS: u32 = 8;
@@ -33,7 +33,7 @@ pub struct LinkOptions {
     pub provider: Provider,
     /// Egress: where to send from, usually with port 0. Ingress: where the first endpoint receives.
     pub local: Address,
-    /// How many endpoints each end has, 1 to 8. The ends must agree.
+    /// Number of endpoints of each end, 1 to 8. The ends must agree.
     pub endpoints: usize,
     /// Sizes of the group's partitions. The ends must agree.
     pub layout: WireLayout,
@@ -75,13 +75,14 @@ impl LinkOptions {
         }
     }
 
-    /// How much silence is borne at first. One frame may keep a connection busy for as long as it takes at 1 Gb/s, less overhead.
+    /// The first patience. One frame may keep a connection busy for as long as it takes at 1 Gb/s,
+    /// less overhead.
     pub(super) fn patience(&self) -> Patience {
         Patience::new(Duration::from_nanos(self.layout.size() as u64 * 10))
     }
 }
 
-/// How long frames are carried after the end over a way that takes this time for a round trip.
+/// Time for which frames that were put before the end are still carried.
 pub(super) fn drain(round_trip: Duration) -> Duration {
     DRAIN + round_trip * DRAIN_ROUND_TRIPS
 }
@@ -129,7 +130,7 @@ impl<A> Outbox<A> {
     }
 }
 
-/// How long to wait before the next attempt: longer each time, up to a second.
+/// Pause before the next attempt: longer each time, up to a second.
 #[derive(Debug)]
 pub(super) struct Backoff(Duration);
 

@@ -24,18 +24,19 @@ pub trait SourceFrame: SendBuffer {
     fn is_incomplete(&self) -> bool;
 }
 
-/// What a group has for an egress.
+/// Result of taking a frame from a group.
 #[derive(Debug)]
 pub enum Taken<F> {
     /// The next frame.
     Frame(F),
-    /// The source has said goodbye, and all its frames were taken: the end of the stream. Another source may follow.
+    /// The source has closed and all its frames were taken: the end of the stream. Another source
+    /// may follow.
     StreamEnd,
     /// Nothing now.
     Nothing,
 }
 
-/// Where an egress gets frames. It releases each by dropping it.
+/// Source of an egress's frames. Dropping a frame releases it.
 pub trait FrameSource: Send {
     /// A frame of the group.
     type Frame: SourceFrame;
@@ -44,11 +45,11 @@ pub trait FrameSource: Send {
     fn ready(&self) -> BorrowedFd<'_>;
     /// The next frame, if there is one, or that the stream has ended. Never blocks.
     fn take(&mut self) -> Result<Taken<Self::Frame>, Ended>;
-    /// How many frames may be held at once.
+    /// Number of frames that may be held at once.
     fn hold_limit(&self) -> usize;
 }
 
-/// What is known of a received frame.
+/// Properties of a received frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// Payload bytes.
@@ -68,11 +69,11 @@ pub struct Arrival {
 pub enum NotPublished<S> {
     /// Receivers have not made room in time: try again.
     Full(S),
-    /// There is nobody to publish to any more.
+    /// The bridge's connection to the group has ended.
     Ended,
 }
 
-/// Where an ingress puts frames.
+/// Destination of an ingress's frames.
 pub trait FrameSink: Send {
     /// A slot. [`ReceiveBuffer::start`] is the place of its system data, and [`ReceiveBuffer::len`] the size of the frame and
     /// [`super::wire_layout::MAX_TAIL`] bytes more.
@@ -91,6 +92,6 @@ pub trait FrameSink: Send {
     ) -> Result<(), NotPublished<Self::Slot>>;
     /// The source has ended the stream, and all its frames were published: receivers are told. Nothing is published after this.
     fn end_stream(&mut self);
-    /// How many slots may be held at once.
+    /// Number of slots that may be held at once.
     fn hold_limit(&self) -> usize;
 }

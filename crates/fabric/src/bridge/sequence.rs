@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// How far ahead of the expected number a frame may be: more than are ever under way at once.
+/// Largest distance of a frame's number from the expected one: more frames are never in flight at
+/// once.
 pub const WINDOW: u64 = 256;
-/// How long a missing frame is waited for, where there are no sessions; and how often a session looks whether it can still come.
+/// Time to wait for a missing frame without sessions; with sessions, the interval of checks whether
+/// it can still come.
 pub const GAP_TIMEOUT: Duration = Duration::from_millis(100);
-/// How long nothing that fits must have come until other numbers are taken for those of a new sender.
+/// Silence of plausible numbers after which other numbers are taken for those of a new sender.
 pub const RESTART_SILENCE: Duration = Duration::from_millis(250);
 
 /// Why a frame is not wanted.
@@ -20,10 +22,11 @@ pub enum Unwanted {
     Wild,
 }
 
-/// Where numbers begin.
+/// First number of a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// Where the first frame says, and again after a silence: the peer may be another one with the same address.
+    /// At the first frame's number, and again after a silence: the peer may be another one with the
+    /// same address.
     Anywhere,
     /// At 0, and nowhere else. In such a session nothing is lost as long as its connections live, so that no time is too long:
     /// [`gone`](Sequencer::gone) says what cannot come any more.
@@ -122,7 +125,7 @@ impl<T> Sequencer<T> {
         Some((skipped, frame))
     }
 
-    /// When [`ready`](Self::ready) will have something even if nothing comes.
+    /// Time at which [`ready`](Self::ready) returns a frame even if none arrives.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let since = self.waiting_since.filter(|_| self.start == Start::Anywhere)?;
@@ -156,7 +159,7 @@ impl<T> Sequencer<T> {
         })
     }
 
-    /// Whether so many frames of the session have had their turn.
+    /// Whether this many frames of the session have been published or skipped.
     #[must_use]
     pub fn has_passed(&self, count: u64) -> bool {
         self.waiting.is_empty() && self.next.is_some_and(|next| next >= count)

@@ -33,7 +33,7 @@ pub const LOST: Duration = Duration::from_millis(900);
 /// three round trips, and one lost packet takes a second more.
 pub const CALL: Duration = Duration::from_millis(1500);
 
-/// What both ends of a link must have the same.
+/// Parameters that both ends of a link must agree on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// Bytes of the payload partition.
@@ -83,7 +83,7 @@ mod tests {
         Listener::new(LinkKey([1; 32]), TERMS, Patience::new(Duration::ZERO))
     }
 
-    /// Carries messages to and fro until nobody says anything more; returns what the listener made of them.
+    /// Carries messages back and forth until neither end sends; returns the listener's updates.
     fn talk(
         caller: &mut Caller,
         listener: &mut Listener,

@@ -84,7 +84,7 @@ struct Shared {
     problem: Mutex<Problem>,
 }
 
-/// What stands between a bridge and a connection.
+/// Reason for which a bridge has no connection.
 #[derive(Debug, Default)]
 struct Problem {
     /// The reason at present.
@@ -96,7 +96,7 @@ struct Problem {
 /// Reasons that are told one after another until there is a connection again.
 const TOLD: usize = 8;
 
-/// What a bridge shows. Clones show the same.
+/// Status of a bridge. Clones share it.
 #[derive(Clone, Debug)]
 pub struct BridgeStatus {
     shared: Arc<Shared>,
@@ -220,7 +220,7 @@ impl Stop {
         self.stop();
     }
 
-    /// Whether nobody is to be waited for.
+    /// Whether the bridge must end without draining.
     pub(super) fn is_at_once(&self) -> bool {
         self.0.at_once.load(Relaxed)
     }

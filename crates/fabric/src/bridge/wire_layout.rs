@@ -23,7 +23,7 @@ pub const SYSDATA: usize = 24;
 pub const TRAILER: usize = 40;
 /// Bytes of the tag of an extended frame.
 pub const TAG: usize = 16;
-/// Bytes that follow a frame at most: what a slot must have room for behind its metadata.
+/// Most bytes behind a frame, for which a slot must have room behind its metadata.
 pub const MAX_TAIL: usize = TAG + TRAILER;
 
 /// `MF` and a version.
@@ -40,7 +40,7 @@ pub struct WireLayout {
     pub metadata_size: usize,
 }
 
-/// What a frame's system data says.
+/// System data of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sysdata {
     /// TAI time in milliseconds; `None` if the sender does not say.
@@ -51,7 +51,7 @@ pub struct Sysdata {
     pub metadata_len: usize,
 }
 
-/// What follows an extended frame: in this order, and then a u32 that says so.
+/// Trailer of an extended frame: its fields in this order, and then a u32 with magic and version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trailer {
     /// Number of the frame in its session, from 0.
@@ -60,7 +60,7 @@ pub struct Trailer {
     pub tai_ns: u64,
     /// The session.
     pub session: u64,
-    /// Where the frame has its number from that receivers see.
+    /// Origin of the number that receivers see.
     pub origin: Origin,
     /// Whether parts of the payload did not arrive at the source. In the highest bit of the word whose others are the origin's
     /// mark.
@@ -90,7 +90,7 @@ pub enum BadFrame {
     /// More is in use than there is.
     #[error("{partition} of {len} bytes, the partition has {size}")]
     Partition {
-        /// Which.
+        /// The partition.
         partition: &'static str,
         /// Bytes in use, as the message says.
         len: usize,

@@ -9,7 +9,7 @@ use std::mem::ManuallyDrop;
 use std::ptr::null_mut;
 use std::sync::Arc;
 
-/// What is under way, with everything that must stay until it ends.
+/// A pending operation, with everything that must stay until it ends.
 #[derive(Debug)]
 pub(super) enum Operation<S, R> {
     Send { buffer: S, _region: Option<Arc<Region>>, copied: Option<Copied> },
@@ -64,7 +64,7 @@ impl<S, R> Operations<S, R> {
         })
     }
 
-    /// The memory of operations is never freed, because somebody may still use it.
+    /// Leaks the memory of operations, because libfabric may still use it.
     pub(super) fn abandon(&mut self) {
         log::error!("the memory of {} operations of libfabric is abandoned", self.table.len());
         self.abandoned = true;
@@ -98,7 +98,7 @@ impl<S, R> Operations<S, R> {
         unsafe { self.arena.bytes(number).cast::<[u8; MAX_CONTROL]>().read() }
     }
 
-    /// What operations name the arena's memory by.
+    /// Descriptor of the arena's memory for operations.
     pub(super) fn descriptor(&self) -> *mut libc::c_void {
         self.region.as_ref().map_or(null_mut(), Region::descriptor)
     }

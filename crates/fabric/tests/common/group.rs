@@ -66,7 +66,7 @@ pub struct Frame {
     number: u64,
 }
 
-/// What a frame with this number holds.
+/// Payload of the frame with this number.
 pub fn payload(number: u64, len: usize) -> Arc<[u8]> {
     content(len, number + 1)
 }
@@ -193,7 +193,7 @@ struct Shelf {
     frames: Mutex<VecDeque<Published>>,
     changed: Condvar,
     capacity: usize,
-    /// The source has said goodbye.
+    /// The source has closed.
     ended: AtomicBool,
 }
 
@@ -293,7 +293,7 @@ impl Sender {
         self.feed.put(Some(frame));
     }
 
-    /// The source says goodbye.
+    /// Closes the source.
     pub fn end_stream(&self) {
         self.feed.put(None);
     }
@@ -337,7 +337,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// `capacity`: frames that are kept until somebody takes them.
+    /// `capacity`: frames that are kept until the test takes them.
     pub fn start(link: &LinkOptions, slots: usize, capacity: usize) -> Self {
         Self::start_in(link, slots, capacity, None)
     }

@@ -17,9 +17,10 @@ use std::net::SocketAddrV4;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-/// How soon something is tried again that the provider had no room or connection for: no descriptor tells.
+/// Pause before an operation is repeated for which the provider had no room or connection: no
+/// descriptor reports that.
 const BUSY: Duration = Duration::from_millis(2);
-/// How long to sleep when nothing at all is due.
+/// Longest sleep when nothing is due.
 const IDLE: Duration = Duration::from_secs(1);
 /// Frames under way, at least, as far as the ring lets them be held.
 const UNDER_WAY: usize = 4;
@@ -28,7 +29,7 @@ const STARVED: Duration = Duration::from_secs(3);
 /// After how long a proxy counts as told of an end that has all frames and does not confirm it: one that does not know of ends.
 const UNCONFIRMED: Duration = Duration::from_secs(10);
 
-/// What is to be done next.
+/// Next step of the egress.
 pub(super) enum Next {
     /// Sleep.
     Sleep {
@@ -36,7 +37,7 @@ pub(super) enum Next {
         until: Instant,
         /// Less if a frame comes.
         wants_frames: bool,
-        /// Whether there is somebody on the other side.
+        /// Whether the peer is there.
         up: bool,
     },
     /// Give the connection up, for this reason.
@@ -71,7 +72,7 @@ pub(super) struct Connection<F: SourceFrame> {
     patience: Patience,
     /// Addresses of the other side's endpoints.
     remotes: Vec<SocketAddrV4>,
-    /// Whether something was sent, in the plain form the only sign of the other side.
+    /// Whether a send has completed, in the plain form the only sign of the peer.
     confirmed: bool,
     /// Since when a session has had no credit.
     starved: Option<Instant>,
@@ -139,7 +140,7 @@ impl<F: SourceFrame> Connection<F> {
         sends as u64 + u64::from(self.waiting.is_some())
     }
 
-    /// How much silence the next connection should bear.
+    /// The patience of the next connection.
     pub(super) fn patience(&self, now: Instant) -> Patience {
         match &self.caller {
             Some(caller) => caller.patience(now),
@@ -174,7 +175,7 @@ impl<F: SourceFrame> Connection<F> {
         }
     }
 
-    /// Looks at the network where nothing else tells of the other side.
+    /// Reads the kernel's counters if no message has come for a while.
     fn look(&mut self, now: Instant) {
         let wonders = match &self.caller {
             Some(caller) => caller.wonders(now),
@@ -192,12 +193,12 @@ impl<F: SourceFrame> Connection<F> {
         }
     }
 
-    /// Whether there is, or was, somebody on the other side.
+    /// Whether the peer is, or was, there.
     pub(super) fn has_peer(&self) -> bool {
         self.caller.as_ref().map_or(self.confirmed, |caller| caller.keys().is_some())
     }
 
-    /// Whether all that was taken has arrived, as far as can be known.
+    /// Whether all frames that were taken have arrived, as far as the egress can know.
     pub(super) fn is_finished(&self) -> bool {
         self.under_way() == 0 && self.caller.as_ref().is_none_or(|c| c.received() >= self.sent)
     }

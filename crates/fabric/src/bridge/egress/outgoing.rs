@@ -43,7 +43,7 @@ pub(super) struct Message<F> {
     pub(super) buffer: Outgoing<F>,
     /// Bytes of the buffer.
     pub(super) len: usize,
-    /// What follows them.
+    /// Bytes behind the frame.
     tail: [u8; MAX_TRAILER],
     tail_len: usize,
     /// Payload bytes, for the statistics.

@@ -21,13 +21,15 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How soon something is tried again that the provider had no room or connection for: no descriptor tells.
+/// Pause before an operation is repeated for which the provider had no room or connection: no
+/// descriptor reports that.
 const BUSY: Duration = Duration::from_millis(2);
-/// How long to sleep when nothing at all is due.
+/// Longest sleep when nothing is due.
 const IDLE: Duration = Duration::from_secs(1);
-/// How long receivers are waited for at a time; in between the other proxy hears that this one lives.
+/// Longest wait for receivers at a time; in between the ingress sends keepalives.
 const PATIENCE: Duration = Duration::from_millis(20);
-/// How long after the last one frames are waited for that an ended stream still had: one may have been refused.
+/// Time after the last frame for which the remaining frames of an ended stream are awaited: one may
+/// have been refused.
 const LAST_FRAMES: Duration = Duration::from_secs(60);
 /// Slots that wait for frames, if the group has so many.
 const SLOTS: usize = 8;
@@ -35,7 +37,7 @@ const SLOTS: usize = 8;
 const FAR_SLOTS: usize = 64;
 const FAR: Duration = Duration::from_millis(5);
 
-/// What is to be done next.
+/// Next step of the ingress.
 pub(super) enum Next {
     /// Sleep.
     Sleep {
@@ -69,7 +71,7 @@ pub(super) struct Connection<R: ReceiveBuffer> {
     gap: Gap,
     /// A frame that receivers have no room for yet.
     blocked: Option<(R, Arrival)>,
-    /// When a frame was received, or the end was told.
+    /// Time of the last frame or end of stream.
     moved: Instant,
 }
 
@@ -133,17 +135,18 @@ impl<R: ReceiveBuffer> Connection<R> {
         self.order.waiting() + self.over.len()
     }
 
-    /// How much silence the next connection should bear.
+    /// The patience of the next connection.
     pub(super) fn patience(&self) -> Patience {
         self.listener.as_ref().map_or(self.patience, Listener::patience)
     }
 
-    /// Whether the source has ended the stream, be all of it here or not.
+    /// Whether the source has ended the stream, even if frames are still missing.
     pub(super) fn knows_end(&self) -> bool {
         self.listener.as_ref().is_some_and(|listener| listener.stream_end().is_some())
     }
 
-    /// Whether it has, and all of it has been published that can still come.
+    /// Whether the source has ended the stream, and all of its frames that can still come are
+    /// published.
     fn is_read_out(&self, now: Instant) -> bool {
         let end = self.listener.as_ref().and_then(Listener::stream_end);
         let nothing_waits = self.blocked.is_none() && self.waiting() == 0;
@@ -151,7 +154,7 @@ impl<R: ReceiveBuffer> Connection<R> {
             && nothing_waits
     }
 
-    /// Says goodbye. `ended`: receivers were told of the end of the stream.
+    /// Closes the session. `ended`: receivers have got the end of the stream.
     pub(super) fn send_close(&mut self, ended: bool) {
         if let Some((address, close)) = self.listener.as_mut().and_then(|it| it.close(ended))
             && let Ok(peer) = self.peers.number(&mut self.set, address)
@@ -325,19 +328,20 @@ impl<R: ReceiveBuffer> Connection<R> {
         Ok(())
     }
 
-    /// The session is over: what has come of it is not lost with what has not.
+    /// Ends the session. Frames that have arrived are not lost with those that have not.
     fn close(&mut self) {
         self.over.extend(self.order.close());
     }
 
-    /// Looks at the network if there has been nothing else from the other side for a while.
+    /// Reads the kernel's counters if the peer has been silent for a while.
     fn look(&mut self, now: Instant) {
         if self.listener.as_ref().is_some_and(|listener| listener.wonders(now)) {
             self.see(now);
         }
     }
 
-    /// What the network shows of the other side's endpoints, where it can be told.
+    /// The kernel's counters of the connections with the peer's endpoints, where they are
+    /// available.
     fn see(&mut self, now: Instant) -> Vec<Traffic> {
         let Some(listener) = &mut self.listener else { return Vec::new() };
         let Some(address) = listener.address() else { return Vec::new() };

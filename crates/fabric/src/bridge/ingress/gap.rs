@@ -3,10 +3,10 @@
 use crate::bridge::sequence::GAP_TIMEOUT;
 use std::time::{Duration, Instant};
 
-/// How long an endpoint may bring nothing at all though frames of others wait for one of its.
+/// Time that an endpoint may bring nothing while frames of others wait for one of its own.
 const STUCK: Duration = Duration::from_secs(15);
 
-/// What has been seen while it was missing.
+/// Signs of life of the endpoint while the frame is missing.
 #[derive(Debug, Default)]
 pub(super) struct Gap {
     looked: Option<Instant>,
@@ -15,12 +15,12 @@ pub(super) struct Gap {
 }
 
 impl Gap {
-    /// When to look again.
+    /// Time of the next check.
     pub(super) fn due(&self, since: Instant) -> Instant {
         self.looked.map_or(since, |looked| looked.max(since)) + GAP_TIMEOUT
     }
 
-    /// Whether nothing has come for too long.
+    /// Whether the endpoint has brought nothing for too long.
     pub(super) fn stuck(&mut self, number: u64, segments: u64, now: Instant) -> bool {
         self.looked = Some(now);
         match self.seen {

@@ -8,19 +8,19 @@ use ring::hmac;
 use std::net::SocketAddrV4;
 use std::time::Instant;
 
-/// How a call stands.
+/// State of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallState {
-    /// Nobody has answered yet.
+    /// There is no answer yet.
     Calling,
     /// The other side lives.
     Up {
         /// Frames that may be sent in this session, all together.
         credit: u64,
     },
-    /// Nobody has answered, or nothing has been heard for too long.
+    /// There was no answer, or the peer has been silent for too long.
     Lost,
-    /// The other side has said goodbye.
+    /// The peer has closed the session.
     Ended {
         /// It has told its receivers that the stream has ended.
         told: bool,
@@ -41,19 +41,19 @@ pub struct Caller {
     keys: Option<SessionKeys>,
     credit: u64,
     received: u64,
-    /// Of messages said.
+    /// Counter of messages sent.
     counter: u64,
-    /// Of the last message heard.
+    /// Counter of the last message received.
     last_counter: u64,
-    /// When the call is given up, if there is no answer.
+    /// Time at which the call fails without an answer.
     hope: Instant,
     pulse: Pulse,
-    /// When something is to be said.
+    /// Time of the next message.
     due: Instant,
     refused: Option<Refusal>,
     /// The source has ended the stream, which every message says from then on.
     ending: bool,
-    /// The other side has said goodbye; whether because of that.
+    /// The peer has closed the session; true if it confirms the end of the stream.
     over: Option<bool>,
 }
 
@@ -100,7 +100,7 @@ impl Caller {
         self.session
     }
 
-    /// The session's keys, once there is somebody.
+    /// The session's keys, once the peer has answered.
     pub(in crate::bridge) fn keys(&self) -> Option<&SessionKeys> {
         self.keys.as_ref()
     }
@@ -111,7 +111,7 @@ impl Caller {
         self.received
     }
 
-    /// How the call stands.
+    /// State of the call.
     #[must_use]
     pub fn state(&self, now: Instant) -> CallState {
         match (self.refused, self.over) {
@@ -127,31 +127,31 @@ impl Caller {
         if self.keys.is_some() { self.pulse.is_lost(now) } else { now >= self.hope }
     }
 
-    /// How much silence the next session should bear.
+    /// The patience of the next session.
     #[must_use]
     pub fn patience(&self, now: Instant) -> Patience {
         let patience = self.pulse.patience();
         if self.keys.is_some() && self.is_lost(now) { patience.after_loss() } else { patience }
     }
 
-    /// Whether the other side has been silent long enough to [look](Self::seen) at the network.
+    /// Whether the peer has been silent long enough to read the kernel's [counters](Self::seen).
     #[must_use]
     pub fn wonders(&self, now: Instant) -> bool {
         self.keys.is_some() && self.pulse.wonders(now)
     }
 
-    /// What the network shows of the other side.
+    /// Takes the kernel's counters of the peer's connections.
     pub fn seen(&mut self, traffic: &Traffic, now: Instant) {
         self.pulse.seen(traffic, traffic.segments, traffic.quiet, now);
     }
 
-    /// When something is to be said, or the state may change.
+    /// Time of the next message or change of state.
     #[must_use]
     pub fn due(&self) -> Instant {
         self.due.min(if self.keys.is_some() { self.pulse.due() } else { self.hope })
     }
 
-    /// What is to be said now, if anything; `sent`: frames sent in the session.
+    /// The message that is due now, if any; `sent`: frames sent in the session.
     pub fn transmit(&mut self, sent: u64, now: Instant) -> Option<[u8; CONTROL]> {
         if now < self.due || self.refused.is_some() || self.over.is_some() {
             return None;
@@ -161,15 +161,15 @@ impl Caller {
         Some(self.message(kind, sent))
     }
 
-    /// The source has ended the stream: the other side is told at once, and again until it has said goodbye. No frame may be sent
-    /// in this session any more.
+    /// Ends the stream: the peer is told at once, and again until it has closed. No frame may be
+    /// sent in this session any more.
     pub fn end_stream(&mut self, now: Instant) {
         if !std::mem::replace(&mut self.ending, true) {
             self.due = self.due.min(now);
         }
     }
 
-    /// The goodbye, if there is somebody to say it to; `sent`: frames sent in the session.
+    /// The Close message, if there is a session; `sent`: frames sent in it.
     pub fn close(&mut self, sent: u64) -> Option<[u8; CONTROL]> {
         self.keys.is_some().then(|| self.message(Kind::Close, sent))
     }

@@ -8,14 +8,14 @@ use ring::hmac;
 use std::net::SocketAddrV4;
 use std::time::Instant;
 
-/// What a message has changed.
+/// Effect of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
     /// Nothing that concerns frames.
     Nothing,
     /// A session has begun, and replaces the one before. Its frames are numbered from 0.
     Begun,
-    /// The session is over: the egress has said goodbye.
+    /// The egress has closed the session.
     Ended,
 }
 
@@ -50,12 +50,12 @@ pub struct Listener {
     pending: Option<Session>,
     /// The source has ended the stream of the last session, behind so many of its frames.
     stream_end: Option<u64>,
-    /// What is to be said to the pending one.
+    /// Answer that is due to the pending caller.
     answer: Option<(Kind, u64)>,
 }
 
 impl Listener {
-    /// Nobody has called yet.
+    /// A listener without a session.
     #[must_use]
     pub fn new(link: LinkKey, terms: Terms, patience: Patience) -> Self {
         Self {
@@ -110,7 +110,7 @@ impl Listener {
         (session.sent > session.received).then_some(session.received)
     }
 
-    /// Whether nothing has been heard in the session for too long.
+    /// Whether the peer has been silent for too long.
     #[must_use]
     pub fn is_lost(&self, now: Instant) -> bool {
         self.current.as_ref().is_some_and(|session| session.pulse.is_lost(now))
@@ -123,13 +123,13 @@ impl Listener {
         }
     }
 
-    /// How much silence is borne.
+    /// The present patience.
     #[must_use]
     pub fn patience(&self) -> Patience {
         self.current.as_ref().map_or(self.patience, |session| session.pulse.patience())
     }
 
-    /// Whether the other side has been silent long enough to [look](Self::seen) at the network.
+    /// Whether the peer has been silent long enough to read the kernel's [counters](Self::seen).
     #[must_use]
     pub fn wonders(&self, now: Instant) -> bool {
         self.current.as_ref().is_some_and(|session| session.pulse.wonders(now))
@@ -141,14 +141,14 @@ impl Listener {
         self.current.as_ref().map(|session| session.address)
     }
 
-    /// What the network shows of the other side.
+    /// Takes the kernel's counters of the peer's connections.
     pub fn seen(&mut self, traffic: &Traffic, now: Instant) {
         if let Some(session) = &mut self.current {
             session.pulse.seen(traffic, traffic.segments, traffic.quiet, now);
         }
     }
 
-    /// When something is to be said, or the session may be lost.
+    /// Time of the next message, or of the loss of the session.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
         let current = self.current.as_ref()?;
@@ -156,7 +156,8 @@ impl Listener {
         Some(keepalive.min(current.pulse.due()))
     }
 
-    /// What is to be said now and to whom, if anything; `granted`: frames that may be sent in the session, all together.
+    /// The message that is due now, if any, with its destination; `granted`: credit of the session,
+    /// in frames since its start.
     pub fn transmit(
         &mut self,
         granted: u64,
@@ -180,7 +181,7 @@ impl Listener {
         Some((current.address, current.message(Kind::Keepalive, current.granted)))
     }
 
-    /// The goodbye, if there is somebody to say it to. `ended`: receivers have been told of the end of the stream.
+    /// The Close message, if there is a session. `ended`: receivers have got the end of the stream.
     pub fn close(&mut self, ended: bool) -> Option<(SocketAddrV4, [u8; CONTROL])> {
         let mut current = self.take()?;
         let message = Control { ended, ..current.control(Kind::Close, 0) };

@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_millis(400);
 /// Round trips that silence may last in addition: a lost packet is sent again after one to three of them, and that may get lost.
 const ROUND_TRIPS: u32 = 6;
-/// How often patience doubles.
+/// Number of doublings of patience.
 const DOUBLINGS: u32 = 4;
-/// How long silences are watched until less patience will do.
+/// Time over which silences are observed before patience shrinks.
 const REVIEW: Duration = Duration::from_secs(60);
 
-/// How much silence is borne.
+/// Silence that a session tolerates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// Where nothing is far.
+    /// The minimum, for a short way without loss.
     base: Duration,
     round_trip: Duration,
     doublings: u32,
@@ -52,7 +52,7 @@ impl Patience {
         self.round_trip
     }
 
-    /// What is right when the other side was given up: perhaps it had only been slow.
+    /// The patience after a loss: perhaps the peer had only been slow.
     #[must_use]
     pub fn after_loss(mut self) -> Self {
         self.doublings = (self.doublings + 1).min(DOUBLINGS);
@@ -65,9 +65,9 @@ impl Patience {
 pub struct Pulse {
     patience: Patience,
     last: Instant,
-    /// When the network was looked at last.
+    /// Time of the last reading of the kernel's counters.
     looked: Instant,
-    /// What had come then.
+    /// The count at that reading.
     count: Option<u64>,
     /// The longest silence that has ended, and since when silences are compared.
     longest: Duration,
@@ -82,7 +82,7 @@ impl Pulse {
         Self { patience, last: now, looked: now, count: None, longest, review: now }
     }
 
-    /// How much silence is borne at present.
+    /// The present patience.
     #[must_use]
     pub fn patience(&self) -> Patience {
         self.patience
@@ -105,13 +105,13 @@ impl Pulse {
         self.last = self.last.max(now);
     }
 
-    /// Whether the silence is long enough to look at the network.
+    /// Whether the silence is long enough to read the kernel's counters.
     #[must_use]
     pub fn wonders(&self, now: Instant) -> bool {
         now >= self.next_look()
     }
 
-    /// What the network shows. `count`: of that which only grows when the other side does something.
+    /// Takes the kernel's counters. `count` is one that only grows when the peer is active.
     pub fn seen(&mut self, traffic: &Traffic, count: u64, quiet: Option<Duration>, now: Instant) {
         self.looked = now;
         if traffic.round_trip > Duration::ZERO {
@@ -127,13 +127,13 @@ impl Pulse {
         }
     }
 
-    /// Whether the other side counts as lost.
+    /// Whether the peer is lost.
     #[must_use]
     pub fn is_lost(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.last) >= self.patience.time()
     }
 
-    /// When it is to be looked at the network, or the other side counts as lost.
+    /// Time of the next reading of the counters, or of the loss of the peer.
     #[must_use]
     pub fn due(&self) -> Instant {
         self.next_look().min(self.last + self.patience.time())
