@@ -141,7 +141,8 @@ fn object(
     }
 }
 
-/// Whether the frame rate that is written at this offset is the one that FFmpeg then guesses. What was there is restored.
+/// Whether a frame rate that is written at this offset is the one that FFmpeg then guesses. The
+/// previous value is restored.
 ///
 /// # Safety
 /// The context and its stream live, and the stream has eight bytes at the offset that FFmpeg does not follow as a pointer

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 /// The group of commands that name none.
 const DEFAULT_GROUP: &str = "192.168.97.1";
-/// Where streams of commands go that do not say.
+/// Default destination of streams.
 const DEFAULT_ADDRESS: &str = "192.168.96.1";
 const DEFAULT_PORT: u16 = 9001;
 
@@ -21,7 +21,7 @@ pub(crate) fn default_ptime(sample_rate: u32) -> &'static str {
     time.name()
 }
 
-/// What is sent or received.
+/// Payload to send or receive.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Payload {
     /// Video.
@@ -30,7 +30,7 @@ pub(crate) enum Payload {
     Audio { channels: u32, sample_rate: u32, pcm: Pcm, ptime: String },
 }
 
-/// What kind of connection is wanted.
+/// Kind of connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     /// A group of the mesh.
@@ -176,10 +176,10 @@ pub(crate) fn connection(
     Ok(configuration.to_string())
 }
 
-/// Buffers of a connection, where none are given.
+/// Default number of buffers of a connection.
 ///
-/// The network waits for nobody: of a stream of 1 ms packets a receiver keeps 128 ms, as senders may send bursts of 20 ms and
-/// more, and a busy machine lets a program wait for as long.
+/// The network does not wait: of a stream of 1 ms packets a receiver keeps 128 ms, as senders may
+/// send bursts of 20 ms and more, and a busy machine lets a program wait for as long.
 fn default_capacity(way: Way, direction: Direction, payload: &Payload) -> u32 {
     match payload {
         Payload::Video { .. } => 8,
@@ -203,7 +203,8 @@ fn described(payload: &Payload) -> Value {
     }
 }
 
-/// What `payload_type` means: an RTP payload type, or, as in earlier releases, the kind of a stream.
+/// Meaning of `payload_type`: an RTP payload type, or, as in earlier releases, the kind of a
+/// stream.
 fn meaning(
     payload_type: Option<&str>,
     payload: &Payload,

@@ -36,7 +36,7 @@ impl Context {
         unsafe { field(self.pointer, context::PRIV_DATA) }
     }
 
-    /// What stands where a file name stands.
+    /// The output or input URL, which is the group's name.
     pub(crate) fn url(self) -> String {
         // SAFETY: the offset has been verified at registration; null or a C string.
         unsafe {

@@ -18,11 +18,11 @@ use crate::{boundary, interrupt};
 use std::ffi::{c_int, c_void};
 use std::time::Duration;
 
-/// How long one look for a frame lasts; in between, there may be reasons to stop waiting.
+/// Time limit of one get; between two, the demuxer checks for reasons to stop waiting.
 const LOOK_MS: c_int = 100;
 /// Buffers that stay free, so that the source is never kept waiting by frames that FFmpeg holds.
 const SPARE_BUFFERS: u64 = 2;
-/// How many audio packets make a second.
+/// Number of audio packets in a second.
 const AUDIO_SECOND_PARTS: u32 = 50;
 
 /// The devices, for FFmpeg's list.
@@ -101,7 +101,7 @@ unsafe extern "C" fn end_lease(opaque: *mut c_void, _data: *mut u8) {
     boundary::quietly(|| drop(unsafe { Box::from_raw(opaque.cast::<Buffer>()) }));
 }
 
-/// What frames look like.
+/// Layout of frames.
 #[derive(Debug)]
 enum Frames {
     /// So many bytes, each frame; perhaps FFmpeg wants it in another way.
@@ -136,13 +136,13 @@ struct Demuxer {
 /// Frames that do not come.
 #[derive(Debug)]
 struct WaitingForFrames {
-    /// What they are frames of.
+    /// Group or stream of the frames.
     name: String,
     way: Way,
     waiting: Waiting,
-    /// Whether there has been one.
+    /// Whether a frame has been received.
     begun: bool,
-    /// Whether there was a source when the user was told.
+    /// Whether there was a source when the wait was reported.
     source: bool,
 }
 
@@ -242,7 +242,7 @@ impl Demuxer {
         }
     }
 
-    /// Whether a frame has the size that its format has. One that has not is left out.
+    /// Whether a frame has the size of its format. Others are dropped.
     fn is_whole(&self, context: Context, buffer: &Buffer) -> bool {
         let len = buffer.len();
         let (whole, expected) = match self.frames {

@@ -34,7 +34,8 @@ pub(crate) fn read(settings: &mut Settings, direction: Direction) -> Result<(), 
     Ok(())
 }
 
-/// Whether this is a description rather than the name of a file. FFmpeg writes a heading before those that it prints.
+/// Whether this is a description instead of the name of a file. FFmpeg writes a heading before
+/// those that it prints.
 fn is_text(sdp: &str) -> bool {
     let start = sdp.trim_start();
     start.starts_with("v=") || start.starts_with("SDP:")
@@ -76,7 +77,7 @@ impl<'a> DescribedVideo<'a> {
         Ok(Some(rate))
     }
 
-    /// How rows follow each other; what was given is the same.
+    /// The scan; an option must agree.
     pub(crate) fn scan(&self, given: Option<&str>) -> Result<String, Error> {
         // A word that is none is the mesh's to refuse.
         agree("scan", given.and_then(Scan::from_name), self.video.scan)?;

@@ -11,7 +11,7 @@ pub(crate) struct Device {
     pub(crate) essence: Essence,
 }
 
-/// What a device carries.
+/// Payload of a device.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Essence {
     /// Video.

@@ -20,7 +20,7 @@ pub(crate) enum Error {
     /// FFmpeg handed over something that cannot be sent.
     #[error("{0}")]
     Data(String),
-    /// What was waited for did not come in the time that an option gives.
+    /// A wait exceeded the time limit of an option.
     #[error("waited {ms} ms for {what} (-{option})")]
     TimedOut { what: String, option: &'static str, ms: u32 },
     /// The program wants to end.
@@ -73,7 +73,7 @@ impl Error {
         }
     }
 
-    /// Whether it is no failure, but what FFmpeg expects to hear now and then.
+    /// Whether it is a condition that FFmpeg expects, rather than a failure.
     pub(crate) fn is_expected(&self) -> bool {
         matches!(self, Self::Exit | Self::Again | Self::End)
     }

@@ -12,17 +12,17 @@ use crate::waiting::{self, Limit, Waiting};
 use serde_json::Value;
 use std::ffi::c_int;
 
-/// How long one question lasts; in between, there may be reasons to stop waiting.
+/// Time limit of one query; between two, the device checks for reasons to stop waiting.
 const LOOK_MS: c_int = 100;
 
-/// What a group carries.
+/// Format of a group.
 #[derive(Debug)]
 pub(crate) struct Group {
     name: String,
     payload: Value,
 }
 
-/// How much of the format an input was told.
+/// Part of the format that an input's options give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     Nothing,
@@ -101,7 +101,7 @@ pub(crate) fn ask(
 }
 
 impl Group {
-    /// What it carries, if that is of this kind.
+    /// Its payload, if it is of this kind.
     pub(crate) fn of_kind(&self, kind: &str) -> Result<&Value, Error> {
         self.payload.get(kind).ok_or_else(|| {
             let carried = self.payload.as_object().and_then(|it| it.keys().next());

@@ -152,7 +152,8 @@ pub(crate) mod context {
     pub(crate) const STREAMS: usize = 48;
 }
 
-/// What depends on the major version of libavformat, and on options that FFmpeg itself describes.
+/// Layout that depends on the major version of libavformat, and on options that FFmpeg itself
+/// describes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     /// `AVFormatContext.url`.

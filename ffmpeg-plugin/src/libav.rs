@@ -186,7 +186,7 @@ impl Functions {
         CStr::from_bytes_until_nul(&text).ok().map(CStr::to_owned)
     }
 
-    /// How many channels a layout of this name has.
+    /// Number of channels of the layout with this name.
     pub(crate) fn channels(&self, layout: &str) -> Option<c_int> {
         let name = CString::new(layout).ok()?;
         let mut layout = AVChannelLayout::default();

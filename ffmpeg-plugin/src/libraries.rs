@@ -46,7 +46,7 @@ fn program() -> Result<*mut c_void, String> {
     found.map(|_| handle).ok_or_else(|| missing.to_owned())
 }
 
-/// Where the library or program begins that an address belongs to.
+/// Start of the library or program that an address belongs to.
 fn home(address: *const c_void) -> Option<usize> {
     let mut info = std::mem::MaybeUninit::<libc::Dl_info>::uninit();
     // SAFETY: an output of ours, which is filled if the call succeeds.

@@ -154,12 +154,13 @@ impl Client {
         Ok(made)
     }
 
-    /// Whether the library can be asked for groups. Older ones cannot.
+    /// Whether the library supports queries for groups. Older ones do not.
     pub(crate) fn knows_groups(&self) -> bool {
         GROUP_CONFIG.get().is_some_and(Option::is_some)
     }
 
-    /// What a group carries, as JSON; `None` if there is none within so many milliseconds.
+    /// Format of a group as JSON; `None` if there is no such group within the time-out in
+    /// milliseconds.
     pub(crate) fn group(&self, name: &str, timeout_ms: c_int) -> Result<Option<String>, Error> {
         let Some(Some(call)) = GROUP_CONFIG.get() else { return Ok(None) };
         let name = c_string(name)?;
@@ -245,7 +246,7 @@ impl Connection {
         }
     }
 
-    /// How many more buffers the program may hold than it does.
+    /// Number of further buffers that the program may hold.
     pub(crate) fn free_buffers(&self) -> u64 {
         let stats = self.stats();
         stats.hold_limit.saturating_sub(u64::from(stats.held))

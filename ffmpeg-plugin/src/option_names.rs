@@ -52,7 +52,7 @@ const OPTIONS: [(&str, &str); 48] = [
     ("payload.video.width", "video_size, width"),
 ];
 
-/// How the text of a refused configuration begins, and then the kind of error.
+/// Prefix of the text of a refused configuration, followed by the kind of error.
 const CONFIGURATION: &str = "connection configuration: ";
 const KINDS: [&str; 3] =
     ["invalid configuration: ", "incompatible configuration: ", "not implemented configuration: "];

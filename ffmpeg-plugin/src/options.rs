@@ -10,8 +10,9 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 /// An option that is a text, allocated and freed by FFmpeg.
 pub(crate) type Text = *const c_char;
 
-/// What FFmpeg allocates for each open device: class, options, and our state. Texts that were not given and have no default
-/// are null; numbers of that kind are [`UNSET`], or 0 where that is what FFmpeg's own devices use.
+/// The private data that FFmpeg allocates for each open device: class, options, and the plugin's
+/// state. Texts that were not given and have no default are null; such numbers are [`UNSET`], or 0
+/// where FFmpeg's own devices use 0.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Private {
@@ -89,7 +90,7 @@ pub(crate) unsafe fn text(name: &'static str, text: Text) -> Result<Option<Strin
     }
 }
 
-/// Which devices have an option.
+/// Devices that have an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Video.
@@ -98,7 +99,7 @@ pub(crate) enum Kind {
     Audio,
 }
 
-/// Which way the frames of a device go.
+/// Direction of a device's frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     /// A muxer: a source of the mesh.

@@ -107,7 +107,7 @@ pub(crate) fn set_audio(
     codec.store(stream)
 }
 
-/// What a stream says of the fields of its frames.
+/// Field order of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fields {
     /// Nothing.
@@ -121,7 +121,7 @@ pub(crate) enum Fields {
 }
 
 impl Fields {
-    /// Whether there are any.
+    /// Whether frames have fields.
     pub(crate) fn are_there(self) -> bool {
         matches!(self, Self::TopFirst | Self::BottomFirst)
     }

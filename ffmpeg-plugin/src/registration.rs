@@ -8,10 +8,11 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::catch_unwind;
 use std::sync::{Mutex, PoisonError};
 
-/// What `avpriv_register_devices` is.
+/// Type of `avpriv_register_devices`.
 type Register = unsafe extern "C" fn(*const *const c_void, *const *const c_void);
 
-/// What `av_input_video_device_next` and its siblings are: the device behind another one, or the first one.
+/// Type of `av_input_video_device_next` and its siblings: returns the device behind another one, or
+/// the first one.
 type Next = unsafe extern "C" fn(*const c_void) -> *const c_void;
 
 /// The part of glibc's `struct link_map` that is public.

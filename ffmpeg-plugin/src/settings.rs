@@ -7,10 +7,10 @@ use crate::options::{Direction, Private, UNSET, text};
 use media::Description;
 use std::ffi::c_int;
 
-/// What the user has given; `None` where nothing was.
+/// The user's options; `None` where an option was not given.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
-    /// What stands where a file name stands.
+    /// The output or input URL.
     pub(crate) url: String,
     pub(crate) conn_type: Option<String>,
     pub(crate) urn: Option<String>,
@@ -63,7 +63,7 @@ pub(crate) struct Stream {
     pub(crate) ttl: Option<u32>,
     pub(crate) dscp: Option<u32>,
     pub(crate) sdp: Option<String>,
-    /// What stands in it, once it has been read.
+    /// Its contents, once it has been read.
     pub(crate) description: Option<Description>,
 }
 

@@ -104,7 +104,7 @@ impl Repacking {
         }
     }
 
-    /// Whether there is nothing to be done.
+    /// Whether no conversion is necessary.
     pub(crate) fn is_none(&self) -> bool {
         matches!(self, Self::V210(lines) if lines.are_the_same())
     }
@@ -138,10 +138,10 @@ fn row_of(picture: &Picture, row: usize) -> Segment {
     Segment { row, first: 0, count: picture.row_pgroups() }
 }
 
-/// How lines of v210 stand in FFmpeg's packets and in the mesh.
+/// Layout of v210 lines in FFmpeg's packets and in the mesh.
 ///
-/// FFmpeg fills each line up to a multiple of 128 bytes, as QuickTime does. The mesh does not, and where a line does not end
-/// with a word of three samples, the next one begins in the middle of it.
+/// FFmpeg pads each line to a multiple of 128 bytes, as QuickTime does. The mesh does not, and if a
+/// line does not end with a word of three samples, the next one begins in the middle of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lines {
     /// Samples of a line.

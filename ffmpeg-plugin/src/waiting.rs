@@ -18,7 +18,7 @@ pub(crate) struct Waiting {
     limit: Option<Limit>,
 }
 
-/// How long a wait may last, by which option.
+/// Time limit of a wait, and the option that sets it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit {
     pub(crate) option: &'static str,
@@ -64,20 +64,20 @@ impl Waiting {
         Ok(())
     }
 
-    /// What is left until the limit.
+    /// Time left until the limit.
     pub(crate) fn left(&self) -> Option<Duration> {
         let waited = self.since.map_or(Duration::ZERO, |since| since.elapsed());
         self.limit.map(|limit| limit.duration().saturating_sub(waited))
     }
 
-    /// What was waited for has come. The next wait is told of again if it is `news`.
+    /// Ends the wait. The next one is reported again if this is `news`.
     pub(crate) fn is_over(&mut self, news: bool) {
         self.since = None;
         self.told &= !news;
     }
 }
 
-/// What a connection belongs to, for messages.
+/// Group or stream of a connection, for messages.
 pub(crate) fn name(settings: &Settings) -> Result<String, Error> {
     let way = config::way(settings)?;
     let name = config::group(settings, way).unwrap_or_default();

@@ -12,7 +12,7 @@ const SIZE: &str = "1280x720";
 const FORMATS: [(&str, u64); 3] =
     [("yuv422p10le", 1280 * 720 * 4), ("uyvy422", 1280 * 720 * 2), ("rgb24", 1280 * 720 * 3)];
 
-/// What an FFmpeg has copied, in bytes.
+/// Bytes that an FFmpeg has copied.
 #[derive(Debug)]
 struct Copies {
     all: u64,
@@ -53,7 +53,7 @@ fn input(format: &str) -> String {
     format!("-f lavfi -i color=size={SIZE}:rate=25:duration=1,format={format}")
 }
 
-/// What a receiver copies that has `output` behind its input.
+/// Copies of a receiver with `output` behind its input.
 fn received(mesh: &mut Mesh, format: &str, output: &str) -> Copies {
     let receiver = start(
         mesh,
@@ -81,8 +81,8 @@ fn reception_copies_nothing() {
     }
 }
 
-/// What the mesh adds to what FFmpeg copies without it is one copy. Raw video, which is the control, is copied once more,
-/// into its packet.
+/// The mesh adds one copy to those of FFmpeg without it. Raw video, which is the control, is copied
+/// once more, into its packet.
 #[test]
 fn transmission_copies_a_frame_once() {
     let mesh = Mesh::new();

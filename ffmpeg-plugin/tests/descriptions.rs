@@ -5,9 +5,9 @@ mod common;
 
 use common::{Hosts, Mesh, finish};
 
-/// What the source's host calls the stream.
+/// Name of the stream at the source's host.
 const SENT: &str = "239.77.0.1:5004";
-/// What the receiver's host does: the description has a source filter.
+/// Behaviour of the receiver's host: the description has a source filter.
 const RECEIVED: &str = "10.77.0.1@239.77.0.1:5004";
 
 fn session(media: &str) -> String {

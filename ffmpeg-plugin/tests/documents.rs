@@ -7,7 +7,7 @@ use mcm_tests::process::Process;
 use mcm_tests::wait;
 use std::process::Command;
 
-/// What these need is not there in a test: cameras, screens, networks.
+/// Commands that need what a test does not have: cameras, screens, networks.
 const ELSEWHERE: [&str; 3] = ["v4l2", "x11grab", "st2110"];
 
 /// Groups that commands receive from, and what a source of each sends.

@@ -20,7 +20,7 @@ struct Packet {
     rows: Vec<Row>,
 }
 
-/// What it has of one row.
+/// Its part of one row.
 struct Row {
     second_field: bool,
     number: usize,
@@ -53,7 +53,8 @@ impl Packet {
     }
 }
 
-/// What one host sends with some options: the packets of so many frames or fields, and the description.
+/// Packets of this many frames or fields that one host sends with these options, and the
+/// description.
 struct Sent {
     units: Vec<Vec<Packet>>,
     sdp: String,

@@ -31,7 +31,8 @@ fn frames_are_neither_repeated_nor_dropped_at_any_rate() {
     }
 }
 
-/// What FFmpeg guesses as the rate (`r_frame_rate`, "tbr") is the rate of the group, for codecs as well as for raw frames.
+/// FFmpeg's guess of the rate (`r_frame_rate`, "tbr") is the rate of the group, for codecs as well
+/// as for raw frames.
 #[test]
 fn the_guessed_rate_is_that_of_the_group() {
     let mut mesh = Mesh::new();

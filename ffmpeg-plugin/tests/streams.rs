@@ -6,7 +6,7 @@ use common::{Mesh, PATIENT, finish};
 
 const SIZE: &str = "324x180";
 
-/// Which side is there first.
+/// The side that starts first.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum First {
     Source,

@@ -118,7 +118,7 @@ fn a_restart_of_the_proxy_is_no_end_of_a_stream_from_the_network() {
     source.kill();
 }
 
-/// What an operator cuts off is an error, and not the end of a file.
+/// An operator's deletion is an error, and not the end of a file.
 #[test]
 fn a_receiver_that_an_operator_ends_says_so() {
     let mut mesh = Mesh::new();

@@ -33,7 +33,7 @@ fn times(mesh: &Mesh, file: &str, stream: &str) -> Vec<f64> {
     text.lines().map(time).collect()
 }
 
-/// Where something begins that was not there before.
+/// Times at which a signal begins.
 fn onsets(loud: impl Iterator<Item = bool>) -> Vec<usize> {
     let mut before = false;
     let mut found = Vec::new();

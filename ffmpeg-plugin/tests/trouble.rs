@@ -25,7 +25,7 @@ fn direct(mesh: &Mesh) -> Vec<String> {
     pictures
 }
 
-/// How many frames a receiver says it missed.
+/// Number of frames that a receiver reports as missed.
 fn missed(process: &Process) -> usize {
     let output = process.output();
     let counts = output.lines().filter_map(|line| {
@@ -103,7 +103,8 @@ fn a_receiver_that_is_too_late_misses_frames_and_says_so() {
     check_late(&mesh, "got", &direct, missed(&slow));
 }
 
-/// A live receiver that stands still costs nobody anything, and a live source waits for nobody, however patient it is.
+/// A stopped live receiver delays no source, and a live source never waits, whatever its stall
+/// time.
 #[test]
 fn live_is_for_the_receiver_or_for_the_source() {
     let mut mesh = Mesh::new();

@@ -17,7 +17,7 @@ pub enum AgentError {
         field: &'static str,
         /// Its value.
         found: String,
-        /// What would be accepted.
+        /// The accepted values.
         allowed: &'static str,
     },
     /// The group has a source already.
@@ -32,7 +32,7 @@ pub enum AgentError {
         connection: ConnectionId,
         /// The proxy of the source.
         proxy: ProxyId,
-        /// Where streams to that proxy go, if it has such an address.
+        /// Address of streams to that proxy, if it has one.
         host: Option<IpAddr>,
     },
     /// No proxy has this id; it has to register (again).

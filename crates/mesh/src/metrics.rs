@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 /// The most connections and bridges of one proxy that are remembered.
 const MAX_PROVIDERS: usize = 20_000;
 
-/// What a connection or bridge measures at one moment.
+/// Measurements of a connection or bridge at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric {
     /// Milliseconds since the Unix epoch.
@@ -54,7 +54,7 @@ impl Metrics {
         }
     }
 
-    /// What a connection or bridge measured last.
+    /// The last measurements of a connection or bridge.
     #[must_use]
     pub fn get(&self, provider: &str) -> Option<&Metric> {
         self.latest.get(provider).map(|(_, metric)| metric)
@@ -65,7 +65,7 @@ impl Metrics {
         self.latest.values().map(|(_, metric)| metric)
     }
 
-    /// How many connections and bridges there are.
+    /// Number of connections and bridges.
     #[must_use]
     pub fn len(&self) -> usize {
         self.latest.len()

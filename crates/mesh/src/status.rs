@@ -38,7 +38,7 @@ impl From<AgentError> for Status {
     }
 }
 
-/// What a refused registration means to the proxy.
+/// The error that a refused registration means to the proxy.
 #[must_use]
 pub fn refusal(status: &Status) -> AgentError {
     let number =

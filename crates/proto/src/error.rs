@@ -22,9 +22,9 @@ pub enum ProtoError {
     Descriptors {
         /// The message's name.
         message: &'static str,
-        /// How many came.
+        /// Descriptors received.
         found: usize,
-        /// How many should have come.
+        /// Descriptors expected.
         expected: &'static str,
     },
     /// Bytes that are no message.

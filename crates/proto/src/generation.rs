@@ -11,7 +11,7 @@ use prost::Message;
 use prost::bytes::Buf;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
-/// What says that a peer has other numbers.
+/// Reason for which a peer of release 25.03 is refused.
 pub const OTHER_NUMBERS: &str = "the protocol of release 25.03, whose numbers mean something else; this program speaks that of 25.09";
 
 /// Reads a connection's configuration as a peer sent it.
@@ -48,7 +48,7 @@ fn kind_of(mut message: &[u8], wanted: u32) -> Option<WireType> {
         .find_map(|(number, kind, _)| (number == wanted).then_some(kind))
 }
 
-/// Whether a configuration has the numbers of release 25.03; `None` if that cannot be told.
+/// Whether a configuration has the field numbers of release 25.03; `None` if it is ambiguous.
 fn is_of_25_03(mut message: &[u8]) -> Option<bool> {
     let fields = std::iter::from_fn(|| next(&mut message));
     let mut told = None;

@@ -117,7 +117,7 @@ mod tests {
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap()
     }
 
-    /// How many descriptors this process has open on the same file as `fd`.
+    /// Number of descriptors that this process has open on the same file as `fd`.
     fn open_copies(fd: impl AsFd) -> usize {
         let wanted = fstat(fd).unwrap();
         std::fs::read_dir("/proc/self/fd")

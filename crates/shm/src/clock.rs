@@ -21,7 +21,7 @@ pub(crate) fn rough_ns() -> u64 {
     nanoseconds(clock_gettime(ClockId::MonotonicCoarse)) + tick
 }
 
-/// How long a call may block.
+/// Time limit of a blocking call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deadline {
     /// Not at all.
@@ -43,7 +43,7 @@ impl Deadline {
         monotonic_ns().checked_add(nanos).map_or(Self::Never, Self::At)
     }
 
-    /// Whether the time is up.
+    /// Whether the deadline has passed.
     #[must_use]
     pub fn passed(self, now: u64) -> bool {
         match self {

@@ -32,14 +32,14 @@ const fn bounds() -> [u64; DELAY_BUCKETS - 1] {
 /// Delays of frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delays {
-    /// How many there were in each bucket; see [`DELAY_BOUNDS_NS`].
+    /// Number of frames in each bucket; see [`DELAY_BOUNDS_NS`].
     pub buckets: [u64; DELAY_BUCKETS],
     /// Their sum in nanoseconds.
     pub sum_ns: u64,
 }
 
 impl Delays {
-    /// How many there were.
+    /// Number of frames.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.buckets.iter().fold(0, |sum, bucket| sum.saturating_add(*bucket))
@@ -66,7 +66,7 @@ impl DelayLine {
         add(&self.sum_ns, delay_ns);
     }
 
-    /// What has been counted so far.
+    /// Counts so far.
     pub(crate) fn read(&self) -> Delays {
         Delays {
             buckets: std::array::from_fn(|bucket| self.buckets[bucket].load(Relaxed)),

@@ -11,7 +11,7 @@ pub enum RingError {
     /// The kernel refused memory, a seal or a mapping.
     #[error("{what}: {errno}")]
     System {
-        /// What was tried.
+        /// The operation that failed.
         what: &'static str,
         /// The kernel's answer.
         errno: Errno,
@@ -21,7 +21,7 @@ pub enum RingError {
     Foreign {
         /// "pool", "board" or "seat".
         object: &'static str,
-        /// What is wrong with it, the value seen and what would be accepted.
+        /// The error, the value seen and the accepted values.
         reason: String,
     },
     /// Nothing came, or no room was made, in time.
@@ -36,8 +36,8 @@ pub enum RingError {
     /// The ring was closed on this side, or the stream has ended.
     #[error("closed: {0}")]
     Closed(&'static str),
-    /// The source has said goodbye, and everything was read: told once to a receiver that wants to know, which then goes on with
-    /// the next source.
+    /// The source has closed, and everything was read: reported once to a receiver that asks for
+    /// it, which then continues with the next source.
     #[error("the source has said goodbye")]
     SourceClosed,
     /// As many receivers as a ring can have.

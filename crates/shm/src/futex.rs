@@ -14,7 +14,8 @@ const BLIND_NS: u64 = 10_000_000;
 
 static NO_WAITV: AtomicBool = AtomicBool::new(false);
 
-/// Words of a wait that is cheap to prepare: a source's interrupt and the tick of its one receiver.
+/// Number of words of a wait that is cheap to prepare: a source's interrupt and the tick of its one
+/// receiver.
 const FEW_WORDS: usize = 2;
 
 /// A word and the value that it is slept on.
@@ -47,7 +48,7 @@ impl<'a> Expected<'a> {
         self.value
     }
 
-    /// Whether there is nothing to sleep on any more.
+    /// Whether the word has changed, so that a wait would return at once.
     pub(crate) fn changed(&self) -> bool {
         self.word.load(Ordering::Relaxed) != self.value
     }

@@ -25,7 +25,7 @@ impl RingId {
     }
 }
 
-/// Where a frame has its number from: the ring that its source put it into, on whatever host.
+/// Origin of a frame's number: the ring into which its source has put it, on any host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     /// [`RingId::mark`] of that ring; 0 if it is not known, and so is the number.
@@ -151,7 +151,8 @@ impl Geometry {
         self.bytes_of(self.slot_count)
     }
 
-    /// How many slots one receiver may hold at once: as many as the queue has, less for the longest queues.
+    /// Number of slots that one receiver may hold: as many as the queue has, less for the longest
+    /// queues.
     #[must_use]
     pub fn lease_limit(&self) -> usize {
         // One more than it may hold is what a receiver seems to hold while it looks.

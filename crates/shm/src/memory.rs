@@ -9,7 +9,7 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use rustix::process::{Resource, getrlimit};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// What keeps everyone but the maker from writing, and the memory from shrinking under those who map it.
+/// Seals by which only the creator can write, and the memory cannot shrink under a mapping.
 pub const REQUIRED_SEALS: SealFlags =
     SealFlags::FUTURE_WRITE.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::SEAL);
 
@@ -39,7 +39,7 @@ pub fn check_seals(object: &'static str, fd: BorrowedFd<'_>, size: usize) -> Res
 /// Size of a huge page on the machines that this runs on.
 pub(crate) const HUGE_PAGE: usize = 2 << 20;
 
-/// Which pages a memory is made of.
+/// Page size of a memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pages {
     /// Ordinary ones, which the kernel may be asked to collapse.
@@ -92,7 +92,7 @@ impl Mapping {
         self.len
     }
 
-    /// Whether this is still the process that made the mapping; in a fork of it there is nothing mapped.
+    /// Whether this is still the process that made the mapping; a fork of it has none.
     pub(crate) fn is_here(&self) -> bool {
         self.made.is_here()
     }

@@ -55,7 +55,7 @@ impl BoardMonitor {
         Ok(Self { fd: board, mapping, ring_id: RingId(header.ring_id), geometry })
     }
 
-    /// Whether a descriptor is the pool of this board, as far as seals and size tell.
+    /// Checks that a descriptor is the pool of this board, by seals and size.
     pub fn check_pool(&self, pool: BorrowedFd<'_>) -> Result<(), RingError> {
         check_seals("pool", pool, self.geometry.pool_size())
     }
@@ -128,8 +128,8 @@ impl BoardMonitor {
         self.head().count().saturating_sub(position)
     }
 
-    /// When the newest frame was put (`CLOCK_MONOTONIC`). This is the source's own word; `None` before the first frame, and
-    /// while the source is overwriting that slot.
+    /// Time at which the newest frame was put (`CLOCK_MONOTONIC`), according to the source; `None`
+    /// before the first frame, and while the source is overwriting that slot.
     #[must_use]
     pub fn newest_put(&self) -> Option<Duration> {
         let board = self.board();
@@ -146,7 +146,7 @@ impl BoardMonitor {
         self.counts().bytes.load(Relaxed)
     }
 
-    /// How often the source waited for receivers.
+    /// Number of the source's waits for receivers.
     #[must_use]
     pub fn waits(&self) -> u64 {
         self.counts().waits.load(Relaxed)
@@ -158,7 +158,7 @@ impl BoardMonitor {
         self.counts().slots_touched.load(Relaxed)
     }
 
-    /// Whether the source has said goodbye.
+    /// Whether the source has closed in order.
     #[must_use]
     pub fn closed(&self) -> bool {
         self.head().closed()
@@ -204,14 +204,15 @@ impl SeatMonitor {
         self.0.counts().missed.load(Relaxed)
     }
 
-    /// How long frames of this ring took from put to the receiver. Not every frame is measured; see [`APART_NS`](crate::APART_NS).
+    /// Delays of this ring's frames from put to the receiver. Not every frame is measured; see
+    /// [`APART_NS`](crate::APART_NS).
     #[must_use]
     pub fn handoff(&self) -> Delays {
         self.0.handoff().read()
     }
 
-    /// How long they took from their own TAI times to the receiver. A time up to a minute in the future counts as no delay;
-    /// later ones, and those an hour and more ago, do not count.
+    /// Delays from the frames' own TAI timestamps to the receiver. A timestamp up to a minute in
+    /// the future counts as no delay; later ones, and those more than an hour ago, are not counted.
     #[must_use]
     pub fn age(&self) -> Delays {
         self.0.age().read()
@@ -223,7 +224,7 @@ impl SeatMonitor {
         self.0.line().leases.iter().map(|word| word.load(Relaxed).count_ones()).sum()
     }
 
-    /// Whether the receiver has left.
+    /// Whether the receiver has closed its seat.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.0.line().state.load(Relaxed) == SEAT_CLOSED

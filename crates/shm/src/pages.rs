@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 
 /// `MADV_COLLAPSE` of Linux 6.1; on shared memory it works even where transparent huge pages are switched off.
 const MADV_COLLAPSE: i32 = 25;
-/// How much is made ready at a time: between two steps the work can be called off.
+/// Bytes that are prefaulted at a time: between two steps the work can be cancelled.
 const STEP: usize = 4 * HUGE_PAGE;
 
 /// Memory for a pool: from reserved huge pages if there are enough for it and a successor, else ordinary ones.

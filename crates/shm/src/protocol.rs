@@ -11,7 +11,7 @@ use crate::sync::{Ordering, fence, fence_after_rmw};
 use crate::words::{Board, FLAG_ABANDONED, Head, NO_FRAME, SeatLine, lease_bit};
 use Ordering::{Acquire, Relaxed, Release, SeqCst};
 
-/// Where a frame is, as far as a receiver can tell before it has leased the slot.
+/// Location of a frame, as far as a receiver knows before it has leased the slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Located {
     /// In this slot.
@@ -103,7 +103,7 @@ pub fn publish(board: Board<'_>, sequence: u64, slot: usize) -> Head {
     Head(replaced)
 }
 
-/// Source: says goodbye. Returns the head that was replaced, for [`sleeps_on`].
+/// Source: closes the ring. Returns the head that was replaced, for [`sleeps_on`].
 #[must_use]
 pub fn close(board: Board<'_>) -> Head {
     let replaced = board.line.head.fetch_or(1, SeqCst);

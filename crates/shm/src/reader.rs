@@ -40,46 +40,46 @@ pub struct Reader {
     _prefault: Prefault,
 }
 
-/// How often one look follows a source that runs away from it.
+/// Number of attempts for which one look follows a source that outruns it.
 const LOOKS: usize = 64;
 
-/// What a look for the next frame came to.
+/// Result of a look for the next frame.
 #[derive(Debug)]
 pub(crate) enum Look {
     /// It is here.
     Taken(Frame),
     /// It is not published yet; the head that says so.
     Nothing(Head),
-    /// The source has said goodbye and everything was read.
+    /// The source has closed, and everything was read.
     Ended,
     /// This receiver holds as many frames as it may.
     Limit,
 }
 
-/// Where a receiver stands in a ring. Kept apart from [`Reader`], under the receiver's lock.
+/// Position of a receiver in a ring. Kept apart from [`Reader`], under the receiver's lock.
 #[derive(Debug)]
 pub(crate) struct Cursor {
     pub(crate) reader: Arc<Reader>,
     /// Next sequence to read.
     pub(crate) next: u64,
-    /// What is known of the frames before the next one.
+    /// State of the frames before the next one.
     pub(crate) past: Past,
-    /// When the frame whose delay was measured last was put.
+    /// Time of put of the frame whose delay was measured last.
     measured: u64,
     /// The clock of the frames' own times, if there is one.
     tai_now: Option<fn() -> u64>,
 }
 
-/// What a receiver knows of the frames before the next one. It takes that along from ring to ring.
+/// State of the frames before the next one, which a receiver carries from ring to ring.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Past {
     /// Frames missed since the last one taken.
     pub(crate) missed: u64,
-    /// Where the last one came from.
+    /// Origin of the last frame.
     last: Option<Origin>,
 }
 
-/// What is known of a frame.
+/// Properties of a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameInfo {
     /// Number of the frame, contiguous from 0 for each source, on whatever host that is.
@@ -141,7 +141,7 @@ impl Reader {
         self.held.load(Relaxed)
     }
 
-    /// What the source wishes its receivers to do at its end. Libraries before [`AtEnd::Grace`] say `wait` by no flag.
+    /// The source's wish for its end. Libraries before [`AtEnd::Grace`] express `wait` by no flag.
     pub(crate) fn at_end(&self) -> AtEnd {
         let flags = self.board.flags();
         if flags & FLAG_CLOSE_AT_END != 0 {
@@ -153,12 +153,12 @@ impl Reader {
         }
     }
 
-    /// Whether the source passes on what others put, and nothing has come yet.
+    /// Whether the source is a relay that has not published a frame yet.
     pub(crate) fn is_idle_relay(&self) -> bool {
         self.board.flags() & FLAG_RELAY != 0 && self.head().count() == 0
     }
 
-    /// Whether the source has left the ring without an end of the stream.
+    /// Whether the source has left the ring without closing it.
     pub(crate) fn is_abandoned(&self) -> bool {
         protocol::is_abandoned(self.shared())
     }
@@ -262,7 +262,7 @@ impl Cursor {
         missed.store(missed.load(Relaxed).saturating_add(frames), Relaxed);
     }
 
-    /// How many frames were missed before this one, which has come from there.
+    /// Number of frames missed before this one.
     fn missed_before(&mut self, origin: Origin) -> u64 {
         let Past { missed, last } =
             std::mem::replace(&mut self.past, Past { missed: 0, last: Some(origin) });
@@ -403,8 +403,8 @@ impl Frame {
         self.metadata_len as usize
     }
 
-    /// Which parts of an incomplete frame's payload are missing, in the order of the payload. None are named where the source
-    /// cannot tell.
+    /// Missing parts of an incomplete frame's payload, in order. Empty if the source does not know
+    /// them.
     pub fn missing(&self) -> impl ExactSizeIterator<Item = Region> + '_ {
         let geometry = self.reader.geometry();
         let place = self.payload_ptr().wrapping_add(geometry.regions_offset()).cast::<u64>();

@@ -5,7 +5,7 @@
 pub struct Region {
     /// Its first byte.
     pub offset: u32,
-    /// How many bytes.
+    /// Length in bytes.
     pub len: u32,
 }
 

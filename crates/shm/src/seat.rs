@@ -13,7 +13,7 @@ use std::sync::atomic::{
     Ordering::{Relaxed, Release},
 };
 
-/// A seat of this process, for one ring. Dropping it says goodbye.
+/// A seat of this process, for one ring. Dropping it closes the seat.
 #[derive(Debug)]
 pub struct Seat {
     memory: OwnMemory,

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use std::cell::Cell;
 use std::time::Duration;
 
-/// What this thread's present call thinks of signals.
+/// State of signals in this thread's present call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scope {
     /// They do not concern it.
@@ -57,15 +57,15 @@ pub(crate) fn check() -> Result<(), RingError> {
     if SCOPE.get() == Scope::Interrupted { Err(RingError::Interrupted) } else { Ok(()) }
 }
 
-/// What `FUTEX_WAIT` has answered: it says EINTR only if a handler has run.
+/// Notes the result of `FUTEX_WAIT`, which returns EINTR only if a handler has run.
 pub(crate) fn note<T>(result: rustix::io::Result<T>) {
     if matches!(result, Err(Errno::INTR)) {
         handled();
     }
 }
 
-/// What `futex_waitv` has answered: it also says EINTR when the process was stopped and continued. Where the program has no handler it
-/// can have been nothing else.
+/// Notes the result of `futex_waitv`, which also returns EINTR when the process was stopped and
+/// continued. If the program has no handler, that was the reason.
 pub(crate) fn note_unsure<T>(result: &rustix::io::Result<T>) {
     if matches!(result, Err(Errno::INTR)) && SCOPE.get() == Scope::Listening && has_handlers() {
         handled();

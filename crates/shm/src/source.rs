@@ -29,7 +29,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 pub use write::WriteSlot;
 
-/// What a source is like.
+/// Options of a source.
 #[derive(Clone, Debug)]
 pub struct SourceOptions {
     /// Bytes of the payload partition.
@@ -38,22 +38,23 @@ pub struct SourceOptions {
     pub metadata_size: usize,
     /// Frames that may be published and unread.
     pub capacity: usize,
-    /// Wait for nobody.
+    /// Never wait for receivers.
     pub live: bool,
-    /// How long a receiver may keep the source waiting before it stops to count.
+    /// Time for which a receiver may keep the source waiting before it is stalled.
     pub stall_time: Duration,
-    /// How many receivers the first buffer waits for.
+    /// Number of receivers that the first get waits for.
     pub wait_for_receivers: usize,
-    /// What receivers that have no wish of their own do when this source says goodbye.
+    /// What receivers without a setting of their own do when this source closes.
     pub at_end: AtEnd,
-    /// How many missing regions of a frame can be told to receivers, at most 1024; 0 for a source whose frames are whole.
+    /// Number of missing regions that each slot can describe, at most 1024; 0 for a source of whole
+    /// frames.
     pub regions: usize,
     /// It passes on frames from elsewhere: its presence alone does not keep a stream from ending, and if it is dropped without a
     /// word, that is no end.
     pub relay: bool,
 }
 
-/// What a receiver does when a source has said goodbye and everything was read.
+/// What a receiver does when a source has closed and everything was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AtEnd {
     /// It waits for the next source, for as long as that takes.
@@ -72,7 +73,7 @@ pub struct SourceStats {
     pub frames: u64,
     /// Payload bytes published.
     pub bytes: u64,
-    /// How often a get or put waited for receivers.
+    /// Number of gets and puts that waited for receivers.
     pub waits: u64,
     /// Slots that the program holds for writing.
     pub held: u32,
@@ -159,8 +160,8 @@ impl Source {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// Whether a wait for receivers may spin for some microseconds before it sleeps, which it does where that has paid
-    /// before. It may by default.
+    /// Whether a wait for receivers may spin for some microseconds first, which it does only where
+    /// spinning has succeeded before. The default is yes.
     pub fn set_spinning(&self, allowed: bool) {
         self.0.spin.lock().set_allowed(allowed);
     }
@@ -177,7 +178,7 @@ impl Source {
         &self.0.geometry
     }
 
-    /// Whether it passes on frames from elsewhere.
+    /// Whether the source is a relay of frames from another host.
     #[must_use]
     pub fn is_relay(&self) -> bool {
         self.0.options.relay
@@ -205,8 +206,8 @@ impl Source {
         Ok(start)
     }
 
-    /// The proxy says that a receiver is gone: it is not waited for any more, but its leases count until it is
-    /// [reaped](Self::reap) or has said goodbye in its seat.
+    /// Stops waiting for a receiver that the proxy reports as gone. Its leases count until it is
+    /// [reaped](Self::reap) or has closed its seat.
     pub fn detach(&self, id: u64) {
         self.0.state.lock().seats.detach(id);
         self.0.interrupt.bump();
@@ -218,7 +219,7 @@ impl Source {
         self.0.interrupt.bump();
     }
 
-    /// Drops the seats whose receivers have said goodbye, and returns their numbers.
+    /// Drops the seats that their receivers have closed, and returns their numbers.
     pub fn sweep(&self) -> Vec<u64> {
         self.0.state.lock().seats.sweep()
     }
@@ -309,7 +310,8 @@ impl Source {
         })
     }
 
-    /// Says goodbye: nothing more will be published. What was published stays readable for those who have joined.
+    /// Closes the source: it publishes nothing more. Published frames stay readable for receivers
+    /// that have joined.
     pub fn close(&self, reason: &'static str) {
         if !self.0.pool.mapping().is_here() {
             return;
@@ -401,7 +403,7 @@ impl Inner {
         Some(grown)
     }
 
-    /// Whether no receiver that is waited for has its queue full.
+    /// Whether no receiver that the source waits for has a full queue.
     fn has_room(&self, state: &mut State) -> bool {
         let (published, capacity) = (state.slots.published(), self.geometry.capacity as u64);
         // Positions only grow: what was room when they were last read is room now, and the seats need not be touched.

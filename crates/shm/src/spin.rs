@@ -27,7 +27,7 @@ pub(crate) struct Spin {
     crowded: bool,
 }
 
-/// How to spin now.
+/// Budget of the next spin.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Turn {
     /// For how long, in nanoseconds.
@@ -79,15 +79,15 @@ impl Spin {
     }
 }
 
-/// Whether the machine has more than one CPU at work. What this thread is bound to does not matter: a receiver that has a
-/// CPU of its own is the one that gains most.
+/// Whether the machine has more than one CPU online. The thread's own affinity does not matter: a
+/// receiver with a CPU of its own gains most.
 fn several_cpus() -> bool {
     static SEVERAL: OnceLock<bool> = OnceLock::new();
     // SAFETY: a query without arguments in memory.
     *SEVERAL.get_or_init(|| unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) } > 1)
 }
 
-/// What a spin came to.
+/// Result of a spin.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spun {
     end: End,
@@ -99,15 +99,15 @@ pub(crate) struct Spun {
 enum End {
     /// It was worth it.
     Paid,
-    /// What was waited for is there, but only after others had the CPU for longer than any spin may take: to sleep and be
-    /// woken, ahead of them, would have been faster.
+    /// The condition is met, but only after others had the CPU for longer than any spin may take:
+    /// waiting would have been faster.
     Late,
     /// It is not there.
     Failed,
 }
 
 impl Spun {
-    /// Whether what was waited for is there.
+    /// Whether the condition is met.
     pub(crate) fn ready(self) -> bool {
         self.end != End::Failed
     }

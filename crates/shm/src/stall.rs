@@ -1,12 +1,12 @@
 //! Slow receivers: which of them a source waits for, and how long. Bookkeeping for one receiver,
 //! without memory or clocks.
 
-/// What the source knows of a receiver.
+/// The source's record of a receiver.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Standing {
     /// Sequence number that the receiver wants next, never beyond what is published and never going back.
     position: u64,
-    /// When the receiver was last seen at a new position, monotonic nanoseconds.
+    /// Time at which the receiver was last seen at a new position, monotonic nanoseconds.
     moved_at: u64,
     mode: Mode,
 }
@@ -57,7 +57,7 @@ impl Standing {
         self.position
     }
 
-    /// First sequence that nobody takes from this receiver as long as there is room elsewhere.
+    /// First sequence that is kept for this receiver as long as there is room elsewhere.
     pub(crate) fn wants_from(&self) -> u64 {
         if self.mode == Mode::Detached { u64::MAX } else { self.position }
     }
@@ -73,13 +73,13 @@ impl Standing {
         }
     }
 
-    /// Whether the source waits for this receiver at all.
+    /// Whether the source waits for this receiver.
     pub(crate) fn counted(&self) -> bool {
         self.mode == Mode::Counted
     }
 
-    /// When a receiver that keeps the source waiting stops to count: the stall time after it last moved, or after the source
-    /// had something to wait for, whichever is later.
+    /// Time at which a receiver that keeps the source waiting becomes stalled: the stall time after
+    /// its last move, or after the source had a reason to wait, whichever is later.
     pub(crate) fn stalls_at(&self, waiting_since: u64, stall_ns: u64) -> u64 {
         self.moved_at.max(waiting_since).saturating_add(stall_ns)
     }

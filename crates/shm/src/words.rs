@@ -21,7 +21,7 @@ pub const NO_FRAME: u64 = u64::MAX;
 pub struct HeadLine {
     /// See [`Head`]. Receivers sleep on its low half.
     pub head: AtomicU64,
-    /// How many threads of the source wait for a receiver to move.
+    /// Number of the source's threads that wait for a receiver to move.
     pub waiting: AtomicU32,
     /// Flags that the source announces: see [`FLAG_CLOSE_AT_END`].
     pub flags: AtomicU32,
@@ -29,7 +29,7 @@ pub struct HeadLine {
 
 /// The source wishes receivers to end with it (`endOfStream: close`).
 pub const FLAG_CLOSE_AT_END: u32 = 1;
-/// The source waits for nobody (`delivery: live`).
+/// The source never waits for receivers (`delivery: live`).
 pub const FLAG_LIVE: u32 = 2;
 /// The source has left the ring, and the stream goes on elsewhere: nothing will be published here any more, and that is no end of
 /// stream. Set after the last frame; the closed bit of the head stays clear.
@@ -45,13 +45,14 @@ pub const FLAG_RELAY: u32 = 16;
 pub struct SourceCounts {
     /// Payload bytes published.
     pub bytes: AtomicU64,
-    /// How often a put or get waited for receivers.
+    /// Number of puts and gets that waited for receivers.
     pub waits: AtomicU64,
     /// Slots in use so far: those behind have never been touched.
     pub slots_touched: AtomicU32,
 }
 
-/// What the board says of one slot. Written by the source, read by a receiver while it holds a lease of the slot.
+/// The board's line of one slot. Written by the source, read by a receiver while it holds a lease
+/// of the slot.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct SlotLine {
@@ -128,11 +129,11 @@ pub struct SeatCounts {
 /// Buckets of a [`DelayLine`].
 pub const DELAY_BUCKETS: usize = 23;
 
-/// How long frames took to a receiver, for statistics only. Written by the receiver.
+/// Delivery delays, for statistics only. Written by the receiver.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct DelayLine {
-    /// How many were within the bound of each bucket and above that of the one before.
+    /// Number of frames within the bound of each bucket and above that of the one before.
     pub buckets: [AtomicU64; DELAY_BUCKETS],
     /// Sum of all, nanoseconds.
     pub sum_ns: AtomicU64,
@@ -171,7 +172,7 @@ impl Head {
     pub fn slot(self) -> usize {
         (self.0 >> 1 & 0xff) as usize
     }
-    /// The source has said goodbye: nothing will be published any more.
+    /// The source has closed: it publishes nothing more.
     #[must_use]
     pub fn closed(self) -> bool {
         self.0 & 1 != 0

@@ -62,7 +62,8 @@ fn a_sleeper_in_a_ring_that_is_left_gets_the_next_ones_frames() {
     assert_eq!(sleeper.join().unwrap(), 9);
 }
 
-/// Who says nothing ends with a source that says nothing, but not if another one follows.
+/// Without `endOfStream` on either side a receiver ends with its source, unless another source
+/// follows.
 #[test]
 fn a_source_that_is_replaced_in_time_is_no_end() {
     let receiver = Receiver::new(None);
@@ -123,7 +124,7 @@ fn the_descriptor_of_a_receiver_tells_of_an_end_by_grace() {
     assert!(matches!(receiver.get(Deadline::Now), Err(RingError::Closed(_))));
 }
 
-/// A bridge hears of each goodbye, between the frames of the two sources.
+/// A bridge learns of each close, between the frames of the two sources.
 #[test]
 fn goodbyes_are_told_in_their_place() {
     let receiver = Receiver::new(Some(AtEnd::Wait)).telling_ends();

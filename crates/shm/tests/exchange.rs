@@ -593,7 +593,8 @@ fn delays_are_counted_in_the_seat() {
     assert!((1..=frames.min(most)).contains(&measured), "{measured} of {frames}");
 }
 
-/// What a receiver has let pass does not wait for it, whatever lies between its position and the newest frame.
+/// Frames that a receiver has missed do not count as waiting, whatever lies between its position
+/// and the newest frame.
 #[test]
 fn a_monitor_sees_how_many_frames_wait_for_a_receiver() {
     let group = Group::new(options(100, 4));

@@ -147,7 +147,7 @@ fn a_receiver_survives_any_board() {
     assert!(frames >= 100, "{frames} frames: the boards were too wild to show anything");
 }
 
-/// What hostile receivers write into their seats.
+/// Words that hostile receivers write into their seats.
 fn scribble_seat(seat: &Forged, random: &mut Random) {
     let at = |index: u64| &seat.words()[SEAT_LINE_OFFSET / 8 + index as usize];
     match random.below(5) {

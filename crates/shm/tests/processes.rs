@@ -25,7 +25,7 @@ fn plays_a_part_when_asked() {
     roles::play();
 }
 
-/// How many slots of its pool a source has used so far.
+/// Number of slots of its pool that a source has used so far.
 fn slots_touched(board: BorrowedFd<'_>) -> u32 {
     // SAFETY: a new mapping of a sealed board; the counts are atomics that lie within it, and it is unmapped after use.
     unsafe {

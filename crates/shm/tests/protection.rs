@@ -27,7 +27,7 @@ fn map(
     unsafe { mmap(std::ptr::null_mut(), LEN, protection, flags, fd, 0) }
 }
 
-/// How a child ends that writes one byte there: the signal, or 0.
+/// End of a child that writes one byte there: the signal, or 0.
 fn signal_of_write(place: *mut u8) -> i32 {
     // SAFETY: the child does nothing but write that byte and end.
     unsafe {
@@ -43,7 +43,7 @@ fn signal_of_write(place: *mut u8) -> i32 {
     }
 }
 
-/// Tries everything that a process with this descriptor can try, whoever it is.
+/// Tries everything that a process with this descriptor can try, whatever its user.
 fn assert_unwritable(fd: BorrowedFd<'_>) {
     let both = ProtFlags::READ | ProtFlags::WRITE;
     assert_eq!(map(fd, both, MapFlags::SHARED), Err(Errno::PERM));
@@ -283,7 +283,7 @@ fn reserved_huge_pages_are_used_as_long_as_there_are_any() {
     drop((first, second, reserved));
 }
 
-/// What holds on huge pages too, where mappings are larger.
+/// The same on huge pages, where mappings are larger.
 fn assert_unwritable_shape(fd: BorrowedFd<'_>) {
     let len = 2 << 20;
     // SAFETY: a new mapping at a place of the kernel's choice.

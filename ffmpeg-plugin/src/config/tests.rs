@@ -10,7 +10,7 @@ fn audio() -> Payload {
     Payload::Audio { channels: 8, sample_rate: 96000, pcm: Pcm::Bits16, ptime: "125us".into() }
 }
 
-/// What FFmpeg makes of a command without options.
+/// Settings of a command without options.
 fn plain(url: &str) -> Settings {
     Settings {
         url: url.into(),
@@ -261,7 +261,7 @@ fn groups_of_streams_are_named_by_their_address() {
     assert_eq!(name(Some("nowhere"), None), None);
 }
 
-/// What the options are called here is what the library reads: nothing is unknown to it, and nothing is lost.
+/// The library knows all names that the options produce: none is unknown to it, and none is lost.
 #[test]
 fn the_library_understands_it() {
     let path =

@@ -21,7 +21,7 @@ use serde_json::Value;
 use std::ffi::c_int;
 use std::time::Duration;
 
-/// What is received if neither the user nor the mesh says.
+/// Default format, if neither the user nor the mesh determines it.
 const DEFAULT_SIZE: (u32, u32) = (1920, 1080);
 const DEFAULT_FORMAT: &str = "yuv422p10le";
 const DEFAULT_RATE: FrameRate = FrameRate { num: 25, den: 1 };
@@ -75,7 +75,8 @@ pub(super) fn video(context: Context) -> Result<Demuxer, Error> {
     })
 }
 
-/// What the user says and the session description, what the mesh says of the rest, and the defaults of what is left.
+/// The format: from the user and the session description, completed by the mesh and then by
+/// defaults.
 fn video_payload(context: Context, client: &Client, settings: &Settings) -> Result<Payload, Error> {
     let libav = context.libav();
     let mut size =

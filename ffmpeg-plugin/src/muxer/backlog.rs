@@ -32,7 +32,7 @@ const MOST_SECONDS: i64 = 5;
 #[derive(Debug)]
 pub(super) struct Backlog {
     wanted: u32,
-    /// What they are receivers of.
+    /// The group or stream of the receivers.
     name: String,
     waiting: Waiting,
     ticks: u32,

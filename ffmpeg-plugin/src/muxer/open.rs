@@ -111,7 +111,7 @@ fn rate_of(stream: Stream) -> Option<FrameRate> {
 /// Heights of pictures that are often interlaced.
 const OFTEN_INTERLACED: [u32; 4] = [480, 486, 576, 1080];
 
-/// How rows follow each other: what is given, else what the session description says, else what the stream says.
+/// The scan: from the option, else the session description, else the stream.
 fn scan(
     context: Context,
     settings: &Settings,

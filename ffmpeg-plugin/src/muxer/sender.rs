@@ -9,13 +9,13 @@ use crate::mesh::{Buffer, Connection};
 use crate::video::Repacking;
 use std::ffi::c_int;
 
-/// How long one wait lasts; in between, there may be reasons to stop waiting.
+/// Time limit of one wait; between two, the muxer checks for reasons to stop waiting.
 pub(super) const LOOK_MS: c_int = 100;
 
 /// Asks whether the program wants to end.
 pub(super) type WantsToEnd<'a> = &'a dyn Fn() -> bool;
 
-/// What packets look like.
+/// Layout of packets.
 #[derive(Debug)]
 pub(super) enum Packets {
     /// Each is a pointer to an `AVFrame`. The planes of one that is repacked are brought together first.
@@ -28,7 +28,7 @@ pub(super) enum Packets {
     Audio { sample: usize },
 }
 
-/// What frames of FFmpeg have to be.
+/// Required format of FFmpeg's frames.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pictures {
     pub(super) format: c_int,
@@ -124,8 +124,8 @@ impl Sender {
         self.connection.peers()
     }
 
-    /// Whether there is a frame to fill, for which is waited at most so long. There is none before the receivers are there that
-    /// the connection waits for.
+    /// Waits for a frame to fill, at most for this time; false if there is none. There is none
+    /// before the receivers are there that the connection waits for.
     pub(super) fn is_ready(&mut self, timeout_ms: c_int) -> Result<bool, Error> {
         if self.pending.is_none() {
             self.pending = self.connection.get(timeout_ms)?;
@@ -263,7 +263,7 @@ impl Sender {
         }
     }
 
-    /// Sends a frame. Once the program was told to end, it is sent only if nobody has to be waited for.
+    /// Sends a frame. Once the program was told to end, it is sent only if that needs no wait.
     fn publish(&mut self, mut buffer: Buffer, end: WantsToEnd<'_>) -> Result<(), Error> {
         loop {
             let timeout = if interrupt::signalled() { 0 } else { LOOK_MS };

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-/// Nobody is left behind because this machine is busy.
+/// Stall time for a busy machine.
 pub const PATIENT: &str = "-stall_timeout 60000";
 
 pub struct Mesh {
@@ -25,7 +25,7 @@ pub struct Mesh {
     pub control: Control,
     /// The host that all of this is on, unless it is this machine.
     host: Option<(Arc<Net>, usize)>,
-    /// What the proxy is started with.
+    /// Arguments of the proxy.
     arguments: Vec<String>,
 }
 

@@ -40,12 +40,12 @@ impl Embedded {
         look(&self.state.lock().topology)
     }
 
-    /// What came of the last desired state; `None` before the first.
+    /// Outcome of the last desired state; `None` before the first.
     pub fn last_applied(&self) -> Option<Applied> {
         self.state.lock().applied.clone()
     }
 
-    /// What was measured last, of each connection and bridge.
+    /// The last measurements of each connection and bridge.
     pub fn last_metrics(&self) -> Vec<Metric> {
         self.state.lock().metrics.all().cloned().collect()
     }

@@ -13,9 +13,9 @@ use crate::topology::{ConnectionId, Desired, FleetGroup, GroupId};
 use media::ConnectionConfig;
 use proto::Kind;
 
-/// What a proxy asks of the control plane. No call blocks; answers come to the [`Listener`].
+/// Calls of a proxy to the control plane. No call blocks; answers come to the [`Listener`].
 ///
-/// Losing touch with the control plane takes nothing away: the last desired state stays.
+/// The loss of the control plane takes nothing away: the last desired state stays.
 pub trait ControlPlane: Send + Sync {
     /// Registers a connection, new or (with the same id) again. [`Listener::registered`] tells what came of it.
     fn register(&self, registration: Registration);
@@ -30,23 +30,25 @@ pub trait ControlPlane: Send + Sync {
     /// plane cannot be asked, or knows no more than this proxy does.
     fn find_groups(&self, group: Option<GroupId>, answer: GroupsAnswer);
 
-    /// What connections and bridges measure, about once a second. A bridge's field `link` tells whether it carries frames.
+    /// Passes on measurements of connections and bridges, about once a second. A bridge's field
+    /// `link` tells whether it carries frames.
     fn metrics(&self, metrics: Vec<Metric>);
 }
 
 /// Takes the groups that [`ControlPlane::find_groups`] has found. It is called once, from any thread, and must not block.
 pub type GroupsAnswer = Box<dyn FnOnce(Option<Vec<FleetGroup>>) + Send>;
 
-/// What the control plane tells a proxy.
+/// Calls of the control plane to a proxy.
 ///
-/// The calls come one after another, from any thread, and from within calls to the [`ControlPlane`] as well: they must neither
-/// block nor call it.
+/// The calls come one at a time, from any thread, and from within calls to the [`ControlPlane`] as
+/// well: they must neither block nor call it.
 pub trait Listener: Send + Sync {
     /// The answer to a registration. A connection that was accepted may be refused later, if it had to be accepted while the
     /// agents were out of reach.
     fn registered(&self, connection: &ConnectionId, result: Result<Accepted, AgentError>);
 
-    /// What the proxy must have from now on. What it has and is not named goes; what is the same as before is not touched.
+    /// The proxy's desired state. Bridges and connections that it does not name end; unchanged ones
+    /// are not touched.
     fn desired(&self, desired: Desired);
 
     /// An administrator has removed a connection from the mesh: the proxy ends it, and unregisters it then.
@@ -56,7 +58,7 @@ pub trait Listener: Send + Sync {
     fn reachable(&self, reachable: bool);
 }
 
-/// How a connection was accepted.
+/// Scope in which a connection was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
     /// It belongs to its group.
@@ -77,11 +79,11 @@ pub struct Registration {
     pub config: ConnectionConfig,
 }
 
-/// What came of a desired state.
+/// Outcome of a desired state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
     /// [`Desired::generation`].
     pub generation: u64,
-    /// What could not be done, one line each; empty if all was.
+    /// Errors, one line each; empty if all succeeded.
     pub errors: Vec<String>,
 }

@@ -15,7 +15,7 @@ pub enum Wish {
     Record {
         /// The group.
         group: GroupId,
-        /// What it should be.
+        /// The wanted record.
         record: GroupRecord,
     },
     /// The group has no members: its record should go.
@@ -54,7 +54,7 @@ impl Wish {
     }
 }
 
-/// Where a group's frames come from.
+/// Origin of a group's frames.
 #[derive(Clone, Debug)]
 pub(super) struct Origin {
     pub(super) proxy: ProxyId,
@@ -79,7 +79,7 @@ impl Topology {
         wishes
     }
 
-    /// Whether a decision is still to be made.
+    /// Whether a decision is still open.
     pub fn still_wishes(&mut self, wish: &Wish) -> bool {
         let now = self.wishes_of(wish.group(), &mut BTreeSet::new());
         now.iter().any(|now| match (now, wish) {
@@ -154,7 +154,8 @@ impl Topology {
         }
     }
 
-    /// What is to be decided about one group. Ports that others want are not proposed, and those that are proposed are added to them.
+    /// The open decisions about one group. Ports that other decisions want are not proposed, and
+    /// proposed ones are added to them.
     fn wishes_of(&mut self, id: &GroupId, spoken_for: &mut BTreeSet<(IpAddr, u16)>) -> Vec<Wish> {
         let Some(group) = self.groups.get(id) else { return Vec::new() };
         let mut wishes = Vec::new();
@@ -248,7 +249,8 @@ impl Topology {
         self.holds.get(group, &ingress).or_else(|| self.holds.get(group, &egress)).is_some()
     }
 
-    /// A port for the bridge from the source to a proxy, which nobody has and nobody has `claimed`; the one that is in use, with its key, if such a bridge is running.
+    /// A free port for the bridge from the source to a proxy, not in `claimed`; the present port
+    /// and its key if such a bridge is running.
     pub(super) fn find_port(
         &self,
         group: &GroupId,

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What follows for each proxy.
+/// Derived state of each proxy.
 #[derive(Default)]
 struct Plan {
     bridges: BTreeMap<ProxyId, Bridges>,
@@ -97,7 +97,7 @@ impl Topology {
         }
     }
 
-    /// Whether a bridge that nothing needs does not contradict what is known: the group has no other source.
+    /// Whether a bridge that no connection needs may stay: the group has no other source.
     fn may_go_on(&self, spec: &BridgeSpec, origin: Option<&Origin>) -> bool {
         origin.is_none_or(|origin| &origin.proxy == spec.source_proxy())
     }

@@ -14,27 +14,29 @@ pub(super) type Bridges = BTreeMap<BridgeId, Arc<BridgeSpec>>;
 pub(super) struct Group {
     /// `None` until it is known.
     pub(super) record: Option<GroupRecord>,
-    /// What its source sends. Stays when the source goes, until there is another: frames may still be under way.
+    /// Stream of its source. It stays when the source goes, until there is another: frames may
+    /// still be in flight.
     pub(super) stream: Option<StreamId>,
     pub(super) members: BTreeMap<ProxyId, Members>,
     /// Ports at the proxies that receive.
     pub(super) grants: BTreeMap<ProxyId, Grant>,
-    /// What follows: the bridges of each proxy.
+    /// Derived: the bridges of each proxy.
     pub(super) bridges: BTreeMap<ProxyId, Bridges>,
     /// An egress bridge to the network that has been told to end, and may still send what it has.
     pub(super) draining: Option<Draining>,
-    /// What follows: why a proxy does not get what it should.
+    /// Derived: the reasons for which a proxy lacks a bridge.
     pub(super) problems: BTreeMap<ProxyId, String>,
     /// The proxy of the source, if bridges from there wait for their ports to be decided.
     pub(super) pending_at: Option<ProxyId>,
 }
 
-/// What may still come from the network although its source has left.
+/// A stream of a source that has left, of which packets may still come from the network.
 #[derive(Clone, Debug)]
 pub(super) struct Draining {
-    /// Where the bridge is.
+    /// Proxy of the bridge.
     pub(super) proxy: ProxyId,
-    /// When it has ended for certain; `None` before the next [`Topology::advance`](super::Topology::advance), which has the time.
+    /// Time at which it has ended for certain; `None` before the next
+    /// [`Topology::advance`](super::Topology::advance), which has the time.
     pub(super) until: Option<Instant>,
 }
 

@@ -80,7 +80,7 @@ impl Holds {
             .collect()
     }
 
-    /// When the next one's time is over.
+    /// Time at which the next hold expires.
     pub(super) fn next(&self) -> Option<Instant> {
         self.by_group.values().flat_map(|held| held.values().map(|hold| hold.until)).min()
     }

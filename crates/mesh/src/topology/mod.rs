@@ -47,12 +47,12 @@ use removals::Removals;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// Who decides which source a group has, and which ports.
+/// Where sources and ports of groups are decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decides {
     /// This state machine, at once.
     Here,
-    /// Somebody who carries out [`Topology::wishes`] and reports what came of it.
+    /// In a store: the caller carries out [`Topology::wishes`] and reports the outcome.
     Elsewhere,
 }
 
@@ -80,7 +80,7 @@ pub struct Topology {
 struct ProxyState {
     proxy: Proxy,
     generation: u64,
-    /// When it is lost; `None` while it is known to be there.
+    /// Time at which it is lost; `None` while its command stream is open.
     lease: Option<Instant>,
 }
 
@@ -93,18 +93,19 @@ struct Member {
 }
 
 impl Topology {
-    /// How long a bridge goes on after the proxy at its other end was lost, or after its proxy reported it to an agent that does
-    /// not know yet what it is for.
+    /// Time for which a bridge stays after the proxy at its other end was lost, or after its proxy
+    /// reported it to an agent that does not know its purpose yet.
     pub const HOLD: Duration = Duration::from_secs(5);
 
-    /// How long an egress bridge to the network may take from the decision that it ends to its last packet: two seconds for the
-    /// frames that it has, and some time for the message.
+    /// Time from the decision that an egress bridge to the network ends to its last packet: two
+    /// seconds for the remaining frames, and some time for the message.
     pub const DRAIN: Duration = Duration::from_millis(2500);
 
-    /// How long it is remembered that an administrator has removed a connection, if its proxy never confirms that it has ended.
+    /// Time for which a removal by an administrator is remembered if the proxy never confirms the
+    /// end of the connection.
     pub const REMOVED: Duration = Duration::from_secs(3600);
 
-    /// An empty fleet. `random` gives session keys that nobody can guess.
+    /// An empty fleet. `random` returns unguessable session keys.
     pub fn new(decides: Decides, random: impl FnMut() -> SessionKey + Send + 'static) -> Self {
         Self {
             decides,

@@ -23,7 +23,7 @@ pub struct Proxy {
     pub rdma: Option<RdmaDevice>,
     /// It understands the extended set-up of RDMA bridges: credits and session keys.
     pub extended: bool,
-    /// When it registered.
+    /// Time of its registration.
     pub registered_at: SystemTime,
 }
 
@@ -56,11 +56,11 @@ pub struct Connection {
     pub kind: Kind,
     /// Its validated configuration.
     pub config: Arc<ConnectionConfig>,
-    /// When it was first registered.
+    /// Time of its first registration.
     pub registered_at: SystemTime,
 }
 
-/// Which way frames go through a bridge.
+/// Direction of frames through a bridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
     /// From the network into the group: on its proxy the bridge is the group's source.
@@ -108,15 +108,15 @@ pub struct BridgeSpec {
     pub group: GroupId,
     /// The proxy that has it.
     pub proxy: ProxyId,
-    /// Which way frames go.
+    /// Direction of the frames.
     pub direction: Direction,
     /// The configuration of the connection or bridge that is the group's source. For an ST 2110 bridge it names the stream.
     pub config: Arc<ConnectionConfig>,
-    /// What is at its other end.
+    /// Its other end.
     pub link: BridgeLink,
 }
 
-/// What is at the network's end of a bridge.
+/// The network end of a bridge.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BridgeLink {
     /// The ST 2110 stream that the configuration names.
@@ -135,7 +135,7 @@ pub struct RdmaLink {
     /// Port at the receiving end, the first of as many as there are endpoints: an ingress bridge binds it, an egress bridge
     /// sends to it.
     pub port: u16,
-    /// Both ends understand the extended set-up, and this is their key. `None`: frames and nothing else on the wire.
+    /// Session key, if both ends understand the extended form. `None`: only frames on the wire.
     pub session_key: Option<SessionKey>,
 }
 
@@ -178,7 +178,7 @@ pub(super) fn bridge_id(
     )
 }
 
-/// What a proxy must have: the whole of it.
+/// Desired state of a proxy, as a whole.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Desired {
     /// The proxy.
@@ -202,13 +202,13 @@ pub struct DesiredGroup {
     pub connections: Vec<ConnectionId>,
     /// Its bridges on this proxy.
     pub bridges: Vec<BridgeId>,
-    /// What its source sends, or sent last; `None` if there has been no source.
+    /// Stream of its present or last source; `None` if there has been no source.
     pub stream: Option<StreamId>,
     /// There will be more bridges from this proxy, once their ports have been decided.
     pub bridges_pending: bool,
 }
 
-/// Who puts frames into a group.
+/// Source of a group's frames.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Source {
     /// A connection.
@@ -222,12 +222,12 @@ pub enum Source {
     },
 }
 
-/// What a group is, beside its members: the part that all agents must agree on.
+/// Record of a group beside its members: the part on which all agents must agree.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupRecord {
     /// The configuration that newcomers must be compatible with: the first member's.
     pub definition: Arc<ConnectionConfig>,
-    /// Who puts frames in; it may be gone already.
+    /// The source; it may be gone already.
     pub source: Option<Source>,
 }
 

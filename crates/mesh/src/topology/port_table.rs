@@ -4,7 +4,7 @@ use super::identifier::{BridgeId, GroupId, ProxyId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-/// Who claims a port.
+/// Owner of a port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Owner {
     /// A group, to receive at this proxy.
@@ -40,7 +40,7 @@ impl PortTable {
         }
     }
 
-    /// Whether nobody claims the port, or only the bridge that wants it.
+    /// Whether the port is free, or claimed only by the bridge that wants it.
     pub(super) fn is_free(&self, ip: IpAddr, port: u16, wanted_by: &BridgeId) -> bool {
         let owners = self.0.get(&ip).and_then(|ports| ports.get(&port));
         owners.is_none_or(|owners| {

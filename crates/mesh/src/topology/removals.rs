@@ -8,7 +8,7 @@ use super::identifier::{ConnectionId, ProxyId};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// All of them, with when they are forgotten; `None`: when somebody says so.
+/// All removals with the time at which each is forgotten; `None`: when the proxy confirms it.
 #[derive(Debug, Default)]
 pub(super) struct Removals(BTreeMap<ProxyId, BTreeMap<ConnectionId, Option<Instant>>>);
 

@@ -87,7 +87,7 @@ impl Topology {
         Ok(())
     }
 
-    /// Whether a connection may join its group. Returns the group's record as it will be then.
+    /// Checks that a connection may join its group, and returns the group's new record.
     ///
     /// # Errors
     /// [`AgentError::UnknownProxy`]; [`AgentError::Removed`]; [`AgentError::Config`] if it is not compatible with the group;
@@ -144,7 +144,8 @@ impl Topology {
     }
 }
 
-/// Whether a connection may share a group with others; beside what matters on one node, streams between proxies must agree.
+/// Checks that a connection is compatible with its group; beyond the rules for one host, the
+/// options of streams between proxies must agree.
 fn check_compatible(own: &ConnectionConfig, group: &ConnectionConfig) -> Result<(), ConfigError> {
     own.check_compatible(group)?;
     let (own, group) = (own.options.rdma, group.options.rdma);

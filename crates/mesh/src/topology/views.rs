@@ -14,11 +14,11 @@ use std::time::{Instant, SystemTime};
 pub struct GroupView {
     /// Its identifier.
     pub id: GroupId,
-    /// What its members have in common.
+    /// Configuration that its members share.
     pub config: Arc<ConnectionConfig>,
     /// The proxy of its source, if it has one.
     pub source_proxy: Option<ProxyId>,
-    /// What its source sends, or sent last.
+    /// Stream of its present or last source.
     pub stream: Option<StreamId>,
     /// Its connections, on all proxies.
     pub connections: Vec<ConnectionId>,
@@ -28,7 +28,7 @@ pub struct GroupView {
     pub problems: Vec<(ProxyId, String)>,
 }
 
-/// What a group carries, and which proxies have members of it.
+/// Format of a group, and the proxies of its members.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FleetGroup {
     /// Its identifier.
@@ -37,7 +37,7 @@ pub struct FleetGroup {
     pub kind: Kind,
     /// The configuration of its source; without one, what newcomers must be compatible with.
     pub config: Arc<ConnectionConfig>,
-    /// What its source sends, or sent last.
+    /// Stream of its present or last source.
     pub stream: Option<StreamId>,
     /// The proxies that have members, ordered by id.
     pub hosts: Vec<GroupHost>,
@@ -59,14 +59,14 @@ pub struct GroupHost {
 /// A bridge, as others see it.
 #[derive(Clone, Debug)]
 pub struct BridgeView {
-    /// What it is.
+    /// Its specification.
     pub spec: Arc<BridgeSpec>,
     /// It goes on for a while, though nothing known needs it.
     pub held: bool,
 }
 
 impl Topology {
-    /// What a proxy must have; `None` if it is not registered.
+    /// Desired state of a proxy; `None` if it is not registered.
     #[must_use]
     pub fn desired(&self, proxy: &ProxyId) -> Option<Desired> {
         let state = self.proxies.get(proxy)?;
@@ -118,7 +118,7 @@ impl Topology {
         self.proxies.get(id).map(|ProxyState { proxy, lease, .. }| (proxy, lease.is_none()))
     }
 
-    /// When a proxy is lost if nothing is heard of it; `None` while it is known to be there.
+    /// Time at which a silent proxy is lost; `None` while its command stream is open.
     #[must_use]
     pub fn lease(&self, id: &ProxyId) -> Option<Instant> {
         self.proxies.get(id)?.lease
@@ -204,7 +204,7 @@ impl Topology {
         derived.map(|spec| BridgeView { spec: Arc::clone(spec), held: false }).chain(held)
     }
 
-    /// Whether a bridge follows from what is known, rather than being held for a while.
+    /// Whether a bridge is derived from connections, instead of being held.
     #[must_use]
     pub fn is_needed(&self, spec: &BridgeSpec) -> bool {
         let group = self.groups.get(&spec.group).and_then(|group| group.bridges.get(&spec.proxy));
@@ -243,7 +243,7 @@ impl Topology {
         self.groups.get(group)?.grants.get(destination)
     }
 
-    /// How many proxies, connections, groups and bridges there are.
+    /// Numbers of proxies, connections, groups and bridges.
     #[must_use]
     pub fn counts(&self) -> [usize; 4] {
         let bridges = self.groups.values().flat_map(|group| group.bridges.values());

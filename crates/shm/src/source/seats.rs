@@ -28,7 +28,7 @@ impl Entry {
 #[derive(Debug, Default)]
 pub(super) struct Seats {
     entries: Vec<Entry>,
-    /// Numbers of the seats that were dropped because their receivers said goodbye.
+    /// Numbers of the seats that were dropped because their receivers had closed them.
     swept: Vec<u64>,
 }
 
@@ -137,7 +137,7 @@ impl Seats {
         self.entries.iter().any(|entry| protocol::sleeps_on(entry.view.line(), replaced))
     }
 
-    /// Whether a receiver that is waited for has its queue full.
+    /// Whether a receiver that the source waits for has a full queue.
     pub(super) fn any_full(&self, published: u64, capacity: u64) -> bool {
         self.entries
             .iter()

@@ -51,7 +51,7 @@ impl Slots {
         self.writing
     }
 
-    /// When a frame was published, if its slot has not been taken back.
+    /// Time at which a frame was published, unless its slot has been reclaimed.
     pub(super) fn published_at(&self, sequence: u64) -> Option<u64> {
         let oldest = self.queue.front()?.sequence;
         let frame = self.queue.get(usize::try_from(sequence.checked_sub(oldest)?).ok()?)?;

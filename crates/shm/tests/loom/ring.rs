@@ -19,7 +19,7 @@ pub(crate) fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static
     builder.check(model);
 }
 
-/// What a frame is filled with.
+/// Content of a frame.
 pub(crate) fn content(sequence: u64) -> u64 {
     sequence * 7 + 1000
 }
@@ -86,7 +86,7 @@ impl<R: Rules> Ring<R> {
         self.wake_sleepers(replaced);
     }
 
-    /// Source: says goodbye.
+    /// Source: closes the ring.
     pub(crate) fn close(&self) {
         let replaced = protocol::close(self.board());
         self.wake_sleepers(replaced);

@@ -9,7 +9,7 @@ use shm::words::{Board, Head, SeatLine, lease_bit};
 pub(crate) trait Rules: 'static {
     /// Whether the receiver waits for the source's confirmation before it touches the ring.
     const HANDSHAKE: bool = true;
-    /// Whether a source that waits reads the ticks before it looks.
+    /// Whether a waiting source reads the ticks before it checks its condition.
     const TICKS_FIRST: bool = true;
 
     fn take(board: Board<'_>, seat: &SeatLine, slot: usize, wanted: u64) -> bool {

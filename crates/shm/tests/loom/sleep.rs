@@ -11,7 +11,7 @@ use loom::thread;
 use shm::protocol;
 use std::sync::Arc;
 
-/// Receivers sleep while the source publishes a frame and then says goodbye.
+/// Receivers wait while the source publishes a frame and then closes.
 fn sleep_against_publish<R: Rules>(receivers: usize, close: bool) {
     let ring = Ring::<R>::new(2, receivers);
     let sleepers: Vec<_> = (0..receivers)
@@ -36,7 +36,7 @@ fn sleep_against_publish<R: Rules>(receivers: usize, close: bool) {
     }
 }
 
-/// A receiver sleeps while the source says goodbye without a frame.
+/// A receiver waits while the source closes without a frame.
 fn sleep_against_close<R: Rules>() {
     let ring = Ring::<R>::new(1, 1);
     let sleeper = {

@@ -13,7 +13,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How a group is set up.
+/// Options of a group.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) receivers: usize,
@@ -172,7 +172,7 @@ impl Group {
         &self.receivers[receiver].seat.as_ref().unwrap().1
     }
 
-    /// Whether everybody is alive and each receiver has read in the present ring.
+    /// Whether all processes are alive and each receiver has read in the present ring.
     pub(crate) fn all_read(&self) -> bool {
         self.all_joined()
             && self.receivers.iter().all(|receiver| {

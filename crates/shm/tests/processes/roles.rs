@@ -139,7 +139,7 @@ fn source() {
     }
 }
 
-/// What a receiver knows of one run.
+/// A receiver's record of one run.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     next: u64,

@@ -8,7 +8,7 @@ use rustix::net::{
 };
 use std::mem::MaybeUninit;
 
-/// What is said. The numbers are the message's first byte.
+/// Kind of a message. The numbers are the message's first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
@@ -57,7 +57,7 @@ pub(crate) struct Message {
     pub(crate) fds: Vec<OwnedFd>,
 }
 
-/// Sends a message. One that finds nobody is lost: the death will be noticed in due course.
+/// Sends a message. It is lost if the process is gone: its death will be noticed in due course.
 pub(crate) fn send(socket: impl AsFd, kind: Kind, numbers: &[u64], fds: &[BorrowedFd<'_>]) {
     let mut bytes = [0u8; 33];
     bytes[0] = kind as u8;

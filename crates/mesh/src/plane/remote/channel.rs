@@ -9,10 +9,10 @@ use std::str::FromStr;
 use std::time::Duration;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
-/// How long it may take to reach an agent.
+/// Time-out for connecting to an agent.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Where an agent is: "host:port".
+/// Address of an agent: "host:port".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentAddress {
     host: String,

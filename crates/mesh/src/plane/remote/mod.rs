@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::thread;
 use tokio::sync::mpsc;
 
-/// How to reach the agents.
+/// Addresses of the agents, and credentials for them.
 #[derive(Clone, Debug)]
 pub struct Agents {
     /// Their addresses. One is in use at a time; when it is lost, the next is tried.
@@ -34,14 +34,14 @@ pub struct Agents {
 
 /// The control plane of a proxy in a fleet. It ends when it is dropped; agents then take the proxy for lost.
 ///
-/// While no agent can be reached, the last desired state stays, connections are accepted as far as this node can see to them, and
-/// everything is registered again as soon as an agent is back.
+/// While no agent can be reached, the last desired state stays, connections are accepted as far as
+/// this host alone can decide, and everything is registered again as soon as an agent is back.
 pub struct Remote {
     commands: mpsc::UnboundedSender<Command>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
-/// What the proxy wants.
+/// Command of the proxy.
 enum Command {
     Register(Box<Registration>),
     Unregister(ConnectionId),

@@ -11,10 +11,10 @@ use proto::mediaproxy::RegisterConnectionRequest;
 use proto::sdk;
 use std::time::Duration;
 
-/// What an agent of 25.03 says of the question. One of 25.09 finds nothing wrong with the payload.
+/// Answer of a 25.03 agent to the probe. A 25.09 agent accepts the payload.
 const ANSWER_OF_25_03: &str = "unknown sdk conn cfg payload type";
 
-/// How long a proxy leaves an agent alone whose protocol it does not speak.
+/// Pause before an agent with another protocol is tried again.
 pub(super) const REFUSED_PAUSE: Duration = Duration::from_secs(10);
 
 fn question() -> RegisterConnectionRequest {
@@ -33,7 +33,7 @@ fn question() -> RegisterConnectionRequest {
     }
 }
 
-/// Whether an agent of others speaks the numbers of this project.
+/// Checks that an agent of the original uses the field numbers of this project.
 ///
 /// # Errors
 /// Why not. An agent that answers in words of its own is believed to.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tonic::Status;
 
-/// How often an agent is asked, and how long it may take to answer: it is given up after the sum of both.
+/// Interval of the calls and time-out of their answers: an agent is lost after the sum of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pace {
     interval: Duration,
@@ -25,7 +25,7 @@ pub(super) const OWN: Pace =
 pub(super) const OTHER: Pace =
     Pace { interval: Duration::from_secs(2), patience: Duration::from_secs(4) };
 
-/// What an agent that does not answer is said to do.
+/// Text for an agent that does not answer.
 pub(super) const SILENT: &str = "it does not answer";
 
 /// Asks once. An answer of any kind is one.

@@ -12,18 +12,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-/// How far a connection has got.
+/// Progress of a connection's registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Nobody has accepted it.
+    /// It has not been accepted.
     New,
-    /// It works on this node; the agents do not know it yet.
+    /// It works on this host; the agents do not know it yet.
     LocalOnly,
-    /// The agents know it, but what they have said so far does not.
+    /// The agents have accepted it, but the last desired state does not contain it yet.
     Joining,
     /// The agents know it.
     Member,
-    /// The agents do not want it, now that they have been asked.
+    /// The agents have refused it, after it worked on this host.
     Refused,
 }
 
@@ -34,21 +34,21 @@ pub(super) struct Entry {
     pub(super) stage: Stage,
     /// The proxy waits for an answer.
     pub(super) asked: bool,
-    /// The id that an older agent has given it.
+    /// The id that an agent of the original has assigned.
     pub(super) given: Option<String>,
 }
 
-/// All of it.
+/// The registrations, and the desired state that follows from them.
 pub(super) struct Registrations {
     proxy: Proxy,
     entries: BTreeMap<ConnectionId, Entry>,
-    /// This node alone, as if there were no other: what works without agents.
+    /// The topology of this host alone, which applies without agents.
     local: Topology,
-    /// What an agent said last.
+    /// The last desired state from an agent.
     told: Option<Desired>,
-    /// What the listener was told last.
+    /// The last desired state that the listener got.
     current: Option<Desired>,
-    /// What came of it.
+    /// Its outcome.
     outcome: Option<Applied>,
 }
 
@@ -64,7 +64,7 @@ impl Registrations {
         &self.proxy.id
     }
 
-    /// The agent has another id for the proxy: an older one, which gives ids itself.
+    /// Takes the id that an agent of the original has assigned.
     pub(super) fn rename(&mut self, id: ProxyId) {
         if self.proxy.id != id {
             self.proxy.id = id;
@@ -79,7 +79,7 @@ impl Registrations {
         }
     }
 
-    /// The agent knows nothing of the ids that another one, or it before its restart, has given.
+    /// Forgets the ids that another agent, or this one before its restart, has assigned.
     pub(super) fn forget_given(&mut self) {
         for entry in self.entries.values_mut() {
             entry.given = None;
@@ -94,7 +94,7 @@ impl Registrations {
         self.entries.iter()
     }
 
-    /// Takes a connection in, unless it cannot be on this node already.
+    /// Adds a connection, unless it conflicts with one on this host.
     pub(super) fn add(&mut self, registration: Registration) -> Result<(), AgentError> {
         self.add_locally(&registration)?;
         let id = registration.id.clone();
@@ -120,14 +120,14 @@ impl Registrations {
         })
     }
 
-    /// A connection is over. Returns what was known of it.
+    /// Removes a connection that has ended, and returns its entry.
     pub(super) fn remove(&mut self, id: &ConnectionId) -> Option<Entry> {
         // What was refused here is unknown here.
         let _known = self.local.unregister_connection(&self.proxy.id, id);
         self.entries.remove(id)
     }
 
-    /// The registration of the proxy with all that it has.
+    /// The proxy's registration, with all of its connections and bridges.
     pub(super) fn registration(&self) -> pb::RegisterMediaProxyRequest {
         let mut request = wire::proxy_request(&self.proxy);
         if let Some(extension) = &mut request.extension {
@@ -215,7 +215,7 @@ impl Registrations {
         }
     }
 
-    /// What the proxy must have now, if that is not what it was told last.
+    /// The desired state, if it differs from the listener's last one.
     pub(super) fn change(&mut self) -> Option<Desired> {
         let mut desired = self.compose();
         if let Some(current) = &self.current {
@@ -228,7 +228,7 @@ impl Registrations {
         Some(desired)
     }
 
-    /// What an agent said, with what has happened since, as far as this node can see to that alone.
+    /// The agent's desired state with the changes since, as far as this host alone can apply them.
     fn compose(&self) -> Desired {
         let mut bridges: BTreeMap<&str, &Arc<BridgeSpec>> = BTreeMap::new();
         let mut groups: BTreeMap<_, DesiredGroup> = BTreeMap::new();
@@ -298,7 +298,7 @@ impl Registrations {
         self.outcome = Some(outcome);
     }
 
-    /// What came of this generation or a later one, if that is known.
+    /// Outcome of this generation or a later one, if it is known.
     pub(super) fn outcome_of(&self, generation: u64) -> Option<&Applied> {
         self.outcome.as_ref().filter(|outcome| outcome.generation >= generation)
     }

@@ -212,8 +212,8 @@ fn a_stream_has_one_id_on_all_nodes() {
     assert!(after.generation > before.generation, "the proxy is told");
 }
 
-/// Where others decide: wishes that are made at the same time do not get into each other's way, and one that somebody else has
-/// fulfilled meanwhile is none any more.
+/// With decisions in a store: concurrent wishes want different ports, and a wish that another agent
+/// has fulfilled is gone.
 #[test]
 fn wishes_want_different_ports_and_are_fulfilled_once() {
     let mut topology = Topology::new(Decides::Elsewhere, counting_keys());
