@@ -6,11 +6,11 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ThreadClock {
     tid: i32,
-    /// When it started, in ticks since boot: another thread may get its number later.
+    /// Its start, in ticks since boot: another thread may get its number later.
     start: u64,
 }
 
-/// What the kernel says of a thread.
+/// The kernel's state of a thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ThreadState {
     pub(crate) name: String,

@@ -24,7 +24,7 @@ use clap::Parser;
 use daemon::{logger, notify, rate_limited_log};
 use std::process::ExitCode;
 
-/// Other libraries tell only what needs somebody's attention.
+/// Other libraries log warnings and errors only.
 const LOG_USUAL: &str = "warn,media_proxy=info,mesh=info,fabric=info,daemon=info";
 
 fn main() -> ExitCode {

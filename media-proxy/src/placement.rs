@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-/// How long bridges may take to end when the daemon ends.
+/// Time-out for the end of bridges when the daemon ends.
 const END_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// Input of the placement thread.
@@ -23,11 +23,11 @@ pub(crate) enum Input {
     Ask { conn_id: String, kind: Kind, config: Box<ConnectionConfig>, returning: bool },
     /// A connection is no more.
     GiveUp { conn_id: String },
-    /// A client asks what a group carries that is not on this host.
+    /// A client asks for the format of a group that is not on this host.
     LookUp { group: String },
     /// The control plane's answer to a registration.
     Registered { conn_id: String, result: Result<Accepted, AgentError> },
-    /// What the control plane wants this proxy to have.
+    /// The desired state from the control plane.
     Desired(Box<Desired>),
     /// An administrator of the mesh has removed a connection.
     Removed { conn_id: String },
@@ -69,9 +69,9 @@ impl Listener for PlaneListener {
     }
 }
 
-/// How long a new source waits until its group's receivers on other hosts can get what it sends.
+/// Longest wait of a new source for the links to its group's receivers on other hosts.
 const LINK_PATIENCE: Duration = Duration::from_secs(3);
-/// How often is looked whether they can: nothing tells.
+/// Interval of checks of these links, which no event reports.
 const LINK_STEP: Duration = Duration::from_millis(2);
 
 /// A connection that waits for its answer.
@@ -96,7 +96,7 @@ pub(crate) struct Placement<E> {
     /// Connections that the control plane knows of.
     known: HashSet<String>,
     groups: Vec<DesiredGroup>,
-    /// Which streams they carry.
+    /// Their streams.
     streams: HashMap<String, String>,
     /// Bridges to the network, without which a connection is of no use.
     essential: HashSet<BridgeId>,
@@ -273,7 +273,8 @@ impl<E: Engine> Placement<E> {
         self.report();
     }
 
-    /// What to answer a connection that the control plane has accepted; `None` while that is open.
+    /// Answer to a connection that the control plane has accepted; `None` while its bridges are
+    /// pending.
     fn decide(&mut self, conn_id: &str, now: Instant) -> Option<Result<(), Refusal>> {
         let is_here = |group: &&DesiredGroup| {
             group.connections.iter().any(|connection| connection.as_str() == conn_id)

@@ -4,7 +4,7 @@ use crate::args::Args;
 use crate::device::Device;
 use st2110_net::socket::Interface;
 
-/// What is named and not there, for people. It may come later, so it is no error.
+/// Warnings about interfaces that are missing. They may appear later, so this is not an error.
 pub(crate) fn absences(args: &Args) -> Vec<String> {
     let device = match &args.device {
         Some(Device::Kernel(name) | Device::Xdp(name)) => Some(Interface::Name(name.clone())),

@@ -26,11 +26,11 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// What `--dev` and `--ip` say if they are not given.
+/// Defaults of `--dev` and `--ip`.
 pub(crate) const DEFAULT_DEVICE: &str = "0000:31:00.0";
 pub(crate) const DEFAULT_ST2110_IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 96, 1));
 
-/// How long calls that are being answered may take once the daemon is ending.
+/// Time-out of pending calls once the daemon is ending.
 const END_TIMEOUT: Duration = Duration::from_millis(500);
 /// Connections that have shown what they speak and wait for the server.
 const BACKLOG: usize = 16;

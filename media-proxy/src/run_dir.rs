@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// The directory is for its owner and one group.
 const DIR_MODE: u32 = 0o770;
-/// What is made in the directory belongs to its group.
+/// Set-group-id bit, by which new files belong to the directory's group.
 const SET_GROUP_ID: u32 = 0o2000;
 /// Connecting needs the right to write.
 const SOCKET_MODE: u32 = 0o660;
@@ -24,7 +24,7 @@ const BACKLOG: i32 = 4096;
 pub(crate) struct RunDir {
     path: PathBuf,
     socket: PathBuf,
-    /// Whose members may use the socket; `None`: those of the directory's group.
+    /// Group whose members may use the socket; `None`: that of the directory.
     group: Option<u32>,
     _lock: File,
 }

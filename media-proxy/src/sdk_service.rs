@@ -19,7 +19,8 @@ pub(crate) struct SdkService {
 }
 
 impl SdkService {
-    /// How the proxy's identifier begins: enough to tell it from others, and not all, for callers who may not know that.
+    /// Prefix of the proxy's identifier: enough to recognise the proxy, and not all, for callers
+    /// who may not know that.
     pub(crate) fn known_by(&self) -> String {
         self.proxy_id.chars().take(16).collect()
     }

@@ -15,7 +15,7 @@ use tonic::transport::Server;
 
 /// The longest request.
 const MAX_REQUEST: usize = 64 * 1024;
-/// How long a request may take to arrive and be answered; streams may take longer once they have begun.
+/// Time-out of a request and its answer; streams may take longer once they have begun.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection whose other end does not answer is closed after the sum of both.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);

@@ -85,7 +85,7 @@ fn agent(store: Option<&str>) -> Result<(Process, SocketAddr)> {
     Ok((process, address))
 }
 
-/// What the whole fleet has confirmed.
+/// Confirmations of the whole fleet.
 #[derive(Default)]
 struct Fleet {
     bridges: AtomicUsize,

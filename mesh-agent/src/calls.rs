@@ -16,7 +16,7 @@ use std::time::{Instant, SystemTime};
 /// A proxy that registers, with all that it has.
 pub(crate) struct Arrival {
     pub(crate) proxy: Proxy,
-    /// Where it calls from.
+    /// Its address.
     pub(crate) from: Option<IpAddr>,
     /// All of its connections; `None` if it does not say, because it is an older one.
     pub(crate) connections: Option<Vec<Connection>>,
@@ -201,7 +201,7 @@ impl Agent {
         Ok(())
     }
 
-    /// What groups of the fleet carry, and where their members are: one group, or all.
+    /// Formats of the fleet's groups and hosts of their members: one group, or all.
     pub(crate) fn fleet_groups(&self, id: Option<&GroupId>) -> Vec<FleetGroup> {
         let state = self.lock();
         let mut groups: Vec<_> = match id {

@@ -23,9 +23,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// How long a proxy whose command stream has ended may take to come back before it is lost.
+/// Time for a proxy whose command stream has ended to come back before it is lost.
 const GRACE: Duration = Duration::from_secs(1);
-/// How long a proxy may take to open its command stream once it has registered.
+/// Time for a proxy to open its command stream after its registration.
 const REGISTERED: Duration = Duration::from_secs(3);
 
 /// An agent. Cheap to share.
@@ -39,7 +39,7 @@ struct Inner {
     due: Notify,
 }
 
-/// Where the state is kept.
+/// Storage of the state.
 enum Store {
     /// Here alone.
     Memory,
@@ -47,18 +47,18 @@ enum Store {
     Etcd(Box<Etcd>),
 }
 
-/// What the agent knows.
+/// The agent's state.
 pub(crate) struct State {
     pub(crate) topology: Topology,
     pub(crate) metrics: Metrics,
     pub(crate) sessions: BTreeMap<ProxyId, Session>,
     pub(crate) counters: Counters,
-    /// Where the proxies call from.
+    /// Addresses of the proxies.
     pub(crate) addresses: BTreeMap<ProxyId, IpAddr>,
     next_session: u64,
 }
 
-/// What has happened since the agent started.
+/// Counters since the agent's start.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counters {
     /// Calls of proxies that were answered with an error.

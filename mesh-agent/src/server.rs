@@ -18,7 +18,7 @@ use tower::util::MapResponseLayer;
 
 /// The longest request: the registration of a proxy with thousands of connections.
 const MAX_REQUEST: usize = 4 << 20;
-/// How long a request may take to be answered; the store is waited for less than that.
+/// Time-out of a request; waits for the store are shorter.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// A proxy that does not answer pings has lost its connection after the sum of both. With the grace that follows it is lost to the
 /// fleet within 3 s.
@@ -38,7 +38,7 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 /// Lets in who may call.
 pub(super) const CHECKER: Checker = Checker { program: "mesh-agent", networks: Some("--allow") };
 
-/// Where the agent listens, and whom it answers.
+/// The agent's listeners, and the access control of each.
 #[derive(Clone, Debug)]
 pub struct Ports {
     /// For media proxies.

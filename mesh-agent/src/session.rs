@@ -11,19 +11,19 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tonic::Status;
 
-/// How long a proxy may take to do what it is asked.
+/// Time-out of a proxy's confirmation.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 /// After an error the same is sent again, first after the one, at last after the other.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 
-/// What came of the last desired state that a proxy was sent.
+/// Outcome of the last desired state that a proxy got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// Its generation.
     pub generation: u64,
-    /// When the answer came.
+    /// Time of the answer.
     pub at: SystemTime,
-    /// What could not be done; empty if all was.
+    /// Errors; empty if all succeeded.
     pub errors: Vec<String>,
 }
 

@@ -14,7 +14,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Whether etcd is installed. Without it a test says so and ends; where nobody would read that, it fails.
+/// Whether etcd is installed. Without it a test says so and passes; in continuous integration it
+/// fails.
 fn etcd_is_there() -> bool {
     let found = Command::new("etcd").arg("--version").stdout(Stdio::null()).status().is_ok();
     if !found {
@@ -180,7 +181,7 @@ fn texts(objects: &[Value], field: &str) -> BTreeSet<String> {
     objects.iter().map(|object| object[field].as_str().unwrap().to_owned()).collect()
 }
 
-/// Where the RDMA ingress bridges receive: no two at the same port of a proxy.
+/// Ports of the RDMA ingress bridges: no two at the same port of a proxy.
 fn assert_ports_differ(agent: &Program) {
     let bridges = agent.list("/bridge?config", "bridge");
     let ingress =
@@ -261,7 +262,7 @@ fn one_source_wins_whichever_agent_is_asked() {
     assert_eq!(a.list("/connection", "connection").len(), 30);
 }
 
-/// What an administrator removes at one agent stays away at all of them.
+/// A connection that an administrator removes at one agent stays removed at all of them.
 #[test]
 fn what_is_deleted_stays_away() {
     if !etcd_is_there() {

@@ -16,7 +16,7 @@ use tonic::{Code, Status};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// What the agent has counted.
+/// The agent's counters.
 fn count(server: &Server, name: &str) -> u64 {
     let (_, text) = request(server.rest, "GET", "/metrics");
     let text = text.as_str().unwrap().to_owned();

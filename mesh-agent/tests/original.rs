@@ -69,7 +69,8 @@ fn a_proxy_that_lost_the_agent_comes_back_as_itself() {
     node.wait_for_bridges(2);
 }
 
-/// What 25.03 takes for video is something else here: the proxy does not work with such an agent, and its host goes on alone.
+/// The original's 25.03 uses another number for video: the proxy does not work with such an agent,
+/// and its host goes on alone.
 #[test]
 fn an_agent_of_another_release_is_told_apart() {
     let agent = Original::new(Habits { of_25_03: true, ..HABITS });

@@ -124,7 +124,8 @@ fn objects_say_what_is_so() {
     assert!(!text.to_lowercase().contains("key"), "keys are not shown: {text}");
 }
 
-/// What clients of the original read is there under its names and with its types, before anything was measured too.
+/// The fields that clients of the original read have its names and types, even before the first
+/// measurement.
 #[test]
 fn clients_of_the_original_find_what_they_read() {
     let (server, nodes) = fleet();
@@ -236,7 +237,8 @@ fn what_is_deleted_is_gone() {
     assert_eq!(server.get("/connection/s").0, 404);
 }
 
-/// What an administrator removes stays away until its program makes a new connection, even if its proxy registers it again.
+/// A connection that an administrator removes stays removed until its program makes a new one, even
+/// if its proxy registers it again.
 #[test]
 fn what_is_deleted_stays_away() {
     let (server, nodes) = fleet();

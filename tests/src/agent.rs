@@ -7,9 +7,9 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::process::Command;
 
-/// Where media proxies find it.
+/// Address for media proxies.
 pub const PROXY_PORT: u16 = 50051;
-/// Where people find it.
+/// Address of the REST API.
 pub const REST_PORT: u16 = 8100;
 
 const SERVES: &str = "listening on 0.0.0.0:8100 for REST";
@@ -53,7 +53,7 @@ impl Agent {
     }
 }
 
-/// What the agent on this host says of all things of a kind, such as `bridge`, with their state.
+/// Objects of one kind, such as `bridge`, with their state, from the agent on this host.
 ///
 /// # Panics
 /// If it does not answer.

@@ -6,10 +6,10 @@ use mcm::BufferInfo;
 pub const HEADER: usize = 40;
 const MAGIC: u64 = u64::from_le_bytes(*b"MCM test");
 
-/// What a frame says of itself.
+/// Description of a frame, which it carries itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// Who made it.
+    /// Its source.
     pub source: u64,
     /// Its number, from 0 for each source.
     pub index: u64,
@@ -29,7 +29,7 @@ pub fn fill(stamp: Stamp, payload: &mut [u8], metadata: &mut [u8]) {
     }
 }
 
-/// What a frame says of itself, if it is whole.
+/// Description of a frame, if it is whole.
 ///
 /// # Errors
 /// What is wrong with it.

@@ -33,7 +33,7 @@ impl Control {
         Self { runtime, client }
     }
 
-    /// What the proxy says of itself.
+    /// The proxy's own information.
     ///
     /// # Panics
     /// If it does not answer.
@@ -60,7 +60,7 @@ impl Control {
         groups.into_iter().find(|group| group.id == id)
     }
 
-    /// Whether the group has a source and so many receivers, all of them at work.
+    /// Whether the group has a source and this many receivers, all of them active.
     pub fn is_complete(&mut self, id: &str, receivers: usize) -> bool {
         let active = |state: i32| State::try_from(state).is_ok_and(State::is_linked);
         self.group(id).is_some_and(|group| {

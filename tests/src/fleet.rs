@@ -25,7 +25,7 @@ pub struct Fleet {
     pub proxies: [Option<Proxy>; 3],
     /// The agent.
     pub agent: Option<Agent>,
-    /// Where the agent has its state, on its host; `None`: in memory.
+    /// Address of the agent's store on its host; `None`: in memory.
     pub store: Option<Cluster>,
     /// The run directories of hosts 1 to 3.
     pub runs: [Run; 3],
@@ -128,7 +128,7 @@ impl Fleet {
         self.proxies[host - 1].as_ref().expect("a proxy").client()
     }
 
-    /// What Prometheus would get from the proxy of a host.
+    /// The measurements of a host's proxy, as Prometheus gets them.
     ///
     /// # Panics
     /// If it does not run.
@@ -201,13 +201,13 @@ impl Fleet {
         }
     }
 
-    /// What the agent says of all things of a kind.
+    /// The agent's objects of one kind.
     #[must_use]
     pub fn list(&self, kind: &str, key: &str) -> Vec<Value> {
         self.net.on(AGENT, || agent::list(kind, key))
     }
 
-    /// Whether the agent can say what is so.
+    /// Whether the agent is ready.
     #[must_use]
     pub fn healthy(&self) -> bool {
         self.net.on(AGENT, || agent::request(Ipv4Addr::LOCALHOST, "GET", "/health").0 == 200)
@@ -251,8 +251,8 @@ pub fn group(name: &str) -> Value {
     config::with(config::blob(name, 60_000), patience)
 }
 
-/// Stops the source, waits until everybody has its last frame, and ends everybody. Nobody has missed anything since it began
-/// to receive.
+/// Stops the source, waits until all receivers have its last frame, and ends them. No receiver may
+/// have missed a frame since it began to receive.
 ///
 /// # Panics
 /// If somebody has.

@@ -112,7 +112,7 @@ impl Proxy {
         Client::new(&config::client(&self.socket()).to_string()).expect("a client")
     }
 
-    /// What Prometheus would get from it; on its host.
+    /// Its measurements, as Prometheus on its host gets them.
     ///
     /// # Panics
     /// If it was started without a port for that, or its answer is not as it should be.

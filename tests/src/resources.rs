@@ -11,7 +11,7 @@ pub fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).expect("a living process").count()
 }
 
-/// What the open descriptors of a process are, for messages.
+/// Targets of a process's open descriptors, for messages.
 #[must_use]
 pub fn descriptor_names(pid: u32) -> Vec<String> {
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();

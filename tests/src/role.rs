@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-/// What a role does. It is the one argument of `mcm-role`, as JSON.
+/// Specification of a role, the one argument of `mcm-role`, as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Spec {
     /// Send, or else receive.
@@ -73,7 +73,7 @@ impl Spec {
     }
 }
 
-/// What a role can be told while it runs: one word a line on its standard input.
+/// Order to a running role: one word a line on its standard input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Receiver: keep every frame, and take none beyond the most that may be held.
@@ -109,7 +109,7 @@ impl Order {
     }
 }
 
-/// What a role says of itself: one JSON object a line on its standard output.
+/// Report of a role: one JSON object a line on its standard output.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The connection exists.
@@ -176,7 +176,7 @@ impl Role {
         Self { process, latest }
     }
 
-    /// What it said last.
+    /// Its last report.
     #[must_use]
     pub fn report(&self) -> Report {
         self.latest.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()

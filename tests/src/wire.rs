@@ -14,7 +14,7 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct Wire(pub OwnedFd);
 
-/// What came from the proxy.
+/// A message of the proxy.
 #[derive(Debug)]
 pub enum Heard {
     /// A message with its descriptors.

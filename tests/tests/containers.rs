@@ -15,7 +15,7 @@ use std::process::Command;
 /// The group that may use the run directory.
 const GROUP: u32 = 42_000;
 
-/// Where the programs are, readable for everybody, and an empty directory to become a root.
+/// Directory of the programs, readable for all users, and an empty directory that becomes a root.
 struct Image {
     run: Run,
     programs: PathBuf,

@@ -21,7 +21,8 @@ const SOME_ORDERS: [[Part; 4]; 4] = [
     [Receivers, Proxies, Agent, Source],
 ];
 
-/// One source, three hosts, six receivers: exact frames everywhere and one bridge to each host, whoever starts first.
+/// One source, three hosts, six receivers: exact frames everywhere and one bridge to each host, in
+/// any start order.
 fn start_in_order(order: [Part; 4]) {
     let Some(mut fleet) = Fleet::new() else { return };
     eprintln!("{order:?}");

@@ -5,7 +5,7 @@ use mcm_tests::fleet::{Fleet, finish, group};
 use mcm_tests::{config, program, wait};
 use std::time::Duration;
 
-/// What `mcm list` prints on a host, of one group or all.
+/// Output of `mcm list` on a host, of one group or all.
 fn listed(fleet: &Fleet, host: usize, arguments: &[&str]) -> String {
     let port = fleet.proxies[host - 1].as_ref().expect("a proxy").grpc_port.to_string();
     let server = format!("127.0.0.1:{port}");
@@ -13,7 +13,8 @@ fn listed(fleet: &Fleet, host: usize, arguments: &[&str]) -> String {
     fleet.net.run(host, &mcm, &[&["list", "-s", &server], arguments].concat())
 }
 
-/// A host that has no member of a group hears from the others what it carries, whoever asks first.
+/// A host without a member of a group learns its format from the others, whichever client asks
+/// first.
 #[test]
 fn a_host_without_members_knows_what_a_group_carries() {
     let Some(mut fleet) = Fleet::started() else { return };

@@ -37,7 +37,7 @@ async fn channel(authority: Option<(&Authority, &Authority)>) -> Result<Channel,
     endpoint.connect().await.map_err(|error| error.to_string())
 }
 
-/// Everything by which a stranger could take the place of a proxy. Returns what came of it.
+/// All calls by which an unknown peer could impersonate a proxy. Returns their results.
 async fn attack(channel: Channel, proxy_id: &str, conn_id: &str) -> Vec<Status> {
     let mut client = ProxyApiClient::new(channel);
     let (proxy_id, conn_id) = (proxy_id.to_owned(), conn_id.to_owned());
@@ -63,7 +63,7 @@ async fn attack(channel: Channel, proxy_id: &str, conn_id: &str) -> Vec<Status> 
     refused
 }
 
-/// What the agent has counted of a reason.
+/// The agent's count of a reason.
 fn refused(fleet: &Fleet, reason: &str) -> u64 {
     let ask = || agent::request(Ipv4Addr::LOCALHOST, "GET", "/metrics");
     let (status, text) = fleet.net.on(AGENT, ask);

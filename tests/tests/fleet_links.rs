@@ -49,7 +49,7 @@ fn the_last_frames_of_a_source_reach_other_hosts() {
     fleet.wait_empty();
 }
 
-/// Somebody in the network who knows the port and the protocol, but not the key.
+/// A peer in the network that knows the port and the protocol, but not the key.
 struct Stranger {
     set: EndpointSet<Arc<[u8]>, HeapBuffer>,
     peer: Peer,
@@ -146,7 +146,7 @@ impl Stranger {
     }
 }
 
-/// Whoever does not know the key of a link is refused and counted, and the stream stays whole.
+/// A peer without a link's key is refused and counted, and the stream stays whole.
 #[test]
 fn strangers_at_the_port_of_a_link_do_no_harm() {
     let Some(fleet) = Fleet::started() else { return };

@@ -13,7 +13,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// What every HTTP/2 client says first.
+/// First bytes of every HTTP/2 client.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 
@@ -142,7 +142,8 @@ fn thousands_of_clients_that_say_nothing() {
     stream.unharmed();
 }
 
-/// One byte at a time, and never all of them: who keeps a request unfinished is cut off some time, or harms nobody.
+/// A request that arrives one byte at a time and never completes is ended after a time, and does no
+/// harm.
 #[test]
 fn slow_requests() {
     let mut stream = Stream::new();

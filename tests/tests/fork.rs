@@ -13,7 +13,7 @@ fn put(source: &Connection) {
     Connection::put(buffer, Timeout::Default).map_err(|(_, error)| error).unwrap();
 }
 
-/// What the child tries; the number of the first thing that is not as it should be, or 0.
+/// The child's checks; the number of the first that fails, or 0.
 fn child(
     client: &Arc<Client>,
     source: Arc<Connection>,

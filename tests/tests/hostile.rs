@@ -30,7 +30,7 @@ fn wire_config(group: &str, kind: Kind) -> ConnectionConfig {
     proto::config::to_sdk(&media::ConnectionConfig::from_json(&text).unwrap(), kind)
 }
 
-/// A real ring, which nobody keeps.
+/// The descriptors of a real ring that is gone.
 fn real_source(payload_size: usize, ring_id: [u8; 16]) -> Source {
     let options = SourceOptions {
         payload_size,

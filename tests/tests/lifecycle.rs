@@ -94,7 +94,8 @@ fn a_stream_ends_for_a_receiver_that_wishes_so() {
     assert_eq!((eager.stats().ended, waiting.stats().ended), (true, false));
 }
 
-/// Programs that were written for the original know no `endOfStream`. They get CONN_CLOSED soon after the source's goodbye.
+/// Programs of the original know no `endOfStream`. They get CONN_CLOSED soon after the source has
+/// closed.
 #[test]
 fn a_stream_ends_where_nobody_says_what_to_do_then() {
     let world = World::new();

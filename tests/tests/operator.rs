@@ -22,7 +22,7 @@ fn succeeds(arguments: &[&str]) -> String {
     text
 }
 
-/// What is said on standard error, with status 1.
+/// Standard error of a command that fails with status 1.
 #[track_caller]
 fn fails(arguments: &[&str]) -> String {
     let output = mcm(arguments);

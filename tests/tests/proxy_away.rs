@@ -46,7 +46,7 @@ impl Stream {
         ids
     }
 
-    /// Ends everything; nobody has missed a frame.
+    /// Ends all roles, and checks that no receiver has missed a frame.
     fn end(self) {
         for receiver in self.receivers {
             whole(&receiver.end());

@@ -26,7 +26,8 @@ start() {
 tell() { cat "$dir/$1"; }
 "#;
 
-/// What a script prints; `None` where there are no namespaces, which in continuous integration is a failure.
+/// Output of a script; `None` where there are no namespaces, which in continuous integration is a
+/// failure.
 fn script(body: &str) -> Option<String> {
     let run = Run::new();
     let able = Command::new("unshare").args(["-Urmn", "true"]).output();

@@ -98,7 +98,8 @@ fn a_receiver_stopped_while_it_starts_gets_the_stream_and_its_end() {
     assert!(stopped_in_time > 0, "no receiver was ever stopped between its wish and its start");
 }
 
-/// The proxy does not run while a source answers it, sends, says goodbye and dies. What the source has said counts.
+/// The proxy is stopped while a source answers it, sends, closes and dies. The source's messages
+/// count.
 #[test]
 fn a_source_that_dies_before_the_proxy_has_read_its_words_is_heard() {
     const SOCKET: &str = "MCM_TEST_SOCKET";

@@ -20,7 +20,7 @@ pub(crate) trait Bridge: Send {
     /// Identifier of its connection in the exchange.
     fn connection(&self) -> String;
 
-    /// Where its counts can be read at any time.
+    /// Its counters, readable at any time.
     fn figures(&self) -> Arc<dyn Figures>;
 
     /// Ends it, when what the group's source has put before has been carried, within two seconds. May block for so long.

@@ -25,11 +25,11 @@ pub(crate) struct Manager<E> {
     table: Table,
     entries: BTreeMap<BridgeId, Entry>,
     attempts: u64,
-    /// When running bridges are asked for warnings again.
+    /// Time at which running bridges are next checked for warnings.
     look: Instant,
-    /// The daemon ends: nobody shall wait for what other hosts still have to send.
+    /// The daemon ends, and does not wait for frames of other hosts.
     closing: bool,
-    /// Which streams groups carry, for the log.
+    /// Stream of each group, for the log.
     streams: HashMap<String, String>,
 }
 
@@ -39,7 +39,7 @@ struct Entry {
     state: State,
     /// In a row.
     failures: u32,
-    /// How often in a row it has broken down soon after its start, and why it did last.
+    /// Number of consecutive failures soon after a start, and the reason of the last one.
     breakdowns: u32,
     reason: String,
 }
@@ -130,7 +130,7 @@ fn describe(spec: &BridgeSpec, streams: &HashMap<String, String>) -> String {
     format!("{direction} bridge {} of group {group:?}{}", spec.id, stream.unwrap_or_default())
 }
 
-/// Logs what has come to light of a running bridge since the last time.
+/// Logs new warnings of a running bridge.
 fn warn_of(entry: &mut Entry, streams: &HashMap<String, String>) {
     let State::Active { bridge, told, .. } = &mut entry.state else { return };
     let news = told.news(&*bridge.figures());
@@ -142,12 +142,12 @@ fn warn_of(entry: &mut Entry, streams: &HashMap<String, String>) {
     }
 }
 
-/// Whether the end of a bridge takes until another host says so.
+/// Whether the end of a bridge waits for another host.
 fn waits_for_others(spec: &BridgeSpec) -> bool {
     spec.direction == Direction::Ingress && matches!(spec.link, BridgeLink::Rdma(_))
 }
 
-/// Whether a bridge that is ending may have what another one needs.
+/// Whether a bridge that is ending may occupy a resource that another one needs.
 fn in_the_way(leaving: &BridgeSpec, next: &BridgeSpec) -> bool {
     if leaving.group == next.group {
         return true;
@@ -199,7 +199,7 @@ impl<E: Engine> Manager<E> {
         self.apply(&[], now);
     }
 
-    /// Which streams groups carry from now on.
+    /// Updates the streams of groups.
     pub(crate) fn name_streams(&mut self, streams: HashMap<String, String>) {
         for entry in self.entries.values() {
             let group = entry.spec.group.as_str();
@@ -329,7 +329,7 @@ impl<E: Engine> Manager<E> {
         self.start_due(now);
     }
 
-    /// When [`Manager::tick`] has something to do next.
+    /// Time of the next [`Manager::tick`].
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let dues = self.entries.values().filter_map(|entry| match entry.state {
             State::Failed { retry, .. } => Some(retry),
@@ -344,8 +344,8 @@ impl<E: Engine> Manager<E> {
         self.entries.get(id).map(Entry::phase)
     }
 
-    /// Whether a bridge is about to carry frames, and does not yet. One that has failed is not about to; of a link to a peer of the
-    /// original nothing is known before the first frame.
+    /// Whether a bridge is about to carry frames. One that has failed is not; of a link to a peer
+    /// of the original nothing is known before the first frame.
     pub(crate) fn is_linking(&self, id: &BridgeId) -> bool {
         self.entries.get(id).is_some_and(|entry| match &entry.state {
             State::Due | State::Starting { .. } | State::Stopping { .. } => true,
@@ -357,7 +357,7 @@ impl<E: Engine> Manager<E> {
         })
     }
 
-    /// Whether there is no bridge at all, not even one that is ending.
+    /// Whether there is no bridge, not even one that is ending.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 /// Makes bridges that do nothing, and fails when told to.
 #[derive(Default)]
 struct Workshop {
-    /// How many of the next attempts fail.
+    /// Number of next attempts that fail.
     failing: Mutex<u32>,
     log: Arc<Mutex<Vec<String>>>,
     /// Of all bridges.
@@ -223,7 +223,7 @@ fn a_link_that_still_receives_keeps_its_ports_and_its_group_alone() {
     }
 }
 
-/// Who only receives is not worth waiting for when the daemon ends: its group ends with it.
+/// A bridge that only receives does not delay the daemon's end: its group ends with it.
 #[test]
 fn at_the_end_of_the_daemon_only_what_sends_is_ended_with_grace() {
     let mut w = World::new();
@@ -280,7 +280,7 @@ fn each_warning_is_news_once() {
     assert_eq!(told.news(&dummy).warnings, ["b"]);
 }
 
-/// What comes to light while frames flow is found although nothing else happens to a bridge.
+/// A warning that arises while frames flow is found although nothing else happens to the bridge.
 #[test]
 fn a_running_bridge_is_asked_for_warnings_again_and_again() {
     let mut w = World::new();

@@ -14,20 +14,21 @@ pub(crate) trait Figures: Send + Sync {
     /// Counts since the start, by name.
     fn counters(&self) -> Vec<(&'static str, u64)>;
 
-    /// What was measured last, by name; times in microseconds.
+    /// Last measurements by name; times in microseconds.
     fn measurements(&self) -> Vec<(&'static str, f64)>;
 
-    /// Whether frames that its group's source puts now arrive where they shall: what is at the other end is there.
+    /// Whether frames that its group's source puts now reach the other end.
     fn is_linked(&self) -> bool {
         true
     }
 
-    /// What works less well than it should, for people: each is logged once. There may be more of them later.
+    /// Degradations, as text: each is logged once. More may follow later.
     fn warnings(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// What all bridges on the same threads have to do without. Whoever starts the threads logs it, once for all.
+    /// Degradations of all bridges on the same threads. The code that starts the threads logs them,
+    /// once for all.
     fn shortfall(&self) -> Option<String> {
         None
     }
@@ -69,7 +70,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// What carries its frames: "rdma", "st2110-20" and so on.
+    /// Its transport: "rdma", "st2110-20" and so on.
     pub(crate) fn kind(&self) -> &'static str {
         match (&self.spec.link, &self.spec.config.endpoint) {
             (BridgeLink::St2110, Endpoint::St2110(stream)) => stream.transport.name(),
@@ -79,7 +80,7 @@ impl Row {
     }
 }
 
-/// All bridges, for everybody to read. One thread writes.
+/// All bridges. Any thread reads; one thread writes.
 #[derive(Clone, Default)]
 pub(crate) struct Table(Arc<Mutex<BTreeMap<BridgeId, Row>>>);
 

@@ -3,14 +3,15 @@
 use super::status::Figures;
 use std::time::Duration;
 
-/// How often bridges are asked. Some things turn out while frames are sent, such as an interface without segmentation.
+/// Interval of checks. Some degradations appear while frames are sent, such as an interface without
+/// segmentation.
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
-/// What has been told of a bridge, and still holds.
+/// Warnings of a bridge that were logged and still hold.
 #[derive(Debug, Default)]
 pub(super) struct Told(Vec<String>);
 
-/// What is new of a bridge.
+/// New warnings of a bridge.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct News {
     /// Warnings that were not there before.
@@ -20,7 +21,7 @@ pub(super) struct News {
 }
 
 impl Told {
-    /// What has not been told yet. It has been from now on.
+    /// Returns the warnings that were not logged yet, and marks them as logged.
     pub(super) fn news(&mut self, figures: &dyn Figures) -> News {
         let now = figures.warnings();
         let (told, over) = std::mem::take(&mut self.0).into_iter().partition(|it| now.contains(it));

@@ -5,7 +5,7 @@ use std::io::{Error, ErrorKind};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-/// What tells one process from another.
+/// Identity of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     /// As seen from here; 0 for a process in a PID namespace that cannot be seen from here.

@@ -77,8 +77,8 @@ fn stop_without_link(connection: &mut Connection, row: &Row) -> Option<String> {
     Some(why)
 }
 
-/// Adds bridges that could not start, or have broken down: they are no members of their groups, but somebody waits for them.
-/// `wanted`: those of one group alone.
+/// Adds bridges that could not start or have failed: they are not members of their groups, but
+/// connections wait for them. `wanted`: only those of one group.
 pub(crate) fn add_failed(groups: &mut Vec<Group>, rows: &[Row], wanted: Option<&str>) {
     let rows = rows.iter().filter(|row| wanted.is_none_or(|id| row.spec.group.as_str() == id));
     for row in rows {

@@ -22,7 +22,7 @@ const CHANGES_APART: Duration = Duration::from_millis(50);
 /// Shortest and longest interval of a watch, in milliseconds.
 const INTERVAL_MS: std::ops::RangeInclusive<u32> = 100..=3_600_000;
 
-/// What does not change while the proxy runs.
+/// Values that are constant while the proxy runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) proxy_id: String,
@@ -52,10 +52,10 @@ fn wanted(group_id: String) -> Option<String> {
     (!group_id.is_empty()).then_some(group_id)
 }
 
-/// When groups are told.
+/// Triggers of a `Watch` update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Told {
-    /// When the rates of all connections have been measured.
+    /// Time at which the rates of all connections have been measured.
     Rated,
     /// At once: connections that are new have no rates yet.
     AtOnce,

@@ -135,7 +135,7 @@ pub struct Peer {
     pub id: String,
 }
 
-/// What the proxy said, with its descriptors.
+/// A message of the proxy, with its descriptors.
 pub type Said = (Body, Vec<OwnedFd>);
 
 pub fn dial(path: &Path) -> OwnedFd {

@@ -17,7 +17,7 @@ use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status, Streaming};
 
-/// How long a member may take to answer before another is asked.
+/// Time-out of a member, after which another is asked.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Transactions that are under way at a time.
 const TRANSACTIONS: usize = 64;
@@ -71,7 +71,7 @@ impl Client {
         self.current.lock().0
     }
 
-    /// A member has failed: the next is taken, unless somebody has done so already.
+    /// Changes to the next member after a failure, unless another call has done so already.
     fn fail(&self, number: usize) {
         let mut current = self.current.lock();
         if current.0 == number {

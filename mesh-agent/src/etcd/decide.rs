@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// What concerns a proxy of another agent is left to that one for so long.
+/// Time for which a decision about another agent's proxy is left to that agent.
 const DEFERENCE: Duration = Duration::from_millis(300);
 /// Decisions that are under way at a time.
 const AT_A_TIME: usize = 32;

@@ -8,7 +8,7 @@ pub(super) struct Keys {
     prefix: String,
 }
 
-/// What a key stands for.
+/// Meaning of a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Key {
     Proxy(ProxyId),
@@ -26,7 +26,7 @@ impl Keys {
         Self { prefix: prefix.to_owned() }
     }
 
-    /// What all keys begin with.
+    /// Prefix of all keys.
     pub(super) fn all(&self) -> String {
         format!("{}/", self.prefix)
     }
@@ -35,7 +35,7 @@ impl Keys {
         format!("{}/proxies/{proxy}", self.prefix)
     }
 
-    /// What the keys of a group's connections begin with.
+    /// Prefix of the keys of a group's connections.
     pub(super) fn connections(&self, group: &GroupId) -> String {
         format!("{}/connections/{}/", self.prefix, escape(group.as_str()))
     }
@@ -60,7 +60,7 @@ impl Keys {
         format!("{}/ports/{ip}/{port}", self.prefix)
     }
 
-    /// What a key stands for; `None` for one that is not ours.
+    /// Parses a key; `None` for one of another program.
     pub(super) fn read(&self, key: &[u8]) -> Option<Key> {
         let rest = std::str::from_utf8(key).ok()?.strip_prefix(&self.all())?;
         let mut parts = rest.split('/');

@@ -18,7 +18,7 @@ pub(super) struct Here {
     pub(super) lease: i64,
     /// The revision at which this agent registered it.
     pub(super) revision: i64,
-    /// When it is lost; `None` while its command stream is open.
+    /// Time at which it is lost; `None` while its command stream is open.
     pub(super) until: Option<Instant>,
 }
 
@@ -73,7 +73,7 @@ impl Agent {
         }
     }
 
-    /// The store has given a lease up. Whoever is still there registers again.
+    /// Handles an expired lease. A proxy that is still there registers again.
     fn lease_gone(&self, etcd: &Etcd, lease: i64) {
         let gone: Vec<_> = {
             let mut here = etcd.here.lock();

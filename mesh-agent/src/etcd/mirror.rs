@@ -21,7 +21,7 @@ use tonic::Status;
 
 /// Keys that are read at a time.
 const PAGE: i64 = 500;
-/// How often the member in use is asked whether it is there.
+/// Interval of checks of the member in use.
 const PULSE: Duration = Duration::from_secs(1);
 /// Pause before the store is tried again.
 pub(super) const PAUSE: Duration = Duration::from_millis(200);
@@ -216,8 +216,8 @@ async fn load(etcd: &Etcd) -> Result<(Vec<pb::KeyValue>, i64), Status> {
     }
 }
 
-/// Asks the member in use for something small again and again, until it does not answer in time: nothing else tells that it is gone
-/// while nothing changes.
+/// Polls the member in use with a small request until it does not answer in time: while nothing
+/// changes, the watch does not show that it is gone.
 async fn watch_member(etcd: &Etcd) -> Status {
     loop {
         tokio::time::sleep(PULSE).await;

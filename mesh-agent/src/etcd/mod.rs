@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
-/// How long a request waits for the mirror to catch up with what it has done.
+/// Longest wait of a request for the mirror to catch up with its changes.
 const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// The store, as one agent uses it.
@@ -43,7 +43,7 @@ pub(super) struct Etcd {
     undecided: Notify,
 }
 
-/// What transactions compare with.
+/// Revisions that transactions compare with.
 #[derive(Default)]
 pub(super) struct Revisions {
     /// Revision of the last change, and lease.

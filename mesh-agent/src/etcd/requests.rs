@@ -14,7 +14,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tonic::Status;
 
-/// How long a registration tries, while others change the same group or the store does not answer.
+/// Time for which a registration is retried while other agents change the same group or the store
+/// does not answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Pause before a registration is tried again.
 const PAUSE: Duration = Duration::from_millis(20);

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Which parts of an object are wanted beside its id.
+/// Parts of an object to include beside its id.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Parts {
     pub(super) config: bool,
@@ -61,7 +61,7 @@ fn ids<T: ToString>(ids: impl IntoIterator<Item = T>) -> Value {
     ids.into_iter().map(|id| Value::from(id.to_string())).collect()
 }
 
-/// What came of the desired state, as far as this agent knows.
+/// Outcome of the desired state, as far as this agent knows.
 fn outcome(session: Option<&Session>, generation: u64) -> Value {
     let Some(session) = session else {
         return json!({"state": "unknown", "wanted": generation, "errors": []});
@@ -192,7 +192,8 @@ pub(super) fn group(state: &State, view: &GroupView, parts: Parts) -> Value {
     object.into()
 }
 
-/// What flows through a group: what its programs that send put in, and what its programs that receive take out, together.
+/// Sums over a group's programs: what the sending ones put in, and what the receiving ones take
+/// out.
 fn flow(state: &State, view: &GroupView, registered_at: Option<SystemTime>) -> Value {
     let mut status = measurements(None, registered_at);
     status["state"] = if view.source_proxy.is_some() { "active" } else { "configured" }.into();
@@ -312,7 +313,7 @@ fn payload(config: &ConnectionConfig) -> Value {
     }
 }
 
-/// What proxies measure, and what the API calls it.
+/// Names of the proxies' measurements and of the API's fields.
 const NAMES: [(&str, &str); 18] = [
     ("state", "state"),
     ("link", "linked"),
@@ -334,7 +335,8 @@ const NAMES: [(&str, &str); 18] = [
     ("losses", "linkLosses"),
 ];
 
-/// What was measured last, under the names of the API. Those of the original are there before anything was measured.
+/// The last measurements under the names of the API. The original's fields are present before the
+/// first measurement.
 fn measurements(metric: Option<&Metric>, registered_at: Option<SystemTime>) -> Value {
     let mut status = json!({
         "registeredAt": registered_at.map(time),

@@ -6,7 +6,7 @@ use daemon::exposition::{Exposition, Kind, Value};
 use mesh::metrics::Value as Measured;
 use std::collections::BTreeMap;
 
-/// What a connection or bridge belongs to.
+/// Labels of a connection or bridge.
 struct Labels {
     group: String,
     stream: String,
@@ -83,7 +83,7 @@ pub(super) fn text(agent: &Agent) -> String {
     out.finish()
 }
 
-/// What proxies measure at connections and bridges.
+/// The proxies' measurements of connections and bridges.
 fn streams(out: &mut Exposition, state: &State) {
     let mut streams = BTreeMap::new();
     for view in state.topology.groups() {

@@ -160,7 +160,7 @@ pub(crate) fn proxy(number: u8) -> Proxy {
     }
 }
 
-/// What a proxy has heard.
+/// Messages that a proxy has received.
 #[derive(Default)]
 pub(crate) struct Heard {
     state: Mutex<HeardState>,

@@ -19,12 +19,12 @@ use tonic::{Request, Response, Status};
 
 type Commands = Sender<Result<pb::CommandRequest, Status>>;
 
-/// What it does in its own way.
+/// Behaviour that differs from this project's agent.
 #[derive(Clone, Copy)]
 pub(crate) struct Habits {
     /// The command that follows from a registration goes out before the answer to it.
     pub(crate) command_first: bool,
-    /// What is second comes so much later.
+    /// Delay of the second of two events.
     pub(crate) delay: Duration,
     /// It has the numbers of release 25.03.
     pub(crate) of_25_03: bool,
@@ -48,7 +48,7 @@ impl State {
         format!("{what}-{}", self.last)
     }
 
-    /// What a proxy must have: the bridges of ST 2110 streams.
+    /// Desired state of a proxy: the bridges of ST 2110 streams.
     fn wanted(&self, proxy: &str) -> pb::ApplyConfigRequest {
         let mut message = pb::ApplyConfigRequest::default();
         for (id, (_, config)) in self.connections.iter().filter(|(_, it)| it.0 == proxy) {

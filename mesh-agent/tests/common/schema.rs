@@ -16,7 +16,7 @@ impl<'a> Schemas<'a> {
         Self { document, seen: RefCell::default() }
     }
 
-    /// Whether a value is what a schema describes; otherwise what is wrong.
+    /// Checks a value against a schema; returns the first error.
     pub(crate) fn validate(&self, value: &Value, schema: &Value, path: &str) -> Result<(), String> {
         self.named(value, schema, path, "")
     }

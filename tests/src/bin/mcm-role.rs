@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
-/// How long a call blocks before orders are looked at.
+/// Time limit of a call, after which the role reads its orders.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long a source tries to get each buffer when it counts them.
+/// Time-out of each get when a source counts its buffers.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
@@ -94,7 +94,7 @@ impl Reporter {
     }
 }
 
-/// What has been ordered and not yet done.
+/// Orders that are not carried out yet.
 struct Orders(Receiver<Order>);
 
 impl Orders {
@@ -238,7 +238,7 @@ fn fill(spec: &Spec, stamp: Stamp, buffer: &mut Buffer) -> Result<(), Error> {
     Ok(())
 }
 
-/// How many buffers the source can have at once; as many as its queue has are looked for.
+/// Number of buffers that the source can hold at once; it tries as many as its queue has.
 fn count(spec: &Spec, connection: &Connection, reporter: &mut Reporter) -> Result<usize, Error> {
     let capacity = spec.connection["bufferQueueCapacity"].as_u64().unwrap_or(16);
     let mut held = Vec::new();
@@ -307,7 +307,8 @@ fn receive(
     }
 }
 
-/// Looks at frames once more before they go back: nobody may have written there in between.
+/// Checks frames once more before they are released: no process may have written to them in
+/// between.
 fn give_back(held: &mut Vec<Buffer>) -> Result<(), Failure> {
     for buffer in held.drain(..) {
         examine(&buffer)

@@ -58,7 +58,8 @@ impl Stream {
         assert!(now < self.memory_kib + BOUND_KIB, "{} KiB have become {now} KiB", self.memory_kib);
     }
 
-    /// The stream has lost nothing, the proxy is the same and answers, and nobody is left but the stream.
+    /// Checks that the stream has lost no frame, that the proxy is the same and answers, and that
+    /// only the stream's connections are left.
     #[track_caller]
     pub fn unharmed(mut self) {
         self.flows();

@@ -15,7 +15,7 @@ const MORE: u64 = 20;
 /// A receiver that takes frames until its stream ends.
 pub struct Watcher {
     pub name: String,
-    /// Without it there is nobody to talk to the proxy.
+    /// Client of the proxy's control service.
     _client: Arc<Client>,
     seen: Arc<Seen>,
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 const CLOCK: &str = "ptp=IEEE1588-2008:39-A7-94-FF-FE-07-CB-D0:37";
 const GROUP: &str = "239.77.0.1:5004";
 
-/// What a camera's control system may have written for a stream in HDR.
+/// A session description as a camera's control system may write it for a stream in HDR.
 const GIVEN: &str = "v=0\r\no=studio 77 3 IN IP4 192.0.2.1\r\ns=Camera 7\r\nt=0 0\r\na=x-house:7\r\n\
     m=video 5004 RTP/AVP 112\r\nc=IN IP4 239.77.0.1/32\r\na=rtpmap:112 raw/90000\r\n\
     a=fmtp:112 sampling=YCbCr-4:2:2; width=320; height=180; exactframerate=10; depth=10; TCS=HLG; colorimetry=BT2100; \

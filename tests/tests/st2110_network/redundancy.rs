@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-/// How much later packets come by the detour, where nothing else is said.
+/// Extra delay of the detour, unless set otherwise.
 const SKEW: Duration = Duration::from_millis(5);
 
 /// A stream on both networks; on the second one by the detour.
@@ -54,7 +54,8 @@ fn over_two_paths(pair: &Pair, detour: &Detour, case: &str, test: impl Fn()) {
     });
 }
 
-/// What the receiver's skew of 10 ms leaves beside the detour's, with some for the network.
+/// Part of the receiver's path differential of 10 ms that the detour leaves, with a margin for the
+/// network.
 const PATIENCE: Duration = Duration::from_millis(3);
 
 /// Sends the first frame, and waits until both paths are in use and all of it has passed. The packets of it.
@@ -227,7 +228,7 @@ fn cut_and_restore(pair: &Pair, detour: &Detour) {
     }
 }
 
-/// Nobody misses a frame when a path is dead, so somebody has to say so.
+/// No receiver misses a frame when a path is dead, so a warning has to report it.
 #[test]
 fn a_dead_path_is_told_while_the_other_carries_the_stream() {
     Pair::test(2, 2, |pair| {

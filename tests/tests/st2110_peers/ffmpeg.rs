@@ -14,7 +14,7 @@ use std::sync::Arc;
 const FORMATS: [PixelFormat; 2] = [PixelFormat::Yuv422p10le, PixelFormat::Uyvy422];
 const SCANS: [Scan; 2] = [Scan::Progressive, Scan::Interlaced];
 
-/// What stands before input and output.
+/// Options before input and output.
 const COMMON: &str = "-nostdin -loglevel error -y";
 
 fn words(text: &str) -> impl Iterator<Item = String> + '_ {
@@ -52,7 +52,8 @@ fn description(pair: &Pair, args: impl FnOnce(&Path) -> Vec<String>) -> String {
     std::fs::read_to_string(path).expect("the description")
 }
 
-/// What a receiver says of the stream: that description, and for unicast the sender, who is not told there.
+/// Configuration of a receiver: that description, and for unicast the sender, which it does not
+/// contain.
 fn from(sdp: &str, multicast: bool) -> Value {
     match multicast {
         true => json!({ "sdp": sdp }),

@@ -50,7 +50,7 @@ impl Noise {
         std::fs::write(path, all).expect("a file of frames");
     }
 
-    /// Which frame this is; `None` if it is none of them.
+    /// Number of a frame; `None` if it is none of them.
     pub(crate) fn which(&self, frame: &[u8]) -> Option<usize> {
         (0..CYCLE).find(|index| frame == self.frame(*index))
     }

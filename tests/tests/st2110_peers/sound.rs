@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// Bytes of noise that are sent: whole samples and whole buffers of each case, a second of the largest.
 pub(crate) const SECOND: usize = 1000 * 48 * 2 * 3;
 
-/// How long a buffer may take: a peer has to start first.
+/// Time-out of a buffer: a peer has to start first.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// After so long without a packet the bridge delivers what it has.
@@ -136,7 +136,8 @@ impl Sound {
         Sending { stop, thread: Some(thread) }
     }
 
-    /// Checks that somebody has written nothing but these samples, from any one on. An error tells where others come.
+    /// Checks that a peer has written only these samples, from any one on. An error gives the
+    /// position of others.
     pub(crate) fn check(&self, written: &[u8], samples: &[u8]) -> Result<(), Failure> {
         let unit = self.unit();
         assert!(written.len() >= 100 * 48 * unit, "{self:?}: {} bytes", written.len());

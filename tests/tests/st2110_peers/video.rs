@@ -24,7 +24,7 @@ pub(crate) struct Video {
 pub(crate) const SMALL: (u32, u32) = (640, 360);
 pub(crate) const LARGE: (u32, u32) = (1920, 1080);
 
-/// What is sent from where: formats, scans, and both kinds of addresses.
+/// Streams and their senders: formats, scans, and both kinds of addresses.
 pub(crate) fn cases(size: (u32, u32), formats: &[PixelFormat], scans: &[Scan]) -> Vec<Video> {
     let mut cases = Vec::new();
     for format in formats {
@@ -110,7 +110,7 @@ pub(crate) fn connect(
         .unwrap_or_else(|error| panic!("{config}: {error}"))
 }
 
-/// How long a frame may take: a peer has to start first.
+/// Time-out of a frame: a peer has to start first.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Takes frames, which are whole and in order from this number on. An error tells what is missing.

@@ -12,7 +12,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the group's source puts.
+/// Frames of the group's source.
 #[derive(Debug)]
 pub(super) struct RingFrames {
     connection: Arc<Connection>,

@@ -29,9 +29,9 @@ pub(crate) use worker::{ARGUMENT, Workers, run};
 /// Starts bridges over libfabric.
 pub(crate) struct Wires {
     client: Arc<BridgeClient>,
-    /// Where streams come and go, if that was said.
+    /// Local address of streams, if configured.
     ip: Option<IpAddr>,
-    /// Whether frames that leave over TCP are encrypted: where certificates are configured.
+    /// Whether frames over TCP are encrypted: if certificates are configured.
     sealed: bool,
     workers: Workers,
     /// Whether all bridges run in processes of their own, and not only those whose provider may crash.

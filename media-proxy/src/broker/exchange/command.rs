@@ -16,7 +16,7 @@ use tokio::sync::{oneshot, watch};
 pub(crate) enum Command {
     /// The groups with their connections: one, or all.
     Snapshot { group: Option<String>, detailed: bool, reply: oneshot::Sender<Snapshot> },
-    /// How much there is.
+    /// Returns the counts of the exchange.
     Totals { reply: oneshot::Sender<Totals> },
     /// End a connection. Answers whether there was one of that identifier.
     Delete { conn_id: String, reply: oneshot::Sender<bool> },
@@ -24,9 +24,9 @@ pub(crate) enum Command {
     End { conn_id: String, reason: &'static str },
     /// A connection has been given its place in the mesh, or not.
     Placed { conn_id: String, answer: Result<(), Refusal> },
-    /// What a group carries, as the control plane says; `None` if it knows no such group.
+    /// Passes on a group's format from the control plane; `None` if it knows no such group.
     Found { group: String, config: Option<Box<(Kind, ConnectionConfig)>> },
-    /// Which streams groups carry, as the control plane says.
+    /// Passes on the streams of groups from the control plane.
     Streams(HashMap<String, String>),
     /// End the exchange.
     Stop,
@@ -42,7 +42,7 @@ pub(crate) struct Snapshot {
     pub(crate) details: HashMap<String, Detail>,
 }
 
-/// How much there is.
+/// Returns the counts of the exchange.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Totals {
     pub(crate) clients: usize,
@@ -75,7 +75,7 @@ impl Handle {
         self.ask(|reply| Command::Snapshot { group: None, detailed: true, reply }).await
     }
 
-    /// How much there is.
+    /// Returns the counts of the exchange.
     pub(crate) async fn totals(&self) -> Result<Totals, Gone> {
         self.ask(|reply| Command::Totals { reply }).await
     }
@@ -97,13 +97,13 @@ impl Handle {
         let _ = self.tell(Command::Placed { conn_id, answer });
     }
 
-    /// What a group carries, as the control plane says; `None` if it knows no such group.
+    /// Passes on a group's format from the control plane; `None` if it knows no such group.
     pub(crate) fn found(&self, group: String, config: Option<(Kind, ConnectionConfig)>) {
         // If the exchange has ended, nobody wants to know.
         let _ = self.tell(Command::Found { group, config: config.map(Box::new) });
     }
 
-    /// Which streams groups carry, as the control plane says.
+    /// Passes on the streams of groups from the control plane.
     pub(crate) fn name_streams(&self, streams: HashMap<String, String>) {
         // If the exchange has ended, nobody wants to know.
         let _ = self.tell(Command::Streams(streams));

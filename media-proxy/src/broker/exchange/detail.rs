@@ -18,7 +18,7 @@ pub(crate) struct Detail {
     pub(crate) slots: Option<Slots>,
 }
 
-/// How long frames took to a receiver, over all rings that it has read.
+/// Delays of frames to a receiver, over all rings that it has read.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ReceiverDelays {
     /// From put.

@@ -4,28 +4,29 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// How long the fleet is not asked again about a group that it did not know. Clients ask every few milliseconds.
+/// Time for which the fleet is not asked again about a group that it did not know. Clients ask
+/// every few milliseconds.
 const PAUSE: Duration = Duration::from_millis(100);
 /// GroupQueries of one client that may be open.
 const PER_LINK: usize = 16;
 /// Groups about which anything is kept.
 const GROUPS: usize = 1024;
 
-/// What to do about a question.
+/// Next step of a query.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// Ask the fleet; the answer comes to [`GroupQueries::answered`].
     LookUp,
-    /// Somebody has asked already, and the answer is for this client too.
+    /// Another client has asked already; the answer is for this one too.
     Wait,
     /// Say that there is no such group.
     Deny,
 }
 
-/// Who asks: a link, and the client's number for the question.
+/// The asking link, and the client's number for the query.
 pub(super) type Asker = (u64, u32);
 
-/// The questions that are open, and those that were answered with no a moment ago.
+/// The open queries, and those whose answer was negative a moment ago.
 #[derive(Debug, Default)]
 pub(super) struct GroupQueries(HashMap<String, Query>);
 
@@ -75,7 +76,7 @@ impl GroupQueries {
         askers
     }
 
-    /// A client has gone: nobody else has its number.
+    /// Forgets a client that has gone: its number is not used again.
     pub(super) fn forget(&mut self, link: u64) {
         for question in self.0.values_mut() {
             if let Query::Open(askers) = question {

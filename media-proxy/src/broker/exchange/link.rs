@@ -10,9 +10,9 @@ use std::time::Duration;
 
 /// Messages that may wait for a client that does not read.
 const MAX_QUEUED: usize = 1024;
-/// How long a client may leave messages unread once its socket is full.
+/// Time for which a client may leave messages unread once its socket is full.
 pub(super) const STUCK_TIMEOUT: Duration = Duration::from_secs(10);
-/// How soon to try again when the kernel wants no more descriptors under way.
+/// Pause before a retry when the kernel's limit of descriptors in flight is reached.
 pub(super) const CROWDED_RETRY: Duration = Duration::from_millis(20);
 
 /// A pool with its board.
@@ -39,7 +39,7 @@ pub(super) enum LinkError {
     Socket(#[from] ProtoError),
 }
 
-/// How far a client has come.
+/// Stage of a client.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Stage {
     /// It has not said Hello, and has to until then.
@@ -130,7 +130,7 @@ impl Link {
         Ok(())
     }
 
-    /// Whether an event should tell when there is room again.
+    /// Whether to wait for an event when there is room again.
     pub(super) fn wants_room(&self) -> bool {
         !self.queue.is_empty() && !self.crowded
     }
@@ -140,7 +140,7 @@ impl Link {
         self.crowded
     }
 
-    /// When this link has to be looked at even if nothing happens.
+    /// Time of the next check of this link without an event.
     pub(super) fn deadline(&self) -> Option<Duration> {
         let greet = match self.stage {
             Stage::Greeting(by) => Some(by),

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// Messages of one client, and new clients, taken before others have their turn.
 const TURN: usize = 32;
-/// How long a client may take to say Hello.
+/// Time-out for a client's Hello.
 const GREET_TIMEOUT: Duration = Duration::from_secs(5);
 /// Send buffer of a client's socket. Small, so that few descriptors are under way to a client that does not read.
 const SEND_BUFFER: usize = 64 * 1024;

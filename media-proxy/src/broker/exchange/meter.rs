@@ -19,7 +19,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 pub(super) struct Counts {
     pub(super) frames: u64,
     pub(super) bytes: u64,
-    /// When the source put the newest frame (`CLOCK_MONOTONIC`), as the source says.
+    /// Time of the newest frame's put (`CLOCK_MONOTONIC`), according to the source.
     pub(super) newest: Option<Duration>,
 }
 

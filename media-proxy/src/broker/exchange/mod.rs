@@ -44,7 +44,8 @@ use tokio::sync::watch;
 /// Events taken from the kernel at once.
 const BATCH: usize = 1024;
 
-/// How often the socket of a dead process is read. It holds less than that; who writes on is a child that has inherited it.
+/// Number of reads from the socket of a dead process. Its queue is shorter; further messages come
+/// from a child that has inherited it.
 const LAST_TURNS: usize = 64;
 
 const LISTENER: u64 = 0;
@@ -76,7 +77,7 @@ pub(crate) struct Exchange {
     own: Identity,
     /// Bridges of this proxy that are processes of their own.
     workers: Workers,
-    /// Who finds connections their place in the mesh.
+    /// The placement thread.
     placement: Sender<Input>,
     max_links: usize,
     registry: Registry,
@@ -88,7 +89,7 @@ pub(crate) struct Exchange {
     meter: Meter,
     /// About groups that this host does not know.
     group_queries: GroupQueries,
-    /// Whether there are other hosts to ask.
+    /// Whether this host belongs to a fleet.
     reach: Reach,
     /// Clients that were turned away or cut off.
     refused: u64,
@@ -202,7 +203,7 @@ impl Exchange {
         }
     }
 
-    /// How long to sleep.
+    /// Time until the next deadline.
     fn timeout(&self) -> Option<rustix::time::Timespec> {
         let now = self.start.elapsed();
         let mut due = self.links.values().filter_map(Link::deadline).min();

@@ -103,7 +103,7 @@ impl Exchange {
         Snapshot { groups, has_rates, details }
     }
 
-    /// When a source put its newest frame, as it says itself.
+    /// Time of the newest frame's put, according to the source.
     fn newest_put(&self, no: ConnNo) -> Option<Duration> {
         let source = self.registry.connection(no)?.source()?;
         self.boards.get(&source.board)?.monitor.newest_put()
@@ -185,7 +185,7 @@ impl Exchange {
         Some(view)
     }
 
-    /// Whether either side wishes that nobody waits for this receiver.
+    /// Whether either side configures this receiver as live.
     fn is_live(receiver: &Connection, source: Option<&Connection>) -> bool {
         let mut both = std::iter::once(receiver).chain(source);
         both.any(|connection| connection.config.options.delivery == Some(Delivery::Live))

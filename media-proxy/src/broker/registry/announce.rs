@@ -11,7 +11,7 @@ use media::{ConnectionConfig, Endpoint};
 use proto::exchange::{Created, Refused, from_proxy::Body};
 use std::time::Duration;
 
-/// What a client says about a connection. Its descriptors have been checked.
+/// A client's announcement of a connection. Its descriptors have been checked.
 #[derive(Debug)]
 pub(crate) struct Announcement {
     pub(crate) key: u32,
@@ -37,7 +37,7 @@ pub(crate) struct Pending {
     pub(super) place: Place,
 }
 
-/// What becomes of a source that waits.
+/// Fate of a source that waits.
 enum Step {
     Refuse,
     Ask,
@@ -100,9 +100,11 @@ impl Registry {
         self.send(client, Body::Refused(Refused { key, code, reason }), Carry::Nothing);
     }
 
-    /// Everything that was readable has been read once more: sources that still find another one in place are refused.
+    /// Notes that all sockets have been read once more: sources that still find another one in
+    /// place are refused.
     ///
-    /// Without that, a source would be refused whose predecessor's goodbye stands in a socket that is read after its own.
+    /// Without that, a source would be refused whose predecessor's Goodbye is in a socket that is
+    /// read after its own.
     pub(crate) fn end_pass(&mut self, now: Duration) {
         for group in self.groups_with_pending() {
             self.resolve(&group, now);
@@ -110,7 +112,7 @@ impl Registry {
         self.pass += 1;
     }
 
-    /// Whether somebody waits for the end of the next pass.
+    /// Whether a source waits for the end of the next pass.
     pub(crate) fn wants_pass(&self) -> bool {
         self.groups.values().any(|group| {
             let holder = group.source.and_then(|no| self.connections.get(&no));
@@ -165,7 +167,7 @@ impl Registry {
         }
     }
 
-    /// Whether an announcement is about a known connection as it was.
+    /// Whether an announcement describes a known connection unchanged.
     fn same(&self, no: ConnNo, announcement: &Announcement) -> bool {
         self.connections.get(&no).is_some_and(|known| {
             (announcement.conn_id.is_empty() || announcement.conn_id == known.id)

@@ -13,11 +13,11 @@ pub(crate) struct ClientNo(pub(crate) u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ConnNo(pub(crate) u64);
 
-/// A pool and board that somebody else keeps on the registry's behalf.
+/// A pool and board that the caller keeps on the registry's behalf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct BoardNo(pub(crate) u64);
 
-/// A seat that somebody else keeps on the registry's behalf.
+/// A seat that the caller keeps on the registry's behalf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SeatNo(pub(crate) u64);
 
@@ -35,7 +35,7 @@ pub(crate) struct Connection {
     pub(crate) key: u32,
     pub(crate) group: String,
     pub(crate) config: ConnectionConfig,
-    /// When it was first announced here.
+    /// Time of its first announcement to this proxy.
     pub(crate) since: Duration,
     /// Since when its client is out of touch.
     pub(crate) detached: Option<Duration>,
@@ -47,14 +47,14 @@ pub(crate) struct Connection {
     pub(crate) role: Role,
 }
 
-/// Which end of a group a connection is.
+/// Role of a connection in its group.
 #[derive(Debug)]
 pub(crate) enum Role {
     Source(Source),
     Receiver(Receiver),
 }
 
-/// What only sources have.
+/// State of a source.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) board: BoardNo,
@@ -63,7 +63,7 @@ pub(crate) struct Source {
     pub(crate) listed: HashSet<String>,
 }
 
-/// What only receivers have.
+/// State of a receiver.
 #[derive(Debug, Default)]
 pub(crate) struct Receiver {
     /// The seat for its next ring.

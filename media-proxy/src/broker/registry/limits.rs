@@ -2,25 +2,26 @@
 
 use std::time::Duration;
 
-/// How long the connections of a client are kept that is out of touch.
+/// Time for which the connections of a client that has lost its socket are kept.
 pub(crate) const DETACH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long a new connection waits for others before its client hears that it exists.
+/// Longest wait of a new connection for other clients before its own client gets Created.
 pub(crate) const CREATE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long a new source waits for receivers of its group that are about to send a new seat.
+/// Longest wait of a new source for receivers of its group that are about to send a new seat.
 pub(super) const STANDBY_WAIT: Duration = Duration::from_millis(100);
 
-/// How long new sources wait after a restart of the proxy.
+/// Time for which new sources wait after a restart of the proxy.
 pub(crate) const HOLD_TIME: Duration = Duration::from_millis(500);
 
 /// After which time a join that the source refused is tried again.
 pub(super) const RETRY_TIME: Duration = Duration::from_secs(1);
 
-/// How long a connection may wait for its place in the mesh, bridges included. Shorter than a client's patience.
+/// Time-out of a connection's placement in the mesh, bridges included. Shorter than a client's own
+/// time-out.
 pub(crate) const PLACE_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// How many sources may wait for one group.
+/// Number of sources that may wait for one group.
 pub(super) const MAX_PENDING: usize = 16;
 
 /// The longest identifier of a connection that a client may bring along.

@@ -29,14 +29,14 @@ use proto::exchange::from_proxy::Body;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-/// What the caller has to do.
+/// An action that the caller has to perform.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Action {
     /// Send a message to a client.
     Send { to: ClientNo, body: Body, carry: Carry },
-    /// Nobody needs this pool and board any longer.
+    /// Drop this pool and board.
     DropBoard(BoardNo),
-    /// Nobody needs this seat any longer.
+    /// Drop this seat.
     DropSeat(SeatNo),
     /// As `DropSeat`, for a seat in which this connection read its last ring.
     RetireSeat(SeatNo, ConnNo),
@@ -84,7 +84,7 @@ pub(crate) struct Group {
     pending: VecDeque<Pending>,
     /// One of them waits for its place, until then.
     ask_by: Option<Duration>,
-    /// What the last program on this host sent.
+    /// Stream of the last program on this host that sent.
     last_stream: Option<String>,
 }
 
@@ -115,11 +115,11 @@ pub(crate) struct Registry {
     connections: HashMap<ConnNo, Connection>,
     by_id: HashMap<String, ConnNo>,
     groups: BTreeMap<String, Group>,
-    /// Which streams they carry, as far as the control plane has said.
+    /// Their streams, as far as the control plane has reported them.
     streams: HashMap<String, String>,
     /// Receivers that wait for their place in the mesh, by the identifiers that they will have.
     asking: HashMap<String, Asking>,
-    /// How many of the connections belong to this proxy itself.
+    /// Number of connections of this proxy's own bridges.
     bridges: usize,
     reach: Reach,
     actions: VecDeque<Action>,
@@ -219,7 +219,8 @@ impl Registry {
         self.connections.get(&no)
     }
 
-    /// What a group carries, and which end of it says so: its source, or without one the receiver that came first.
+    /// Format of a group, and the end that determines it: its source, or without one its oldest
+    /// receiver.
     pub(crate) fn group_config(&self, group: &str) -> Option<(Kind, &ConnectionConfig)> {
         let group = self.groups.get(group)?;
         let speaker = self.connections.get(&group.source.or(group.receivers.first().copied())?)?;
@@ -227,7 +228,7 @@ impl Registry {
         Some((kind, &speaker.config))
     }
 
-    /// How many connections there are.
+    /// Number of connections.
     pub(crate) fn connection_count(&self) -> usize {
         self.connections.len()
     }

@@ -9,7 +9,7 @@ use media::{ConnectionConfig, Endpoint};
 use proto::Kind;
 use std::time::Duration;
 
-/// Which connections need more than this host.
+/// The connections that reach beyond this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// Streams to and from the network.
@@ -18,10 +18,10 @@ pub(crate) enum Reach {
     Groups,
 }
 
-/// What is known of a connection's place in the mesh.
+/// State of a connection's placement in the mesh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// Nobody has been asked; or none is needed.
+    /// The control plane has not been asked, or the connection stays on this host.
     Unknown,
     Asked,
     Given,
@@ -72,7 +72,7 @@ impl Registry {
         self.connections.len() - self.bridges
     }
 
-    /// Whether a connection needs a place in the mesh.
+    /// Whether a connection needs placement in the mesh.
     pub(super) fn needs_place(&self, client: ClientNo, config: &ConnectionConfig) -> bool {
         let beyond = match config.endpoint {
             Endpoint::St2110(_) | Endpoint::Rdma(_) => true,
@@ -86,7 +86,7 @@ impl Registry {
         self.asking.values().filter(|asking| asking.client == client).count()
     }
 
-    /// Whether a receiver of this key waits for its place.
+    /// Whether a receiver of this key waits for its placement.
     pub(super) fn asks(&self, client: ClientNo, key: u32) -> bool {
         let mut asking = self.asking.values();
         asking.any(|asking| asking.client == client && asking.announcement.key == key)
@@ -123,7 +123,8 @@ impl Registry {
         self.actions.push_back(Action::AskPlace { conn_id, kind, config, returning });
     }
 
-    /// The answer to an [`Action::AskPlace`]. An answer that nobody waits for any more changes nothing.
+    /// Takes the answer to an [`Action::AskPlace`]. It has no effect if the connection no longer
+    /// waits for it.
     pub(crate) fn placed(&mut self, conn_id: &str, answer: Result<(), Refusal>, now: Duration) {
         if let Some(Asking { client, announcement, .. }) = self.asking.remove(conn_id) {
             match answer {
@@ -224,7 +225,7 @@ impl Registry {
         }
     }
 
-    /// When the first of those who wait for their place has waited for too long.
+    /// Time at which the first placement times out.
     pub(super) fn wait_deadline(&self) -> Option<Duration> {
         let receivers = self.asking.values().map(|asking| asking.by);
         receivers.chain(self.groups.values().filter_map(|group| group.ask_by)).min()

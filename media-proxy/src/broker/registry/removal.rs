@@ -69,7 +69,7 @@ impl Registry {
         self.forget_if_idle(no);
     }
 
-    /// How many connections a client has.
+    /// Number of connections of a client.
     pub(crate) fn connections_of(&self, no: ClientNo) -> usize {
         self.clients.get(&no).map_or(0, |client| client.keys.len())
     }
@@ -122,7 +122,7 @@ impl Registry {
         }
     }
 
-    /// When [`Registry::tick`] has something to do next.
+    /// Time of the next [`Registry::tick`].
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
         let waiting = self.connections.values().flat_map(|connection| {
             let lost = connection.detached.map(|since| since + DETACH_TIMEOUT);
@@ -132,7 +132,7 @@ impl Registry {
         waiting.chain(self.hold_until).chain(self.wait_deadline()).min()
     }
 
-    /// Ends a connection: nobody is told but the other end.
+    /// Ends a connection, and tells only its other end.
     pub(super) fn remove(&mut self, no: ConnNo, now: Duration) {
         self.part(no);
         let Some(connection) = self.connections.remove(&no) else { return };

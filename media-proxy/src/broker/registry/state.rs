@@ -29,7 +29,7 @@ impl Registry {
         })
     }
 
-    /// Whether a receiver sits in a source's ring, by the word of both.
+    /// Whether a receiver is joined to a source's ring, as both ends report.
     pub(super) fn is_joined(&self, receiver: ConnNo, source: ConnNo) -> bool {
         let (Some(receiver), Some(source)) =
             (self.connections.get(&receiver), self.connections.get(&source))

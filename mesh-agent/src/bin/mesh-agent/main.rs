@@ -12,7 +12,7 @@ use mesh_agent::server::{Ports, serve};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-/// Libraries tell only what needs somebody's attention.
+/// Libraries log warnings and errors only.
 const LOG_USUAL: &str = "warn,mesh_agent=info,mesh=info,daemon=info";
 
 fn main() -> ExitCode {

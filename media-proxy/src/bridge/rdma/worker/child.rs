@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// How often counts are reported, if they have changed.
+/// Interval of reports of changed counters.
 const REPORT: Duration = Duration::from_millis(200);
 
 /// Runs a worker to its end.

@@ -18,7 +18,7 @@ pub(in super::super) struct Job {
     pub(in super::super) socket: PathBuf,
     pub(in super::super) spec: BridgeSpec,
     pub(in super::super) link: RdmaLink,
-    /// Where streams come and go.
+    /// Local address of streams.
     pub(in super::super) ip: Option<IpAddr>,
     pub(in super::super) sealed: bool,
 }
@@ -34,11 +34,11 @@ pub(super) enum Report {
     Broken(String),
     /// The stream that it brought has ended.
     Over,
-    /// How it is doing.
+    /// Its state.
     State(State),
 }
 
-/// How a bridge is doing.
+/// State of a bridge.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct State {
     /// In the order of [`super::super::figures::NAMES`].

@@ -24,7 +24,7 @@ pub(crate) const ARGUMENT: &str = "--bridge-worker";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Workers {
     pids: Arc<Mutex<BTreeSet<u32>>>,
-    /// How their logs look, if the proxy's command line says so.
+    /// Format of their logs, if the proxy's command line sets it.
     log_format: Option<LogFormat>,
 }
 

@@ -16,9 +16,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long a worker may take to join its group and open its endpoints.
+/// Time-out for a worker to join its group and open its endpoints.
 const START: Duration = Duration::from_secs(20);
-/// How long a worker may take to end after it has been told to: it has two seconds for what is under way.
+/// Time-out for a worker's end: it has two seconds for frames in flight.
 const END: Duration = Duration::from_secs(4);
 
 /// A bridge in a process of its own.
@@ -131,7 +131,7 @@ fn follow(mut input: BufReader<UnixStream>, figures: &RemoteFigures, alarm: &Ala
     }
 }
 
-/// How a process has ended.
+/// Describes how a process has ended.
 fn in_words(status: ExitStatus) -> String {
     match (status.signal(), status.code()) {
         (Some(libc::SIGSEGV), _) => "has crashed (SIGSEGV)".into(),
@@ -178,7 +178,7 @@ impl Drop for Remote {
     }
 }
 
-/// What the worker has reported last.
+/// The worker's last report.
 #[derive(Debug)]
 struct RemoteFigures {
     local: String,

@@ -131,7 +131,8 @@ impl World {
         self.registry.tick(self.now);
     }
 
-    /// What has been said since the last call, in words; checks that no descriptor is dropped twice or used after that.
+    /// Messages since the last call, as text; checks that no descriptor is dropped twice or used
+    /// after that.
     pub(super) fn said(&mut self) -> Vec<String> {
         self.said_with_seats().into_iter().map(|(text, _)| text).collect()
     }

@@ -130,7 +130,7 @@ impl Walk {
         }
     }
 
-    /// What holds at any time.
+    /// Invariants.
     fn check(&self) {
         let registry = &self.world.registry;
         let mut seen = BTreeSet::new();
