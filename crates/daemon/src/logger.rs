@@ -10,7 +10,7 @@ const LEVELS: &str = "MCM_LOG";
 /// The environment variable that says how lines look.
 pub const FORMAT: &str = "MCM_LOG_FORMAT";
 
-/// How the lines of a log look.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// `INFO: text`: for terminals, and for service managers that add the time.

@@ -9,7 +9,7 @@ use std::str::FromStr;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks(Vec<IpNet>);
 
-/// A text that is no list of networks.
+/// A text that is not a list of networks.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("accepted are networks such as 10.1.0.0/16,fd00::/8, with no bits set after the prefix")]
 pub struct NetworksError;

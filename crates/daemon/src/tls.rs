@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-/// Where credentials are: the options `--tls-cert`, `--tls-key` and `--tls-ca`, which go together.
+/// Credential files: the options `--tls-cert`, `--tls-key` and `--tls-ca`, which go together.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 #[group(id = "tls", requires_all = ["tls-cert", "tls-key", "tls-ca"])]
 pub struct TlsFiles {
