@@ -4,8 +4,10 @@ use crate::audio::Pcm;
 use crate::error::Error;
 use crate::options::Direction;
 use crate::settings::{Path, Settings, Stream};
-use media::{Endpoint, FrameRate, PacketTime, SampleRate, St2110, Transport};
+use config::{Endpoint, St2110};
+use media::{FrameRate, PacketTime, SampleRate};
 use serde_json::{Map, Value, json};
+use st2110::Transport;
 use std::net::IpAddr;
 
 /// The group of commands that name none.

@@ -5,8 +5,10 @@ use crate::config::{self, Way};
 use crate::error::Error;
 use crate::options::Direction;
 use crate::settings::Settings;
-use media::{Audio, Description, FrameRate, Payload, Scan, Transport, Video};
-use st2110::sdp::{Role, describe};
+use ::config::Kind;
+use ::config::sdp::{Description, describe, read_sdp_file};
+use media::{Audio, FrameRate, Payload, Scan, Video};
+use st2110::Transport;
 use std::fmt::Display;
 
 /// Reads the description that the option `sdp` names, into the settings. A file is read this once: what FFmpeg is told and what
@@ -23,14 +25,14 @@ pub(crate) fn read(settings: &mut Settings, direction: Direction) -> Result<(), 
     let text = if is_text(sdp) {
         sdp
     } else {
-        file = media::read_sdp_file(sdp).map_err(refuse)?;
+        file = read_sdp_file(sdp).map_err(refuse)?;
         &file
     };
-    let role = match direction {
-        Direction::Tx => Role::Source,
-        Direction::Rx => Role::Receiver,
+    let kind = match direction {
+        Direction::Tx => Kind::Source,
+        Direction::Rx => Kind::Receiver,
     };
-    settings.stream.description = Some(describe(text, role).map_err(refuse)?);
+    settings.stream.description = Some(describe(text, kind).map_err(refuse)?);
     Ok(())
 }
 

@@ -76,7 +76,7 @@ pub(crate) fn ask(
         None => Limit::of(settings),
     };
     if limit.is_none_or(|limit| limit.ms > 0) {
-        media::ConnectionConfig::from_json(&text)
+        ::config::ConnectionConfig::from_json(&text, ::config::Kind::Receiver)
             .map_err(|error| Error::Data(in_options(&error.to_string())))?;
     }
     let shown = waiting::name(settings)?;

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::description;
 use crate::error::Error;
 use crate::options::{Direction, Private, UNSET, text};
-use media::Description;
+use ::config::sdp::Description;
 use std::ffi::c_int;
 
 /// The user's options; `None` where an option was not given.

@@ -239,7 +239,7 @@ mod tests {
                 r#"{{ "connection": {{ "multipointGroup": {{ "urn": "x" }} }},
                       "payload": {{ "video": {{ "width": 48, "height": 4, "pixelFormat": "{name}" }} }} }}"#
             );
-            media::ConnectionConfig::from_json(&text).unwrap();
+            ::config::ConnectionConfig::from_json(&text, ::config::Kind::Receiver).unwrap();
             assert_eq!(format(name), Some(name));
         }
         assert_eq!(format("gray8"), Some("gray"));

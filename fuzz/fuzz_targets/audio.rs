@@ -2,7 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use media::{Audio, AudioFormat, PacketTime, Transport};
+use media::{Audio, AudioFormat, PacketTime};
+use st2110::Transport;
 use st2110::audio::Reslicer;
 
 fuzz_target!(|data: &[u8]| {

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use prost::Message;
-use proto::config::{from_sdk, to_sdk};
+use config::{from_sdk, to_sdk};
 use proto::datagram::{
     decode_from_client, decode_from_proxy, encode_from_client, encode_from_proxy,
 };

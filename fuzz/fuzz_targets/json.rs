@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use media::{ClientConfig, ConnectionConfig};
+use config::{ClientConfig, ConnectionConfig};
 use proto::Kind;
-use proto::config::{from_sdk, to_sdk};
+use config::{from_sdk, to_sdk};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };

@@ -2,7 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use st2110::sdp::{Document, Role, Stream, check, describe};
+use config::Kind;
+use config::sdp::describe;
+use st2110::sdp::{Document, Stream, check};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -18,8 +20,8 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(again, stream);
         }
     }
-    for role in [Role::Source, Role::Receiver] {
-        if let Err(error) = describe(text, role) {
+    for kind in [Kind::Source, Kind::Receiver] {
+        if let Err(error) = describe(text, kind) {
             assert!(!error.to_string().is_empty());
         }
     }

@@ -3,11 +3,12 @@
 use crate::arguments::one_of;
 use crate::error::CliError;
 use clap::Args;
+use config::sdp::describe;
+use config::{Codec, ConnectionConfig, Endpoint, Kind, St2110};
 use daemon::arguments::accept;
-use media::{
-    Codec, ConnectionConfig, Endpoint, Payload, PixelFormat, SdpSource, St2110, Transport, Video,
-};
-use st2110::sdp::{Role, describe, remarks};
+use media::{Payload, PixelFormat, Video};
+use st2110::Transport;
+use st2110::sdp::remarks;
 use st2110_net::socket::Interface;
 use std::io::Read;
 
@@ -97,32 +98,22 @@ impl Interfaces {
 }
 
 /// The configuration in a file: JSON as for the SDK, or a session description.
-pub(crate) fn load(path: &str, role: Role, wishes: Wishes) -> Result<ConnectionConfig, CliError> {
-    load_telling(path, role, wishes).map(|(config, _)| config)
+pub(crate) fn load(path: &str, kind: Kind, wishes: Wishes) -> Result<ConnectionConfig, CliError> {
+    load_telling(path, kind, wishes).map(|(config, _)| config)
 }
 
 /// The same, and whether somebody has told the frame rate. If not it is a default.
 pub(crate) fn load_telling(
     path: &str,
-    role: Role,
+    kind: Kind,
     wishes: Wishes,
 ) -> Result<(ConnectionConfig, bool), CliError> {
     let fail = |error| CliError::Config { path: path.to_owned(), error };
     let text = read_text(path)?;
     if text.trim_start().starts_with(['{', '/']) {
-        let read_sdp = |source: SdpSource<'_>| match source {
-            SdpSource::Text(text) => describe(text, role),
-            SdpSource::File(file) => {
-                let text = read_text(file).map_err(|error| {
-                    let allowed = "a readable file of SDP text";
-                    media::ConfigError::invalid("connection.st2110.sdpFile", error, allowed)
-                })?;
-                describe(&text, role)
-            }
-        };
-        return Ok((ConnectionConfig::from_json_with(&text, &read_sdp).map_err(fail)?, true));
+        return Ok((ConnectionConfig::from_json(&text, kind).map_err(fail)?, true));
     }
-    let description = describe(&text, role).map_err(fail)?;
+    let description = describe(&text, kind).map_err(fail)?;
     for remark in remarks(&text) {
         eprintln!("mcm: {path}: {remark}");
     }

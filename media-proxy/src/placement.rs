@@ -4,7 +4,7 @@
 use crate::bridge::{Engine, Event, Manager, Phase, Table};
 use crate::broker::exchange::Handle;
 use crate::broker::registry::{Refusal, code};
-use media::ConnectionConfig;
+use config::ConnectionConfig;
 use mesh::AgentError;
 use mesh::plane::{Accepted, Applied, ControlPlane, Listener, Registration};
 use mesh::topology::{BridgeId, BridgeLink, ConnectionId, Desired, DesiredGroup, FleetGroup};

@@ -3,7 +3,8 @@
 mod common;
 
 use common::{Peer, Proxy, blob, block_on, dial, groups, source, wait_for};
-use media::{ConnectionConfig, Endpoint, Payload, Rdma, Video};
+use config::{ConnectionConfig, Endpoint, Rdma};
+use media::{Payload, Video};
 use proto::control::State;
 use proto::exchange::{Goodbye, Standby, from_client, from_proxy::Body};
 use rustix::process::Signal;
@@ -140,7 +141,7 @@ fn what_does_not_fit_is_refused_and_hurts_nobody() {
     for fd in [plain.as_fd(), ring.pool_fd()] {
         let announce = proto::exchange::Announce {
             key: 5,
-            config: Some(proto::config::to_sdk(&config, proto::Kind::Receiver)),
+            config: Some(config.to_sdk_of(proto::Kind::Receiver)),
             ..Default::default()
         };
         r.send(from_client::Body::Announce(announce), &[fd]);
@@ -398,7 +399,7 @@ fn thousands_of_connections_and_a_client_that_does_not_read() {
     for key in 0..3000 {
         let announce = proto::exchange::Announce {
             key,
-            config: Some(proto::config::to_sdk(&bad, proto::Kind::Receiver)),
+            config: Some(bad.to_sdk_of(proto::Kind::Receiver)),
             ..Default::default()
         };
         let bytes =

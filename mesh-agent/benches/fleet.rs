@@ -7,10 +7,10 @@
 //! exponent of 1 is linear, of 2 quadratic. With etcd installed it repeats this with two agents on
 //! one etcd.
 
-use media::{ConnectionConfig, Endpoint, Payload, Video};
+use config::{ConnectionConfig, Endpoint};
+use media::{Payload, Video};
 use prost::Message;
 use proto::Kind;
-use proto::config::to_sdk;
 use proto::mediaproxy as pb;
 use proto::mediaproxy::command_request::Command as Wire;
 use proto::mediaproxy::proxy_api_client::ProxyApiClient;
@@ -179,7 +179,7 @@ async fn measure(store: Option<&str>, proxies: usize, connections: usize) -> Res
             work.entry(number).or_default().push(pb::RegisterConnectionRequest {
                 proxy_id: clients[number].0.clone(),
                 kind: if member == 0 { "rx" } else { "tx" }.into(),
-                config: to_sdk(&config, kind).encode_to_vec(),
+                config: config.to_sdk_of(kind).encode_to_vec(),
                 conn_id: String::new(),
             });
         }

@@ -229,7 +229,7 @@ fn nonsense_is_refused() {
             );
             failures += 1;
         };
-        let good = proto::config::to_sdk(&mesh("cam"), Kind::Receiver);
+        let good = mesh("cam").to_sdk_of(Kind::Receiver);
         let request = |proxy: &str, kind: &str, id: &str| pb::RegisterConnectionRequest {
             proxy_id: proxy.into(),
             kind: kind.into(),

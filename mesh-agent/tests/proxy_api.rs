@@ -4,9 +4,8 @@
 mod common;
 
 use common::{DEADLINE, Server, mesh, request, stream, until};
-use media::ConnectionConfig;
+use config::ConnectionConfig;
 use prost::Message;
-use proto::config::to_sdk;
 use proto::mediaproxy as pb;
 use proto::mediaproxy::command_request::Command;
 use proto::mediaproxy::proxy_api_client::ProxyApiClient;
@@ -46,7 +45,7 @@ impl Raw {
 
     async fn register(&mut self, kind: &str, config: &ConnectionConfig) -> Result<String, Status> {
         // The configuration as such a peer sends it: fields below 100 only.
-        let mut config = to_sdk(config, if kind == "rx" { Kind::Source } else { Kind::Receiver });
+        let mut config = config.to_sdk_of(if kind == "rx" { Kind::Source } else { Kind::Receiver });
         if let Some(options) = &mut config.options {
             *options = sdk::ConnectionOptions { rdma: options.rdma.clone(), ..Default::default() };
         }

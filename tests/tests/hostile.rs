@@ -27,7 +27,7 @@ const RING: [u8; 16] = [7; 16];
 /// The configuration of a connection to the group that the stream uses, or to another.
 fn wire_config(group: &str, kind: Kind) -> ConnectionConfig {
     let text = config::blob(group, PAYLOAD).to_string();
-    proto::config::to_sdk(&media::ConnectionConfig::from_json(&text).unwrap(), kind)
+    ::config::ConnectionConfig::from_json(&text, kind).unwrap().to_sdk_of(kind)
 }
 
 /// The descriptors of a real ring that is gone.

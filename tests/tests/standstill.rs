@@ -129,7 +129,9 @@ fn a_source_that_dies_before_the_proxy_has_read_its_words_is_heard() {
 
 /// The source: it waits for word from its parent before it answers the proxy.
 fn short_life(socket: &std::path::Path) {
-    let parsed = media::ConnectionConfig::from_json(&blob("brief", json!({})).to_string()).unwrap();
+    let parsed =
+        ::config::ConnectionConfig::from_json(&blob("brief", json!({})).to_string(), Kind::Source)
+            .unwrap();
     let options = SourceOptions {
         payload_size: PAYLOAD,
         metadata_size: 64,
@@ -143,7 +145,7 @@ fn short_life(socket: &std::path::Path) {
     };
     let source = Source::new(options, [7; 16]).unwrap();
     let wire = Wire::welcomed(socket, "brief");
-    let config = proto::config::to_sdk(&parsed, Kind::Source);
+    let config = parsed.to_sdk_of(Kind::Source);
     let fds = [source.pool_fd(), source.board_fd()];
     wire.announce(1, config, &source.ring_id().0, &fds);
     let mut asked = Vec::new();

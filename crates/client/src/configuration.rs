@@ -3,24 +3,12 @@
 use super::session::Direction;
 use super::warnings;
 use crate::error::Error;
-use media::{ConfigErrorKind, ConnectionConfig, SdpSource, read_sdp_file};
-use st2110::sdp::{Role, describe};
-
-const FILE_PATH: &str = "connection.st2110.sdpFile";
+use config::ConnectionConfig;
+use media::ConfigErrorKind;
 
 /// Reads and validates a configuration. A file that it names is read here: the proxy gets its text.
 pub(super) fn read(direction: Direction, config: &str) -> Result<ConnectionConfig, Error> {
-    let role = match direction {
-        Direction::Send => Role::Source,
-        Direction::Receive => Role::Receiver,
-    };
-    let read_sdp = |source: SdpSource<'_>| match source {
-        SdpSource::Text(text) => describe(text, role),
-        SdpSource::File(path) => {
-            describe(&read_sdp_file(path)?, role).map_err(|error| error.at(FILE_PATH))
-        }
-    };
-    let read = ConnectionConfig::from_json_with_warnings(config, &read_sdp);
+    let read = ConnectionConfig::from_json_with_warnings(config, direction.into());
     let checked = read.and_then(|(config, warnings)| {
         if direction == Direction::Send {
             config.check_source()?;
@@ -42,7 +30,7 @@ pub(super) fn read(direction: Direction, config: &str) -> Result<ConnectionConfi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use media::Endpoint;
+    use config::Endpoint;
 
     const SDP: &str = "v=0\no=- 1 1 IN IP4 10.0.0.1\ns=x\nc=IN IP4 239.0.0.1/9\nt=0 0\n\
         m=audio 5004 RTP/AVP 97\na=rtpmap:97 L24/48000/2\na=ptime:0.125\n";

@@ -1,6 +1,7 @@
 //! Finding the proxy of the node and connecting to its exchange socket.
 
-use media::{ClientConfig, ProxyAddress, run_dir};
+use config::{ClientConfig, ProxyAddress};
+use media::run_dir;
 use proto::sdk::{OpenExchangeRequest, sdkapi_client::SdkapiClient};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};

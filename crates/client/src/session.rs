@@ -9,7 +9,7 @@ use super::control;
 use super::peer::{Outgoing, Peer};
 use super::warnings;
 use crate::error::Error;
-use media::ClientConfig;
+use config::ClientConfig;
 use parking_lot::{Condvar, Mutex};
 use proto::Kind;
 use proto::datagram::encode_from_client;
@@ -35,6 +35,15 @@ pub enum Direction {
     Send,
     /// The program is a receiver.
     Receive,
+}
+
+impl From<Direction> for Kind {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Send => Self::Source,
+            Direction::Receive => Self::Receiver,
+        }
+    }
 }
 
 /// What connections of bridges have that those of programs have not.
@@ -170,18 +179,14 @@ impl Client {
     pub fn open(
         self: &Arc<Self>,
         direction: Direction,
-        config: &media::ConnectionConfig,
+        config: &config::ConnectionConfig,
         extras: Extras,
     ) -> Result<Arc<Connection>, Error> {
         self.session.check_here()?;
         let place = Session::reserve(&self.session)?;
         self.start()?;
-        let kind = match direction {
-            Direction::Send => Kind::Source,
-            Direction::Receive => Kind::Receiver,
-        };
         let peer = Connection::peer(direction, config, extras)?;
-        let wire = proto::config::to_sdk(config, kind);
+        let wire = config.to_sdk_of(direction.into());
         let entry = self.session.introduce(peer, wire)?;
         Ok(Arc::new(Connection::new(place, entry, config)))
     }

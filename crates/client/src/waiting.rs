@@ -1,6 +1,6 @@
 //! What a connection waits for at its beginning, told once in the log.
 
-use media::ConnectionConfig;
+use config::ConnectionConfig;
 use shm::{Deadline, RingError};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};

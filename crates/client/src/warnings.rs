@@ -1,6 +1,6 @@
 //! What configurations say in vain: kept for the thread that gave them, and told once.
 
-use media::ConfigWarning;
+use config::ConfigWarning;
 use parking_lot::Mutex;
 use std::cell::RefCell;
 use std::collections::BTreeSet;

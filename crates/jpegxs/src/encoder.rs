@@ -1,58 +1,17 @@
 //! Frames to codestreams.
 
-use st2110::jpegxs::Part;
+use st2110::jpegxs::{CodingQuality, Part};
 
 use crate::abi::{self, EncoderApi, Frame, ImageConfig};
 use crate::{JpegXsCodecError, Layout, Library};
 
-/// How large codestreams are: a fraction, since rates such as 2.4 are common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BitsPerPixel {
-    /// Numerator.
-    pub numerator: u32,
-    /// Denominator.
-    pub denominator: u32,
-}
-
-impl BitsPerPixel {
-    const MAX: u64 = 64;
-
-    /// That many thousandths.
-    ///
-    /// # Errors
-    /// If it is not more than 0 and at most 64.
-    pub fn new(bits: f64) -> Result<Self, JpegXsCodecError> {
-        // A float to an integer stops at the integer's ends.
-        Self { numerator: (bits * 1000.0).round() as u32, denominator: 1000 }.checked()
-    }
-
-    fn checked(self) -> Result<Self, JpegXsCodecError> {
-        let Self { numerator, denominator } = self;
-        let most = u64::from(denominator) * Self::MAX;
-        if numerator == 0 || denominator == 0 || u64::from(numerator) > most {
-            return Err(JpegXsCodecError::BitsPerPixel { numerator, denominator });
-        }
-        Ok(self)
-    }
-}
-
-/// What matters more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Quality {
-    /// The time that a picture takes.
-    #[default]
-    Speed,
-    /// The picture at the same size: signs are coded apart, and lines predicted from the ones above.
-    Quality,
-}
-
 /// How pictures are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EncoderOptions {
-    /// Size of codestreams.
-    pub bits_per_pixel: BitsPerPixel,
+    /// Size of codestreams: bits for each pixel, in thousandths.
+    pub bits_per_pixel_thousandths: u32,
     /// Speed or quality.
-    pub quality: Quality,
+    pub quality: CodingQuality,
     /// Threads of the library; 0 for the fewest.
     pub threads: u32,
 }
@@ -174,7 +133,6 @@ fn set_up(
     layout: &Layout,
     options: &EncoderOptions,
 ) -> Result<(Open, usize), JpegXsCodecError> {
-    let bits = options.bits_per_pixel.checked()?;
     let (major, minor) = abi::VERSION;
     let mut api = Box::new(EncoderApi::zeroed());
     // SAFETY: the structure is as large as that of any version so far, and lives through the call.
@@ -183,11 +141,11 @@ fn set_up(
     (api.source_width, api.source_height) = (layout.width(), layout.height());
     api.input_bit_depth = layout.depth();
     api.colour_format = layout.colour_format();
-    (api.bpp_numerator, api.bpp_denominator) = (bits.numerator, bits.denominator);
+    (api.bpp_numerator, api.bpp_denominator) = (options.bits_per_pixel_thousandths, 1000);
     api.threads_num = options.threads;
     api.use_cpu_flags = abi::CPU_FLAGS_ALL;
     api.verbose = abi::VERBOSE_ERRORS;
-    if options.quality == Quality::Quality {
+    if options.quality == CodingQuality::Quality {
         api.coding_signs_handling = 2;
         api.coding_vertical_prediction_mode = 2;
     }
@@ -202,18 +160,4 @@ fn set_up(
     let code = unsafe { (library.encoder_init)(major, minor, &raw mut *api) };
     JpegXsCodecError::check("encoder_init", code)?;
     Ok((Open { library, api }, size as usize))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bits_are_bounded() {
-        let three = BitsPerPixel::new(3.0).unwrap();
-        assert_eq!((three.numerator, three.denominator), (3000, 1000));
-        for bits in [0.0, -1.0, 64.1, f64::NAN, f64::INFINITY, 0.0004] {
-            assert!(BitsPerPixel::new(bits).is_err(), "{bits}");
-        }
-    }
 }

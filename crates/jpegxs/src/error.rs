@@ -40,14 +40,6 @@ pub enum JpegXsCodecError {
         /// What is accepted.
         allowed: &'static str,
     },
-    /// Bits of a pixel that cannot be.
-    #[error("{numerator}/{denominator} bits per pixel: more than 0 and at most 64 are possible")]
-    BitsPerPixel {
-        /// Numerator.
-        numerator: u32,
-        /// Denominator.
-        denominator: u32,
-    },
     /// The library refused.
     #[error("SVT-JPEG-XS, {call}: {meaning} ({code:#010x})")]
     Library {

@@ -14,7 +14,7 @@ mod library;
 mod planes;
 
 pub use decoder::Decoder;
-pub use encoder::{BitsPerPixel, Encoder, EncoderOptions, Quality};
+pub use encoder::{Encoder, EncoderOptions};
 pub use error::JpegXsCodecError;
 pub use library::Library;
 pub use planes::Layout;

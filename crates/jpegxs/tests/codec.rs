@@ -5,11 +5,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use jpegxs::{
-    BitsPerPixel, Decoder, Encoder, EncoderOptions, JpegXsCodecError, Layout, Library, Quality,
-};
+use jpegxs::{Decoder, Encoder, EncoderOptions, JpegXsCodecError, Layout, Library};
 use media::PixelFormat;
-use st2110::jpegxs::Part;
+use st2110::jpegxs::{CodingQuality, Part};
 
 const THREADS: u32 = 3;
 
@@ -35,9 +33,12 @@ fn stand_in() -> Option<PathBuf> {
     built.as_ref().map(|(_, file)| file.clone())
 }
 
-fn options(bits: f64) -> EncoderOptions {
-    let bits_per_pixel = BitsPerPixel::new(bits).unwrap();
-    EncoderOptions { bits_per_pixel, quality: Quality::Quality, threads: THREADS }
+fn options(bits: u32) -> EncoderOptions {
+    EncoderOptions {
+        bits_per_pixel_thousandths: bits * 1000,
+        quality: CodingQuality::Quality,
+        threads: THREADS,
+    }
 }
 
 /// Samples within their depth.
@@ -64,7 +65,7 @@ fn frames_and_fields_go_there_and_back() {
         (PixelFormat::Yuv444p10le, true),
     ] {
         let layout = Layout::new(format, 200, 136, interlaced).unwrap();
-        let mut encoder = Encoder::new(library, layout, options(50.0)).unwrap();
+        let mut encoder = Encoder::new(library, layout, options(50)).unwrap();
         let mut decoder = Decoder::new(library, layout, THREADS);
         let sent = frame(&layout);
         let mut received = vec![0; layout.frame_size()];
@@ -89,13 +90,13 @@ fn failures_are_named_and_leave_nothing_open() {
     let open = || open_codecs(&copy);
 
     let large = Layout::new(PixelFormat::Yuv422p, 1000, 64, false).unwrap();
-    let refused = Encoder::new(library, large, options(3.0)).unwrap_err().to_string();
+    let refused = Encoder::new(library, large, options(3)).unwrap_err().to_string();
     assert_eq!(refused, "SVT-JPEG-XS, encoder_init: a parameter is refused (0x80001005)");
     assert_eq!(open(), 0);
 
     let layout = Layout::new(PixelFormat::Yuv422p, 64, 64, false).unwrap();
     let sent = frame(&layout);
-    let mut small = Encoder::new(library, layout, options(3.0)).unwrap();
+    let mut small = Encoder::new(library, layout, options(3)).unwrap();
     let mut picture = vec![0; 64 * 64 * 8];
     for _ in 0..2 {
         let error = small.encode(&sent, Part::Progressive, &mut picture).unwrap_err();
@@ -107,7 +108,7 @@ fn failures_are_named_and_leave_nothing_open() {
     let short = small.encode(&sent, Part::Progressive, &mut [0; 10]).unwrap_err();
     assert!(matches!(short, JpegXsCodecError::Buffer { name: "codestream", value: 10, .. }));
 
-    let mut encoder = Encoder::new(library, layout, options(40.0)).unwrap();
+    let mut encoder = Encoder::new(library, layout, options(40)).unwrap();
     let used = encoder.encode(&sent, Part::Progressive, &mut picture).unwrap();
     let picture = &picture[..used];
     let mut received = vec![0; layout.frame_size()];
@@ -156,7 +157,7 @@ fn the_installed_library() {
         }
     };
     let layout = Layout::new(PixelFormat::Yuv422p10le, 640, 360, false).unwrap();
-    let mut encoder = Encoder::new(library, layout, options(6.0)).unwrap();
+    let mut encoder = Encoder::new(library, layout, options(6)).unwrap();
     let mut decoder = Decoder::new(library, layout, THREADS);
     let sent: Vec<u8> =
         (0..layout.frame_size() / 2).flat_map(|at| ((at % 640) as u16).to_le_bytes()).collect();

@@ -1,7 +1,7 @@
 //! Ancillary data as a payload.
 
 use crate::rate::FrameRate;
-use crate::wire::Scan;
+use crate::scan::Scan;
 
 /// Ancillary data packets (ST 291-1), those of one frame in each buffer; of both fields if the picture is interlaced.
 ///

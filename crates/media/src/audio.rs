@@ -1,10 +1,10 @@
 //! Audio formats and the size of a packet.
 
 use crate::error::ConfigError;
-use crate::names::named;
+use crate::named;
 
 /// Channels may be at most this many: what ST 2110-30 carries in one stream at its highest level.
-pub(crate) const MAX_CHANNELS: u16 = 64;
+pub const MAX_CHANNELS: u16 = 64;
 
 named! {
     /// Samples a second and channel.

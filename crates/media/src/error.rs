@@ -2,8 +2,7 @@
 
 use std::fmt::Display;
 
-/// The longest piece of foreign text that an error repeats, in characters.
-const FOUND_LIMIT: usize = 64;
+use crate::text::tame;
 
 /// The class of a [`ConfigError`]. It decides the error number that a program sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,59 +104,10 @@ impl ConfigError {
     }
 }
 
-/// Something in a configuration that is accepted but has not the effect that its author may expect.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigWarning {
-    /// The JSON path, such as `payload.video.pixelformat`.
-    pub path: String,
-    /// What is wrong with it and what happens instead.
-    pub text: String,
-}
-
-impl Display for ConfigWarning {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.path, self.text)
-    }
-}
-
-/// Characters that change how the text around them looks, or are not seen at all: control characters, line and paragraph
-/// separators, marks and overrides of the writing direction, and characters without width.
-pub(crate) fn is_unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-/// Foreign text made fit for one line of a log.
-pub(crate) fn tame(text: &str) -> String {
-    let mut out = String::new();
-    for (i, c) in text.chars().enumerate() {
-        if i == FOUND_LIMIT {
-            out.push('…');
-            break;
-        }
-        if is_unprintable(c) {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
-/// Foreign text in quotes, as an error shows it.
-pub(crate) fn quoted(text: &str) -> String {
-    // Two characters less than the limit, so that the closing quote survives being tamed again.
-    let mut end = text.len();
-    if let Some((i, _)) = text.char_indices().nth(FOUND_LIMIT - 3) {
-        end = i;
-    }
-    let cut = if end < text.len() { "…" } else { "" };
-    format!("\"{}{cut}\"", &text[..end])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::quoted;
 
     #[test]
     fn one_line_of_bounded_length() {
@@ -167,11 +117,6 @@ mod tests {
         assert!(text.len() < 250, "{text}");
         assert!(text.starts_with("invalid configuration: a.b: found \"x\\nyx\\ny"), "{text}");
         assert!(text.ends_with("…\"; allowed: less"), "{text}");
-    }
-
-    #[test]
-    fn long_multibyte_text_is_cut_between_characters() {
-        assert_eq!(quoted(&"ä".repeat(100)).chars().count(), FOUND_LIMIT);
     }
 
     #[test]

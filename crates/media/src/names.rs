@@ -1,19 +1,39 @@
 //! Enumerations that are written as words in a configuration.
 
-/// A value that a configuration writes as a word.
-pub(crate) trait Word: Sized {
-    /// The value of this name.
+/// A value that a configuration writes as a word. [`named!`](crate::named) implements it.
+pub trait Word: Copy + Sized {
+    /// The value of this name, or of another accepted spelling.
     fn from_word(text: &str) -> Option<Self>;
+    /// The name of the value.
+    fn word(self) -> &'static str;
     /// All names, for an error's text.
     fn words() -> String;
 }
 
 /// Declares an enumeration whose variants each have a name, and maybe further accepted spellings.
+///
+/// ```
+/// media::named! {
+///     /// A colour.
+///     pub enum Colour {
+///         /// As blood.
+///         Red = "red",
+///         /// As ash.
+///         Grey = "grey" | "gray",
+///     }
+/// }
+/// assert_eq!(Colour::from_name("gray"), Some(Colour::Grey));
+/// assert_eq!(Colour::Grey.to_string(), "grey");
+/// ```
+#[macro_export]
 macro_rules! named {
     (
         $(#[$meta:meta])*
         pub enum $name:ident {
-            $( $(#[$variant_meta:meta])* $variant:ident = $text:literal $(| $alias:literal)* ),+ $(,)?
+            $(
+                $(#[$variant_meta:meta])*
+                $variant:ident = $text:literal $(| $alias:literal)*
+            ),+ $(,)?
         }
     ) => {
         $(#[$meta])*
@@ -48,15 +68,18 @@ macro_rules! named {
             }
         }
 
-        impl $crate::names::Word for $name {
+        impl $crate::Word for $name {
             fn from_word(text: &str) -> Option<Self> {
                 Self::from_name(text)
             }
+
+            fn word(self) -> &'static str {
+                self.name()
+            }
+
             fn words() -> String {
                 [$( $text ),+].join(", ")
             }
         }
     };
 }
-
-pub(crate) use named;

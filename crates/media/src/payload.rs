@@ -5,7 +5,7 @@ use crate::audio::Audio;
 use crate::error::ConfigError;
 use crate::pixel::PixelFormat;
 use crate::rate::FrameRate;
-use crate::wire::Scan;
+use crate::scan::Scan;
 
 /// Uncompressed video, one frame in each buffer; of interlaced video both fields, row by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

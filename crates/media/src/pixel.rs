@@ -1,10 +1,10 @@
 //! Pixel formats and the size of a frame.
 
 use crate::error::ConfigError;
-use crate::names::named;
+use crate::named;
 
 /// Width and height may be at most this, in pixels.
-pub(crate) const MAX_DIMENSION: u32 = 32_768;
+pub const MAX_DIMENSION: u32 = 32_768;
 
 named! {
     /// How the pixels of a frame lie in memory, named as FFmpeg names it; `v210` and `yuv422p10rfc4175` are packed formats of

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::{ConfigError, quoted};
+use crate::error::ConfigError;
+use crate::text::quoted;
 
 const PATH: &str = "payload.video.fps";
 const ALLOWED: &str = "a number from 0.001 to 10000, such as 50, 59.94 or \"60000/1001\"";
@@ -91,7 +92,7 @@ impl FrameRate {
     }
 
     /// Whether the fields hold a rate as the constructors give it. Used on rates that somebody else put together.
-    pub(crate) fn check(self) -> Result<(), ConfigError> {
+    pub fn check(self) -> Result<(), ConfigError> {
         if Self::new(self.num, self.den)? == self {
             return Ok(());
         }

@@ -6,10 +6,8 @@ use crate::topology::{
     BridgeLink, BridgeSpec, Connection, ConnectionId, Desired, DesiredGroup, Direction, FleetGroup,
     GroupHost, Proxy, ProxyId, RdmaDevice, RdmaLink, SessionKey, St2110Device,
 };
-use media::{ConnectionConfig, Endpoint};
+use config::{ConnectionConfig, Endpoint, kind_of};
 use prost::Message;
-use proto::config::{from_sdk, to_sdk};
-use proto::generation::read_connection_config;
 use proto::mediaproxy as pb;
 use proto::{Kind, sdk};
 use std::net::IpAddr;
@@ -120,9 +118,7 @@ pub fn connection(
     if request.config.is_empty() {
         return Err(invalid("config", "nothing", "a connection's configuration"));
     }
-    let config = read_connection_config(&request.config)?;
-    // What the program's SDK wrote about the kind does not matter: the proxy knows.
-    let (_, config) = from_sdk(&sdk::ConnectionConfig { kind: 0, ..config })?;
+    let config = ConnectionConfig::decode(&request.config)?;
     Ok(Connection {
         id,
         proxy: ProxyId::from(request.proxy_id.as_str()),
@@ -143,7 +139,7 @@ pub fn connection_request(
     pb::RegisterConnectionRequest {
         proxy_id: proxy.to_string(),
         kind: kind_word(kind).to_owned(),
-        config: to_sdk(config, kind).encode_to_vec(),
+        config: config.to_sdk_of(kind).encode_to_vec(),
         conn_id: id.to_owned(),
     }
 }
@@ -157,8 +153,7 @@ pub fn bridge_message(spec: &BridgeSpec) -> pb::Bridge {
             port: link.port.into(),
         })),
         (BridgeLink::St2110, Endpoint::St2110(_)) => {
-            let Some(sdk::connection_config::Conn::St2110(stream)) =
-                to_sdk(&spec.config, Kind::Source).conn
+            let Some(sdk::connection_config::Conn::St2110(stream)) = spec.config.to_sdk().conn
             else {
                 unreachable!("the configuration is of this kind");
             };
@@ -182,7 +177,7 @@ pub fn bridge_message(spec: &BridgeSpec) -> pb::Bridge {
         bridge_id: spec.id.to_string(),
         r#type: if link.is_some() { "rdma" } else { "st2110" }.to_owned(),
         kind: spec.direction.wire().to_owned(),
-        conn_config: to_sdk(&spec.config, kind).encode_to_vec(),
+        conn_config: spec.config.to_sdk_of(kind).encode_to_vec(),
         config,
         extension: Some(pb::BridgeExtension {
             group_id: spec.group.to_string(),
@@ -209,8 +204,7 @@ pub fn bridge(
     if message.conn_config.is_empty() {
         return Err(invalid("bridge.connConfig", "nothing", "a configuration"));
     }
-    let config = read_connection_config(&message.conn_config)?;
-    let (_, config) = from_sdk(&sdk::ConnectionConfig { kind: 0, ..config })?;
+    let config = ConnectionConfig::decode(&message.conn_config)?;
     let extension = message.extension.as_ref();
     let group = extension
         .map(|extension| extension.group_id.as_str())
@@ -315,7 +309,7 @@ pub fn fleet_group_message(group: &FleetGroup) -> pb::FleetGroup {
     });
     pb::FleetGroup {
         group_id: group.id.to_string(),
-        config: Some(to_sdk(&group.config, group.kind)),
+        config: Some(group.config.to_sdk_of(group.kind)),
         stream_id: group.stream.as_ref().map(ToString::to_string).unwrap_or_default(),
         hosts: hosts.collect(),
     }
@@ -326,7 +320,7 @@ pub fn fleet_group(message: pb::FleetGroup) -> Result<FleetGroup, AgentError> {
     let config = message
         .config
         .ok_or_else(|| invalid("config", "nothing", "a connection's configuration"))?;
-    let (kind, config) = from_sdk(&config)?;
+    let (kind, config) = (kind_of(&config)?, ConnectionConfig::from_sdk(&config)?);
     let hosts = message.hosts.into_iter().map(|host| {
         Ok(GroupHost {
             proxy: identifier("proxyId", &host.proxy_id)?.into(),
@@ -392,7 +386,8 @@ pub fn metric(message: pb::Metric) -> Metric {
 mod tests {
     use super::*;
     use crate::topology::{Decides, Topology};
-    use media::{Payload, St2110, Video};
+    use config::St2110;
+    use media::{Payload, Video};
     use std::time::{Duration, Instant};
 
     fn test_proxy(number: u8) -> Proxy {

@@ -1,18 +1,16 @@
 //! Protocol messages of the mesh: the generated code, validation of messages, and datagrams with
 //! file descriptors over a unix socket.
 
+#[cfg(feature = "services")]
 pub mod codec;
-pub mod config;
 pub mod datagram;
 mod error;
-pub mod generation;
-mod numbers;
+mod kind;
 pub mod socket;
-mod stream;
 mod words;
 
-pub use config::Kind;
 pub use error::{ProtoError, causes};
+pub use kind::Kind;
 
 /// `sdk.SDKAPI`: what an SDK says to the proxy's SDK port, and the connection configuration on the wire.
 #[allow(missing_docs, clippy::all, clippy::pedantic)]

@@ -3,14 +3,16 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use media::{ConnectionConfig, FrameRate, Payload, SecondPath, St2110, Transport, Video};
-use st2110::jpegxs::{Colour, PacketMode, TransmissionMode, VideoInformation};
+use config::{ConnectionConfig, SecondPath, St2110};
+use media::{FrameRate, Payload, Video};
+use st2110::Transport;
+use st2110::jpegxs::{TransmissionMode, VideoInformation};
 use st2110::time::MediaClock;
-use st2110::video::{Depth, FrameLayout, Packing, Picture, Scan, WireFormat};
+use st2110::video::{Depth, FrameLayout, Picture, Sampling, WireFormat};
 use st2110::window::{Fields, WindowLimits};
 
 use crate::{
-    Error, Incomplete,
+    Error,
     receive::{CodestreamReceiver, Origin},
     send::{CodestreamSender, Identity, Rider},
     socket::{Interface, ReceiverOptions, STANDARD_UDP_LIMIT, SenderOptions},
@@ -74,7 +76,7 @@ pub fn incoming(stream: &St2110, usual: &Interface) -> Vec<ReceiverOptions> {
         }
     };
     let mut options: Vec<_> = paths(stream).map(options).collect();
-    let excluded = stream.sdp.as_deref().map(st2110::sdp::excluded).unwrap_or_default();
+    let excluded = stream.sdp.as_deref().map(config::sdp::excluded).unwrap_or_default();
     for (path, excluded) in options.iter_mut().zip(excluded) {
         path.excluded = excluded;
     }
@@ -132,24 +134,20 @@ pub fn codestream_sender(
     identity: Identity,
     usual: &Interface,
 ) -> CodestreamSender {
-    let wire = stream.wire_format.unwrap_or(media::WireFormat::of(video.pixel_format));
-    let colour = colour(&stream.colour);
+    let wire = stream.wire_format.unwrap_or(WireFormat::of(video.pixel_format));
     CodestreamSender {
-        mode: match stream.packet_mode {
-            media::PacketMode::Codestream => PacketMode::Codestream,
-            media::PacketMode::Slice => PacketMode::Slice,
-        },
+        mode: stream.packet_mode,
         transmission: TransmissionMode::Sequential,
         information: Some(VideoInformation {
             rate: video.rate,
-            colour,
-            rgb: wire.sampling == media::Sampling::Rgb,
+            colour: (&stream.colour).into(),
+            rgb: wire.sampling == Sampling::Rgb,
         }),
         rate: video.rate,
         scan: video.scan,
         height: video.height,
         limit,
-        pacing: stream.pacing.into(),
+        pacing: stream.pacing,
         identity,
         paths: outgoing(stream, usual),
         ancillary: rider(stream).map(|rider| Rider {
@@ -157,31 +155,6 @@ pub fn codestream_sender(
             paths: outgoing(&rider, usual),
         }),
     }
-}
-
-/// The colours of a picture in the terms of JPEG XS (ISO/IEC 21122-3, which takes those of ITU-T H.273).
-fn colour(colour: &media::Colour) -> Colour {
-    use media::{Colorimetry as C, TransferCharacteristic as T};
-    let (primaries, matrix) = match colour.colorimetry.unwrap_or(C::Bt709) {
-        C::Bt709 => (1, 1),
-        // With 625 lines primaries are those of 5; nobody says how many lines there are.
-        C::Bt601 => (6, 6),
-        C::Bt2020 | C::Bt2100 => (9, 9),
-        C::Xyz => (10, 0),
-        C::St2065_1 | C::St2065_3 | C::Alpha | C::Unspecified => (2, 2),
-    };
-    let transfer = match (colour.transfer.unwrap_or(T::Sdr), primaries) {
-        (T::Sdr, 6) => 6,
-        (T::Sdr, 9) => 14,
-        (T::Sdr, _) => 1,
-        (T::Pq, _) => 16,
-        (T::Hlg, _) => 18,
-        (T::Linear | T::Bt2100LinPq | T::Bt2100LinHlg | T::St2065_1, _) => 8,
-        (T::St428_1, _) => 17,
-        (T::Density | T::St2115LogS3 | T::Unspecified, _) => 2,
-    };
-    let full_range = colour.range.is_some_and(|range| range != media::SampleRange::Narrow);
-    Colour { primaries, transfer, matrix, full_range }
 }
 
 /// A session that receives the codestreams of a compressed video, each frame's at most `limit` bytes.
@@ -197,7 +170,7 @@ pub fn codestream_receiver(
         height: video.height,
         limit,
         origin: origin(stream, usual),
-        incomplete: incomplete(stream),
+        incomplete: stream.incomplete_frames,
         ancillary: rider(stream).map(|rider| origin(&rider, usual)),
     }
 }
@@ -210,44 +183,19 @@ pub fn picture(config: &ConnectionConfig) -> Result<Option<(Picture, FrameLayout
     let (Some(wire), Payload::Video(video)) = (config.wire_format(), &config.payload) else {
         return Ok(None);
     };
-    let format = WireFormat {
-        sampling: wire.sampling.name().parse()?,
-        depth: wire.depth.to_string().parse()?,
-    };
-    let scan = match video.scan {
-        media::Scan::Progressive => Scan::Progressive,
-        media::Scan::Interlaced => Scan::Interlaced,
-        media::Scan::Psf => Scan::Psf,
-    };
-    let picture = Picture::new(format, video.width, video.height, scan)?;
+    let picture = Picture::new(wire, video.width, video.height, video.scan)?;
     // Frames in memory have 10 bits at most. Who names 12 on the wire knows that the last two do not arrive.
-    let layout = match format.depth {
+    let layout = match wire.depth {
         Depth::Twelve => FrameLayout::Narrowed(video.pixel_format),
         _ => FrameLayout::Mesh(video.pixel_format),
     };
     Ok(Some((picture, layout)))
 }
 
-/// How rows are cut.
-pub fn packing(stream: &St2110) -> Packing {
-    match stream.packing {
-        media::Packing::Gpm => Packing::General,
-        media::Packing::Bpm => Packing::Block,
-    }
-}
-
-/// What is done with frames with gaps.
-pub fn incomplete(stream: &St2110) -> Incomplete {
-    match stream.incomplete_frames {
-        media::IncompleteFrames::Deliver => Incomplete::Deliver,
-        media::IncompleteFrames::Repeat => Incomplete::Repeat,
-        media::IncompleteFrames::Drop => Incomplete::Drop,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use media::{AncillaryStream, Endpoint, SecondPath, Video};
+    use config::{AncillaryStream, Endpoint, SecondPath};
+    use media::{Scan, Video};
 
     use super::*;
 
@@ -314,7 +262,7 @@ mod tests {
         let mut stream = St2110::new([239, 1, 1, 1].into(), 5004);
         let timing = |origin: &Origin| (origin.clock_offset, origin.troff, origin.max_udp);
         assert_eq!(timing(&origin(&stream, &Interface::Any)), (0, None, None));
-        stream.timing = media::SenderTiming {
+        stream.timing = config::SenderTiming {
             troff: Some(500),
             max_udp: Some(8960),
             media_clock_offset: Some(7),
@@ -330,22 +278,8 @@ mod tests {
     }
 
     #[test]
-    fn boxes_say_what_the_description_says() {
-        let mut told = media::Colour::default();
-        assert_eq!(colour(&told), Colour::BT709);
-        told.colorimetry = Some(media::Colorimetry::Bt2020);
-        assert_eq!(colour(&told), Colour::BT2020);
-        told.colorimetry = Some(media::Colorimetry::Bt2100);
-        told.transfer = Some(media::TransferCharacteristic::Hlg);
-        assert_eq!(colour(&told), Colour::HLG);
-        told.transfer = Some(media::TransferCharacteristic::Pq);
-        told.range = Some(media::SampleRange::Full);
-        assert_eq!(colour(&told), Colour { full_range: true, ..Colour::PQ });
-    }
-
-    #[test]
     fn pictures_follow_the_pixels() {
-        let video = Video { scan: media::Scan::Interlaced, ..Video::default() };
+        let video = Video { scan: Scan::Interlaced, ..Video::default() };
         let endpoint = Endpoint::St2110(St2110::new([239, 1, 1, 1].into(), 5004));
         let mut config = ConnectionConfig::new(endpoint, Payload::Video(video));
         let (found, layout) = picture(&config).unwrap().unwrap();
@@ -353,7 +287,7 @@ mod tests {
         assert_eq!(layout, FrameLayout::Mesh(video.pixel_format));
         let Endpoint::St2110(stream) = &mut config.endpoint else { unreachable!() };
         stream.wire_format =
-            Some(media::WireFormat { sampling: media::Sampling::YCbCr422, depth: 12 });
+            Some(WireFormat { sampling: Sampling::YCbCr422, depth: Depth::Twelve });
         let (found, layout) = picture(&config).unwrap().unwrap();
         assert_eq!(found.format().depth, Depth::Twelve);
         assert_eq!(layout, FrameLayout::Narrowed(video.pixel_format));

@@ -82,7 +82,7 @@ pub struct Received<'a> {
     pub payload: usize,
     /// Bytes of metadata in the slot.
     pub metadata: usize,
-    /// What is missing; empty for a complete frame. The bytes of missing pixels and samples are zero, or with [`Incomplete::Repeat`] those of
+    /// What is missing; empty for a complete frame. The bytes of missing pixels and samples are zero, or with [`IncompleteFrames::Repeat`](crate::IncompleteFrames::Repeat) those of
     /// the last complete frame.
     pub gaps: &'a [Gap],
 }
@@ -96,16 +96,4 @@ pub enum Gap {
     Bytes(Range<usize>),
     /// Ancillary packets; nobody knows how many, nor of what.
     Packets,
-}
-
-/// What is done with a frame of which packets are missing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Incomplete {
-    /// It is delivered, and says what is missing.
-    #[default]
-    Deliver,
-    /// The same, with the last complete frame's pixels where some are missing.
-    Repeat,
-    /// It is dropped.
-    Drop,
 }

@@ -18,6 +18,7 @@ mod counters;
 mod error;
 mod frame;
 
+pub use config::IncompleteFrames;
 pub use counters::Counter;
 pub use error::Error;
-pub use frame::{FrameFeed, FrameSink, FrameSlot, Gap, HeldFrame, Incomplete, Next, Received};
+pub use frame::{FrameFeed, FrameSink, FrameSlot, Gap, HeldFrame, Next, Received};

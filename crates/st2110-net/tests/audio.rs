@@ -9,16 +9,15 @@ use common::{
     frames::{Queue, Store, frame},
     local_address, wait_for,
 };
-use media::{
-    Ancillary, Audio, AudioFormat, FrameRate, PacketTime, PixelFormat, SampleRate, Tai, Transport,
-};
+use media::{Ancillary, Audio, AudioFormat, FrameRate, PacketTime, PixelFormat, SampleRate, Tai};
+use st2110::Transport;
 use st2110::{
     ancillary::{Packet, write_block},
     pacing::SenderType,
     video::{FrameLayout, Packing, Picture, Scan, WireFormat},
 };
 use st2110_net::{
-    Gap, Incomplete,
+    Gap, IncompleteFrames,
     engine::{Engine, EngineOptions},
     receive::{AncillaryReceiver, AudioReceiver, Origin, VideoReceiver},
     send::{AncillarySender, AudioSender, Identity, Rider, VideoSender},
@@ -51,7 +50,7 @@ fn pair(
         transport,
         audio: received,
         origin: origin(address, 97),
-        incomplete: Incomplete::Deliver,
+        incomplete: IncompleteFrames::Deliver,
     };
     (sender, receiver)
 }
@@ -141,7 +140,8 @@ fn lost_audio_is_silent_repeated_or_dropped_and_counted() {
     let form = audio(2, AudioFormat::PcmS16be, PacketTime::Ms1);
     let rules = "table netdev loss { chain in { type filter hook ingress device media0 priority 0; policy accept; \
                  ip daddr 239.77.3.1 numgen inc mod 10 == 9 drop\n}\n}\n";
-    for incomplete in [Incomplete::Deliver, Incomplete::Repeat, Incomplete::Drop] {
+    for incomplete in [IncompleteFrames::Deliver, IncompleteFrames::Repeat, IncompleteFrames::Drop]
+    {
         let (mut sender, mut receiver) = pair(Transport::St2110_30, form, form, address);
         let interface = Interface::Name("media0".into());
         sender.paths[0].interface = interface.clone();
@@ -156,13 +156,13 @@ fn lost_audio_is_silent_repeated_or_dropped_and_counted() {
         let _sending = hosts.on(0, || sender.start(&engine, queue.clone()).unwrap());
         let sent: Vec<Arc<[u8]>> = (0..105).map(|seed| noise(seed, 192).into()).collect();
         push_on_grid(&queue, &engine, sent.iter().map(|bytes| &bytes[..]), 48, form.sample_rate);
-        let expected = if incomplete == Incomplete::Drop { 95 } else { 105 };
+        let expected = if incomplete == IncompleteFrames::Drop { 95 } else { 105 };
         wait_for("all buffers", || store.len() >= expected);
         let got = receiving.stats().get();
         assert_eq!((got.lost, got.packets), (10, 95), "{got:?}");
         let frames = store.take();
         match incomplete {
-            Incomplete::Drop => assert_eq!((got.dropped_frames, got.frames), (10, 95)),
+            IncompleteFrames::Drop => assert_eq!((got.dropped_frames, got.frames), (10, 95)),
             _ => {
                 assert_eq!((got.incomplete_frames, got.frames), (10, 105));
                 for (index, (frame, bytes)) in frames.iter().zip(&sent).enumerate() {
@@ -171,7 +171,7 @@ fn lost_audio_is_silent_repeated_or_dropped_and_counted() {
                     let silent = [0; 192];
                     let wanted = match (lost, incomplete) {
                         (false, _) => &bytes[..],
-                        (true, Incomplete::Repeat) => &sent[index - 1][..],
+                        (true, IncompleteFrames::Repeat) => &sent[index - 1][..],
                         (true, _) => &silent,
                     };
                     assert!(frame.bytes[..] == *wanted, "{index} {incomplete:?}");
@@ -245,7 +245,7 @@ fn ancillary_data_are_exact() {
             ancillary,
             limit: 65_536,
             origin: origin(address, 100),
-            incomplete: Incomplete::Deliver,
+            incomplete: IncompleteFrames::Deliver,
         };
         let (queue, store) = (Queue::default(), Store::default());
         let receiving = receiver.start(&engine, store.clone()).unwrap();
@@ -293,7 +293,7 @@ fn ancillary_data_ride_with_video() {
             layout,
             rate: P50,
             origin: origin(address, 96),
-            incomplete: Incomplete::Deliver,
+            incomplete: IncompleteFrames::Deliver,
             ancillary: Some(origin(beside, 100)),
         };
         let (queue, store) = (Queue::default(), Store::default());

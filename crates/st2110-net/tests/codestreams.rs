@@ -18,7 +18,7 @@ use st2110::{
     video::{FrameLayout, Packing, Picture, WireFormat},
 };
 use st2110_net::{
-    Gap, Incomplete,
+    Gap, IncompleteFrames,
     engine::{Engine, EngineOptions},
     receive::{Analysis, CodestreamReceiver, Origin, VideoReceiver},
     send::{CodestreamSender, Identity, VideoSender},
@@ -57,7 +57,7 @@ fn pair(
         height: 1080,
         limit: LIMIT,
         origin: Origin::new(vec![path], 98),
-        incomplete: Incomplete::Deliver,
+        incomplete: IncompleteFrames::Deliver,
         ancillary: None,
     };
     (sender, receiver)
@@ -121,7 +121,8 @@ fn lost_packets_of_a_codestream() {
     let address = SocketAddr::new("239.77.4.1".parse().unwrap(), 20_200);
     let rules = "table netdev loss { chain in { type filter hook ingress device media0 priority 0; policy accept; \
                  ip daddr 239.77.4.1 numgen inc mod 40 == 39 drop\n}\n}\n";
-    for incomplete in [Incomplete::Deliver, Incomplete::Repeat, Incomplete::Drop] {
+    for incomplete in [IncompleteFrames::Deliver, IncompleteFrames::Repeat, IncompleteFrames::Drop]
+    {
         let (mut sender, mut receiver) = pair(PacketMode::Codestream, Scan::Progressive, address);
         let interface = Interface::Name("media0".into());
         sender.paths[0].interface = interface.clone();
@@ -139,7 +140,7 @@ fn lost_packets_of_a_codestream() {
         let (first, second) = (codestream(&[28_500], 1), codestream(&[114_000], 9));
         queue.push(first.clone(), None);
         queue.push(second.clone(), None);
-        let expected = if incomplete == Incomplete::Drop { 1 } else { 2 };
+        let expected = if incomplete == IncompleteFrames::Drop { 1 } else { 2 };
         wait_for("both frames", || store.len() >= expected && receiving.stats().get().lost == 2);
         wait_for("the second frame", || {
             let got = receiving.stats().get();
@@ -148,12 +149,12 @@ fn lost_packets_of_a_codestream() {
         let received = store.take();
         assert!(received[0].bytes == first && received[0].gaps.is_empty());
         match incomplete {
-            Incomplete::Drop => assert_eq!(receiving.stats().get().dropped_frames, 1),
-            Incomplete::Deliver => {
+            IncompleteFrames::Drop => assert_eq!(receiving.stats().get().dropped_frames, 1),
+            IncompleteFrames::Deliver => {
                 assert_eq!(received[1].gaps, [Gap::Packets]);
                 assert!(!received[1].bytes.is_empty() && second.starts_with(&received[1].bytes));
             }
-            Incomplete::Repeat => {
+            IncompleteFrames::Repeat => {
                 assert_eq!(received[1].gaps, [Gap::Packets]);
                 assert!(received[1].bytes == first);
             }
@@ -185,7 +186,7 @@ fn a_received_stream_is_judged() {
         layout,
         rate: P50,
         origin: Origin::new(vec![path], 96),
-        incomplete: Incomplete::Deliver,
+        incomplete: IncompleteFrames::Deliver,
         ancillary: None,
     };
     let (queue, store) = (Queue::default(), Store::default());

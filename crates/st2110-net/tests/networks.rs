@@ -13,7 +13,7 @@ use common::{
 };
 use st2110::rtp::Header;
 use st2110_net::{
-    Gap, Incomplete,
+    Gap, IncompleteFrames,
     engine::{Engine, EngineOptions},
     receive::Origin,
     socket::{Batch, Offload, Receiver, ReceiverOptions, Sender, SenderOptions},
@@ -22,7 +22,8 @@ use st2110_net::{
 #[test]
 fn lost_packets_are_counted_exactly_and_shown_in_the_map() {
     let Some(hosts) = Hosts::new(1500) else { return };
-    for incomplete in [Incomplete::Deliver, Incomplete::Repeat, Incomplete::Drop] {
+    for incomplete in [IncompleteFrames::Deliver, IncompleteFrames::Repeat, IncompleteFrames::Drop]
+    {
         let mut stream = on_hosts(&hosts, 1);
         stream.receive.incomplete = incomplete;
         stream.send.paths[0].offload = Offload::Off;
@@ -51,10 +52,10 @@ fn lost_packets_are_counted_exactly_and_shown_in_the_map() {
         assert_eq!(got.packets, 5 * 720 - 28);
         assert_eq!((path.reordered, path.duplicates, got.late), (0, 0, 0));
         match incomplete {
-            Incomplete::Drop => {
+            IncompleteFrames::Drop => {
                 assert_eq!((got.frames, got.dropped_frames, store.len()), (1, 4, 0))
             }
-            Incomplete::Deliver | Incomplete::Repeat => {
+            IncompleteFrames::Deliver | IncompleteFrames::Repeat => {
                 assert_eq!((got.frames, got.incomplete_frames), (5, 4));
                 let mut lost = 0;
                 for (index, frame) in store.take().iter().enumerate() {
@@ -64,7 +65,7 @@ fn lost_packets_are_counted_exactly_and_shown_in_the_map() {
                         lost += missing.pixels as usize;
                         let at = (missing.line * 640 + missing.first) as usize * 2;
                         let luma = at..at + missing.pixels as usize * 2;
-                        let expected = if incomplete == Incomplete::Repeat {
+                        let expected = if incomplete == IncompleteFrames::Repeat {
                             &previous[luma.clone()]
                         } else {
                             &vec![0; luma.len()][..]

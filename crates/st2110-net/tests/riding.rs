@@ -21,7 +21,7 @@ use st2110::{
     video::{FrameLayout, Packetiser, Packing},
 };
 use st2110_net::{
-    Incomplete,
+    IncompleteFrames,
     engine::{Engine, EngineOptions},
     receive::{CodestreamReceiver, Origin, ReceiveStats, Receiving},
     send::{CodestreamSender, Identity, Rider},
@@ -308,7 +308,7 @@ fn codestreams_wait_for_their_data_as_well() {
         height: 1080,
         limit: 100_000,
         origin: Origin::new(vec![path(video)], 98),
-        incomplete: Incomplete::Deliver,
+        incomplete: IncompleteFrames::Deliver,
         ancillary: Some(Origin { skew, ..Origin::new(vec![path(beside)], 100) }),
     };
     let sender = CodestreamSender {

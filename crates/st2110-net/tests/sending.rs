@@ -11,7 +11,8 @@ use common::{
     frames::{Owned, Queue, frame as frame_of},
     wait_for,
 };
-use media::{Audio, AudioFormat, FrameRate, PacketTime, PixelFormat, SampleRate, Tai, Transport};
+use media::{Audio, AudioFormat, FrameRate, PacketTime, PixelFormat, SampleRate, Tai};
+use st2110::Transport;
 use st2110::{
     pacing::SenderType,
     rtp::Header,

@@ -15,7 +15,8 @@ use common::{
     video::P50,
     wait_for,
 };
-use media::{Ancillary, Audio, AudioFormat, PacketTime, SampleRate, Scan, Transport};
+use media::{Ancillary, Audio, AudioFormat, PacketTime, SampleRate, Scan};
+use st2110::Transport;
 use st2110::{
     ancillary::{Packet, write_block},
     jpegxs::{PacketMode, TransmissionMode},
@@ -23,7 +24,7 @@ use st2110::{
     rtp::Header,
 };
 use st2110_net::{
-    Incomplete,
+    IncompleteFrames,
     engine::{Engine, EngineOptions},
     receive::{AncillaryReceiver, AudioReceiver, CodestreamReceiver, Origin, Receiving},
     send::{AncillarySender, AudioSender, CodestreamSender, Identity, Sending},
@@ -72,7 +73,7 @@ impl Stream {
             Identity { payload_type: PAYLOAD_TYPE, ssrc: SSRC, sequence: SEQUENCE.into() };
         let paths = vec![SenderOptions::new(to)];
         let (queue, store) = (Queue::default(), Store::default());
-        let (feed, sink, incomplete) = (queue.clone(), store.clone(), Incomplete::Deliver);
+        let (feed, sink, incomplete) = (queue.clone(), store.clone(), IncompleteFrames::Deliver);
         let (receiving, sending, contents) = match kind {
             Kind::Codestreams => {
                 let (scan, height, limit) = (Scan::Progressive, 1080, LIMIT);

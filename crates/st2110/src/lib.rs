@@ -14,5 +14,8 @@ pub mod rtp;
 pub mod sdp;
 pub mod sequence;
 pub mod time;
+mod transport;
 pub mod video;
 pub mod window;
+
+pub use transport::Transport;

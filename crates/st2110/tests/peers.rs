@@ -235,12 +235,12 @@ fn to_ffmpeg() {
         let Some(mut command) = program("ffmpeg") else { return };
         let picture = picture(layout, width, scan);
         send(picture, layout, packing, |port| {
-            let flags: String = scan.flags().iter().map(|flag| format!("; {flag}")).collect();
-            let format = picture.format();
+            let flags = if scan == Scan::Progressive { "" } else { "; interlace" };
+            let WireFormat { sampling, depth } = picture.format();
             let text = format!(
                 "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
                  m=video {port} RTP/AVP 96\r\na=rtpmap:96 raw/90000\r\n\
-                 a=fmtp:96 {format}; width={width}; height={HEIGHT}; exactframerate=25{flags}\r\n"
+                 a=fmtp:96 sampling={sampling}; depth={depth}; width={width}; height={HEIGHT}; exactframerate=25{flags}\r\n"
             );
             let file = directory.path().join(format!("{port}.sdp"));
             std::fs::write(&file, text).unwrap();

@@ -68,8 +68,11 @@ fn a_source_of_a_group() {
             },
         })
     );
-    media::ConnectionConfig::from_json(&connection(&settings, Direction::Tx, &video()).unwrap())
-        .unwrap();
+    ::config::ConnectionConfig::from_json(
+        &connection(&settings, Direction::Tx, &video()).unwrap(),
+        ::config::Kind::Source,
+    )
+    .unwrap();
 }
 
 #[test]
@@ -279,8 +282,8 @@ fn the_library_understands_it() {
         ..Stream::default()
     };
     let text = connection(&st2110(stream), Direction::Rx, &video()).unwrap();
-    let config = media::ConnectionConfig::from_json(&text).unwrap();
-    let media::Endpoint::St2110(read) = &config.endpoint else { panic!("{config:?}") };
+    let config = ::config::ConnectionConfig::from_json(&text, ::config::Kind::Receiver).unwrap();
+    let ::config::Endpoint::St2110(read) = &config.endpoint else { panic!("{config:?}") };
     assert_eq!((read.ttl, read.dscp), (3, 46));
     assert_eq!(
         read.wire_format.map(|wire| wire.to_string()).as_deref(),
@@ -303,14 +306,14 @@ fn the_library_understands_it() {
         ..Stream::default()
     };
     let text = connection(&st2110(stream), Direction::Tx, &video()).unwrap();
-    let config = media::ConnectionConfig::from_json(&text).unwrap();
-    let media::Endpoint::St2110(read) = &config.endpoint else { panic!("{config:?}") };
+    let config = ::config::ConnectionConfig::from_json(&text, ::config::Kind::Receiver).unwrap();
+    let ::config::Endpoint::St2110(read) = &config.endpoint else { panic!("{config:?}") };
     assert_eq!(read.codec.map(|codec| codec.name()), Some("jpegxs"));
     assert_eq!(read.packet_mode.name(), "slice");
     assert_eq!(read.colour.transfer.map(|transfer| transfer.name()), Some("HLG"));
     let stream = Stream { incomplete_frames: some("drop"), ..Stream::default() };
     let text = connection(&st2110(stream), Direction::Rx, &audio()).unwrap();
-    let config = media::ConnectionConfig::from_json(&text).unwrap();
-    let media::Endpoint::St2110(read) = &config.endpoint else { panic!("{config:?}") };
+    let config = ::config::ConnectionConfig::from_json(&text, ::config::Kind::Receiver).unwrap();
+    let ::config::Endpoint::St2110(read) = &config.endpoint else { panic!("{config:?}") };
     assert_eq!(read.incomplete_frames.name(), "drop");
 }

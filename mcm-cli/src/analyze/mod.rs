@@ -8,11 +8,11 @@ use crate::error::CliError;
 use crate::output::print;
 use crate::stream::{Interfaces, Wishes, frame_rate, load_telling, st2110};
 use clap::{Args, ValueHint};
-use media::{ConnectionConfig, FrameRate, Payload};
+use config::{ConnectionConfig, Kind};
+use media::{FrameRate, Payload};
 use path::{Analyser, Path, receive};
 use st2110::analyser::{AudioAnalyser, Expectation, VideoAnalyser};
 use st2110::pacing::Raster;
-use st2110::sdp::Role;
 use st2110::time::MediaClock;
 use st2110_net::configured::origin;
 use st2110_net::receive::Origin;
@@ -91,7 +91,7 @@ fn paths(options: &Options) -> Result<Vec<Path>, CliError> {
         return Ok(vec![Path::open(address.to_string(), &receiver, None, analyser, assumed)?]);
     }
     let wishes = Wishes { rate: options.rate, ..Wishes::default() };
-    let (mut config, told) = load_telling(&options.stream, Role::Receiver, wishes)?;
+    let (mut config, told) = load_telling(&options.stream, Kind::Receiver, wishes)?;
     options.interfaces.set_second(&mut config)?;
     let stream = st2110(&config)?;
     let second = stream.second_path.map(|path| (path.ip_addr, path.port));
@@ -172,8 +172,8 @@ fn expectation(config: &ConnectionConfig, origin: &Origin) -> Expectation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use media::Endpoint;
-    use st2110::sdp::describe;
+    use config::Endpoint;
+    use config::sdp::describe;
     use st2110_net::socket::Interface;
 
     #[test]
@@ -202,7 +202,7 @@ mod tests {
         let text = "v=0\no=- 1 1 IN IP4 10.0.0.1\ns=x\nt=0 0\nm=video 5004 RTP/AVP 96\nc=IN IP4 239.0.0.1/9\n\
             a=rtpmap:96 raw/90000\na=fmtp:96 sampling=YCbCr-4:2:2; depth=10; width=1920; height=1080; exactframerate=25; \
             TP=2110TPN; TROFF=500; MAXUDP=8960\na=mediaclk:direct=7\n";
-        let description = describe(text, Role::Receiver).unwrap();
+        let description = describe(text, Kind::Receiver).unwrap();
         let stream = description.stream();
         let origin = origin(&stream, &Interface::Any);
         let config = ConnectionConfig::new(Endpoint::St2110(stream), description.payload);

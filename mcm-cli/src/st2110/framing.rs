@@ -1,6 +1,7 @@
 //! How frames follow each other in a file.
 
-use media::{ConnectionConfig, Payload};
+use config::ConnectionConfig;
+use media::Payload;
 use std::io::{ErrorKind, Read, Write};
 
 /// How frames follow each other in a file.

@@ -9,7 +9,7 @@ use crate::arguments::{one_of, seconds};
 use crate::error::CliError;
 use crate::stream::{Interfaces, Wishes};
 use clap::{Args, ValueEnum, ValueHint};
-use media::{IncompleteFrames, St2110};
+use config::{IncompleteFrames, St2110};
 use st2110_net::engine::{Engine, EngineOptions};
 use st2110_net::socket::Warning;
 use std::time::Duration;

@@ -6,9 +6,11 @@ use super::{Options, ancillary, engine, warn};
 use crate::error::CliError;
 use crate::progress::Progress;
 use crate::stream::{codestreams, load, st2110};
-use media::{ConnectionConfig, Endpoint, Payload, Transport};
-use st2110::sdp::Role;
-use st2110_net::configured::{self, codestream_receiver, incomplete, picture, rider};
+use config::Kind;
+use config::{ConnectionConfig, Endpoint};
+use media::Payload;
+use st2110::Transport;
+use st2110_net::configured::{self, codestream_receiver, picture, rider};
 use st2110_net::engine::{Engine, Over};
 use st2110_net::receive::{AncillaryReceiver, AudioReceiver, Receiving, VideoReceiver};
 use st2110_net::{FrameSink, FrameSlot, Received};
@@ -128,7 +130,7 @@ fn fail(path: &str, error: &std::io::Error) -> CliError {
 
 /// Runs the command.
 pub(super) fn run(options: &Options) -> Result<(), CliError> {
-    let mut config = load(&options.stream, Role::Receiver, options.wishes)?;
+    let mut config = load(&options.stream, Kind::Receiver, options.wishes)?;
     if let (Endpoint::St2110(stream), Some(incomplete)) = (&mut config.endpoint, options.incomplete)
     {
         stream.incomplete_frames = incomplete;
@@ -232,7 +234,7 @@ fn start(
 ) -> Result<Receiving, CliError> {
     let stream = st2110(config)?;
     let origin = configured::origin(stream, &options.interfaces.usual());
-    let incomplete = incomplete(stream);
+    let incomplete = stream.incomplete_frames;
     let receiving = match (stream.transport, &config.payload) {
         (Transport::St2110_20, Payload::Video(video)) => {
             let Some((picture, layout)) = picture(config)? else {

@@ -4,9 +4,11 @@ use super::framing::Framing;
 use super::{Options, ancillary, engine, warn};
 use crate::error::CliError;
 use crate::stream::{codestreams, load, st2110};
-use media::{ConnectionConfig, Payload, Tai, Transport};
-use st2110::sdp::Role;
-use st2110_net::configured::{codestream_sender, outgoing, packing, picture, rider};
+use config::ConnectionConfig;
+use config::Kind;
+use media::{Payload, Tai};
+use st2110::Transport;
+use st2110_net::configured::{codestream_sender, outgoing, picture, rider};
 use st2110_net::engine::{Engine, Over};
 use st2110_net::send::{AncillarySender, AudioSender, Identity, Rider, Sending, VideoSender};
 use st2110_net::{FrameFeed, HeldFrame, Next};
@@ -60,7 +62,7 @@ impl FrameFeed for Feed {
 
 /// Runs the command.
 pub(super) fn run(options: &Options) -> Result<(), CliError> {
-    let mut config = load(&options.stream, Role::Source, options.wishes)?;
+    let mut config = load(&options.stream, Kind::Source, options.wishes)?;
     options.interfaces.set_second(&mut config)?;
     let (frames, feed) = sync_channel(AHEAD);
     let (again, most) = (options.again, options.frames);
@@ -201,7 +203,7 @@ fn start(
             let Some((picture, layout)) = picture(config)? else {
                 return Err(CliError::Stream("payload.video is needed".into()));
             };
-            let (packing, rate, pacing) = (packing(stream), video.rate, stream.pacing.into());
+            let (packing, rate, pacing) = (stream.packing, video.rate, stream.pacing);
             let ancillary = rider(stream).map(|rider| Rider {
                 identity: Identity::random(rider.payload_type),
                 paths: outgoing(&rider, &options.interfaces.usual()),

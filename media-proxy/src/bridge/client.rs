@@ -1,8 +1,8 @@
 //! Bridges' clients of the exchange, in the proxy's own process.
 
+use config::{ConnectionConfig, EndOfStream};
 use mcm::Error;
 use mcm::{Client, Connection, Direction, Extras};
-use media::{ConnectionConfig, EndOfStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 

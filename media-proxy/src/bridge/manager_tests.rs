@@ -1,7 +1,8 @@
 use super::super::warnings::News;
 use super::*;
 use crate::bridge::status::Figures;
-use media::{ConnectionConfig, Endpoint, Payload, St2110};
+use config::{ConnectionConfig, Endpoint, St2110};
+use media::Payload;
 use mesh::topology::{BridgeLink, RdmaLink};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};

@@ -1,6 +1,6 @@
 //! A bridge's status, as tools show it.
 
-use media::Endpoint;
+use config::Endpoint;
 use mesh::topology::{BridgeId, BridgeLink, BridgeSpec};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -155,7 +155,8 @@ fn text(name: &str, value: &str) -> (String, Value) {
 mod tests {
     use super::*;
     use crate::bridge::Figures;
-    use media::{ConnectionConfig, Endpoint, Payload};
+    use config::{ConnectionConfig, Endpoint};
+    use media::Payload;
     use mesh::topology::{BridgeLink, BridgeSpec};
     use proto::control::State;
     use std::time::Instant;

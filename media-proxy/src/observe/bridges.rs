@@ -1,7 +1,7 @@
 //! Bridges in the control service's messages.
 
 use crate::bridge::{Phase, Row, Table};
-use media::Endpoint;
+use config::Endpoint;
 use mesh::topology::{BridgeLink, BridgeSpec, Direction};
 use proto::control::{Bridge, BridgeDirection, BridgeState, Connection, Group, Kind, State};
 use std::collections::HashMap;
@@ -223,7 +223,8 @@ pub(crate) fn remote(spec: &BridgeSpec) -> String {
 mod tests {
     use super::*;
     use crate::bridge::Figures;
-    use media::{ConnectionConfig, Payload};
+    use config::ConnectionConfig;
+    use media::Payload;
     use mesh::topology::RdmaLink;
     use std::sync::Arc;
     use std::time::Instant;

@@ -57,7 +57,8 @@ fn merge(groups: &mut Vec<Group>, found: Vec<FleetGroup>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use media::{ConnectionConfig, Endpoint, Payload};
+    use config::{ConnectionConfig, Endpoint};
+    use media::Payload;
 
     #[test]
     fn groups_of_other_hosts_stand_among_those_of_this_one() {

@@ -2,7 +2,8 @@
 
 #![allow(dead_code, unreachable_pub)] // Each test file uses a part of it.
 
-use media::{ConnectionConfig, Endpoint, Payload};
+use config::{ConnectionConfig, Endpoint};
+use media::Payload;
 use proto::Kind;
 use proto::datagram::{MAX_LEN, decode_from_proxy, encode_from_client};
 use proto::exchange::{Announce, Hello, Joined, Standby, from_client, from_proxy::Body};
@@ -227,7 +228,7 @@ impl Peer {
         let announce = Announce {
             key,
             conn_id: conn_id.into(),
-            config: Some(proto::config::to_sdk(config, Kind::Source)),
+            config: Some(config.to_sdk_of(Kind::Source)),
             ring_id: source.ring_id().0.to_vec(),
             receivers: receivers.iter().map(ToString::to_string).collect(),
         };
@@ -250,7 +251,7 @@ impl Peer {
         let announce = Announce {
             key,
             conn_id: conn_id.into(),
-            config: Some(proto::config::to_sdk(config, Kind::Receiver)),
+            config: Some(config.to_sdk_of(Kind::Receiver)),
             ring_id: using.map(|(ring, _)| ring.to_vec()).unwrap_or_default(),
             receivers: Vec::new(),
         };

@@ -3,16 +3,16 @@
 use super::keys::{Key, end_of};
 use super::{Etcd, Revisions};
 use crate::{Agent, State, Store};
+use config::ConnectionConfig;
 use mesh::AgentError;
 use mesh::topology::{
     Connection, ConnectionId, Grant, GroupId, GroupRecord, Proxy, ProxyId, Source, Topology,
 };
 use mesh::wire;
 use prost::Message;
-use proto::config::{from_sdk, to_sdk};
 use proto::etcd as pb;
 use proto::fleet;
-use proto::{Kind, sdk};
+use proto::sdk;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -308,11 +308,8 @@ pub(super) fn connection_value(connection: &Connection) -> Vec<u8> {
     stored.encode_to_vec()
 }
 
-fn config(
-    config: Option<sdk::ConnectionConfig>,
-) -> Result<Arc<media::ConnectionConfig>, AgentError> {
-    let (_, config) = from_sdk(&sdk::ConnectionConfig { kind: 0, ..config.unwrap_or_default() })?;
-    Ok(Arc::new(config))
+fn config(config: Option<sdk::ConnectionConfig>) -> Result<Arc<ConnectionConfig>, AgentError> {
+    Ok(Arc::new(ConnectionConfig::from_sdk(&config.unwrap_or_default())?))
 }
 
 fn read_group(value: &[u8]) -> Result<GroupRecord, AgentError> {
@@ -333,10 +330,10 @@ pub(super) fn group_value(record: &GroupRecord) -> Vec<u8> {
         Source::Connection(id) => fleet::group::Source::Connection(id.to_string()),
         Source::Ingress { proxy, config } => fleet::group::Source::Ingress(fleet::Ingress {
             proxy_id: proxy.to_string(),
-            config: Some(to_sdk(config, Kind::Receiver)),
+            config: Some(config.to_sdk()),
         }),
     });
-    let definition = Some(to_sdk(&record.definition, Kind::Source));
+    let definition = Some(record.definition.to_sdk());
     fleet::Group { definition, source }.encode_to_vec()
 }
 

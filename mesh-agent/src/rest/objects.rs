@@ -2,13 +2,13 @@
 
 use crate::State;
 use crate::session::Session;
-use media::{ConnectionConfig, Endpoint, Payload};
+use config::{ConnectionConfig, Endpoint};
+use media::Payload;
 use mesh::metrics::{Metric, Value as Measured};
 use mesh::topology::{
     BridgeLink, BridgeView, Connection, Direction, GroupView, Proxy, ProxyId, StreamId,
 };
 use mesh::wire;
-use proto::config::to_sdk;
 use proto::{Kind, sdk};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -239,7 +239,7 @@ fn moment(millis: i64) -> String {
 
 /// A configuration; `kind` is left out if it is empty.
 fn configuration(config: &ConnectionConfig, end: Kind, kind: &str) -> Value {
-    let parts = to_sdk(config, end).buf_parts.unwrap_or_default();
+    let parts = config.to_sdk().buf_parts.unwrap_or_default();
     let part = |part: Option<proto::sdk::BufferPartition>| {
         let part = part.unwrap_or_default();
         json!({"offset": part.offset, "size": part.size})
@@ -290,7 +290,7 @@ fn word(name: &str, prefix: &str) -> String {
 }
 
 fn payload(config: &ConnectionConfig) -> Value {
-    let wire = to_sdk(config, Kind::Source).payload;
+    let wire = config.to_sdk().payload;
     match (&config.payload, wire) {
         (Payload::Video(video), Some(sdk::connection_config::Payload::Video(wire))) => {
             json!({"video": {
@@ -379,7 +379,7 @@ fn measurements(metric: Option<&Metric>, registered_at: Option<SystemTime>) -> V
 }
 
 #[cfg(test)]
-#[path = "../../../crates/proto/tests/golden/table.rs"]
+#[path = "../../../crates/config/tests/golden/table.rs"]
 mod table;
 
 #[cfg(test)]
@@ -392,7 +392,7 @@ mod tests {
     fn configurations_have_their_objects() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"));
         table::check(&path.join("tests/golden/rest_configurations.txt"), 1, |input| {
-            let config = ConnectionConfig::from_json(input[0]).expect(input[0]);
+            let config = ConnectionConfig::from_json(input[0], Kind::Receiver).expect(input[0]);
             configuration(&config, Kind::Receiver, "tx").to_string()
         });
     }

@@ -1,7 +1,8 @@
 //! A fleet with something of every kind.
 
 use super::{Node, Server, mesh, proxy, stream, until};
-use media::{Ancillary, Audio, ConnectionConfig, Endpoint, Payload, Rdma};
+use config::{ConnectionConfig, Endpoint, Rdma};
+use media::{Ancillary, Audio, Payload};
 use mesh::metrics::{Metric, Value as Measured};
 use mesh::plane::ControlPlane;
 use mesh::topology::Proxy;

@@ -6,7 +6,8 @@ pub(crate) mod fleet;
 pub(crate) mod original;
 pub(crate) mod schema;
 
-use media::{ConnectionConfig, Endpoint, Payload, St2110, Video};
+use config::{ConnectionConfig, Endpoint, St2110};
+use media::{Payload, Video};
 use mesh::AgentError;
 use mesh::plane::remote::{AgentAddress, Agents};
 use mesh::plane::{Accepted, Applied, ControlPlane, Listener, Registration, Remote};

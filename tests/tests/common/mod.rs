@@ -41,8 +41,8 @@ impl Stream {
 
     /// The configuration of the stream's group, for the wire.
     pub fn config(&self, kind: Kind) -> proto::sdk::ConnectionConfig {
-        let config = media::ConnectionConfig::from_json(&blob().to_string()).unwrap();
-        proto::config::to_sdk(&config, kind)
+        let config = ::config::ConnectionConfig::from_json(&blob().to_string(), kind).unwrap();
+        config.to_sdk_of(kind)
     }
 
     /// Frames arrive.

@@ -1,4 +1,4 @@
-//! Incomplete frames, as `incompleteFrames` delivers them.
+//! IncompleteFrames frames, as `incompleteFrames` delivers them.
 
 use crate::packets::Packets;
 use crate::{HEIGHT, PORT, WIDTH, receive_slowly, take};

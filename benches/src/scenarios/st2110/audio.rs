@@ -5,9 +5,10 @@ use super::{Options, Shares, address, case};
 use crate::case::Case;
 use crate::error::BenchError;
 use crate::hosts::Hosts;
-use media::{Audio, AudioFormat, PacketTime, SampleRate, Transport};
+use media::{Audio, AudioFormat, PacketTime, SampleRate};
 use rustix::time::{ClockId, clock_gettime};
-use st2110_net::Incomplete;
+use st2110::Transport;
+use st2110_net::IncompleteFrames;
 use st2110_net::engine::{Engine, EngineOptions};
 use st2110_net::receive::{AudioReceiver, Origin, Receiving};
 use st2110_net::send::{AudioSender, Identity, Sending};
@@ -89,7 +90,7 @@ impl Streams {
                 transport: Transport::St2110_30,
                 audio: form,
                 origin: Origin::new(vec![ReceiverOptions::new(to.ip(), to.port())], 97),
-                incomplete: Incomplete::Deliver,
+                incomplete: IncompleteFrames::Deliver,
             };
             let sender = AudioSender {
                 transport: Transport::St2110_30,

@@ -10,7 +10,7 @@ use media::{FrameRate, PixelFormat};
 use st2110::pacing::{self, Raster, Schedule, SenderType};
 use st2110::rtp::Header;
 use st2110::video::{Field, FrameLayout, Packetiser, Packing, Picture, Scan, WireFormat};
-use st2110_net::Incomplete;
+use st2110_net::IncompleteFrames;
 use st2110_net::engine::{Engine, EngineOptions};
 use st2110_net::receive::{Analysis, Origin, VideoReceiver};
 use st2110_net::send::{Identity, VideoSender};
@@ -69,8 +69,8 @@ pub(super) fn run(
         };
         report(part("whole", whole.received, whole.sent));
         let kind = video.sender.sender_type()?;
-        report(part(&format!("{kind} as sent"), whole.compliant, whole.sent));
-        report(part(&format!("{kind} as received"), whole.judged_well, whole.judged));
+        report(part(&format!("{} as sent", kind.parameter()), whole.compliant, whole.sent));
+        report(part(&format!("{} as received", kind.parameter()), whole.judged_well, whole.judged));
     }
     Ok(())
 }
@@ -149,7 +149,7 @@ impl Video {
             layout: self.sender.layout,
             rate: RATE,
             origin: Origin::new(vec![path], 96),
-            incomplete: Incomplete::Deliver,
+            incomplete: IncompleteFrames::Deliver,
             ancillary: None,
         };
         let mut sender = self.sender.clone();

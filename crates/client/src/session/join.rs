@@ -45,7 +45,7 @@ mod tests {
     use super::*;
     use crate::session::{Client, Extras};
     use crate::{Connection, Direction, Timeout};
-    use media::ConnectionConfig;
+    use config::ConnectionConfig;
     use proto::datagram::{MAX_LEN, decode_from_client};
     use proto::exchange::from_client::Body;
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -94,9 +94,9 @@ mod tests {
         session.link_up(&ours);
         for _ in 0..20 {
             let place = Session::reserve(session).unwrap();
-            let config = ConnectionConfig::from_json(CONFIG).unwrap();
+            let config = ConnectionConfig::from_json(CONFIG, proto::Kind::Source).unwrap();
             let peer = Connection::peer(Direction::Send, &config, Extras::default()).unwrap();
-            let wire = proto::config::to_sdk(&config, proto::Kind::Source);
+            let wire = config.to_sdk_of(proto::Kind::Source);
             let program = {
                 let session = Arc::clone(session);
                 std::thread::spawn(move || {

@@ -4,7 +4,7 @@ use super::{Client, Link, SETUP, Session};
 use crate::Timeout;
 use crate::error::Error;
 use crate::peer::Outgoing;
-use media::ConnectionConfig;
+use config::ConnectionConfig;
 use proto::exchange::{Ask, Told, from_client::Body};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,11 +72,11 @@ impl Client {
                 log::info!("waiting for a group {group:?} since {TOLD_AFTER:?}");
             }
             if let Some(config) = self.session.ask(group)?.config {
-                let read = proto::config::from_sdk(&config);
+                let read = ConnectionConfig::from_sdk(&config);
                 let unreadable = |error| {
                     Error::ConnectionFailed(format!("the media proxy describes the group: {error}"))
                 };
-                return read.map(|(_, config)| config).map_err(unreadable);
+                return read.map_err(unreadable);
             }
             if patience.is_some_and(|patience| begun.elapsed() >= patience) {
                 return Err(Error::Timeout(patience.unwrap_or_default(), "there is no such group"));

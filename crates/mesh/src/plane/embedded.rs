@@ -108,7 +108,8 @@ mod tests {
     use crate::metrics::Value;
     use crate::topology::Desired;
     use crate::{AgentError, topology::BridgeLink};
-    use media::{ConnectionConfig, Endpoint, Payload, St2110, Video};
+    use config::{ConnectionConfig, Endpoint, St2110};
+    use media::{Payload, Video};
     use proto::Kind;
 
     #[derive(Default)]

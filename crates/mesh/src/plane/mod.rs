@@ -10,7 +10,7 @@ pub use remote::{AgentAddress, Remote};
 use crate::error::AgentError;
 use crate::metrics::Metric;
 use crate::topology::{ConnectionId, Desired, FleetGroup, GroupId};
-use media::ConnectionConfig;
+use config::ConnectionConfig;
 use proto::Kind;
 
 /// Calls of a proxy to the control plane. No call blocks; answers come to the [`Listener`].

@@ -3,7 +3,7 @@
 use super::identifier::{BridgeId, GroupId, ProxyId, StreamId};
 use super::model::{Direction, Grant, GroupRecord, SessionKey, Source, bridge_id};
 use super::{Decides, Topology};
-use media::{ConnectionConfig, Endpoint};
+use config::{ConnectionConfig, Endpoint};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;

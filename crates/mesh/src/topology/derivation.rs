@@ -5,7 +5,7 @@ use super::decisions::{Origin, link_ids};
 use super::group::Bridges;
 use super::identifier::{BridgeId, GroupId, ProxyId};
 use super::model::{BridgeLink, BridgeSpec, Direction, RdmaLink, bridge_id};
-use media::Endpoint;
+use config::Endpoint;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;

@@ -2,7 +2,7 @@
 
 use super::identifier::{BridgeId, ConnectionId, GroupId, ProxyId, StreamId};
 use super::ports::PortRanges;
-use media::ConnectionConfig;
+use config::ConnectionConfig;
 use proto::Kind;
 use ring::digest::{Context, SHA256};
 use std::fmt::{Debug, Formatter};

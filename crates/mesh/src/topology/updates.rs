@@ -5,7 +5,7 @@ use super::identifier::{BridgeId, ConnectionId, GroupId, ProxyId};
 use super::model::{BridgeLink, BridgeSpec, Connection, Direction, Grant, GroupRecord, Proxy};
 use super::port_table::Owner;
 use super::{Member, ProxyState, Topology};
-use media::Endpoint;
+use config::Endpoint;
 use proto::Kind;
 use std::net::IpAddr;
 use std::sync::Arc;

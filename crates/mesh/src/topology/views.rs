@@ -3,7 +3,7 @@
 use super::identifier::{BridgeId, ConnectionId, GroupId, ProxyId, StreamId};
 use super::model::{BridgeLink, BridgeSpec, Connection, Desired, DesiredGroup, Direction, Proxy};
 use super::{ProxyState, Topology};
-use media::ConnectionConfig;
+use config::ConnectionConfig;
 use proto::Kind;
 use std::collections::BTreeSet;
 use std::sync::Arc;

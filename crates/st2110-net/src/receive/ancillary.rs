@@ -20,9 +20,9 @@ use super::{
     times::Times,
 };
 use crate::{
-    Counter, Error,
+    Counter, Error, IncompleteFrames,
     engine::Engine,
-    frame::{FrameSink, FrameSlot, Gap, Incomplete, Received},
+    frame::{FrameSink, FrameSlot, Gap, Received},
     socket::STANDARD_UDP_LIMIT,
 };
 
@@ -36,7 +36,7 @@ pub struct AncillaryReceiver {
     /// Which packets belong to the stream.
     pub origin: Origin,
     /// What is done with frames that have gaps. There is nothing to repeat in ancillary data: that is as delivering them.
-    pub incomplete: Incomplete,
+    pub incomplete: IncompleteFrames,
 }
 
 /// Packets of a frame that are planned for.
@@ -89,7 +89,7 @@ struct Blocks<S: FrameSink> {
     times: Times,
     collector: Collector,
     limit: usize,
-    incomplete: Incomplete,
+    incomplete: IncompleteFrames,
     /// For a frame for which the sink has no room.
     scratch: Vec<u8>,
     patience: Duration,
@@ -131,7 +131,7 @@ impl<S: FrameSink> Blocks<S> {
             // The block is small, and whether there is one is known only afterwards.
             let Ok(Some(collected)) = self.collector.pop(&mut self.scratch) else { return true };
             let counters = &self.stats.counters;
-            if !collected.complete && self.incomplete == Incomplete::Drop {
+            if !collected.complete && self.incomplete == IncompleteFrames::Drop {
                 counters.dropped_frames.add(1);
                 continue;
             }

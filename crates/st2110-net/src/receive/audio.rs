@@ -2,7 +2,8 @@
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
-use media::{Audio, Tai, Transport};
+use media::{Audio, Tai};
+use st2110::Transport;
 use st2110::{
     audio::{AudioPacketError, Reslicer},
     sequence::NumberWidth,
@@ -19,9 +20,9 @@ use super::{
     times::Times,
 };
 use crate::{
-    Counter, Error,
+    Counter, Error, IncompleteFrames,
     engine::Engine,
-    frame::{FrameSink, FrameSlot, Gap, Incomplete, Received},
+    frame::{FrameSink, FrameSlot, Gap, Received},
 };
 
 /// A session that receives audio (ST 2110-30, -31).
@@ -34,7 +35,7 @@ pub struct AudioReceiver {
     /// Which packets belong to the stream.
     pub origin: Origin,
     /// What is done with buffers that have gaps. Where nothing is repeated, missing samples are zero.
-    pub incomplete: Incomplete,
+    pub incomplete: IncompleteFrames,
 }
 
 /// A thread that is held up finds packets of both paths in their sockets, and reads so many of the one before those of the other.
@@ -93,7 +94,7 @@ struct Buffers<S: FrameSink> {
     sink: S,
     times: Times,
     reslicer: Reslicer,
-    incomplete: Incomplete,
+    incomplete: IncompleteFrames,
     /// For a buffer for which the sink has no room.
     scratch: Vec<u8>,
     /// The last complete buffer, to fill gaps from.
@@ -143,7 +144,7 @@ impl<S: FrameSink> Buffers<S> {
                 slot.as_mut().map_or(&mut self.scratch[..], |slot| &mut slot.payload()[..len]);
             let Ok(Some(slice)) = self.reslicer.pop(out, &mut self.missing) else { return true };
             let counters = &self.stats.counters;
-            if self.incomplete == Incomplete::Repeat {
+            if self.incomplete == IncompleteFrames::Repeat {
                 for gap in &self.missing {
                     out[gap.clone()].copy_from_slice(&self.previous[gap.clone()]);
                 }
@@ -156,7 +157,7 @@ impl<S: FrameSink> Buffers<S> {
                 continue;
             };
             if slice.missing > 0 {
-                if self.incomplete == Incomplete::Drop {
+                if self.incomplete == IncompleteFrames::Drop {
                     counters.dropped_frames.add(1);
                     continue;
                 }

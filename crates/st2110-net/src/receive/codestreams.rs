@@ -16,9 +16,9 @@ use super::{
     stats::RefusedCounters,
 };
 use crate::{
-    Counter, Error,
+    Counter, Error, IncompleteFrames,
     engine::Engine,
-    frame::{FrameSink, FrameSlot, Gap, Incomplete},
+    frame::{FrameSink, FrameSlot, Gap},
 };
 
 /// A session that receives JPEG XS (ST 2110-22, RFC 9134). A frame's payload is a codestream, without
@@ -38,7 +38,7 @@ pub struct CodestreamReceiver {
     pub origin: Origin,
     /// How frames with gaps are treated. If they are delivered, then with what comes before the gap, or
     /// with all whole slices; to repeat means the whole last complete frame.
-    pub incomplete: Incomplete,
+    pub incomplete: IncompleteFrames,
     /// The associated ancillary stream (ST 2110-40), whose packets become the frames' metadata, as far
     /// as the slot has room. While it is alive a finished frame waits for them, for that stream's skew
     /// at most.

@@ -26,9 +26,9 @@ use super::{
     times::Times,
 };
 use crate::{
-    Counter, Error,
+    Counter, Error, IncompleteFrames,
     engine::{Engine, Moment, Outcome},
-    frame::{FrameSink, FrameSlot, Gap, Incomplete, Received},
+    frame::{FrameSink, FrameSlot, Gap, Received},
     socket::Batch,
 };
 
@@ -122,7 +122,7 @@ pub(super) struct Stream<'a> {
     pub(super) scan: Scan,
     /// Lines of a frame.
     pub(super) height: u32,
-    pub(super) incomplete: Incomplete,
+    pub(super) incomplete: IncompleteFrames,
     pub(super) ancillary: Option<&'a Origin>,
 }
 
@@ -170,7 +170,7 @@ struct Frames<S: FrameSink, A: Assembler<S>> {
     open: usize,
     awaiting: AwaitingAncillary<Finished<Filling<A::Frame>>>,
     associated: Option<Associated>,
-    incomplete: Incomplete,
+    incomplete: IncompleteFrames,
     /// The payload of the last complete frame, if it is to be repeated.
     previous: Vec<u8>,
     gaps: Vec<Gap>,
@@ -299,7 +299,7 @@ impl<S: FrameSink, A: Assembler<S>> Frames<S, A> {
         while let Some(finished) = self.awaiting.pop(self.associated.as_mut(), now, read) {
             let Finished { timestamp, slot: Filling { frame, began }, end } = finished;
             let complete = end == End::Complete;
-            if !complete && self.incomplete == Incomplete::Drop {
+            if !complete && self.incomplete == IncompleteFrames::Drop {
                 self.stats.counters.dropped_frames.add(1);
                 self.assembler.discard(frame);
             } else if !self.commit(frame, complete, timestamp, began) {
@@ -317,7 +317,8 @@ impl<S: FrameSink, A: Assembler<S>> Frames<S, A> {
         timestamp: RtpTimestamp,
         began: Tai,
     ) -> bool {
-        let (counters, repeats) = (&self.stats.counters, self.incomplete == Incomplete::Repeat);
+        let (counters, repeats) =
+            (&self.stats.counters, self.incomplete == IncompleteFrames::Repeat);
         self.gaps.clear();
         let gaps = (!complete).then(|| Gaps {
             repeat: Some(&self.previous[..]).filter(|frame| repeats && !frame.is_empty()),

@@ -14,9 +14,9 @@ use super::{
     stats::RefusedCounters,
 };
 use crate::{
-    Counter, Error,
+    Counter, Error, IncompleteFrames,
     engine::Engine,
-    frame::{FrameSink, FrameSlot, Gap, Incomplete},
+    frame::{FrameSink, FrameSlot, Gap},
 };
 
 /// A session that receives uncompressed video (ST 2110-20).
@@ -31,7 +31,7 @@ pub struct VideoReceiver {
     /// Which packets belong to the stream.
     pub origin: Origin,
     /// How frames with gaps are treated.
-    pub incomplete: Incomplete,
+    pub incomplete: IncompleteFrames,
     /// The associated ancillary stream (ST 2110-40), whose packets become the frames' metadata, as far
     /// as the slot has room. While it is alive a finished frame waits for them, for that stream's skew
     /// at most.

@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use media::{Audio, Tai, Transport};
+use media::{Audio, Tai};
+use st2110::Transport;
 use st2110::{
     audio::Packetiser,
     rtp::Header,

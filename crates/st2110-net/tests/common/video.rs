@@ -17,7 +17,7 @@ use st2110::{
     video::{FrameLayout, Packetiser, Packing, Picture, Scan, WireFormat},
 };
 use st2110_net::{
-    Incomplete,
+    IncompleteFrames,
     receive::{Origin, Receiving, VideoReceiver},
     send::{Identity, VideoSender},
     socket::{Interface, ReceiverOptions, SenderOptions},
@@ -59,7 +59,7 @@ impl Stream {
                 layout,
                 rate: P50,
                 origin: Origin::new(vec![options], 112),
-                incomplete: Incomplete::Deliver,
+                incomplete: IncompleteFrames::Deliver,
                 ancillary: None,
             },
         }

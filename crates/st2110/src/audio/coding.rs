@@ -1,6 +1,7 @@
 //! How samples are coded on the wire.
 
-use media::{Audio, AudioFormat, Transport};
+use crate::Transport;
+use media::{Audio, AudioFormat};
 
 use super::{AudioError, Subframe};
 

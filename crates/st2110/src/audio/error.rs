@@ -9,7 +9,7 @@ pub enum AudioError {
         /// In memory.
         format: media::AudioFormat,
         /// Of the stream.
-        transport: media::Transport,
+        transport: crate::Transport,
         /// What is accepted.
         allowed: &'static str,
     },

@@ -1,6 +1,7 @@
 //! From frames to payloads of packets.
 
-use media::{Audio, AudioFormat, Transport};
+use crate::Transport;
+use media::{Audio, AudioFormat};
 
 use super::aes3::{BLOCK_FRAMES, Subframe, channel_status};
 use super::{AudioError, Coding, MAX_PAYLOAD, StreamFormat};

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use media::{Audio, Transport};
+use crate::Transport;
+use media::Audio;
 
 use super::window::Window;
 use super::{AudioError, AudioPacketError, MAX_PAYLOAD, StreamFormat};

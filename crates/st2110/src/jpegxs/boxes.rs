@@ -2,36 +2,10 @@
 
 use media::FrameRate;
 
-use super::{Part, PictureHeader};
+use super::{Colour, Part, PictureHeader};
 
 /// Octets of the boxes that are written.
 pub(super) const SIZE: usize = 60;
-
-/// Colour by the numbers of ITU-T H.273.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Colour {
-    /// Colour primaries.
-    pub primaries: u16,
-    /// Transfer characteristics.
-    pub transfer: u16,
-    /// Matrix coefficients.
-    pub matrix: u16,
-    /// Whether samples use their full range.
-    pub full_range: bool,
-}
-
-impl Colour {
-    /// ITU-R BT.709.
-    pub const BT709: Self = Self { primaries: 1, transfer: 1, matrix: 1, full_range: false };
-    /// ITU-R BT.2020.
-    pub const BT2020: Self = Self { primaries: 9, transfer: 14, matrix: 9, full_range: false };
-    /// ITU-R BT.2100 with PQ.
-    pub const PQ: Self = Self { primaries: 9, transfer: 16, matrix: 9, full_range: false };
-    /// ITU-R BT.2100 with HLG.
-    pub const HLG: Self = Self { primaries: 9, transfer: 18, matrix: 9, full_range: false };
-    /// Nothing is said.
-    pub const UNSPECIFIED: Self = Self { primaries: 2, transfer: 2, matrix: 2, full_range: false };
-}
 
 /// What the boxes say that the codestream does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -78,16 +78,6 @@ pub enum JpegXsError {
         /// How many there are.
         packets: usize,
     },
-    /// A word of a session description that is not known.
-    #[error("{parameter}={value}: {allowed}")]
-    Parameter {
-        /// Name of the parameter.
-        parameter: &'static str,
-        /// Its value.
-        value: String,
-        /// What is accepted.
-        allowed: &'static str,
-    },
 }
 
 /// Why a packet was refused. Nothing of it is kept.

@@ -3,7 +3,8 @@
 //! * [`PictureSegment`]: a codestream with the boxes before it, as an application hands it over; never trusted.
 //! * [`Packetiser`]: its packets, in codestream mode or slice mode.
 //! * [`Assembly`]: puts packets of a picture together again, and knows what is missing.
-//! * [`PacketMode`], [`TransmissionMode`], [`Profile`], [`Level`], [`Sublevel`]: parameters of session descriptions.
+//! * [`PacketMode`], [`TransmissionMode`]: parameters of session descriptions.
+//! * [`BitsPerPixel`], [`CodingQuality`]: what an encoder is asked for.
 //!
 //! No codec is needed for any of this; see the crate `jpegxs` for one.
 //!
@@ -11,6 +12,8 @@
 
 mod assembly;
 mod boxes;
+mod coding;
+mod colour;
 mod error;
 mod header;
 mod packetiser;
@@ -22,9 +25,11 @@ pub(crate) mod sample;
 mod segment;
 
 pub use assembly::{Assembly, Received};
-pub use boxes::{Colour, VideoInformation};
+pub use boxes::VideoInformation;
+pub use coding::{BitsPerPixel, CodingQuality};
+pub use colour::Colour;
 pub use error::{JpegXsError, PacketError};
 pub use header::{Part, PayloadHeader};
 pub use packetiser::{Packetiser, Packets};
-pub use parameters::{Level, PacketMode, Profile, Sublevel, TransmissionMode};
+pub use parameters::{PacketMode, TransmissionMode};
 pub use segment::{PictureHeader, PictureSegment};

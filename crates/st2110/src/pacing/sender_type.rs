@@ -1,27 +1,27 @@
 //! Types of senders and what they must keep to.
 
-use std::fmt;
-use std::str::FromStr;
-
-use media::{FrameRate, Pacing};
+use media::{FrameRate, named};
 
 /// The highest packet rate at which Narrow was kept by software on plain sockets (see `docs/st2110.md`).
 pub const NARROW_PACKETS_PER_SECOND: u32 = 35_000;
 
-/// The type of a sender (ST 2110-21 §7.1), ordered from the strictest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SenderType {
-    /// Type N: narrow, with a gap in each frame's blanking.
-    Narrow,
-    /// Type NL: narrow and linear over the whole frame.
-    NarrowLinear,
-    /// Type W.
-    Wide,
+named! {
+    /// The type of a sender (ST 2110-21 §7.1), ordered from the strictest.
+    #[derive(Default, PartialOrd, Ord)]
+    pub enum SenderType {
+        /// Type N: narrow, with a gap in each frame's blanking.
+        #[default]
+        Narrow = "narrow",
+        /// Type NL: narrow and linear over the whole frame.
+        NarrowLinear = "linear",
+        /// Type W.
+        Wide = "wide",
+    }
 }
 
 impl SenderType {
     /// The value of the parameter `TP` in a session description.
-    pub const fn name(self) -> &'static str {
+    pub const fn parameter(self) -> &'static str {
         match self {
             Self::Narrow => "2110TPN",
             Self::NarrowLinear => "2110TPNL",
@@ -29,40 +29,16 @@ impl SenderType {
         }
     }
 
+    /// The type of a value of `TP`; `None` if it is none.
+    pub fn from_parameter(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.parameter() == text)
+    }
+
     /// What a stream of up to `packets` packets per unit can be when it is sent by software: the type asked for if the packet
     /// rate allows that, else Wide. This is what the session description must say.
     pub fn achievable(asked: Self, packets: u32, rate: FrameRate) -> Self {
         let per_second = u64::from(packets) * u64::from(rate.num) / u64::from(rate.den.max(1));
         if per_second > u64::from(NARROW_PACKETS_PER_SECOND) { Self::Wide } else { asked }
-    }
-}
-
-impl From<Pacing> for SenderType {
-    /// The type that a configuration asks for; see [`SenderType::achievable`].
-    fn from(pacing: Pacing) -> Self {
-        match pacing {
-            Pacing::Narrow => Self::Narrow,
-            Pacing::Linear => Self::NarrowLinear,
-            Pacing::Wide => Self::Wide,
-        }
-    }
-}
-
-impl fmt::Display for SenderType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for SenderType {
-    type Err = ();
-
-    /// Reads the value of `TP`.
-    fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Narrow, Self::NarrowLinear, Self::Wide]
-            .into_iter()
-            .find(|kind| kind.name() == text)
-            .ok_or(())
     }
 }
 
@@ -167,9 +143,9 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
-        for kind in [SenderType::Narrow, SenderType::NarrowLinear, SenderType::Wide] {
-            assert_eq!(kind.to_string().parse(), Ok(kind));
+        for kind in SenderType::ALL {
+            assert_eq!(SenderType::from_parameter(kind.parameter()), Some(*kind));
         }
-        assert_eq!("2110TP".parse::<SenderType>(), Err(()));
+        assert_eq!(SenderType::from_parameter("2110TP"), None);
     }
 }

@@ -18,7 +18,8 @@ pub fn packet_time(milliseconds: f64, rate: SampleRate) -> Option<PacketTime> {
 }
 
 /// `a=ptime` of a packet time, as AES67 writes it.
-pub(super) const fn ptime(time: PacketTime) -> &'static str {
+#[must_use]
+pub const fn ptime(time: PacketTime) -> &'static str {
     match time {
         PacketTime::Ms1 => "1",
         PacketTime::Us125 => "0.125",

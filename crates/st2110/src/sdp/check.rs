@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::check_media::check_medium;
-use super::describe::duplicates;
 use super::document::Document;
 use super::notes::Notes;
 use super::reading::Reading;
@@ -122,7 +121,7 @@ pub fn remarks(text: &str) -> Vec<Finding> {
     let streams: Vec<_> = document.media.iter().filter_map(read).collect();
     let mut findings = notes.findings;
     if let [first, second] = streams.as_slice()
-        && duplicates(&document, first, second)
+        && first.is_copy_of(second, &document.session)
         && first.is_on_the_path_of(second)
     {
         let text = "both paths have the same source, destination and port; unless each has an interface of its own, one path is received";
@@ -200,7 +199,7 @@ fn check_groups(document: &Document, streams: &[Stream], findings: &mut Findings
     for (n, first) in streams.iter().enumerate() {
         for second in &streams[n + 1..] {
             let leg = |stream: &Stream| (stream.leg.destination, stream.leg.port);
-            if duplicates(document, first, second) {
+            if first.is_copy_of(second, &document.session) {
                 if first.essence != second.essence || first.payload_type != second.payload_type {
                     let text = format!(
                         "the paths at lines {} and {} carry different things",

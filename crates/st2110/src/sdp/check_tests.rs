@@ -1,6 +1,6 @@
 //! Tests of the checker.
 
-use super::super::stream::tests::{FFMPEG_VIDEO, VIDEO};
+use super::super::samples::{FFMPEG_VIDEO, VIDEO};
 use super::*;
 
 fn findings(text: &str) -> Vec<Finding> {

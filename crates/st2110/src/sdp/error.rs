@@ -66,12 +66,16 @@ pub(super) fn excerpt(text: &str) -> String {
 }
 
 impl SdpError {
-    pub(super) fn value(line: usize, what: &str, found: &str, allowed: &'static str) -> Self {
+    /// A value that cannot be used.
+    #[must_use]
+    pub fn value(line: usize, what: &str, found: &str, allowed: &'static str) -> Self {
         let (what, found) = (excerpt(what), excerpt(found));
         Self { line, problem: SdpProblem::Value { what, found, allowed } }
     }
 
-    pub(super) fn missing(line: usize, what: &'static str, clause: &'static str) -> Self {
+    /// Something that must be there, by a clause of a standard.
+    #[must_use]
+    pub fn missing(line: usize, what: &'static str, clause: &'static str) -> Self {
         Self { line, problem: SdpProblem::Missing { what, clause } }
     }
 

@@ -1,6 +1,7 @@
 //! What a medium is: its encoding and the parameters of that.
 
-use media::{FrameRate, Packing, Scan};
+use crate::video::Packing;
+use media::{FrameRate, Scan};
 
 use super::notes::Notes;
 use super::value::{exact_rate, number, rate};
@@ -172,7 +173,7 @@ impl Picture {
         out.push_some("depth", self.depth.as_ref());
         out.push_some("TCS", self.tcs.as_ref());
         out.push_some("colorimetry", self.colorimetry.as_ref());
-        out.push_some("PM", packing.map(packing_name));
+        out.push_some("PM", packing.map(Packing::parameter));
         out.push_some("SSN", self.ssn.as_ref());
         out.push_some("RANGE", self.range.as_ref());
         out.push_some("PAR", self.par.map(|(w, h)| format!("{w}:{h}")));
@@ -188,14 +189,6 @@ impl Picture {
         out.push_some("MAXUDP", self.max_udp);
         out.push_some("TSMODE", self.ts_mode.as_ref());
         out.push_some("TSDELAY", self.ts_delay);
-    }
-}
-
-/// `PM`.
-const fn packing_name(packing: Packing) -> &'static str {
-    match packing {
-        Packing::Gpm => "2110GPM",
-        Packing::Bpm => "2110BPM",
     }
 }
 
@@ -394,9 +387,7 @@ impl Essence {
 }
 
 fn packing(line: usize, text: &str) -> Result<Packing, SdpError> {
-    let known = Packing::ALL.iter().find(|packing| packing_name(**packing) == text);
-    known
-        .copied()
+    Packing::from_parameter(text)
         .ok_or_else(|| SdpError::value(line, "PM", text, "2110GPM or 2110BPM is possible"))
 }
 

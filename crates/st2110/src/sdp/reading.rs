@@ -247,7 +247,8 @@ fn read_time(section: &Section, name: &'static str, notes: &mut Notes) -> Option
 }
 
 /// The sender of the copy of a stream that is sent twice to one destination (RFC 7104 §4.1), if there is one.
-pub(super) fn second_source(session: &Section, section: &Section, leg: Leg) -> Option<IpAddr> {
+#[must_use]
+pub fn second_source(session: &Section, section: &Section, leg: Leg) -> Option<IpAddr> {
     let filters = [section, session].map(|it| it.attributes("source-filter").collect::<Vec<_>>());
     let filters = filters.iter().find(|filters| !filters.is_empty())?;
     let senders = read_senders(filters, leg.destination, duplicated(section)).ok()?;

@@ -78,6 +78,18 @@ impl Stream {
         path(self.leg) == path(other.leg)
     }
 
+    /// Whether `a=group:DUP` of the session joins the streams (RFC 7104 §3.2).
+    #[must_use]
+    pub fn is_copy_of(&self, other: &Self, session: &Section) -> bool {
+        let (Some(own), Some(other)) = (&self.mid, &other.mid) else { return false };
+        session.attributes("group").any(|(_, value)| {
+            let mut parts = value.split_ascii_whitespace();
+            let dup = parts.next() == Some("DUP");
+            let mids: Vec<_> = parts.collect();
+            dup && own != other && mids.contains(&own.as_str()) && mids.contains(&other.as_str())
+        })
+    }
+
     /// The section of this stream.
     #[must_use]
     pub fn section(&self) -> Section {
@@ -139,4 +151,4 @@ impl Stream {
 
 #[cfg(test)]
 #[path = "stream_tests.rs"]
-pub(super) mod tests;
+mod tests;

@@ -3,7 +3,6 @@
 //! Whoever made the given one knows what the mesh does not: the session's name, what the colours mean, which channels these are, and
 //! whatever its receivers understand beyond the standards.
 
-use super::describe::layout;
 use super::document::{Document, Line, Section};
 use super::{Essence, Parameters, Stream};
 
@@ -31,9 +30,17 @@ const GIVEN: [&str; 6] = ["colorimetry", "TCS", "RANGE", "PAR", "SSN", "channel-
 /// Parameters that mean something else where they are absent: square pixels, channels of which nothing is known.
 const ABSENT_BY_INTENT: [&str; 2] = ["PAR", "channel-order"];
 
+/// The layout of a sampling: constant luminance and ICtCp have that of YCbCr, and differ only in what
+/// their components mean.
+#[must_use]
+pub fn layout(sampling: &str) -> String {
+    sampling.strip_prefix("CL").unwrap_or(sampling).replace("ICtCp", "YCbCr")
+}
+
 /// `composed`, as the template words it. The first `paths` media of `composed` are the stream's, others those of ancillary data beside it.
 /// A template whose streams cannot be read is none.
-pub(super) fn fill(template: &Document, composed: &Document, paths: usize) -> Document {
+#[must_use]
+pub fn fill(template: &Document, composed: &Document, paths: usize) -> Document {
     let Ok(streams) = Stream::read_all(template) else { return composed.clone() };
     let beside = streams.iter().any(|stream| stream.essence.picture().is_some());
     let given: Vec<_> = template.media.iter().zip(&streams).collect();
@@ -256,7 +263,3 @@ fn merge(composed: &Parameters, given: &Parameters) -> Parameters {
     }
     merged
 }
-
-#[cfg(test)]
-#[path = "template_tests.rs"]
-mod tests;

@@ -29,7 +29,8 @@ pub(super) fn address(line: usize, what: &str, kind: &str, text: &str) -> Result
 }
 
 /// How an address is introduced.
-pub(super) fn address_kind(address: IpAddr) -> &'static str {
+#[must_use]
+pub fn address_kind(address: IpAddr) -> &'static str {
     if address.is_ipv4() { "IP4" } else { "IP6" }
 }
 

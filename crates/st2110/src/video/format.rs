@@ -1,76 +1,40 @@
-//! Samples on the wire, and their names in session descriptions (ST 2110-20, clause 7).
+//! Samples on the wire (ST 2110-20 §7.2).
 
 use std::fmt;
-use std::str::FromStr;
 
-use media::PixelFormat;
+use media::{PixelFormat, named};
 
-use super::VideoError;
-
-/// Colour components and their subsampling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Sampling {
-    /// Y′C′bC′r, chroma at every second pixel.
-    YCbCr422,
-    /// Y′C′bC′r, chroma at every second pixel of every second line.
-    YCbCr420,
-    /// Y′C′bC′r, chroma at every pixel.
-    YCbCr444,
-    /// R′G′B′.
-    Rgb,
-    /// One component: a key, or brightness alone.
-    Key,
-}
-
-impl Sampling {
-    /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::YCbCr422, Self::YCbCr420, Self::YCbCr444, Self::Rgb, Self::Key];
-
-    /// The value of `sampling=`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::YCbCr422 => "YCbCr-4:2:2",
-            Self::YCbCr420 => "YCbCr-4:2:0",
-            Self::YCbCr444 => "YCbCr-4:4:4",
-            Self::Rgb => "RGB",
-            Self::Key => "KEY",
-        }
+named! {
+    /// Which components a picture has, and how they are sampled (ST 2110-20 §7.4.1, `sampling`).
+    pub enum Sampling {
+        /// Y, C'B and C'R for each pixel.
+        YCbCr444 = "YCbCr-4:4:4",
+        /// C'B and C'R for every second pixel of a row.
+        YCbCr422 = "YCbCr-4:2:2",
+        /// C'B and C'R for every second pixel of every second row.
+        YCbCr420 = "YCbCr-4:2:0",
+        /// R, G and B for each pixel.
+        Rgb = "RGB",
+        /// One component: a key, or brightness.
+        Key = "KEY",
     }
 }
 
-impl FromStr for Sampling {
-    type Err = VideoError;
-
-    fn from_str(name: &str) -> Result<Self, VideoError> {
-        Self::ALL.into_iter().find(|sampling| sampling.name() == name).ok_or_else(|| {
-            VideoError::Parameter {
-                parameter: "sampling",
-                value: name.to_owned(),
-                allowed: "YCbCr-4:2:2, YCbCr-4:2:0, YCbCr-4:4:4, RGB and KEY are supported",
-            }
-        })
+named! {
+    /// Bits of a sample (ST 2110-20 §7.4.2, `depth`).
+    pub enum Depth {
+        /// 8 bits.
+        Eight = "8",
+        /// 10 bits.
+        Ten = "10",
+        /// 12 bits.
+        Twelve = "12",
+        /// 16 bits, integers.
+        Sixteen = "16",
     }
-}
-
-/// Bits of a sample.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Depth {
-    /// 8 bits.
-    Eight,
-    /// 10 bits.
-    Ten,
-    /// 12 bits.
-    Twelve,
-    /// 16 bits, integers.
-    Sixteen,
 }
 
 impl Depth {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Eight, Self::Ten, Self::Twelve, Self::Sixteen];
-
     /// Bits of a sample.
     #[must_use]
     pub const fn bits(self) -> usize {
@@ -81,25 +45,11 @@ impl Depth {
             Self::Sixteen => 16,
         }
     }
-}
 
-impl FromStr for Depth {
-    type Err = VideoError;
-
-    fn from_str(name: &str) -> Result<Self, VideoError> {
-        Ok(match name {
-            "8" => Self::Eight,
-            "10" => Self::Ten,
-            "12" => Self::Twelve,
-            "16" => Self::Sixteen,
-            _ => {
-                return Err(VideoError::Parameter {
-                    parameter: "depth",
-                    value: name.to_owned(),
-                    allowed: "8, 10, 12 and 16 are supported",
-                });
-            }
-        })
+    /// The depth of so many bits; `None` if there is none.
+    #[must_use]
+    pub fn from_bits(bits: u32) -> Option<Self> {
+        Self::ALL.iter().copied().find(|depth| depth.bits() == bits as usize)
     }
 }
 
@@ -114,7 +64,7 @@ pub struct Pgroup {
     pub lines: usize,
 }
 
-/// Samples on the wire.
+/// Sampling and depth of the pixels of ST 2110-20 and ST 2110-22 streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WireFormat {
     /// Components.
@@ -124,23 +74,23 @@ pub struct WireFormat {
 }
 
 impl WireFormat {
-    /// The most usual format of all.
+    /// 4:2:2 with 10 bits, the most usual format, and the only one of the established API.
     pub const YCBCR_422_10: Self = Self { sampling: Sampling::YCbCr422, depth: Depth::Ten };
     /// That of `uyvy422`.
     pub const YCBCR_422_8: Self = Self { sampling: Sampling::YCbCr422, depth: Depth::Eight };
 
     /// All formats.
     pub fn all() -> impl Iterator<Item = Self> {
-        Sampling::ALL
-            .into_iter()
-            .flat_map(|sampling| Depth::ALL.map(|depth| Self { sampling, depth }))
+        Sampling::ALL.iter().flat_map(|sampling| {
+            Depth::ALL.iter().map(|depth| Self { sampling: *sampling, depth: *depth })
+        })
     }
 
-    /// The format with exactly the samples of `layout`.
+    /// The format with exactly the samples of `format`: it loses nothing of them, and adds no bits.
     #[must_use]
-    pub const fn of(layout: PixelFormat) -> Self {
+    pub const fn of(format: PixelFormat) -> Self {
         use PixelFormat as P;
-        let (sampling, depth) = match layout {
+        let (sampling, depth) = match format {
             P::Yuv422p10le | P::V210 | P::Yuv422p10Rfc4175 => (Sampling::YCbCr422, Depth::Ten),
             P::Uyvy422 | P::Yuv422p => (Sampling::YCbCr422, Depth::Eight),
             P::Yuv420p | P::Nv12 => (Sampling::YCbCr420, Depth::Eight),
@@ -177,122 +127,45 @@ impl WireFormat {
         };
         Pgroup { octets, pixels, lines }
     }
-}
 
-impl TryFrom<media::WireFormat> for WireFormat {
-    type Error = VideoError;
+    /// Whether pixels on the wire and in memory have the same samples. 12 bits on the wire are 10 in
+    /// the planar formats: two more are sent as zero, and not received.
+    #[must_use]
+    pub fn carries(self, format: PixelFormat) -> bool {
+        use PixelFormat as P;
+        let narrowed = Self { depth: Depth::Ten, ..self };
+        let planar = matches!(format, P::Yuv422p10le | P::Yuv420p10le | P::Yuv444p10le);
+        let of = Self::of(format);
+        self == of || (self.depth == Depth::Twelve && planar && narrowed == of)
+    }
 
-    /// # Errors
-    /// If the depth is not one of [`Depth::ALL`].
-    fn try_from(format: media::WireFormat) -> Result<Self, VideoError> {
-        let sampling = match format.sampling {
-            media::Sampling::YCbCr422 => Sampling::YCbCr422,
-            media::Sampling::YCbCr420 => Sampling::YCbCr420,
-            media::Sampling::YCbCr444 => Sampling::YCbCr444,
-            media::Sampling::Rgb => Sampling::Rgb,
-            media::Sampling::Key => Sampling::Key,
-        };
-        Ok(Self { sampling, depth: format.depth.to_string().parse()? })
+    /// The formats that pixels of this one may have in memory; none for some that the standard knows,
+    /// such as RGB with 10 bits.
+    pub fn pixel_formats(self) -> impl Iterator<Item = PixelFormat> {
+        PixelFormat::ALL.iter().copied().filter(move |format| self.carries(*format))
+    }
+
+    /// The default format of such a stream's frames in memory. Of those that have none it is the
+    /// nearest: codestreams may be of any, and raw frames are refused.
+    #[must_use]
+    pub const fn pixel_format(self) -> PixelFormat {
+        match (self.sampling, self.depth) {
+            (Sampling::YCbCr422, Depth::Eight) => PixelFormat::Uyvy422,
+            (Sampling::YCbCr422, _) => PixelFormat::Yuv422p10le,
+            (Sampling::YCbCr420, Depth::Eight) => PixelFormat::Yuv420p,
+            (Sampling::YCbCr420, _) => PixelFormat::Yuv420p10le,
+            (Sampling::YCbCr444, _) => PixelFormat::Yuv444p10le,
+            (Sampling::Rgb, _) => PixelFormat::Rgb24,
+            (Sampling::Key, Depth::Eight) => PixelFormat::Gray8,
+            (Sampling::Key, Depth::Sixteen) => PixelFormat::Gray16le,
+            (Sampling::Key, _) => PixelFormat::Gray10le,
+        }
     }
 }
 
-/// As in a session description: `sampling=YCbCr-4:2:2; depth=10`.
 impl fmt::Display for WireFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sampling={}; depth={}", self.sampling.name(), self.depth.bits())
-    }
-}
-
-/// How a frame was taken, and so how it is sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Scan {
-    /// All lines at once.
-    #[default]
-    Progressive,
-    /// Two fields, the second half a frame later.
-    Interlaced,
-    /// Taken at once, sent as two segments that look like fields.
-    Psf,
-}
-
-impl Scan {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Progressive, Self::Interlaced, Self::Psf];
-
-    /// Parameters without value that a session description has for it.
-    #[must_use]
-    pub const fn flags(self) -> &'static [&'static str] {
-        match self {
-            Self::Progressive => &[],
-            Self::Interlaced => &["interlace"],
-            Self::Psf => &["interlace", "segmented"],
-        }
-    }
-
-    /// Fields, segments or whole frames that one frame is sent as.
-    #[must_use]
-    pub const fn fields(self) -> usize {
-        match self {
-            Self::Progressive => 1,
-            Self::Interlaced | Self::Psf => 2,
-        }
-    }
-}
-
-impl From<media::Scan> for Scan {
-    fn from(scan: media::Scan) -> Self {
-        match scan {
-            media::Scan::Progressive => Self::Progressive,
-            media::Scan::Interlaced => Self::Interlaced,
-            media::Scan::Psf => Self::Psf,
-        }
-    }
-}
-
-impl fmt::Display for Scan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Progressive => "progressive",
-            Self::Interlaced => "interlaced",
-            Self::Psf => "psf",
-        })
-    }
-}
-
-/// How pgroups are shared out among packets (ST 2110-20, clause 6.3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Packing {
-    /// Any number of pgroups (GPM).
-    #[default]
-    General,
-    /// Multiples of 180 octets, except at the end of a frame or field (BPM).
-    Block,
-}
-
-impl Packing {
-    /// The value of `PM=`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::General => "2110GPM",
-            Self::Block => "2110BPM",
-        }
-    }
-}
-
-impl FromStr for Packing {
-    type Err = VideoError;
-
-    fn from_str(name: &str) -> Result<Self, VideoError> {
-        match name {
-            "2110GPM" => Ok(Self::General),
-            "2110BPM" => Ok(Self::Block),
-            _ => Err(VideoError::Parameter {
-                parameter: "PM",
-                value: name.to_owned(),
-                allowed: "2110GPM and 2110BPM are defined",
-            }),
-        }
+        write!(f, "{} {} bit", self.sampling, self.depth)
     }
 }
 
@@ -316,30 +189,37 @@ mod tests {
     }
 
     #[test]
-    fn names_are_those_of_session_descriptions() {
-        assert_eq!(WireFormat::YCBCR_422_10.to_string(), "sampling=YCbCr-4:2:2; depth=10");
+    fn names_are_read_back() {
         for sampling in Sampling::ALL {
-            assert_eq!(sampling.name().parse(), Ok(sampling));
+            assert_eq!(Sampling::from_name(sampling.name()), Some(*sampling));
         }
         for depth in Depth::ALL {
-            assert_eq!(depth.bits().to_string().parse(), Ok(depth));
+            assert_eq!(Depth::from_name(&depth.bits().to_string()), Some(*depth));
+            assert_eq!(Depth::from_bits(depth.bits() as u32), Some(*depth));
         }
-        for packing in [Packing::General, Packing::Block] {
-            assert_eq!(packing.name().parse(), Ok(packing));
-        }
-        assert_eq!(Scan::Psf.flags(), ["interlace", "segmented"]);
-        for format in WireFormat::all() {
-            let sampling = media::Sampling::from_name(format.sampling.name()).unwrap();
-            let depth = format.depth.bits() as u8;
-            assert_eq!(media::WireFormat { sampling, depth }.try_into(), Ok(format));
-        }
+        assert_eq!(Depth::from_bits(9), None);
+    }
+
+    /// A receiver of what was sent without a wish gets the same samples, packed or planar.
+    #[test]
+    fn the_way_back_has_the_same_wire_format() {
         for format in PixelFormat::ALL {
-            assert_eq!(media::WireFormat::of(*format).try_into(), Ok(WireFormat::of(*format)));
+            let wire = WireFormat::of(*format);
+            assert_eq!(WireFormat::of(wire.pixel_format()), wire, "{format}");
         }
-        let error = "16f".parse::<Depth>().unwrap_err().to_string();
-        assert_eq!(error, "depth=16f: 8, 10, 12 and 16 are supported");
-        assert!(
-            "YCbCr-4:1:1".parse::<Sampling>().is_err() && "2110XPM".parse::<Packing>().is_err()
-        );
+    }
+
+    #[test]
+    fn some_formats_exist_on_the_wire_only() {
+        let mut lacking = Vec::new();
+        for wire in WireFormat::all() {
+            match wire.pixel_formats().next() {
+                Some(_) => assert!(wire.carries(wire.pixel_format()), "{wire}"),
+                None => lacking.push(wire.to_string()),
+            }
+        }
+        let expected = "YCbCr-4:4:4 8 bit, YCbCr-4:4:4 16 bit, YCbCr-4:2:2 16 bit, \
+            YCbCr-4:2:0 16 bit, RGB 10 bit, RGB 12 bit, RGB 16 bit, KEY 12 bit";
+        assert_eq!(lacking.join(", "), expected);
     }
 }

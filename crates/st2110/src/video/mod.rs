@@ -9,7 +9,7 @@
 //! lines. On the wire each field numbers its own lines from 0.
 //!
 //! ```
-//! use st2110::video::*;
+//! use crate::video::*;
 //!
 //! let picture = Picture::new(WireFormat::YCBCR_422_10, 1920, 1080, Scan::Progressive)?;
 //! let layout = FrameLayout::Mesh(media::PixelFormat::Yuv422p10le);
@@ -32,6 +32,7 @@
 //! ```
 
 mod arrival;
+mod colour;
 mod conversion;
 #[cfg(test)]
 mod conversion_tests;
@@ -42,6 +43,7 @@ mod format;
 mod header;
 mod kernels;
 mod packetiser;
+mod packing;
 mod picture;
 mod place;
 mod plan;
@@ -49,12 +51,15 @@ mod plan;
 mod properties;
 
 pub use arrival::{Arrival, Missing};
+pub use colour::{Colorimetry, Colour, SampleRange, TransferCharacteristic};
 pub use conversion::{Conversion, Direction, FrameLayout};
 pub use depacketiser::{Depacketiser, RowNumbering};
 pub use error::{PacketError, VideoError};
-pub use format::{Depth, Packing, Pgroup, Sampling, Scan, WireFormat};
+pub use format::{Depth, Pgroup, Sampling, WireFormat};
 pub use header::{PayloadHeader, RTP_HEADER};
 pub use kernels::Simd;
+pub use media::Scan;
 pub use packetiser::Packetiser;
+pub use packing::Packing;
 pub use picture::{Field, Picture, Segment};
 pub use plan::{LARGEST_UDP_PAYLOAD, MAX_UDP_PAYLOAD};

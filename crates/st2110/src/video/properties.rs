@@ -17,7 +17,7 @@ struct Stream {
 
 fn streams() -> impl Strategy<Value = Stream> {
     let formats: Vec<_> = WireFormat::all().collect();
-    let shape = (select(formats), select(&Scan::ALL[..]), any::<bool>());
+    let shape = (select(formats), select(Scan::ALL), any::<bool>());
     let size = (1usize..90, 1usize..12, 256usize..1500, any::<prop::sample::Index>());
     (shape, size).prop_filter_map("cannot be sent", |((format, scan, block), size)| {
         let (columns, rows, max_udp_payload, layout) = size;

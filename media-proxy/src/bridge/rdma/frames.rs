@@ -1,12 +1,12 @@
 //! A group's frames for the network: the egress's frame source.
 
 use super::layout::{self, Held};
+use config::ConnectionConfig;
 use fabric::bridge::wire_layout::{Origin, WireLayout};
 use fabric::bridge::{Ended, FrameSource, SourceFrame, Taken};
 use fabric::{MemoryId, SendBuffer};
 use mcm::Error;
 use mcm::{Connection, Timeout};
-use media::ConnectionConfig;
 use shm::Geometry;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! Position of a frame's wire layout in its slot.
 
+use config::ConnectionConfig;
 use fabric::MemoryId;
 use fabric::bridge::wire_layout::{SYSDATA, WireLayout};
 use mcm::Buffer;
-use media::ConnectionConfig;
 
 /// Sizes of a group's partitions.
 pub(super) fn of(config: &ConnectionConfig) -> WireLayout {

@@ -1,12 +1,12 @@
 //! Slots of a group's ring for frames from the network: the ingress's frame sink.
 
 use super::layout::{self, Held};
+use config::ConnectionConfig;
 use fabric::bridge::wire_layout::{MAX_TAIL, Origin, WireLayout};
 use fabric::bridge::{Arrival, Ended, FrameSink, NotPublished};
 use fabric::{MemoryId, ReceiveBuffer};
 use mcm::Error;
 use mcm::{Buffer, Connection, Timeout};
-use media::ConnectionConfig;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;

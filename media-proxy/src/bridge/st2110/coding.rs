@@ -1,8 +1,10 @@
 //! JPEG XS for streams that the mesh encodes and decodes: what it takes, and what is counted.
 
-use jpegxs::{BitsPerPixel, Decoder, Encoder, EncoderOptions, Layout, Library, Quality};
-use media::{CodingQuality, Scan, St2110, Video, WireFormat};
+use config::St2110;
+use jpegxs::{Decoder, Encoder, EncoderOptions, Layout, Library};
+use media::{Scan, Video};
 use st2110::jpegxs::Part;
+use st2110::video::WireFormat;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -37,13 +39,9 @@ impl Coding {
         let library =
             Library::load().map_err(|error| format!("connection.st2110.codec: {error}"))?;
         let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
-        let bits = endpoint.bits_per_pixel.thousandths();
         let options = EncoderOptions {
-            bits_per_pixel: BitsPerPixel { numerator: bits, denominator: 1000 },
-            quality: match endpoint.quality {
-                CodingQuality::Speed => Quality::Speed,
-                CodingQuality::Quality => Quality::Quality,
-            },
+            bits_per_pixel_thousandths: endpoint.bits_per_pixel.thousandths(),
+            quality: endpoint.quality,
             threads: threads.min(MOST_THREADS) as u32,
         };
         Ok(Self { video, library, layout, options })

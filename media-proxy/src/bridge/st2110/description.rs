@@ -3,9 +3,9 @@
 use super::clock::HostClock;
 use super::sdp_versions::SdpVersions;
 use super::stream::Stream;
+use config::sdp::{Sender, compose, compose_expected};
 use log::debug;
 use st2110::pacing::SenderType;
-use st2110::sdp::{Sender, compose, compose_expected};
 use st2110_net::socket::Interface;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
@@ -27,11 +27,7 @@ pub(super) fn of_sender(
         address,
         second_address: second,
         clock: clock.of(Interface::Address(address).mac()).reference,
-        pacing: match pacing {
-            SenderType::Narrow => media::Pacing::Narrow,
-            SenderType::NarrowLinear => media::Pacing::Linear,
-            SenderType::Wide => media::Pacing::Wide,
-        },
+        pacing,
     };
     let version = versions.of(&compose(&stream.config, &sender)?);
     compose(&stream.config, &Sender { version, ..sender }).map(|document| document.to_string())

@@ -57,7 +57,7 @@ impl Egress {
         let usual = interface;
         let endpoint = &stream.endpoint;
         let paths = configured::outgoing(endpoint, usual);
-        let mut pacing = endpoint.pacing.into();
+        let mut pacing = endpoint.pacing;
         let ring = |life| RingFeed {
             connection: Arc::clone(&connection),
             frame_size: stream.frame_size(),
@@ -73,7 +73,7 @@ impl Egress {
                 let sender = VideoSender {
                     picture: *picture,
                     layout: *layout,
-                    packing: configured::packing(endpoint),
+                    packing: endpoint.packing,
                     rate: video.rate,
                     pacing,
                     identity,

@@ -1,7 +1,7 @@
 //! Options that are accepted for compatibility and have no effect. Programs of the established API
 //! set them, so they are reported as warnings instead of errors.
 
-use media::St2110;
+use config::St2110;
 use st2110::sdp::remarks;
 use std::net::IpAddr;
 
@@ -47,7 +47,7 @@ fn filters(endpoint: &St2110) -> impl Iterator<Item = (&'static str, IpAddr, IpA
 #[cfg(test)]
 mod tests {
     use super::*;
-    use media::SecondPath;
+    use config::SecondPath;
 
     fn stream(ip: &str, second: &str) -> St2110 {
         let address = |text: &str| text.parse::<IpAddr>().unwrap();

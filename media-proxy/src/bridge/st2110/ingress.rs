@@ -10,9 +10,9 @@ use super::{decoding, description, ignored_options};
 use crate::bridge::client::BridgeClient;
 use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::status::Figures;
+use config::{ConnectionConfig, Delivery, Options};
 use mcm::{Connection, Direction};
-use media::{ConnectionConfig, Delivery, Options};
-use st2110_net::Incomplete;
+use st2110_net::IncompleteFrames;
 use st2110_net::configured::{self, codestream_receiver};
 use st2110_net::engine::{Engine, Priority};
 use st2110_net::receive::{
@@ -59,7 +59,7 @@ impl Ingress {
         let (watch, life) = session::pair(alarm);
         let endpoint = &stream.endpoint;
         let origin = configured::origin(endpoint, interface);
-        let incomplete = configured::incomplete(endpoint);
+        let incomplete = endpoint.incomplete_frames;
         let ring = |life| RingSink {
             connection: Arc::clone(&connection),
             regions: Regions::new(&stream.config.payload),
@@ -88,8 +88,10 @@ impl Ingress {
                 let receiver = codestream_receiver(endpoint, &coding.video, limit, interface);
                 // What is left of a codestream cannot be decoded, so the last whole one takes its place.
                 let incomplete = match receiver.incomplete {
-                    Incomplete::Deliver | Incomplete::Repeat => Incomplete::Repeat,
-                    Incomplete::Drop => Incomplete::Drop,
+                    IncompleteFrames::Deliver | IncompleteFrames::Repeat => {
+                        IncompleteFrames::Repeat
+                    }
+                    IncompleteFrames::Drop => IncompleteFrames::Drop,
                 };
                 let receiver = CodestreamReceiver { incomplete, ..receiver };
                 let metadata = config.max_metadata_size as usize;

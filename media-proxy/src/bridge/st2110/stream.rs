@@ -1,9 +1,9 @@
 //! What a bridge's configuration means to the engine.
 
 use super::coding::Coding;
-use media::{
-    Ancillary, Audio, Codec, ConnectionConfig, Endpoint, Payload, St2110, Transport, Video,
-};
+use config::{Codec, ConnectionConfig, Endpoint, St2110};
+use media::{Ancillary, Audio, Payload, Video};
+use st2110::Transport;
 use st2110::video::{FrameLayout, Picture};
 use st2110_net::configured::picture;
 

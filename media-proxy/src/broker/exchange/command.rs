@@ -2,7 +2,7 @@
 
 use super::detail::Detail;
 use crate::broker::registry::Refusal;
-use media::ConnectionConfig;
+use config::ConnectionConfig;
 use proto::Kind;
 use proto::control::Group;
 use std::collections::HashMap;

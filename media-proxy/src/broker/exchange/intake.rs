@@ -8,7 +8,8 @@ use crate::broker::registry::code;
 use crate::broker::registry::{Announcement, BoardNo, ClientNo, Ends, Reach, RingBytes, SeatNo};
 use crate::placement::Input;
 use crate::rate_limited_log::RateLimitedLog;
-use media::{ConfigErrorKind, ConnectionConfig};
+use config::{ConnectionConfig, kind_of};
+use media::ConfigErrorKind;
 use proto::exchange::{Announce, Hello, Told, Welcome, from_client, from_proxy};
 use proto::{Kind, datagram, sdk};
 use shm::{BoardMonitor, RingId, SeatMonitor};
@@ -70,7 +71,7 @@ impl Exchange {
     /// A client asks what a group carries.
     fn asked(&mut self, asker: Asker, group: String, now: Duration) {
         let known = self.registry.group_config(&group);
-        let config = known.map(|(kind, config)| proto::config::to_sdk(config, kind));
+        let config = known.map(|(kind, config)| config.to_sdk_of(kind));
         if config.is_none() && self.reach == Reach::Groups {
             match self.group_queries.ask(asker, &group, now) {
                 Step::LookUp => {
@@ -92,10 +93,10 @@ impl Exchange {
         config: Option<Box<(Kind, ConnectionConfig)>>,
         now: Duration,
     ) {
-        let found = config.map(|found| proto::config::to_sdk(&found.1, found.0));
+        let found = config.map(|found| found.1.to_sdk_of(found.0));
         // It may have come to this host meanwhile.
         let here = self.registry.group_config(group);
-        let config = here.map(|(kind, config)| proto::config::to_sdk(config, kind)).or(found);
+        let config = here.map(|(kind, config)| config.to_sdk_of(kind)).or(found);
         for asker in self.group_queries.answered(group, config.is_some(), now) {
             self.answer(asker, config.clone(), now);
         }
@@ -197,7 +198,8 @@ impl Exchange {
     ) -> Result<(ConnectionConfig, Ends), (i32, String)> {
         let config =
             config.ok_or_else(|| (code::CONFIG_INVAL, "configuration is missing".to_owned()))?;
-        let (kind, config) = proto::config::from_sdk(config).map_err(|error| {
+        let read = kind_of(config).and_then(|kind| Ok((kind, ConnectionConfig::from_sdk(config)?)));
+        let (kind, config) = read.map_err(|error| {
             let code = match error.kind {
                 ConfigErrorKind::Malformed | ConfigErrorKind::Invalid => code::CONFIG_INVAL,
                 ConfigErrorKind::Incompatible => code::CONFIG_INCOMPAT,

@@ -6,8 +6,8 @@ use super::limits::{CREATE_TIMEOUT, MAX_ID_LEN, MAX_PENDING, STANDBY_WAIT, code}
 use super::placement::{Place, Refusal};
 use super::{Action, BoardNo, Carry, ClientNo, ConnNo, Registry, RingBytes, SeatNo, Violation};
 use crate::rate_limited_log::RateLimitedLog;
+use config::{ConnectionConfig, Endpoint};
 use log::info;
-use media::{ConnectionConfig, Endpoint};
 use proto::exchange::{Created, Refused, from_proxy::Body};
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The registry's record of one connection.
 
 use super::placement::Place;
-use media::ConnectionConfig;
+use config::ConnectionConfig;
 use std::collections::HashSet;
 use std::time::Duration;
 

@@ -22,7 +22,7 @@ pub(crate) use placement::{Reach, Refusal};
 pub(crate) use state::State;
 
 use announce::Pending;
-use media::ConnectionConfig;
+use config::ConnectionConfig;
 use placement::Asking;
 use proto::Kind;
 use proto::exchange::from_proxy::Body;

@@ -4,8 +4,8 @@ use super::connection::Joining;
 use super::limits::{RETRY_TIME, code};
 use super::{Action, Carry, ClientNo, ConnNo, Registry, SeatNo, Violation};
 use crate::rate_limited_log::RateLimitedLog;
+use config::Delivery;
 use log::info;
-use media::Delivery;
 use proto::exchange::{Join, NeedSeat, Part, Ring, from_proxy::Body};
 use std::time::Duration;
 

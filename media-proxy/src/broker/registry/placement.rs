@@ -4,8 +4,8 @@ use super::announce::Announcement;
 use super::connection::Connection;
 use super::limits::{PLACE_TIMEOUT, code};
 use super::{Action, ClientNo, Registry};
+use config::{ConnectionConfig, Endpoint};
 use log::warn;
-use media::{ConnectionConfig, Endpoint};
 use proto::Kind;
 use std::time::Duration;
 

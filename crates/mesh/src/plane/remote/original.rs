@@ -5,8 +5,8 @@
 //! either release: only 25.03 answers that it finds no payload.
 
 use super::session::Agent;
+use config::OTHER_NUMBERS;
 use prost::Message;
-use proto::generation::OTHER_NUMBERS;
 use proto::mediaproxy::RegisterConnectionRequest;
 use proto::sdk;
 use std::time::Duration;

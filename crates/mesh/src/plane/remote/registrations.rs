@@ -308,7 +308,8 @@ impl Registrations {
 mod tests {
     use super::*;
     use crate::topology::{BridgeLink, RdmaDevice};
-    use media::{ConnectionConfig, Endpoint, Payload, St2110, Video};
+    use config::{ConnectionConfig, Endpoint, St2110};
+    use media::{Payload, Video};
     use proto::Kind;
 
     fn proxy() -> Proxy {

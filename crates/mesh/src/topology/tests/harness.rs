@@ -2,7 +2,8 @@
 
 use super::super::*;
 use crate::error::AgentError;
-use media::{ConnectionConfig, Endpoint, Payload, St2110, Video};
+use config::{ConnectionConfig, Endpoint, St2110};
+use media::{Payload, Video};
 use proto::Kind;
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -102,7 +102,7 @@ fn a_new_agent_interrupts_nothing_whoever_comes_first() {
             let mut old = Fleet::new(3);
             old.receiver("r2", 2, &config);
             old.receiver("r3", 3, &config);
-            if !matches!(config.endpoint, media::Endpoint::St2110(_)) {
+            if !matches!(config.endpoint, config::Endpoint::St2110(_)) {
                 old.source("s", 1, &config);
             }
             // A port that is not the lowest.

@@ -3,7 +3,7 @@
 use super::harness::*;
 use crate::topology::port_table::Owner;
 use crate::topology::{BridgeLink, BridgeSpec, ConnectionId, Direction, Topology};
-use media::ConnectionConfig;
+use config::ConnectionConfig;
 use proptest::prelude::*;
 use proto::Kind;
 use std::collections::{BTreeMap, BTreeSet};

@@ -48,7 +48,7 @@ fn what_does_not_fit_the_group_is_named() {
     let mut small = mesh("cam");
     small.max_payload_size = 5_000_000;
     let mut verbs = mesh("cam");
-    verbs.options.rdma.provider = media::RdmaProvider::Verbs;
+    verbs.options.rdma.provider = config::RdmaProvider::Verbs;
     let mut endpoints = mesh("cam");
     endpoints.options.rdma.num_endpoints = 2;
     let other = stream("239.1.1.1", 5004);

@@ -92,7 +92,7 @@ fn streams_differ_by_address_and_port() {
 fn the_bridge_carries_the_configuration_of_its_connection() {
     let mut fleet = Fleet::new(1);
     let mut config = stream(IP, 5004);
-    if let media::Endpoint::St2110(stream) = &mut config.endpoint {
+    if let config::Endpoint::St2110(stream) = &mut config.endpoint {
         stream.mcast_sip_addr = Some([10, 9, 8, 7].into());
     }
     fleet.receiver("r1", 1, &config);

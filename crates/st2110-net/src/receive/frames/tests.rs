@@ -67,7 +67,7 @@ struct Session {
 }
 
 impl Session {
-    fn new(picture: Picture, paths: usize, incomplete: Incomplete, room_for: usize) -> Self {
+    fn new(picture: Picture, paths: usize, incomplete: IncompleteFrames, room_for: usize) -> Self {
         let path = ReceiverOptions::new([127, 0, 0, 1].into(), 0);
         let origin =
             Origin { skew: Duration::from_millis(3), ..Origin::new(vec![path; paths], 96) };
@@ -242,7 +242,7 @@ impl Network<'_> {
 }
 
 /// The payloads of two frames that are received, the packets of one of them with gaps.
-fn with_a_gap(incomplete: Incomplete, frame_with_gap: usize) -> Vec<Vec<u8>> {
+fn with_a_gap(incomplete: IncompleteFrames, frame_with_gap: usize) -> Vec<Vec<u8>> {
     let picture = Picture::new(WireFormat::YCBCR_422_8, 64, 26, Scanned::Progressive).unwrap();
     let packetiser = Packetiser::new(picture, LAYOUT, Packing::General, 256).unwrap();
     let mut network = Network {
@@ -276,11 +276,11 @@ fn with_a_gap(incomplete: Incomplete, frame_with_gap: usize) -> Vec<Vec<u8>> {
 fn missing_pixels_are_zero_whatever_the_slot_held() {
     // Frames are filled with 1 and 2.
     for (incomplete, with_gap, inside) in [
-        (Incomplete::Deliver, 0, 0),
-        (Incomplete::Deliver, 1, 0),
+        (IncompleteFrames::Deliver, 0, 0),
+        (IncompleteFrames::Deliver, 1, 0),
         // There is nothing to repeat before the first complete frame.
-        (Incomplete::Repeat, 0, 0),
-        (Incomplete::Repeat, 1, 1),
+        (IncompleteFrames::Repeat, 0, 0),
+        (IncompleteFrames::Repeat, 1, 1),
     ] {
         let frames = with_a_gap(incomplete, with_gap);
         assert_eq!(frames.len(), 2);
@@ -300,7 +300,7 @@ proptest! {
         scan in prop::sample::select(&[Scanned::Progressive, Scanned::Interlaced, Scanned::Psf][..]),
         paths in 1_usize..3, behind in 0_u64..6_000_000, start in 0_u32..3, room_for in 3_usize..40,
         incomplete in prop::sample::select(
-            &[Incomplete::Deliver, Incomplete::Repeat, Incomplete::Drop][..]),
+            &[IncompleteFrames::Deliver, IncompleteFrames::Repeat, IncompleteFrames::Drop][..]),
     ) {
         let picture = Picture::new(WireFormat::YCBCR_422_8, 64, 26, scan).unwrap();
         let packetiser = Packetiser::new(picture, LAYOUT, Packing::General, 256).unwrap();

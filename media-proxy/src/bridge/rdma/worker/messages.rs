@@ -1,8 +1,8 @@
 //! Messages between proxy and worker: one line of JSON each.
 
+use config::ConnectionConfig;
 use mesh::topology::{BridgeLink, BridgeSpec, Direction, RdmaLink, SessionKey};
 use prost::Message;
-use proto::Kind;
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::io::{BufRead, Write};
@@ -55,17 +55,13 @@ pub(super) const STOP: &str = "stop";
 impl Job {
     pub(super) fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
         let spec = &self.spec;
-        let kind = match spec.direction {
-            Direction::Egress => Kind::Receiver,
-            Direction::Ingress => Kind::Source,
-        };
         let line = json!({
             "socket": self.socket.as_os_str().as_encoded_bytes(),
             "id": spec.id.as_str(),
             "group": spec.group.as_str(),
             "proxy": spec.proxy.as_str(),
             "egress": spec.direction == Direction::Egress,
-            "config": proto::config::to_sdk(&spec.config, kind).encode_to_vec(),
+            "config": spec.config.to_sdk().encode_to_vec(),
             "peer": self.link.peer.as_str(),
             "remoteIp": self.link.remote_ip.to_string(),
             "port": self.link.port,
@@ -84,8 +80,7 @@ impl Job {
             let numbers = value[key].as_array()?.iter();
             numbers.map(|number| u8::try_from(number.as_u64()?).ok()).collect()
         };
-        let config = proto::sdk::ConnectionConfig::decode(bytes("config")?.as_slice()).ok()?;
-        let (_, config) = proto::config::from_sdk(&config).ok()?;
+        let config = ConnectionConfig::decode(&bytes("config")?).ok()?;
         let key = match &value["key"] {
             Value::Null => None,
             _ => Some(SessionKey(bytes("key")?.try_into().ok()?)),
@@ -163,7 +158,8 @@ fn read_line(input: &mut impl BufRead) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use media::{ConnectionConfig, Endpoint, Payload, RdmaProvider};
+    use config::{ConnectionConfig, Endpoint, RdmaProvider};
+    use media::Payload;
 
     #[test]
     fn jobs_go_there_and_back() {

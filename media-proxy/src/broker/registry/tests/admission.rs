@@ -2,7 +2,8 @@
 
 use super::harness::{World, blob, ring};
 use crate::broker::registry::{Ends, Limits};
-use media::{ConnectionConfig, Endpoint, Payload, Rdma, Video};
+use config::{ConnectionConfig, Endpoint, Rdma};
+use media::{Payload, Video};
 
 #[test]
 fn configuration_that_does_not_fit_the_group() {

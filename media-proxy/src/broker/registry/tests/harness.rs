@@ -1,7 +1,8 @@
 //! A registry with a manual clock, and its messages to each client.
 
 use crate::broker::registry::*;
-use media::{ConnectionConfig, Endpoint, Payload};
+use config::{ConnectionConfig, Endpoint};
+use media::Payload;
 use proto::exchange::from_proxy::Body;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -248,7 +248,7 @@ fn waiting_source_says_goodbye_or_dies() {
 fn delivery_is_the_receivers_word_then_the_sources() {
     use super::harness::{blob, ring};
     use crate::broker::registry::Ends;
-    use media::Delivery::{Live, Reliable};
+    use config::Delivery::{Live, Reliable};
     for (source, receiver, join) in [
         (None, None, "s < join 1"),
         (Some(Live), None, "s < join 1 live"),

@@ -3,7 +3,8 @@
 use super::harness::{World, ring};
 use crate::broker::registry::limits::PLACE_TIMEOUT;
 use crate::broker::registry::{ClientNo, Ends, Limits, Refusal};
-use media::{ConnectionConfig, Endpoint, Payload, St2110, Video};
+use config::{ConnectionConfig, Endpoint, St2110};
+use media::{Payload, Video};
 use std::time::Duration;
 
 fn stream() -> ConnectionConfig {
