@@ -41,6 +41,7 @@ commands:
   bench ffmpeg
              measure FFmpeg with the mesh, beside FFmpeg with a pipe and with a source of its own
   headers    make include/mesh_dp.h anew from src/ffi
+  manuals    make packaging/generated anew: manual pages and completions of the programs
   clean      remove what was built
   -h         show this
 
@@ -66,7 +67,7 @@ packages() {
     # Virtual machines: scripts/vm.sh.
     local vm=(qemu-system-x86 busybox-static kmod cpio zstd xz-utils iproute2 debian-archive-keyring)
     case $1 in
-    test) packages+=(clang valgrind util-linux iproute2 nftables python3 curl openssl ffmpeg mpv libavdevice-dev
+    test) packages+=(clang valgrind util-linux iproute2 nftables python3 curl openssl ffmpeg mpv graphviz man-db libavdevice-dev
         libfabric1 libfabric-dev
         gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good etcd-server) ;;
     demo) packages+=(ffmpeg python3 iproute2 libfabric1) ;;
@@ -215,6 +216,10 @@ bench)
 headers)
     check_rust
     exec "${CARGO:-cargo}" run -q -p gen-headers
+    ;;
+manuals)
+    check_rust
+    MCM_GENERATE=1 "${CARGO:-cargo}" test -q -p media-proxy -p mcm-mesh-agent -p mcm-cli --bins manual_pages
     ;;
 clean)
     rm -rf "$BUILD_DIR"

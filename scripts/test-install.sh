@@ -31,11 +31,12 @@ so=$lib/libmcm_dp.so
 
 for file in bin/media_proxy bin/mcm bin/sender_app bin/recver_app include/mesh_dp.h \
     bin/mcm-ffmpeg bin/mcm-ffprobe bin/mcm-ffplay bin/mcm-mpv \
-    share/man/man1/media_proxy.1 share/man/man1/mcm.1 share/man/man3/mesh_dp.3 \
+    share/man/man1/media_proxy.1 share/man/man1/mcm.1 share/man/man1/mcm-graph.1 share/man/man1/mesh-agent.1 share/man/man3/mesh_dp.3 \
     share/man/man1/mcm-ffmpeg.1 share/man/man1/mcm-mpv.1 share/man/man1/recver_app.1 \
     share/doc/MCM/README.md share/doc/MCM/docs/sdk.md share/doc/MCM/examples/simple_sender.c \
     share/doc/MCM/examples/config/video_small.json share/mcm/observability/alerts.yml \
     share/mcm/observability/grafana-dashboard.json share/bash-completion/completions/mcm \
+    share/bash-completion/completions/media_proxy share/zsh/site-functions/_mcm share/fish/vendor_completions.d/mesh-agent.fish \
     lib/systemd/system/media_proxy.service lib/systemd/system/mesh-agent.service lib/sysusers.d/mcm.conf lib/tmpfiles.d/mcm.conf lib/sysctl.d/60-mcm.conf lib/udev/rules.d/60-mcm.rules; do
     check "$file is installed" test -f "$root/$file"
 done
@@ -117,12 +118,17 @@ if command -v man >/dev/null; then
     done
 fi
 
+# completes PROGRAM WANTED WORD...: whether the last of the words may be WANTED.
 completes() {
-    PATH=$root/bin:$PATH bash -c '. "$1"; COMP_WORDS=(mcm "${@:3}"); COMP_CWORD=$(($# - 2)); _mcm; printf "%s\n" "${COMPREPLY[@]}" | grep -qx -- "$2"' \
-        - "$root/share/bash-completion/completions/mcm" "$@"
+    bash -c '. "$1"; COMP_WORDS=("$2" "${@:4}"); COMP_CWORD=$(($# - 3)); words=${#COMP_WORDS[@]}
+        "_${2//-/__}" "$2" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[words - 2]}"
+        printf "%s\n" "${COMPREPLY[@]}" | grep -qx -- "$3"' - "$root/share/bash-completion/completions/$1" "$@"
 }
-check 'the completion knows the commands' completes analyze an
-check 'the completion knows options' completes --server list --ser
+check 'the completion knows the commands' completes mcm analyze an
+check 'the completion knows options' completes mcm --server list --ser
+check 'the completion knows values' completes mcm recv st2110 r
+check 'the completion knows the daemon' completes media_proxy --rdma_ip --rdma
+check 'the completion knows the agent' completes mesh-agent --cors-origin --co
 
 check 'uninstalling works' env DESTDIR="$work/dest" cmake --build "$work/build" --target uninstall
 check 'uninstalling leaves no file' test -z "$(find "$work/dest" ! -type d)"

@@ -55,7 +55,7 @@ pub(crate) fn one_of<T: Copy + Send + Sync + 'static>(
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use clap::Args;
+    use clap::{Args, CommandFactory};
 
     /// Reads the options of one command, without its name.
     pub(crate) fn read<T: Args>(arguments: &[&str]) -> Result<T, String> {
@@ -65,8 +65,8 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn declarations_hold_together() {
-        <Arguments as clap::CommandFactory>::command().debug_assert();
+    fn manual_pages_and_completions_are_up_to_date() {
+        manual::check(Arguments::command()).unwrap_or_else(|error| panic!("{error}"));
     }
 
     #[test]

@@ -68,6 +68,9 @@ pub(crate) enum CliError {
     /// A stream that this command cannot serve.
     #[error("{0}")]
     Stream(String),
+    /// No picture was drawn.
+    #[error("dot: {0}; --svg needs Graphviz (package graphviz), --dot prints the graph without it")]
+    Graphviz(String),
     /// The network, or a session on it.
     #[error("{0}")]
     Network(#[from] st2110_net::Error),
@@ -93,6 +96,7 @@ impl CliError {
             | Self::Config { .. }
             | Self::Sdp { .. }
             | Self::Stream(_)
+            | Self::Graphviz(_)
             | Self::Network(_)
             | Self::Flawed
             | Self::Output(_) => 1,

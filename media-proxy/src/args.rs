@@ -25,12 +25,12 @@ const ADDRESS: &str = "an IP address";
 #[command(name = "media_proxy", version, args_override_self = true, disable_version_flag = true)]
 #[command(after_help = "MCM_LOG=debug in the environment logs more.")]
 pub(crate) struct Args {
-    /// Print version
-    #[arg(short = 'V', visible_short_alias = 'v', long, action = ArgAction::Version)]
+    /// Print version; also -v
+    #[arg(short = 'V', short_alias = 'v', long, action = ArgAction::Version)]
     pub(crate) version: Option<bool>,
 
-    /// Port where programs (SDKs) connect, 0 for any free one [default: 8002]
-    #[arg(short = 't', long = "tcp", visible_alias = "sdk", value_name = "PORT")]
+    /// Port where programs (SDKs) connect, 0 for any free one; also --sdk [default: 8002]
+    #[arg(short = 't', long = "tcp", alias = "sdk", value_name = "PORT")]
     #[arg(value_parser = accept::<u16>(PORT), help_heading = "Programs and tools")]
     pub(crate) sdk_port: Option<u16>,
     /// Port of the gRPC services for people and tools, 0 for any free one [default: 8001, or a free one
@@ -66,14 +66,16 @@ pub(crate) struct Args {
     #[arg(help_heading = "Other hosts")]
     pub(crate) rdma_ports: PortRanges,
 
-    /// Network device: a PCI address, native_af_xdp:IFNAME or kernel:IFNAME [default: by the address]
-    #[arg(short = 'd', long = "dev", visible_alias = "st2110_dev", help_heading = "ST 2110")]
+    /// Network device: a PCI address, native_af_xdp:IFNAME or kernel:IFNAME; also --st2110_dev
+    /// [default: by the address]
+    #[arg(short = 'd', long = "dev", alias = "st2110_dev", help_heading = "ST 2110")]
     #[arg(value_parser = accept::<Device>(
         "a PCI address such as 0000:31:00.0, native_af_xdp:IFNAME or kernel:IFNAME"
     ))]
     pub(crate) device: Option<Device>,
-    /// Address of that device [default: 192.168.96.1 if an interface has it, else by routes]
-    #[arg(short = 'i', long = "ip", visible_alias = "st2110_ip", value_name = "ADDRESS")]
+    /// Address of that device; also --st2110_ip [default: 192.168.96.1 if an interface has it, else by
+    /// routes]
+    #[arg(short = 'i', long = "ip", alias = "st2110_ip", value_name = "ADDRESS")]
     #[arg(value_parser = accept::<IpAddr>(ADDRESS), help_heading = "ST 2110")]
     pub(crate) st2110_ip: Option<IpAddr>,
     /// PTP hardware clock that streams follow, /dev/ptpN [default: the system's clock]
@@ -150,6 +152,11 @@ mod tests {
         let error = parse(args).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{error}");
         error.to_string()
+    }
+
+    #[test]
+    fn manual_pages_and_completions_are_up_to_date() {
+        manual::check(Args::command()).unwrap_or_else(|error| panic!("{error}"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `mcm graph`: which host sends what to which.
 
-mod svg;
+mod dot;
 #[cfg(test)]
 pub(crate) mod tests;
 mod text;
@@ -11,14 +11,22 @@ use crate::proxy::{PATIENCE, Proxy, refused};
 use crate::server::{Place, PlaceOptions, Server};
 use clap::{Args, ValueHint};
 use proto::control::{GetInfoRequest, ListBridgesRequest, ListGroupsRequest};
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 /// Draw groups: from their source over bridges to all receivers, with rates
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Colours of a picture: green: frames flow; amber: some were missed; grey: it waits; red: it should work and \
+does not.")]
 pub(crate) struct Options {
     #[command(flatten)]
     place: PlaceOptions,
-    /// Write a picture instead of text; - is standard output
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Print the graph in the language DOT of Graphviz
+    #[arg(long)]
+    dot: bool,
+    /// Write a picture, drawn by dot of the package graphviz; - is standard output
+    #[arg(long, conflicts_with = "dot", value_name = "FILE", value_hint = ValueHint::FilePath)]
     svg: Option<String>,
     /// This group only
     #[arg(default_value = "", hide_default_value = true)]
@@ -33,10 +41,29 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
     };
     let mesh = mesh.only(&options.group);
     match options.svg.as_deref() {
+        None if options.dot => crate::output::print(&dot::draw(&mesh)),
         None => crate::output::print(&text::draw(&mesh)),
-        Some("-") => crate::output::print(&svg::draw(&mesh)),
-        Some(path) => std::fs::write(path, svg::draw(&mesh))
+        Some("-") => crate::output::print(&picture(&dot::draw(&mesh))?),
+        Some(path) => std::fs::write(path, picture(&dot::draw(&mesh))?)
             .map_err(|error| CliError::File { path: path.to_owned(), reason: error.to_string() }),
+    }
+}
+
+/// Draws a graph by Graphviz. Returns the picture in SVG.
+fn picture(graph: &str) -> Result<String, CliError> {
+    let mut dot = Command::new("dot")
+        .arg("-Tsvg")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| CliError::Graphviz(error.to_string()))?;
+    // All of the graph is read before anything of the picture is written. That dot ended meanwhile its status tells.
+    let written = dot.stdin.take().map(|mut input| input.write_all(graph.as_bytes()));
+    let output = dot.wait_with_output().map_err(|error| CliError::Graphviz(error.to_string()))?;
+    match written {
+        _ if !output.status.success() => Err(CliError::Graphviz(output.status.to_string())),
+        Some(Err(error)) => Err(CliError::Graphviz(error.to_string())),
+        _ => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
     }
 }
 

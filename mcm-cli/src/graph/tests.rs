@@ -97,30 +97,29 @@ fn a_group_without_a_source_shows_who_waits() {
 }
 
 #[test]
-fn pictures_are_well_formed_and_escaped() {
-    let mesh = studio();
-    let picture = svg::draw(&mesh);
-    assert!(picture.starts_with("<svg xmlns=") && picture.ends_with("</svg>\n"));
-    assert!(picture.contains("&lt;player &amp; co&gt;") && !picture.contains("<player"));
-    for text in
-        ["studio 1", "10.0.0.2", "camera_app", "239.1.1.1:5004", "no link", "missed 3", "5f3a"]
-    {
-        assert!(picture.contains(text), "{text}");
+fn graphs_have_a_cluster_for_each_host_and_edges_between_them() {
+    let mut mesh = studio();
+    mesh.groups[0].members[1].name = "\"player\" \\n".into();
+    let graph = dot::draw(&mesh);
+    for line in [
+        r#"subgraph "cluster_0_p2" {"#,
+        r#"label="10.0.0.3\lout of touch\l"; style="rounded,filled,dashed""#,
+        r#""0/member/s" [label="camera_app\npid 7 · 59.94 fps", style="rounded,filled""#,
+        r#""0/member/r2" [label="\"player\" \\n\npid 7 · 59.94 fps · missed 3""#,
+        r#""0/member/s" -> "0/member/r1" ["#,
+        r#""0/member/s" -> "0/member/b1" ["#,
+        r#""0/member/b1" -> "0/member/b2" [label="59.94 fps, 1243 Mbit/s""#,
+        r#""0/member/b2" -> "0/member/r2" ["#,
+        r#""0/member/b3" -> "0/nosource/p3" [label="no link""#,
+        r#""0/nosource/p3" -> "0/member/r3" ["#,
+        r#""0/member/b4" -> "0/network/239.1.1.1:5004" ["#,
+        r#""0/network/239.1.1.1:5004" [label="239.1.1.1:5004", shape=ellipse"#,
+    ] {
+        assert!(graph.contains(line), "{line} is missing:\n{graph}");
     }
-    // Every element that is opened is closed.
-    for name in ["svg", "g", "text", "tspan"] {
-        let opened = picture.matches(&format!("<{name} ")).count()
-            + picture.matches(&format!("<{name}>")).count();
-        assert_eq!(opened, picture.matches(&format!("</{name}>")).count(), "{name}");
-    }
-    for shape in ["rect", "path", "circle"] {
-        let opened: Vec<_> = picture.split(&format!("<{shape} ")).skip(1).collect();
-        assert!(
-            opened.iter().all(|rest| rest.split('>').next().unwrap().ends_with('/')),
-            "{shape}"
-        );
-    }
-    svg::draw(&Mesh::default());
+    assert_eq!(graph.matches(" -> ").count(), 9, "{graph}");
+    assert_eq!(graph.matches('{').count(), graph.matches('}').count(), "{graph}");
+    assert!(dot::draw(&Mesh::default()).contains("no groups"));
 }
 
 #[test]
@@ -129,14 +128,14 @@ fn crowds_are_summed_up() {
     let one = mesh.groups[0].members[5].clone();
     let crowd = (0..40).map(|number| Member { id: number.to_string(), ..one.clone() });
     mesh.groups[0].members.extend(crowd);
-    let picture = svg::draw(&mesh);
-    assert!(picture.contains("and 30 more"), "{picture}");
+    let graph = dot::draw(&mesh);
+    assert!(graph.contains("and 32 more receivers"), "{graph}");
 }
 
-/// For looking at: `MCM_PICTURE=/tmp/x.svg cargo test -p mcm-cli pictures_can_be_seen`.
 #[test]
-fn pictures_can_be_seen() {
-    if let Some(path) = std::env::var_os("MCM_PICTURE") {
-        std::fs::write(path, svg::draw(&studio())).unwrap();
+fn pictures_are_drawn_where_graphviz_is() {
+    match picture(&dot::draw(&studio())) {
+        Ok(picture) => assert!(picture.contains("<svg ") && picture.contains("player &amp; co")),
+        Err(error) => assert!(error.to_string().contains("package graphviz"), "{error}"),
     }
 }

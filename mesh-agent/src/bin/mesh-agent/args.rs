@@ -105,6 +105,11 @@ mod tests {
     }
 
     #[test]
+    fn manual_pages_and_completions_are_up_to_date() {
+        manual::check(Args::command()).unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    #[test]
     fn everything() {
         let args = run(&[
             "-p",
