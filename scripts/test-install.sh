@@ -33,7 +33,7 @@ for file in bin/media_proxy bin/mcm bin/sender_app bin/recver_app include/mesh_d
     bin/mcm-ffmpeg bin/mcm-ffprobe bin/mcm-ffplay bin/mcm-mpv \
     share/man/man1/media_proxy.1 share/man/man1/mcm.1 share/man/man1/mcm-graph.1 share/man/man1/mesh-agent.1 share/man/man3/mesh_dp.3 \
     share/man/man1/mcm-ffmpeg.1 share/man/man1/mcm-mpv.1 share/man/man1/recver_app.1 \
-    share/doc/MCM/README.md share/doc/MCM/docs/sdk.md share/doc/MCM/examples/simple_sender.c \
+    share/doc/MCM/README.md share/doc/MCM/THIRD-PARTY.md share/doc/MCM/docs/sdk.md share/doc/MCM/examples/simple_sender.c \
     share/doc/MCM/examples/config/video_small.json share/mcm/observability/alerts.yml \
     share/mcm/observability/grafana-dashboard.json share/bash-completion/completions/mcm \
     share/bash-completion/completions/media_proxy share/zsh/site-functions/_mcm share/fish/vendor_completions.d/mesh-agent.fish \

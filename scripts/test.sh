@@ -14,6 +14,7 @@ step 'build' "$cargo" build --workspace
 step 'runner of the tests' scripts/test-runner.sh
 step 'tests' scripts/cargo-tests.sh --workspace
 step 'header is up to date' "$cargo" run -q -p gen-headers -- --check
+step 'licences and sources of dependencies' "$cargo" run -q -p supply-chain -- --check
 step 'header compiles' scripts/test-header.sh
 # The ring's protocol under all orders of memory operations. Another configuration, so another directory.
 step 'model of the ring' env RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR="$target/loom" \

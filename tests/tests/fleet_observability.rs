@@ -106,7 +106,7 @@ fn a_stream_has_one_id_on_all_hosts() {
         graph.lines().filter(|line| line.starts_with("   ") && line.contains("mcm-role")).count();
     assert_eq!((branches, leaves), (2, 3), "{graph}");
     let picture = mcm(&["graph", "-a", "127.0.0.1", "--svg", "-"]);
-    assert!(picture.starts_with("<svg ") && picture.contains("studio 9"), "{picture}");
+    assert!(picture.contains("<svg ") && picture.contains("studio 9"), "{picture}");
     let one = fleet.net.on(1, || {
         let port = fleet.proxies[0].as_ref().expect("a proxy").grpc_port;
         let server = format!("127.0.0.1:{port}");
