@@ -14,6 +14,9 @@ use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+/// Descriptors that the kernel lets one datagram carry (`SCM_MAX_FD`).
+const SCM_MAX_FD: usize = 253;
+
 /// Sends one datagram; waits for room if the socket is a blocking one.
 ///
 /// # Errors
@@ -39,11 +42,15 @@ pub fn recv(socket: impl AsFd, buffer: &mut [u8]) -> Result<(usize, Vec<OwnedFd>
     receive(socket.as_fd(), buffer, RecvFlags::CMSG_CLOEXEC)
 }
 
-/// Receives one datagram, or fails with an error that [`ProtoError::would_block`] when none is there.
+/// Receives one datagram, or fails with an error that [`ProtoError::would_block`] when none is there. Each descriptor becomes an
+/// `F` at once, those of a datagram that is refused too: where closing them may block, `F` sees to it.
 ///
 /// # Errors
 /// As [`recv`].
-pub fn try_recv(socket: impl AsFd, buffer: &mut [u8]) -> Result<(usize, Vec<OwnedFd>), ProtoError> {
+pub fn try_recv<F: From<OwnedFd>>(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+) -> Result<(usize, Vec<F>), ProtoError> {
     receive(socket.as_fd(), buffer, RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT)
 }
 
@@ -73,12 +80,13 @@ fn transmit(
     }
 }
 
-fn receive(
+fn receive<F: From<OwnedFd>>(
     socket: BorrowedFd<'_>,
     buffer: &mut [u8],
     flags: RecvFlags,
-) -> Result<(usize, Vec<OwnedFd>), ProtoError> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+) -> Result<(usize, Vec<F>), ProtoError> {
+    // Room for all that a datagram can carry: the kernel would close the others, on this thread.
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SCM_MAX_FD))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let message = loop {
         match recvmsg(socket, &mut [IoSliceMut::new(buffer)], &mut control, flags) {
@@ -90,7 +98,7 @@ fn receive(
     let mut fds = Vec::new();
     for item in control.drain() {
         if let RecvAncillaryMessage::ScmRights(rights) = item {
-            fds.extend(rights);
+            fds.extend(rights.map(F::from));
         }
     }
     if message.flags.contains(ReturnFlags::CTRUNC) || fds.len() > MAX_DESCRIPTORS {
@@ -148,7 +156,7 @@ mod tests {
     #[test]
     fn nonblocking_calls_say_so() {
         let (a, b) = pair();
-        assert!(try_recv(&b, &mut [0; 8]).unwrap_err().would_block());
+        assert!(try_recv::<OwnedFd>(&b, &mut [0; 8]).unwrap_err().would_block());
         let full = loop {
             if let Err(error) = try_send(&a, &[1; 4096], &[]) {
                 break error;

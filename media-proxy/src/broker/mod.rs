@@ -5,5 +5,6 @@
 
 pub(crate) mod budget;
 pub(crate) mod exchange;
+mod foreign;
 mod peer;
 pub(crate) mod registry;

@@ -72,7 +72,7 @@ mod tests {
     fn next(proxy: &OwnedFd) -> Body {
         loop {
             let mut buffer = vec![0; MAX_LEN];
-            match proto::socket::try_recv(proxy, &mut buffer) {
+            match proto::socket::try_recv::<std::os::fd::OwnedFd>(proxy, &mut buffer) {
                 Ok((len, fds)) => return decode_from_client(&buffer[..len], fds.len()).unwrap(),
                 Err(error) => assert!(error.would_block(), "{error}"),
             }

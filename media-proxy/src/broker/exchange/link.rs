@@ -1,5 +1,6 @@
 //! One client socket, and its queue of outgoing messages.
 
+use crate::broker::foreign::Foreign;
 use crate::broker::registry::ClientNo;
 use proto::ProtoError;
 use shm::{BoardMonitor, SeatMonitor};
@@ -50,7 +51,7 @@ pub(super) enum Stage {
 /// One socket.
 #[derive(Debug)]
 pub(super) struct Link {
-    pub(super) socket: OwnedFd,
+    pub(super) socket: Foreign,
     pub(super) stage: Stage,
     queue: VecDeque<(Vec<u8>, Cargo)>,
     stuck_since: Option<Duration>,
@@ -61,7 +62,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(socket: OwnedFd, greet_by: Duration) -> Self {
+    pub(super) fn new(socket: Foreign, greet_by: Duration) -> Self {
         Self {
             socket,
             stage: Stage::Greeting(greet_by),
@@ -168,7 +169,7 @@ mod tests {
         let (a, b) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .unwrap();
-        (Link::new(a, Duration::from_secs(5)), b)
+        (Link::new(a.into(), Duration::from_secs(5)), b)
     }
 
     #[test]

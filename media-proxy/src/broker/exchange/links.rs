@@ -2,6 +2,7 @@
 
 use super::Exchange;
 use super::link::{Cargo, Link, Stage};
+use crate::broker::foreign::Foreign;
 use crate::broker::registry::ClientNo;
 use crate::rate_limited_log::RateLimitedLog;
 use log::{info, warn};
@@ -26,12 +27,12 @@ impl Exchange {
     pub(super) fn accept(&mut self, now: Duration) -> bool {
         for _ in 0..TURN {
             match accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
-                Ok(socket) => self.welcome(socket, now),
+                Ok(socket) => self.welcome(socket.into(), now),
                 Err(rustix::io::Errno::AGAIN) => return true,
                 Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
                     self.spare = None;
                     if let Ok(socket) = accept_with(&self.listener, SocketFlags::CLOEXEC) {
-                        self.turn_away(&socket, "proxy is out of descriptors");
+                        self.turn_away(&socket.into(), "proxy is out of descriptors");
                     }
                     self.spare = spare();
                     return false;
@@ -43,7 +44,7 @@ impl Exchange {
         false
     }
 
-    fn welcome(&mut self, socket: OwnedFd, now: Duration) {
+    fn welcome(&mut self, socket: Foreign, now: Duration) {
         if self.links.len() >= self.max_links {
             // Who has not even said Hello makes room first.
             let idle = self.links.iter().filter_map(|(token, link)| match link.stage {
@@ -70,7 +71,7 @@ impl Exchange {
     }
 
     /// Tells a client that there is no room for it.
-    fn turn_away(&mut self, socket: &OwnedFd, reason: &str) {
+    fn turn_away(&mut self, socket: &Foreign, reason: &str) {
         self.refused += 1;
         TURNED_AWAY.warn(&format!("client refused: {reason}"));
         let closed = Body::Closed(Closed { key: 0, reason: reason.to_owned() });
@@ -90,10 +91,11 @@ impl Exchange {
         }
         for _ in 0..TURN {
             let Some(link) = self.links.get(&token) else { return true };
-            let received = proto::socket::try_recv(&link.socket, &mut self.buffer);
+            let received = proto::socket::try_recv::<Foreign>(&link.socket, &mut self.buffer);
             match received {
                 Ok((len, fds)) => {
-                    let result = self.take(token, len, fds, now);
+                    let fds: Result<Vec<_>, _> = fds.into_iter().map(Foreign::vet).collect();
+                    let result = fds.and_then(|fds| self.take(token, len, fds, now));
                     if let Err(reason) = result {
                         self.cut_off(token, &reason, now);
                     }
@@ -191,7 +193,10 @@ impl Exchange {
     pub(super) fn close(&mut self, token: u64, now: Duration) {
         let Some(link) = self.links.remove(&token) else { return };
         self.group_queries.forget(token);
-        // Dropping the socket takes it out of the epoll set: nobody else has it.
+        // Its socket is closed elsewhere, and later.
+        if let Err(errno) = epoll::delete(&self.epoll, &link.socket) {
+            warn!("epoll: {errno}");
+        }
         if let Stage::Client(client) = link.stage {
             if let Some(process) = self.processes.get_mut(&client) {
                 process.link = None;
