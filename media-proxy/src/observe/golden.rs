@@ -420,6 +420,25 @@ fn clock() -> ClockState {
     }
 }
 
+/// The families in the order of their names, and the samples of each in order: neither says anything.
+fn sorted(text: &str) -> String {
+    let mut families: Vec<_> = text
+        .split_inclusive("# HELP ")
+        .map(|it| it.trim_end_matches("# HELP "))
+        .filter(|it| !it.is_empty())
+        .map(|family| {
+            let mut lines: Vec<_> = family.lines().collect();
+            // Behind help and type. The bounds of histograms have an order.
+            if !lines[1].ends_with("histogram") {
+                lines[2..].sort();
+            }
+            format!("# HELP {}\n", lines.join("\n"))
+        })
+        .collect();
+    families.sort();
+    families.concat()
+}
+
 /// All of `/metrics`; values that differ from run to run are replaced by an ellipsis.
 fn text() -> String {
     let identity = Identity {
@@ -446,7 +465,7 @@ fn text() -> String {
         let thread = name == "mcm_thread_cpu_seconds_total";
         if thread { String::new() } else { format!("{line}\n") }
     };
-    text.lines().map(masked).collect()
+    sorted(text.lines().map(masked).collect::<String>().as_str())
 }
 
 #[test]
@@ -499,7 +518,9 @@ fn fields_for_agents() {
     let mut text = String::new();
     for metric in metrics {
         writeln!(text, "{} at {}", metric.provider, metric.timestamp_ms).unwrap();
-        for (name, value) in metric.fields {
+        let mut fields = metric.fields;
+        fields.sort_by(|(one, _), (other, _)| one.cmp(other));
+        for (name, value) in fields {
             let value = match value {
                 Value::Text(text) => format!("text {text:?}"),
                 Value::Unsigned(number) => format!("uint {number}"),
