@@ -3,7 +3,7 @@
 use super::{Agent, REGISTERED, Store};
 use daemon::rate_limited_log::RateLimitedLog;
 use mesh::AgentError;
-use mesh::metrics::{Metric, Value};
+use mesh::metrics::Metric;
 use mesh::topology::{
     BridgeId, BridgeSpec, Connection, ConnectionId, FleetGroup, GroupId, Proxy, ProxyId, Topology,
 };
@@ -228,9 +228,9 @@ impl Agent {
         }
         let until = Instant::now() + Topology::HOLD;
         for metric in &metrics {
-            if let Some(Value::Bool(up)) = metric.field("link") {
+            if let Some(up) = metric.measured.linked {
                 let bridge = BridgeId::from(metric.provider.as_str());
-                state.topology.report_link(proxy, &bridge, *up, until);
+                state.topology.report_link(proxy, &bridge, up, until);
             }
         }
         state.metrics.put(proxy, metrics);

@@ -5,19 +5,28 @@ mod common;
 
 use common::schema::Schemas;
 use common::{Node, Server, fleet, request, until};
-use mesh::metrics::{Metric, Value as Measured};
-use mesh::plane::ControlPlane;
 use proptest::prelude::*;
+use proto::mediaproxy::{self as pb, proxy_api_client::ProxyApiClient};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use tonic::transport::Endpoint;
 
 /// The fleet, with measurements of one connection that are not of the types that they should be.
 fn fleet() -> (Server, [Node; 3]) {
     let (server, nodes) = fleet::fleet();
     let names = ["state", "link", "in", "tps", "inbw", "program", "pid", "held"];
-    let nonsense = names.map(|name| (name.to_owned(), Measured::Real(f64::NAN))).into();
-    let metric = Metric { timestamp_ms: 1, provider: "r".into(), fields: nonsense };
-    nodes[0].plane.metrics(vec![metric]);
+    let fields = names.map(|name| pb::MetricField {
+        name: name.to_owned(),
+        value: Some(pb::metric_field::Value::DoubleValue(f64::NAN)),
+    });
+    let metric = pb::Metric { timestamp_ms: 1, provider_id: "r".into(), fields: fields.into() };
+    let request = pb::SendMetricsRequest { proxy_id: "p2".into(), metrics: vec![metric] };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let address = format!("http://{}", server.proxies);
+        let channel = Endpoint::from_shared(address).unwrap().connect().await.unwrap();
+        ProxyApiClient::new(channel).send_metrics(request).await.unwrap();
+    });
     until("it is told", || server.get("/connection/r").1["status"]["updatedAt"].is_string());
     (server, nodes)
 }

@@ -158,16 +158,16 @@ fn clients_of_the_original_find_what_they_read() {
     for (kind, name) in [("/connection", "connection"), ("/bridge", "bridge")] {
         server.list(&format!("{kind}?status"), name).iter().for_each(|it| checks(&it["status"]));
     }
-    let field = |name: &str, value| (name.to_owned(), value);
     let metric = |of: &str| mesh::metrics::Metric {
         timestamp_ms: 1_700_000_000_000,
         provider: of.into(),
-        fields: vec![
-            field("link", mesh::metrics::Value::Bool(true)),
-            field("strn", mesh::metrics::Value::Unsigned(7)),
-            field("in", mesh::metrics::Value::Unsigned(100)),
-            field("inbw", mesh::metrics::Value::Real(1.5)),
-        ],
+        measured: mesh::metrics::Measured {
+            linked: Some(true),
+            succeeded: Some(7),
+            inbound: Some(100),
+            inbound_mbit: Some(1.5),
+            ..Default::default()
+        },
     };
     nodes[0].plane.metrics(vec![metric("s"), metric("r")]);
     let path = format!("/multipoint-group/{}", encoded("cam/1 ä"));

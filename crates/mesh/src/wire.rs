@@ -1,7 +1,7 @@
 //! Conversion of the state to protobuf messages and back.
 
 use crate::error::AgentError;
-use crate::metrics::{Metric, Value};
+use crate::metrics::{Measured, Metric, Value};
 use crate::topology::{
     BridgeLink, BridgeSpec, Connection, ConnectionId, Desired, DesiredGroup, Direction, FleetGroup,
     GroupHost, Proxy, ProxyId, RdmaDevice, RdmaLink, SessionKey, St2110Device,
@@ -346,13 +346,13 @@ pub fn fleet_group(message: pb::FleetGroup) -> Result<FleetGroup, AgentError> {
 #[must_use]
 pub fn metric_message(metric: &Metric) -> pb::Metric {
     use pb::metric_field::Value as Wire;
-    let fields = metric.fields.iter().map(|(name, value)| pb::MetricField {
-        name: name.clone(),
+    let fields = metric.measured.fields().map(|(name, value)| pb::MetricField {
+        name: name.to_owned(),
         value: Some(match value {
-            Value::Text(text) => Wire::StrValue(text.clone()),
-            Value::Unsigned(number) => Wire::UintValue(*number),
-            Value::Real(number) => Wire::DoubleValue(*number),
-            Value::Bool(yes) => Wire::BoolValue(*yes),
+            Value::Text(text) => Wire::StrValue(text),
+            Value::Unsigned(number) => Wire::UintValue(number),
+            Value::Real(number) => Wire::DoubleValue(number),
+            Value::Bool(yes) => Wire::BoolValue(yes),
         }),
     });
     pb::Metric {
@@ -362,24 +362,22 @@ pub fn metric_message(metric: &Metric) -> pb::Metric {
     }
 }
 
-/// Measurements from a message; fields without a value are left out.
+/// Measurements from a message; unknown fields, and those without a value, are left out.
 #[must_use]
 pub fn metric(message: pb::Metric) -> Metric {
     use pb::metric_field::Value as Wire;
-    let fields = message.fields.into_iter().filter_map(|field| {
-        let value = match field.value? {
-            Wire::StrValue(text) => Value::Text(text),
-            Wire::UintValue(number) => Value::Unsigned(number),
-            Wire::DoubleValue(number) => Value::Real(number),
-            Wire::BoolValue(yes) => Value::Bool(yes),
+    let mut measured = Measured::default();
+    for field in message.fields {
+        let value = match field.value {
+            Some(Wire::StrValue(text)) => Value::Text(text),
+            Some(Wire::UintValue(number)) => Value::Unsigned(number),
+            Some(Wire::DoubleValue(number)) => Value::Real(number),
+            Some(Wire::BoolValue(yes)) => Value::Bool(yes),
+            None => continue,
         };
-        Some((field.name, value))
-    });
-    Metric {
-        timestamp_ms: message.timestamp_ms,
-        provider: message.provider_id,
-        fields: fields.collect(),
+        measured.set(&field.name, value);
     }
+    Metric { timestamp_ms: message.timestamp_ms, provider: message.provider_id, measured }
 }
 
 #[cfg(test)]
@@ -492,13 +490,14 @@ mod tests {
 
     #[test]
     fn measurements_are_read_back() {
-        let fields = vec![
-            ("state".to_owned(), Value::Text("active".into())),
-            ("in".to_owned(), Value::Unsigned(3)),
-            ("tps".to_owned(), Value::Real(59.94)),
-            ("link".to_owned(), Value::Bool(true)),
-        ];
-        let original = Metric { timestamp_ms: 9, provider: "c".into(), fields };
+        let measured = Measured {
+            state: Some("active".into()),
+            inbound: Some(3),
+            fps: Some(59.94),
+            linked: Some(true),
+            ..Measured::default()
+        };
+        let original = Metric { timestamp_ms: 9, provider: "c".into(), measured };
         assert_eq!(metric(metric_message(&original)), original);
     }
 }

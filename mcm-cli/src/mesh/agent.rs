@@ -7,6 +7,7 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::Method;
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
+use mesh::metrics::{Measured, Value as Measurement};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -124,10 +125,11 @@ fn read(proxies: &[Value], groups: &[Value], connections: &[Value], bridges: &[V
         Host { id: text(&proxy["id"]), name, healthy: proxy["status"]["healthy"] == true }
     };
     let connections = connections.iter().map(|connection| {
-        let status = &connection["status"];
-        let told = text(&status["program"]);
-        let name = if told.is_empty() { "program".to_owned() } else { told };
-        (text(&connection["groupId"]), Member { name, ..member(connection) })
+        let mut member = member(connection);
+        if member.name.is_empty() {
+            member.name = "program".to_owned();
+        }
+        (text(&connection["groupId"]), member)
     });
     let bridges = bridges.iter().map(|bridge| {
         let config = &bridge["config"];
@@ -159,31 +161,40 @@ fn read(proxies: &[Value], groups: &[Value], connections: &[Value], bridges: &[V
 
 /// What connections and bridges have in common.
 fn member(object: &Value) -> Member {
-    let status = &object["status"];
     // "rx" is what comes to the proxy.
     let source = object["config"]["kind"] == "rx";
-    let count = |name: &str| status[name].as_f64().map_or(0, |number| number as u64);
-    let rate = |name: &str| status[name].as_f64().unwrap_or(0.0);
-    let linked = status["linked"] == true;
-    let told = text(&status["state"]);
-    let state = if told.is_empty() { "?" } else { told.as_str() };
+    let measured = Measured::from_rest(|name| value(&object["status"][name]));
+    let linked = measured.linked == Some(true);
+    let state = measured.state.filter(|state| !state.is_empty()).unwrap_or_else(|| "?".into());
     Member {
         id: text(&object["id"]),
         host: text(&object["proxyId"]),
         role: if source { Role::Source } else { Role::Receiver },
-        name: String::new(),
+        name: measured.program.unwrap_or_default(),
         bridge: None,
-        pid: count("pid"),
-        state: if state == "active" && !linked { "no link" } else { state }.to_owned(),
+        pid: measured.pid.unwrap_or(0),
+        state: if state == "active" && !linked { "no link".into() } else { state },
         up: linked,
-        frames: count("trnSucceeded"),
-        missed: count("trnFailed"),
-        fps: rate("tps"),
-        mbit_per_s: rate("inBandwidthMbit") + rate("outBandwidthMbit"),
-        queue: count("queueDepth"),
-        capacity: count("queueCapacity"),
-        held: status["heldFrames"].as_u64(),
-        waits: status["waits"].as_u64(),
+        frames: measured.succeeded.unwrap_or(0),
+        missed: measured.failed.unwrap_or(0),
+        fps: measured.fps.unwrap_or(0.0),
+        mbit_per_s: measured.inbound_mbit.unwrap_or(0.0) + measured.outbound_mbit.unwrap_or(0.0),
+        queue: measured.queue.unwrap_or(0),
+        capacity: measured.capacity.unwrap_or(0),
+        held: measured.held,
+        waits: measured.waits,
+    }
+}
+
+/// A field of a status as it was measured.
+fn value(shown: &Value) -> Option<Measurement> {
+    match shown {
+        Value::String(_) => Some(Measurement::Text(text(shown))),
+        Value::Bool(yes) => Some(Measurement::Bool(*yes)),
+        number => match number.as_u64() {
+            Some(whole) => Some(Measurement::Unsigned(whole)),
+            None => number.as_f64().map(Measurement::Real),
+        },
     }
 }
 

@@ -1,5 +1,6 @@
 use super::super::warnings::News;
 use super::*;
+use crate::bridge::statistics::BridgeStatistics;
 use crate::bridge::status::Figures;
 use config::{ConnectionConfig, Endpoint, St2110};
 use media::Payload;
@@ -28,11 +29,8 @@ impl Figures for Dummy {
     fn local(&self) -> String {
         String::new()
     }
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        Vec::new()
-    }
-    fn measurements(&self) -> Vec<(&'static str, f64)> {
-        Vec::new()
+    fn statistics(&self) -> BridgeStatistics {
+        BridgeStatistics::default()
     }
     fn warnings(&self) -> Vec<String> {
         self.warnings.lock().unwrap().clone()

@@ -10,6 +10,7 @@ mod engines;
 mod manager;
 mod rdma;
 pub(crate) mod st2110;
+pub(crate) mod statistics;
 mod status;
 mod warnings;
 
@@ -19,6 +20,7 @@ pub(crate) use engines::Engines;
 pub(crate) use manager::Manager;
 pub(crate) use rdma::{ARGUMENT as WORKER_ARGUMENT, Workers, run as run_worker};
 pub(crate) use st2110::HostClock;
+pub(crate) use statistics::{BridgeStatistics, Family, Figure, PathStatistics};
 #[cfg(test)]
 pub(crate) use status::Figures;
 pub(crate) use status::{Phase, Row, Table};

@@ -1,5 +1,6 @@
 //! A bridge's status, as tools show it.
 
+use super::statistics::BridgeStatistics;
 use config::Endpoint;
 use mesh::topology::{BridgeId, BridgeLink, BridgeSpec};
 use std::collections::BTreeMap;
@@ -11,11 +12,8 @@ pub(crate) trait Figures: Send + Sync {
     /// Address at this end, as far as there is one.
     fn local(&self) -> String;
 
-    /// Counts since the start, by name.
-    fn counters(&self) -> Vec<(&'static str, u64)>;
-
-    /// Last measurements by name; times in microseconds.
-    fn measurements(&self) -> Vec<(&'static str, f64)>;
+    /// Counts since the start, and the last measurements.
+    fn statistics(&self) -> BridgeStatistics;
 
     /// Whether frames that its group's source puts now reach the other end.
     fn is_linked(&self) -> bool {

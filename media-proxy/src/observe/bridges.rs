@@ -1,6 +1,6 @@
 //! Bridges in the control service's messages.
 
-use crate::bridge::{Phase, Row, Table};
+use crate::bridge::{BridgeStatistics, Family, Figure, PathStatistics, Phase, Row, Table};
 use config::Endpoint;
 use mesh::topology::{BridgeLink, BridgeSpec, Direction};
 use proto::control::{Bridge, BridgeDirection, BridgeState, Connection, Group, Kind, State};
@@ -60,10 +60,9 @@ fn count_sent(connection: &mut Connection, row: &Row) {
     let Some(figures) = &row.figures else { return };
     // The group counts what the bridge has taken: what it could not send has not gone anywhere.
     if row.spec.direction == Direction::Egress && matches!(row.spec.link, BridgeLink::Rdma(_)) {
-        let counters: HashMap<_, _> = figures.counters().into_iter().collect();
-        let count = |name: &str| counters.get(name).copied().unwrap_or(0);
-        (connection.frames, connection.bytes) = (count("frames"), count("bytes"));
-        connection.missed += count("unsent");
+        let BridgeStatistics { frames, bytes, unsent, .. } = figures.statistics();
+        (connection.frames, connection.bytes) = (frames.unwrap_or(0), bytes.unwrap_or(0));
+        connection.missed += unsent.unwrap_or(0);
     }
 }
 
@@ -171,7 +170,12 @@ fn view(row: &Row) -> Bridge {
         Direction::Ingress => BridgeDirection::Ingress,
         Direction::Egress => BridgeDirection::Egress,
     };
-    let owned = |name: &str| name.to_owned();
+    let statistics = figures.map(|figures| figures.statistics()).unwrap_or_default();
+    let mut listed = Listed::default();
+    listed.add("", false, BridgeStatistics::FAMILIES, &statistics);
+    for level in statistics.levels() {
+        listed.add(level.prefix, level.is_recent(), PathStatistics::FAMILIES, level.statistics);
+    }
     Bridge {
         bridge_id: spec.id.to_string(),
         group_id: spec.group.to_string(),
@@ -183,15 +187,43 @@ fn view(row: &Row) -> Bridge {
         reason,
         conn_id: row.conn_id.clone(),
         age_ms: age_ms(row),
-        counters: figures
-            .map(|f| f.counters().into_iter().map(|(name, count)| (owned(name), count)).collect())
-            .unwrap_or_default(),
-        measurements: figures
-            .map(|f| f.measurements().into_iter().map(|(name, v)| (owned(name), v)).collect())
-            .unwrap_or_default(),
+        counters: listed.counters,
+        measurements: listed.measurements,
         // Known to the exchange; see `name_streams`.
         stream_id: String::new(),
         warnings: warnings(row),
+    }
+}
+
+/// Statistics under their names in `ListBridges`.
+#[derive(Default)]
+struct Listed {
+    counters: HashMap<String, u64>,
+    measurements: HashMap<String, f64>,
+}
+
+impl Listed {
+    /// Adds statistics. Counts of the last seconds fall again, and so are measurements.
+    fn add<S>(&mut self, prefix: &str, recent: bool, families: &[Family<S>], statistics: &S) {
+        for (family, member) in
+            families.iter().flat_map(|it| it.members.iter().map(move |member| (it, member)))
+        {
+            let Some(figure) = (member.get)(statistics) else { continue };
+            let name = format!("{prefix}{}", member.name);
+            if let Figure::Count(count) = figure {
+                if recent {
+                    self.measurements.insert(name, count as f64);
+                } else {
+                    self.counters.insert(name, count);
+                }
+                continue;
+            }
+            let unit = if family.unit == "seconds" { "_us" } else { "" };
+            for (stat, value) in figure.measured() {
+                let separator = if stat.is_empty() { "" } else { "_" };
+                self.measurements.insert(format!("{name}{separator}{stat}{unit}"), value);
+            }
+        }
     }
 }
 
@@ -236,11 +268,13 @@ mod tests {
         fn local(&self) -> String {
             "10.0.0.1:0".into()
         }
-        fn counters(&self) -> Vec<(&'static str, u64)> {
-            vec![("frames", 7), ("bytes", 700), ("unsent", 5)]
-        }
-        fn measurements(&self) -> Vec<(&'static str, f64)> {
-            Vec::new()
+        fn statistics(&self) -> BridgeStatistics {
+            BridgeStatistics {
+                frames: Some(7),
+                bytes: Some(700),
+                unsent: Some(5),
+                ..BridgeStatistics::default()
+            }
         }
         fn no_link(&self) -> Option<String> {
             self.0.map(str::to_owned)

@@ -6,8 +6,9 @@
 use super::control::Identity;
 use super::prometheus::Process;
 use super::{agent, bridges};
-use crate::bridge::st2110::{judgement, refusals};
-use crate::bridge::{Figures, Phase, Row, Table};
+use crate::bridge::st2110::{analysis, refusals};
+use crate::bridge::statistics::Max;
+use crate::bridge::{BridgeStatistics, Figures, PathStatistics, Phase, Row, Table};
 use crate::broker::exchange::{Detail, ReceiverDelays, Slots, Snapshot, Totals};
 use config::{ConnectionConfig, Endpoint, St2110};
 use media::{Payload, Video};
@@ -40,11 +41,10 @@ fn check(name: &str, found: &str) {
     assert_eq!(found, expected, "{}", path.display());
 }
 
-/// A bridge that counts what it is told to.
+/// A bridge with these statistics.
 #[derive(Default)]
 struct Fixed {
-    counters: Vec<(&'static str, u64)>,
-    measurements: Vec<(&'static str, f64)>,
+    statistics: BridgeStatistics,
     no_link: Option<&'static str>,
     cpu: Option<Duration>,
     warnings: Vec<String>,
@@ -54,11 +54,8 @@ impl Figures for Fixed {
     fn local(&self) -> String {
         "192.168.1.1:5000".into()
     }
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        self.counters.clone()
-    }
-    fn measurements(&self) -> Vec<(&'static str, f64)> {
-        self.measurements.clone()
+    fn statistics(&self) -> BridgeStatistics {
+        self.statistics.clone()
     }
     fn no_link(&self) -> Option<String> {
         self.no_link.map(str::to_owned)
@@ -133,148 +130,140 @@ fn reasons() -> Refused {
 }
 
 fn link() -> Fixed {
-    Fixed {
-        counters: vec![
-            ("linked", 1),
-            ("frames", 7001),
-            ("bytes", 7002),
-            ("unsent", 7003),
-            ("connects", 7004),
-            ("losses", 7005),
-            ("gaps", 7006),
-            ("malformed", 7007),
-            ("replayed", 7008),
-            ("wild", 7009),
-            ("foreign", 7010),
-        ],
-        cpu: Some(Duration::from_millis(1250)),
-        ..Fixed::default()
-    }
+    let statistics = BridgeStatistics {
+        linked: Some(true),
+        frames: Some(7001),
+        bytes: Some(7002),
+        unsent: Some(7003),
+        connects: Some(7004),
+        losses: Some(7005),
+        gaps: Some(7006),
+        malformed: Some(7007),
+        replayed: Some(7008),
+        wild: Some(7009),
+        foreign: Some(7010),
+        ..BridgeStatistics::default()
+    };
+    Fixed { statistics, cpu: Some(Duration::from_millis(1250)), ..Fixed::default() }
 }
 
 fn sender() -> Fixed {
-    Fixed {
-        counters: vec![
-            ("frames", 8001),
-            ("packets", 8002),
-            ("bytes", 8003),
-            ("idle_periods", 8004),
-            ("slipped_periods", 8005),
-            ("late_frames", 8006),
-            ("implausible_times", 8007),
-            ("wrong_sizes", 8008),
-            ("compliant_frames", 8009),
-            ("unjudged_frames", 8010),
-            ("path1_full", 8011),
-            ("path1_refused", 8012),
-            ("path2_full", 8021),
-            ("path2_refused", 8022),
-            ("ancillary_packets", 8031),
-            ("codec_frames", 8032),
-            ("codec_failures", 8033),
-            ("codec_dropped", 8034),
-        ],
-        measurements: vec![
-            ("kernel_paced", 0.0),
-            ("cinst_max", 4.125),
-            ("late_max_us", 17.03),
-            ("wake_late_max_us", 18.07),
-            ("codec_max_us", 12_345.0),
-        ],
-        warnings: vec!["the send buffer was full".into(), "the send buffer was full".into()],
-        ..Fixed::default()
-    }
+    let path = |full| PathStatistics {
+        full: Some(full),
+        refused: Some(full + 1),
+        ..PathStatistics::default()
+    };
+    let statistics = BridgeStatistics {
+        frames: Some(8001),
+        packets: Some(8002),
+        bytes: Some(8003),
+        idle_periods: Some(8004),
+        slipped_periods: Some(8005),
+        late_frames: Some(8006),
+        implausible_times: Some(8007),
+        wrong_sizes: Some(8008),
+        compliant_frames: Some(8009),
+        unjudged_frames: Some(8010),
+        ancillary_packets: Some(8031),
+        codec_frames: Some(8032),
+        codec_failures: Some(8033),
+        codec_dropped: Some(8034),
+        kernel_paced: Some(0.0),
+        lateness: Some(Max(17.03)),
+        wake_late: Some(Max(18.07)),
+        codec: Some(Max(12_345.0)),
+        stream: PathStatistics { cinst: Some(Max(4.125)), ..PathStatistics::default() },
+        paths: vec![path(8011), path(8021)],
+        ..BridgeStatistics::default()
+    };
+    let full = "the send buffer was full".to_owned();
+    Fixed { statistics, warnings: vec![full.clone(), full], ..Fixed::default() }
 }
 
-/// What every receiver counts, of so many paths.
-fn receiver(paths: usize) -> Fixed {
-    let mut counters = vec![
-        ("frames", 9001),
-        ("incomplete_frames", 9002),
-        ("dropped_frames", 9003),
-        ("frames_without_slot", 9004),
-        ("packets", 9005),
-        ("bytes", 9006),
-        ("lost", 9007),
-        ("late", 9008),
-        ("stray", 9009),
-        ("not_rtp", 9010),
-        ("other_payload_type", 9011),
-        ("other_ssrc", 9012),
-        ("other_sender", 9013),
-        ("too_long", 9014),
-        ("other_format", 9015),
-        ("unaligned_times", 9016),
-        ("path1_received", 9101),
-        ("path1_lost", 9102),
-        ("path1_reordered", 9103),
-        ("path1_duplicates", 9104),
-        ("path1_late", 9105),
-        ("path1_restarts", 9106),
-        ("path1_foreign", 9107),
-        ("path1_socket_drops", 9108),
-    ];
-    if paths == 2 {
-        counters.extend([
-            ("path2_received", 9201),
-            ("path2_lost", 9202),
-            ("path2_reordered", 9203),
-            ("path2_duplicates", 9204),
-            ("path2_late", 9205),
-            ("path2_restarts", 9206),
-            ("path2_foreign", 9207),
-            ("path2_socket_drops", 9208),
-        ]);
+/// What every receiver counts, with the analyses of its paths.
+fn receiver(kind: refusals::Kind, analyses: Vec<Option<Analysis>>) -> BridgeStatistics {
+    let mut statistics = BridgeStatistics {
+        frames: Some(9001),
+        incomplete_frames: Some(9002),
+        dropped_frames: Some(9003),
+        frames_without_slot: Some(9004),
+        packets: Some(9005),
+        bytes: Some(9006),
+        lost: Some(9007),
+        late: Some(9008),
+        stray: Some(9009),
+        not_rtp: Some(9010),
+        other_payload_type: Some(9011),
+        other_ssrc: Some(9012),
+        other_sender: Some(9013),
+        too_long: Some(9014),
+        other_format: Some(9015),
+        unaligned_times: Some(9016),
+        ..BridgeStatistics::default()
+    };
+    refusals::of_stream(&mut statistics, kind, reasons());
+    for (path, analysis) in (1..).zip(analyses) {
+        let (all, recent) = analysis.map(analysis::statistics).unwrap_or_default();
+        let count = 9000 + 100 * path;
+        statistics.paths.push(PathStatistics {
+            received: Some(count + 1),
+            lost: Some(count + 2),
+            reordered: Some(count + 3),
+            duplicates: Some(count + 4),
+            late: Some(count + 5),
+            restarts: Some(count + 6),
+            foreign: Some(count + 7),
+            socket_drops: Some(count + 8),
+            ..all
+        });
+        statistics.recent.push(recent);
     }
-    Fixed { counters, ..Fixed::default() }
-}
-
-fn analysed(mut fixed: Fixed, analyses: &[Analysis], kind: refusals::Kind) -> Fixed {
-    fixed.counters.extend(refusals::of_stream(kind, &reasons()));
-    fixed.counters.extend(judgement::counters(analyses));
-    fixed.measurements.extend(judgement::measurements(analyses));
-    fixed
+    statistics
 }
 
 fn video_receiver() -> Fixed {
     let judged = |path| {
         let recent = VideoSummary { units: 5, wide: 2, cinst: 1.5, ..video(path) };
-        Analysis::Video(Box::new(Judged { all: video(path), recent }))
+        Some(Analysis::Video(Box::new(Judged { all: video(path), recent })))
     };
-    let mut fixed = analysed(receiver(2), &[judged(1), judged(2)], refusals::Kind::Video);
-    fixed.measurements.extend([("path1_silent_us", 0.0), ("path2_silent_us", 1_500_000.0)]);
-    fixed.counters.extend([
-        ("ancillary_packets", 9301),
-        ("ancillary_lost", 9302),
-        ("ancillary_incomplete", 9303),
-        ("ancillary_late", 9304),
-        ("ancillary_too_large", 9305),
-        ("ancillary_unmatched", 9306),
-    ]);
-    fixed.counters.extend(refusals::of_rider(&reasons()));
-    fixed
+    let mut statistics = BridgeStatistics {
+        ancillary_packets: Some(9301),
+        ancillary_lost: Some(9302),
+        ancillary_incomplete: Some(9303),
+        ancillary_late: Some(9304),
+        ancillary_too_large: Some(9305),
+        ancillary_unmatched: Some(9306),
+        ..receiver(refusals::Kind::Video, vec![judged(1), judged(2)])
+    };
+    statistics.paths[0].silent = Some(0.0);
+    statistics.paths[1].silent = Some(1_500_000.0);
+    refusals::of_ancillary(&mut statistics, reasons());
+    Fixed { statistics, ..Fixed::default() }
 }
 
 fn coded_receiver() -> Fixed {
     let all = VideoSummary { vrx: Spread::default(), offset: None, ..video(1) };
     let judged = Analysis::Video(Box::new(Judged { all, recent: VideoSummary::default() }));
-    let mut fixed = analysed(receiver(1), &[judged], refusals::Kind::Codestreams);
-    fixed.counters.extend([
-        ("codec_frames", 9401),
-        ("codec_failures", 9402),
-        ("codec_dropped", 9403),
-    ]);
-    fixed.measurements.push(("codec_max_us", 9404.0));
-    fixed
+    let statistics = BridgeStatistics {
+        codec_frames: Some(9401),
+        codec_failures: Some(9402),
+        codec_dropped: Some(9403),
+        codec: Some(Max(9404.0)),
+        ..receiver(refusals::Kind::Codestreams, vec![Some(judged)])
+    };
+    Fixed { statistics, ..Fixed::default() }
 }
 
 fn audio_receiver() -> Fixed {
     let judged = Judged { all: audio(1), recent: AudioSummary { discontinuities: 1, ..audio(2) } };
-    analysed(receiver(1), &[Analysis::Audio(Box::new(judged))], refusals::Kind::Audio)
+    let judged = Analysis::Audio(Box::new(judged));
+    let statistics = receiver(refusals::Kind::Audio, vec![Some(judged)]);
+    Fixed { statistics, ..Fixed::default() }
 }
 
 fn ancillary_receiver() -> Fixed {
-    analysed(receiver(1), &[], refusals::Kind::Ancillary)
+    let statistics = receiver(refusals::Kind::Ancillary, vec![None]);
+    Fixed { statistics, ..Fixed::default() }
 }
 
 fn config(transport: Option<Transport>) -> Arc<ConnectionConfig> {
@@ -518,8 +507,8 @@ fn fields_for_agents() {
     let mut text = String::new();
     for metric in metrics {
         writeln!(text, "{} at {}", metric.provider, metric.timestamp_ms).unwrap();
-        let mut fields = metric.fields;
-        fields.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut fields: Vec<_> = metric.measured.fields().collect();
+        fields.sort_by_key(|(name, _)| *name);
         for (name, value) in fields {
             let value = match value {
                 Value::Text(text) => format!("text {text:?}"),

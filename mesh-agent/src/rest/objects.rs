@@ -4,14 +4,13 @@ use crate::State;
 use crate::session::Session;
 use config::{ConnectionConfig, Endpoint};
 use media::Payload;
-use mesh::metrics::{Metric, Value as Measured};
+use mesh::metrics::{Measured, Value as Measurement};
 use mesh::topology::{
     BridgeLink, BridgeView, Connection, Direction, GroupView, Proxy, ProxyId, StreamId,
 };
 use mesh::wire;
 use proto::{Kind, sdk};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -127,8 +126,7 @@ pub(super) fn proxy(state: &State, proxy: &Proxy, parts: Parts) -> Value {
 pub(super) fn connection(state: &State, connection: &Connection, parts: Parts) -> Value {
     let config =
         || configuration(&connection.config, connection.kind, wire::kind_word(connection.kind));
-    let measured = state.metrics.get(connection.id.as_str());
-    let status = || measurements(measured, Some(connection.registered_at));
+    let status = || measured_at(state, connection.id.as_str(), Some(connection.registered_at));
     let mut object = object(connection.id.as_str(), parts, config, status);
     object.insert("proxyId".into(), connection.proxy.as_str().into());
     object.insert("groupId".into(), connection.config.group_id().into());
@@ -162,9 +160,9 @@ pub(super) fn bridge(state: &State, view: &BridgeView, parts: Parts) -> Value {
         }
         config
     };
-    let measured = state.metrics.get(spec.id.as_str());
     let status = || {
-        let mut status = measurements(measured, state.topology.needed_since(spec));
+        let since = state.topology.needed_since(spec);
+        let mut status = measured_at(state, spec.id.as_str(), since);
         status["held"] = view.held.into();
         status
     };
@@ -195,41 +193,38 @@ pub(super) fn group(state: &State, view: &GroupView, parts: Parts) -> Value {
 /// Sums over a group's programs: what the sending ones put in, and what the receiving ones take
 /// out.
 fn flow(state: &State, view: &GroupView, registered_at: Option<SystemTime>) -> Value {
-    let mut status = measurements(None, registered_at);
-    status["state"] = if view.source_proxy.is_some() { "active" } else { "configured" }.into();
+    let active = view.source_proxy.is_some();
+    let mut sum = Measured {
+        state: Some(if active { "active" } else { "configured" }.to_owned()),
+        ..Measured::default()
+    };
     let mut updated = None;
-    let mut sums: BTreeMap<&str, (f64, bool)> = BTreeMap::new();
-    let members = view.connections.iter().filter_map(|id| state.topology.connection(id));
-    for connection in members {
+    for connection in view.connections.iter().filter_map(|id| state.topology.connection(id)) {
         let Some(metric) = state.metrics.get(connection.id.as_str()) else { continue };
         updated = updated.max(Some(metric.timestamp_ms));
-        if let Some(Measured::Bool(true)) = metric.field("link") {
-            status["linked"] = true.into();
-        }
+        let measured = &metric.measured;
+        sum.linked = sum.linked.max(measured.linked);
+        add(&mut sum.inbound, measured.inbound);
+        add(&mut sum.outbound, measured.outbound);
+        add(&mut sum.failed, measured.failed);
+        add(&mut sum.errors, measured.errors);
+        add(&mut sum.errors_delta, measured.errors_delta);
+        add(&mut sum.inbound_mbit, measured.inbound_mbit);
+        add(&mut sum.outbound_mbit, measured.outbound_mbit);
         // A frame is one transaction of the group, however many receive it.
-        let of_source: &[&str] =
-            if connection.kind == Kind::Source { &["strn", "tps"] } else { &[] };
-        let names = ["in", "out", "ftrn", "inbw", "outbw", "err", "errd"];
-        for name in names.iter().chain(of_source) {
-            let sum = sums.entry(name).or_insert((0.0, true));
-            match metric.field(name) {
-                Some(Measured::Unsigned(number)) => sum.0 += *number as f64,
-                Some(Measured::Real(number)) if number.is_finite() => {
-                    *sum = (sum.0 + number, false)
-                }
-                _ => {}
-            }
+        if connection.kind == Kind::Source {
+            add(&mut sum.succeeded, measured.succeeded);
+            add(&mut sum.fps, measured.fps);
         }
     }
-    for (name, (sum, whole)) in sums {
-        let shown = NAMES.iter().find(|(short, _)| *short == name).map_or(name, |(_, shown)| shown);
-        let zero = &status[shown];
-        status[shown] = if whole && zero.is_u64() { (sum as u64).into() } else { sum.into() };
-    }
-    if let Some(millis) = updated {
-        status["updatedAt"] = moment(millis).into();
-    }
-    status
+    measurements(updated, &sum, registered_at)
+}
+
+fn add<T: std::ops::Add<Output = T>>(sum: &mut Option<T>, measured: Option<T>) {
+    *sum = match (sum.take(), measured) {
+        (Some(sum), Some(more)) => Some(sum + more),
+        (sum, measured) => sum.or(measured),
+    };
 }
 
 /// A moment in milliseconds since 1970.
@@ -313,69 +308,33 @@ fn payload(config: &ConnectionConfig) -> Value {
     }
 }
 
-/// Names of the proxies' measurements and of the API's fields.
-const NAMES: [(&str, &str); 18] = [
-    ("state", "state"),
-    ("link", "linked"),
-    ("in", "inbound"),
-    ("out", "outbound"),
-    ("strn", "trnSucceeded"),
-    ("ftrn", "trnFailed"),
-    ("tps", "tps"),
-    ("inbw", "inBandwidthMbit"),
-    ("outbw", "outBandwidthMbit"),
-    ("err", "errors"),
-    ("errd", "errorsDelta"),
-    ("program", "program"),
-    ("pid", "pid"),
-    ("queue", "queueDepth"),
-    ("capacity", "queueCapacity"),
-    ("held", "heldFrames"),
-    ("waits", "waits"),
-    ("losses", "linkLosses"),
-];
-
-/// The last measurements under the names of the API. The original's fields are present before the
-/// first measurement.
-fn measurements(metric: Option<&Metric>, registered_at: Option<SystemTime>) -> Value {
+/// The measurements of a moment, in milliseconds since 1970.
+fn measurements(
+    updated: Option<i64>,
+    measured: &Measured,
+    registered_at: Option<SystemTime>,
+) -> Value {
     let mut status = json!({
         "registeredAt": registered_at.map(time),
-        "updatedAt": null,
-        "state": "",
-        "linked": false,
-        "inbound": 0,
-        "outbound": 0,
-        "trnSucceeded": 0,
-        "trnFailed": 0,
-        "tps": 0.0,
-        "inBandwidthMbit": 0.0,
-        "outBandwidthMbit": 0.0,
-        "errors": 0,
-        "errorsDelta": 0,
+        "updatedAt": updated.map(moment),
     });
-    if let Some(metric) = metric {
-        status["updatedAt"] = moment(metric.timestamp_ms).into();
-        for (name, shown) in NAMES {
-            if let Some(value) = metric.field(name) {
-                let value = match value {
-                    Measured::Text(text) => text.as_str().into(),
-                    Measured::Unsigned(number) => (*number).into(),
-                    Measured::Real(number) => (*number).into(),
-                    Measured::Bool(yes) => (*yes).into(),
-                };
-                // A proxy may send what it likes; a number that is none becomes null.
-                let fits = match shown {
-                    "state" | "program" => Value::is_string,
-                    "linked" => Value::is_boolean,
-                    _ => Value::is_number,
-                };
-                if fits(&value) {
-                    status[shown] = value;
-                }
-            }
-        }
+    for (name, value) in measured.rest() {
+        status[name] = match value {
+            Measurement::Text(text) => text.into(),
+            Measurement::Unsigned(number) => number.into(),
+            Measurement::Real(number) => number.into(),
+            Measurement::Bool(yes) => yes.into(),
+        };
     }
     status
+}
+
+/// What was measured last at a connection or bridge.
+fn measured_at(state: &State, provider: &str, registered_at: Option<SystemTime>) -> Value {
+    match state.metrics.get(provider) {
+        Some(metric) => measurements(Some(metric.timestamp_ms), &metric.measured, registered_at),
+        None => measurements(None, &Measured::default(), registered_at),
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::{Agent, State};
 use daemon::Reason;
 use daemon::exposition::{Exposition, Kind, Value};
-use mesh::metrics::Value as Measured;
+use mesh::metrics::{FIELDS, Family, Value as Measurement};
 use std::collections::BTreeMap;
 
 /// Labels of a connection or bridge.
@@ -13,19 +13,6 @@ struct Labels {
     proxy: String,
     what: &'static str,
 }
-
-/// Field names of the proxies, names here, types, and explanations.
-const FIELDS: [(&str, &str, Kind, &str); 9] = [
-    ("link", "mcm_linked", Kind::Gauge, "Whether the connection or bridge carries frames."),
-    ("in", "mcm_inbound_bytes_total", Kind::Counter, "Bytes that came in."),
-    ("out", "mcm_outbound_bytes_total", Kind::Counter, "Bytes that went out."),
-    ("strn", "mcm_transactions_succeeded_total", Kind::Counter, "Frames that got through."),
-    ("ftrn", "mcm_transactions_failed_total", Kind::Counter, "Frames that did not."),
-    ("err", "mcm_errors_total", Kind::Counter, "Errors."),
-    ("tps", "mcm_transactions_per_second", Kind::Gauge, "Frames a second."),
-    ("inbw", "mcm_inbound_mbit_per_second", Kind::Gauge, "Bandwidth that comes in."),
-    ("outbw", "mcm_outbound_mbit_per_second", Kind::Gauge, "Bandwidth that goes out."),
-];
 
 /// All that the agent knows.
 pub(super) fn text(agent: &Agent) -> String {
@@ -112,10 +99,11 @@ fn streams(out: &mut Exposition, state: &State) {
         let stream = stream_of(&group);
         labels.insert(view.spec.id.to_string(), Labels { group, stream, proxy, what });
     }
-    for (field, name, kind, help) in FIELDS {
+    for field in FIELDS {
+        let Some(Family { name, kind, help, .. }) = field.family else { continue };
         let mut family = out.family(name, kind, help);
         for metric in state.metrics.all() {
-            let value = metric.field(field).and_then(number);
+            let value = (field.get)(&metric.measured).and_then(number);
             let (Some(value), Some(of)) = (value, labels.get(&metric.provider)) else { continue };
             let labels = [
                 ("id", metric.provider.as_str()),
@@ -129,11 +117,11 @@ fn streams(out: &mut Exposition, state: &State) {
     }
 }
 
-fn number(value: &Measured) -> Option<Value> {
+fn number(value: Measurement) -> Option<Value> {
     match value {
-        Measured::Unsigned(number) => Some((*number).into()),
-        Measured::Real(number) => Some((*number).into()),
-        Measured::Bool(yes) => Some((*yes).into()),
-        Measured::Text(_) => None,
+        Measurement::Unsigned(number) => Some(number.into()),
+        Measurement::Real(number) => Some(number.into()),
+        Measurement::Bool(yes) => Some(yes.into()),
+        Measurement::Text(_) => None,
     }
 }

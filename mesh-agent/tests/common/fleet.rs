@@ -3,7 +3,7 @@
 use super::{Node, Server, mesh, proxy, stream, until};
 use config::{ConnectionConfig, Endpoint, Rdma};
 use media::{Ancillary, Audio, Payload};
-use mesh::metrics::{Metric, Value as Measured};
+use mesh::metrics::{Measured, Metric};
 use mesh::plane::ControlPlane;
 use mesh::topology::Proxy;
 use proto::Kind;
@@ -38,30 +38,30 @@ pub(crate) fn fleet() -> (Server, [Node; 3]) {
     three.add("r3", Kind::Receiver, &mesh("camera")).unwrap();
     let bridges = one.wait_for_bridges(6).bridges;
     two.wait_for_bridges(5);
-    let measured = [
-        ("state", Measured::Text("active".into())),
-        ("link", Measured::Bool(true)),
-        ("in", Measured::Unsigned(1)),
-        ("out", Measured::Unsigned(2)),
-        ("strn", Measured::Unsigned(3)),
-        ("ftrn", Measured::Unsigned(4)),
-        ("err", Measured::Unsigned(5)),
-        ("errd", Measured::Unsigned(6)),
-        ("tps", Measured::Real(59.94)),
-        ("inbw", Measured::Real(7.5)),
-        ("outbw", Measured::Real(8.5)),
-        ("program", Measured::Text("camera".into())),
-        ("pid", Measured::Unsigned(9)),
-        ("queue", Measured::Unsigned(10)),
-        ("capacity", Measured::Unsigned(11)),
-        ("held", Measured::Unsigned(12)),
-        ("waits", Measured::Unsigned(13)),
-        ("losses", Measured::Unsigned(14)),
-    ];
+    let measured = Measured {
+        state: Some("active".into()),
+        linked: Some(true),
+        inbound: Some(1),
+        outbound: Some(2),
+        succeeded: Some(3),
+        failed: Some(4),
+        errors: Some(5),
+        errors_delta: Some(6),
+        fps: Some(59.94),
+        inbound_mbit: Some(7.5),
+        outbound_mbit: Some(8.5),
+        program: Some("camera".into()),
+        pid: Some(9),
+        queue: Some(10),
+        capacity: Some(11),
+        held: Some(12),
+        waits: Some(13),
+        losses: Some(14),
+    };
     let metric = |provider: &str| Metric {
         timestamp_ms: 1_700_000_000_000,
         provider: provider.to_owned(),
-        fields: measured.clone().map(|(name, value)| (name.to_owned(), value)).into(),
+        measured: measured.clone(),
     };
     one.plane.metrics(vec![metric("s"), metric(bridges[0].id.as_str())]);
     until("it has been measured", || {

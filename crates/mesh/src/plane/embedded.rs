@@ -105,7 +105,7 @@ impl ControlPlane for Embedded {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Value;
+    use crate::metrics::Measured;
     use crate::topology::Desired;
     use crate::{AgentError, topology::BridgeLink};
     use config::{ConnectionConfig, Endpoint, St2110};
@@ -179,8 +179,8 @@ mod tests {
         let outcome = Applied { generation: 3, errors: vec!["no".into()] };
         plane.applied(outcome.clone());
         assert_eq!(plane.last_applied(), Some(outcome));
-        let fields = vec![("in".to_owned(), Value::Unsigned(7))];
-        let metric = Metric { timestamp_ms: 1, provider: "r".into(), fields };
+        let measured = Measured { inbound: Some(7), ..Measured::default() };
+        let metric = Metric { timestamp_ms: 1, provider: "r".into(), measured };
         plane.metrics(vec![metric.clone()]);
         assert_eq!(plane.last_metrics(), [metric]);
     }

@@ -1,25 +1,11 @@
-//! Names of the links' counters.
+//! Statistics of links.
 
+use crate::bridge::statistics::{BridgeStatistics, take};
 use crate::bridge::status::Figures;
 use crate::cpu::ThreadClock;
-use fabric::bridge::{BridgeStatus, LinkState};
+use fabric::bridge::{BridgeCounts, BridgeStatus, LinkState};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-
-/// The counts of every link, in this order.
-pub(super) const NAMES: [&str; 11] = [
-    "linked",
-    "frames",
-    "bytes",
-    "unsent",
-    "connects",
-    "losses",
-    "gaps",
-    "malformed",
-    "replayed",
-    "wild",
-    "foreign",
-];
 
 /// Of one end of a link.
 pub(super) struct LinkFigures {
@@ -47,30 +33,27 @@ impl Figures for LinkFigures {
         self.local.clone()
     }
 
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        let counts = self.status.counts();
-        let values = [
-            u64::from(self.status.link() == LinkState::Up),
-            counts.frames,
-            counts.bytes,
-            counts.unsent,
-            counts.connects,
-            counts.losses,
-            counts.gaps,
-            counts.malformed,
-            counts.replayed,
-            counts.wild,
-            counts.foreign,
-        ];
-        NAMES.into_iter().zip(values).collect()
+    fn statistics(&self) -> BridgeStatistics {
+        take! {
+            let BridgeCounts {
+                frames,
+                bytes,
+                unsent,
+                connects,
+                losses,
+                gaps,
+                malformed,
+                replayed,
+                wild,
+                foreign
+            } = self.status.counts();
+            let statistics = BridgeStatistics { ..BridgeStatistics::default() }
+        }
+        BridgeStatistics { linked: Some(self.is_linked()), ..statistics }
     }
 
     fn is_linked(&self) -> bool {
         self.status.link() == LinkState::Up
-    }
-
-    fn measurements(&self) -> Vec<(&'static str, f64)> {
-        Vec::new()
     }
 
     fn no_link(&self) -> Option<String> {

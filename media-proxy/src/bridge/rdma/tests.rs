@@ -125,7 +125,7 @@ fn get(receiver: &Connection) -> u64 {
 }
 
 fn linked(bridge: &dyn Bridge) -> bool {
-    bridge.figures().counters().contains(&("linked", 1))
+    bridge.figures().statistics().linked == Some(true)
 }
 
 fn until(what: &str, mut done: impl FnMut() -> bool) {
@@ -173,9 +173,8 @@ fn carry(endpoints: u8, sealed: bool) {
         }
     });
     // A frame is counted when receivers may have it already.
-    until("all frames are counted", || ingress.figures().counters().contains(&("frames", 200)));
-    let counters = ingress.figures().counters();
-    assert!(counters.contains(&("gaps", 0)), "{counters:?}");
+    until("all frames are counted", || ingress.figures().statistics().frames == Some(200));
+    assert_eq!(ingress.figures().statistics().gaps, Some(0));
 
     // What is put before the end arrives, in whatever order the ends are stopped.
     (200..210).for_each(|number| put(&source, number));

@@ -1,5 +1,6 @@
 //! JPEG XS for streams that the mesh encodes and decodes: what it takes, and what is counted.
 
+use crate::bridge::statistics::{BridgeStatistics, Max};
 use config::St2110;
 use jpegxs::{Decoder, Encoder, EncoderOptions, Layout, Library};
 use media::{Scan, Video};
@@ -101,17 +102,11 @@ impl CodecCounts {
         self.dropped.fetch_add(1, Relaxed);
     }
 
-    /// The counts by name.
-    pub(super) fn counters(&self) -> [(&'static str, u64); 3] {
-        [
-            ("codec_frames", self.frames.load(Relaxed)),
-            ("codec_failures", self.failures.load(Relaxed)),
-            ("codec_dropped", self.dropped.load(Relaxed)),
-        ]
-    }
-
-    /// The longest time that a frame took.
-    pub(super) fn longest(&self) -> (&'static str, f64) {
-        ("codec_max_us", self.longest_us.load(Relaxed) as f64)
+    /// Adds the counts to those of the codec's bridge.
+    pub(super) fn add_to(&self, statistics: &mut BridgeStatistics) {
+        statistics.codec_frames = Some(self.frames.load(Relaxed));
+        statistics.codec_failures = Some(self.failures.load(Relaxed));
+        statistics.codec_dropped = Some(self.dropped.load(Relaxed));
+        statistics.codec = Some(Max(self.longest_us.load(Relaxed) as f64));
     }
 }

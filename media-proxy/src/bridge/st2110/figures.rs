@@ -1,12 +1,13 @@
-//! What sessions count, by name.
+//! Statistics and warnings of sessions.
 
+use super::analysis;
 use super::coding::CodecCounts;
-use super::judgement;
 use super::refusals::{self, Kind};
 use super::stream::Essence;
+use crate::bridge::statistics::{BridgeStatistics, Max, PathStatistics, take};
 use crate::bridge::status::Figures;
-use st2110_net::receive::{PathReceived, ReceiveStats};
-use st2110_net::send::SendStats;
+use st2110_net::receive::{PathReceived, ReceiveStats, ReceivedCounts, Riding};
+use st2110_net::send::{PathSent, SendStats, Sent};
 use st2110_net::socket::Warning;
 use std::sync::Arc;
 
@@ -30,14 +31,6 @@ fn in_words(own: Vec<Warning>, rider: Option<Vec<Warning>>) -> impl Iterator<Ite
     own.into_iter().map(|warning| warning.to_string()).chain(rider)
 }
 
-/// Lists fields of a structure of counts under their own names.
-macro_rules! named {
-    ($from:expr, $($field:ident),* $(,)?) => {{
-        let counts = $from;
-        [$((stringify!($field), counts.$field)),*]
-    }};
-}
-
 /// Of an egress bridge.
 pub(super) struct Sending {
     stats: Arc<SendStats>,
@@ -58,42 +51,41 @@ impl Figures for Sending {
         self.facts.local.clone()
     }
 
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        let own = named!(
-            self.stats.get(),
-            frames,
-            packets,
-            bytes,
-            idle_periods,
-            slipped_periods,
-            late_frames,
-            implausible_times,
-            wrong_sizes,
-            compliant_frames,
-            unjudged_frames,
-        );
-        let mut counters = own.to_vec();
-        let names = [("path1_full", "path1_refused"), ("path2_full", "path2_refused")];
-        for (path, (full, refused)) in self.stats.paths().zip(names) {
-            counters.extend([(full, path.full), (refused, path.refused)]);
+    fn statistics(&self) -> BridgeStatistics {
+        take! {
+            let Sent {
+                frames,
+                packets,
+                bytes,
+                idle_periods,
+                slipped_periods,
+                late_frames,
+                implausible_times,
+                wrong_sizes,
+                compliant_frames,
+                unjudged_frames;
+                cinst_max_milli: cinst,
+                late_max_ns: lateness,
+                wake_late_max_ns: wake_late
+            } = self.stats.get();
+            let sent = BridgeStatistics { ..BridgeStatistics::default() }
         }
-        if let Some(rider) = &self.rider {
-            counters.push(("ancillary_packets", rider.get().packets));
-        }
-        counters.extend(self.facts.codec.iter().flat_map(|codec| codec.counters()));
-        counters
-    }
-
-    fn measurements(&self) -> Vec<(&'static str, f64)> {
-        let counts = self.stats.get();
-        let mut measured = vec![
-            ("kernel_paced", u8::from(self.stats.kernel_paced()).into()),
-            ("cinst_max", counts.cinst_max_milli as f64 / 1000.0),
-            ("late_max_us", counts.late_max_ns as f64 / 1000.0),
-            ("wake_late_max_us", counts.wake_late_max_ns as f64 / 1000.0),
-        ];
-        measured.extend(self.facts.codec.iter().map(|codec| codec.longest()));
-        measured
+        let thousandths = |count: u64| Some(Max(count as f64 / 1000.0));
+        let paths = self.stats.paths().map(|path| {
+            let PathSent { packets: _, full, refused } = path;
+            PathStatistics { full: Some(full), refused: Some(refused), ..PathStatistics::default() }
+        });
+        let mut statistics = BridgeStatistics {
+            lateness: thousandths(lateness),
+            wake_late: thousandths(wake_late),
+            kernel_paced: Some(u8::from(self.stats.kernel_paced()).into()),
+            ancillary_packets: self.rider.as_ref().map(|rider| rider.get().packets),
+            stream: PathStatistics { cinst: thousandths(cinst), ..PathStatistics::default() },
+            paths: paths.collect(),
+            ..sent
+        };
+        self.facts.codec.iter().for_each(|codec| codec.add_to(&mut statistics));
+        statistics
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -112,35 +104,6 @@ impl Figures for Sending {
     fn sdp(&self) -> Option<String> {
         self.facts.sdp.clone()
     }
-}
-
-/// What a path of a received stream has counted; the first is number 0.
-fn of_path(path: &PathReceived, number: usize) -> impl Iterator<Item = (&'static str, u64)> {
-    macro_rules! names {
-        ($($name:literal),*) => { [$([concat!("path1_", $name), concat!("path2_", $name)]),*] };
-    }
-    let names = names!(
-        "received",
-        "lost",
-        "reordered",
-        "duplicates",
-        "late",
-        "restarts",
-        "foreign",
-        "socket_drops"
-    );
-    let counts = [
-        path.received,
-        path.lost,
-        path.reordered,
-        path.duplicates,
-        path.late,
-        path.restarts,
-        path.foreign,
-        path.socket_drops,
-    ];
-    // More than two paths there are not.
-    names.into_iter().zip(counts).map(move |(names, count)| (names[number.min(1)], count))
 }
 
 /// Of an ingress bridge.
@@ -168,57 +131,66 @@ impl Figures for Receiving {
         self.facts.local.clone()
     }
 
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        let own = named!(
-            self.stats.get(),
-            frames,
-            incomplete_frames,
-            dropped_frames,
-            frames_without_slot,
-            packets,
-            bytes,
-            lost,
-            late,
-            stray,
-            not_rtp,
-            other_payload_type,
-            other_ssrc,
-            other_sender,
-            too_long,
-            other_format,
-            unaligned_times,
-        );
-        let mut counters = own.to_vec();
-        counters.extend(refusals::of_stream(self.essence, &self.stats.refused()));
-        for (path, number) in self.stats.paths().zip(0..) {
-            counters.extend(of_path(&path, number));
+    fn statistics(&self) -> BridgeStatistics {
+        take! {
+            let ReceivedCounts {
+                frames,
+                incomplete_frames,
+                dropped_frames,
+                frames_without_slot,
+                packets,
+                bytes,
+                lost,
+                late,
+                stray,
+                not_rtp,
+                other_payload_type,
+                other_ssrc,
+                other_sender,
+                too_long,
+                other_format,
+                unaligned_times
+            } = self.stats.get();
+            let received = BridgeStatistics { ..BridgeStatistics::default() }
         }
-        counters.extend(judgement::counters(&self.stats.analyses()));
+        let mut statistics = received;
+        refusals::of_stream(&mut statistics, self.essence, self.stats.refused());
         if let Some(rider) = &self.rider {
-            let (counts, blocks) = (rider.get(), rider.riding());
-            counters.extend([
-                ("ancillary_packets", counts.packets),
-                ("ancillary_lost", counts.lost),
-                ("ancillary_incomplete", counts.incomplete_frames),
-                ("ancillary_late", blocks.late),
-                ("ancillary_too_large", blocks.too_large),
-                ("ancillary_unmatched", blocks.unmatched),
-            ]);
-            counters.extend(refusals::of_rider(&rider.refused()));
+            let counts = rider.get();
+            let Riding { late, too_large, unmatched } = rider.riding();
+            statistics.ancillary_packets = Some(counts.packets);
+            statistics.ancillary_lost = Some(counts.lost);
+            statistics.ancillary_incomplete = Some(counts.incomplete_frames);
+            statistics.ancillary_late = Some(late);
+            statistics.ancillary_too_large = Some(too_large);
+            statistics.ancillary_unmatched = Some(unmatched);
+            refusals::of_ancillary(&mut statistics, rider.refused());
         }
-        counters.extend(self.facts.codec.iter().flat_map(|codec| codec.counters()));
-        counters
-    }
-
-    fn measurements(&self) -> Vec<(&'static str, f64)> {
-        let mut measured = judgement::measurements(&self.stats.analyses());
+        let mut analyses = self.stats.analyses().into_iter();
         let paths: Vec<_> = self.stats.paths().collect();
-        if let [first, second] = paths.as_slice() {
-            measured.push(("path1_silent_us", first.silent_us as f64));
-            measured.push(("path2_silent_us", second.silent_us as f64));
+        for path in &paths {
+            let (all, recent) = analyses.next().map(analysis::statistics).unwrap_or_default();
+            take! {
+                let PathReceived {
+                    received,
+                    lost,
+                    reordered,
+                    duplicates,
+                    late,
+                    restarts,
+                    foreign,
+                    socket_drops;
+                    used: _,
+                    silent_us: silent
+                } = *path;
+                let path = PathStatistics { ..all }
+            }
+            let silent = (paths.len() == 2).then_some(silent as f64);
+            statistics.paths.push(PathStatistics { silent, ..path });
+            statistics.recent.push(recent);
         }
-        measured.extend(self.facts.codec.iter().map(|codec| codec.longest()));
-        measured
+        self.facts.codec.iter().for_each(|codec| codec.add_to(&mut statistics));
+        statistics
     }
 
     fn warnings(&self) -> Vec<String> {

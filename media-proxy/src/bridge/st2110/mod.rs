@@ -3,6 +3,7 @@
 //! An egress bridge gives frames straight from the ring's slots to the engine of `st2110-net`, which packetises them; an ingress
 //! bridge has packets placed straight into the slots of its own ring.
 
+pub(crate) mod analysis;
 mod clock;
 mod coding;
 mod decoding;
@@ -14,7 +15,6 @@ mod figures;
 mod ignored_options;
 mod ingress;
 mod interface;
-pub(crate) mod judgement;
 pub(crate) mod refusals;
 mod regions;
 mod rtp_identities;

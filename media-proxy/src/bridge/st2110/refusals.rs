@@ -1,6 +1,7 @@
-//! Why packets were refused whose payload does not fit the format, by name.
+//! Reasons why packets were refused whose payload does not fit the format.
 
 use super::stream::Essence;
+use crate::bridge::statistics::BridgeStatistics;
 use st2110_net::receive::Refused;
 
 /// What a stream consists of, as far as reasons differ.
@@ -23,49 +24,46 @@ impl Kind {
     }
 }
 
-/// Of the stream itself.
-pub(crate) fn of_stream(kind: Kind, refused: &Refused) -> Vec<(&'static str, u64)> {
-    match kind {
-        Kind::Video => vec![
-            ("refused_truncated", refused.truncated),
-            ("refused_length", refused.length),
-            ("refused_line", refused.line),
-            ("refused_offset", refused.offset),
-            ("refused_field", refused.field),
-        ],
-        Kind::Codestreams => vec![
-            ("refused_truncated", refused.truncated),
-            ("refused_empty", refused.empty),
-            ("refused_mode", refused.mode),
-            ("refused_field", refused.field),
-            ("refused_picture", refused.picture),
-            ("refused_last", refused.last),
-            ("refused_room", refused.room),
-        ],
-        Kind::Audio => vec![
-            ("refused_empty", refused.empty),
-            ("refused_length", refused.length),
-            ("refused_too_long", refused.too_long),
-        ],
-        Kind::Ancillary => vec![
-            ("refused_truncated", refused.truncated),
-            ("refused_length", refused.length),
-            ("refused_field", refused.field),
-            ("refused_parity", refused.parity),
-            ("refused_checksum", refused.checksum),
-            ("refused_room", refused.room),
-        ],
-    }
+/// Adds the reasons that packets of a stream of this kind can be refused for.
+pub(crate) fn of_stream(statistics: &mut BridgeStatistics, kind: Kind, refused: Refused) {
+    use Kind::{Ancillary, Audio, Codestreams, Video};
+    let of = |kinds: &[Kind], count: u64| kinds.contains(&kind).then_some(count);
+    let Refused {
+        truncated,
+        empty,
+        length,
+        too_long,
+        field,
+        line,
+        offset,
+        mode,
+        picture,
+        last,
+        parity,
+        checksum,
+        room,
+    } = refused;
+    statistics.refused_truncated = of(&[Video, Codestreams, Ancillary], truncated);
+    statistics.refused_empty = of(&[Codestreams, Audio], empty);
+    statistics.refused_length = of(&[Video, Audio, Ancillary], length);
+    statistics.refused_too_long = of(&[Audio], too_long);
+    statistics.refused_field = of(&[Video, Codestreams, Ancillary], field);
+    statistics.refused_line = of(&[Video], line);
+    statistics.refused_offset = of(&[Video], offset);
+    statistics.refused_mode = of(&[Codestreams], mode);
+    statistics.refused_picture = of(&[Codestreams], picture);
+    statistics.refused_last = of(&[Codestreams], last);
+    statistics.refused_parity = of(&[Ancillary], parity);
+    statistics.refused_checksum = of(&[Ancillary], checksum);
+    statistics.refused_room = of(&[Codestreams, Ancillary], room);
 }
 
-/// Of the ancillary data that ride with video.
-pub(crate) fn of_rider(refused: &Refused) -> [(&'static str, u64); 6] {
-    [
-        ("ancillary_refused_truncated", refused.truncated),
-        ("ancillary_refused_length", refused.length),
-        ("ancillary_refused_field", refused.field),
-        ("ancillary_refused_parity", refused.parity),
-        ("ancillary_refused_checksum", refused.checksum),
-        ("ancillary_refused_room", refused.room),
-    ]
+/// Adds the reasons for the ancillary stream that is associated with video.
+pub(crate) fn of_ancillary(statistics: &mut BridgeStatistics, refused: Refused) {
+    statistics.ancillary_refused_truncated = Some(refused.truncated);
+    statistics.ancillary_refused_length = Some(refused.length);
+    statistics.ancillary_refused_field = Some(refused.field);
+    statistics.ancillary_refused_parity = Some(refused.parity);
+    statistics.ancillary_refused_checksum = Some(refused.checksum);
+    statistics.ancillary_refused_room = Some(refused.room);
 }

@@ -1,79 +1,118 @@
-//! Bridges: their state, what they count and what they measure.
+//! Bridges: their state and their statistics.
 
-use super::names::{FAMILIES, SUMS, of_path};
-use super::{MAX_SHOWN, paths};
-use crate::bridge::{Phase, Row};
-use daemon::exposition::{Exposition, Kind::Counter, Kind::Gauge};
+use super::MAX_SHOWN;
+use crate::bridge::{BridgeStatistics, Family, Figure, PathStatistics, Phase, Row};
+use crate::observe::bridges;
+use daemon::exposition::{self, Exposition, Kind::Counter, Kind::Gauge};
 use mesh::topology::Direction;
 use proto::control::Group;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+
+type Label<'a> = (&'static str, &'a str);
 
 /// A bridge with its labels.
-pub(super) struct Line<'a> {
-    pub(super) labels: [(&'static str, &'a str); 5],
+struct Line<'a> {
+    labels: [Label<'a>; 5],
     row: &'a Row,
-    counters: BTreeMap<&'static str, u64>,
-    pub(super) measurements: Vec<(&'static str, f64)>,
+    statistics: Option<BridgeStatistics>,
 }
 
 pub(super) fn write(out: &mut Exposition, groups: &[Group], rows: &[Row]) {
     let streams: HashMap<_, _> =
         groups.iter().map(|group| (group.id.as_str(), group.stream_id.as_str())).collect();
-    let lines: Vec<_> = rows
-        .iter()
-        .take(MAX_SHOWN)
-        .map(|row| {
-            let group = row.spec.group.as_str();
-            let figures = row.figures.as_ref();
-            Line {
-                labels: [
-                    ("bridge", row.spec.id.as_str()),
-                    ("stream", streams.get(group).copied().unwrap_or_default()),
-                    ("group", group),
-                    ("kind", row.kind()),
-                    (
-                        "direction",
-                        match row.spec.direction {
-                            Direction::Ingress => "in",
-                            Direction::Egress => "out",
-                        },
-                    ),
-                ],
-                row,
-                counters: figures.into_iter().flat_map(|f| f.counters()).collect(),
-                measurements: figures.map(|f| f.measurements()).unwrap_or_default(),
-            }
-        })
-        .collect();
+    let lines = rows.iter().take(MAX_SHOWN).map(|row| {
+        let group = row.spec.group.as_str();
+        let direction = match row.spec.direction {
+            Direction::Ingress => "in",
+            Direction::Egress => "out",
+        };
+        Line {
+            labels: [
+                ("bridge", row.spec.id.as_str()),
+                ("stream", streams.get(group).copied().unwrap_or_default()),
+                ("group", group),
+                ("kind", row.kind()),
+                ("direction", direction),
+            ],
+            row,
+            statistics: row.figures.as_ref().map(|figures| figures.statistics()),
+        }
+    });
+    let lines: Vec<_> = lines.collect();
     state(out, &lines);
-    for family in FAMILIES {
+    for family in BridgeStatistics::FAMILIES {
         let mut written = out.family(family.name, family.kind, family.help);
-        for line in &lines {
-            for (name, count) in &line.counters {
-                let (path, short) = match (family.paths, of_path(name)) {
-                    (true, Some((path, short))) => (Some(path), short),
-                    (false, None) => (None, *name),
-                    _ => continue,
-                };
-                let member = family.members.iter().find(|(known, _)| *known == short);
-                let Some((_, value)) = member else { continue };
-                let mut labels = line.labels.to_vec();
-                labels.extend(path.map(|path| ("path", path)));
-                if !family.label.is_empty() {
-                    labels.push((family.label, value));
-                }
-                written.sample(&labels, *count);
+        for Line { labels, statistics, .. } in &lines {
+            if let Some(statistics) = statistics {
+                samples(&mut written, family, statistics, labels, &[]);
             }
         }
     }
-    others(out, &lines);
-    paths::write(out, &lines);
+    for family in PathStatistics::FAMILIES.iter().filter(|family| !family.name.is_empty()) {
+        let mut written = out.family(family.name, family.kind, family.help);
+        for Line { labels, statistics, .. } in &lines {
+            for level in statistics.iter().flat_map(BridgeStatistics::levels) {
+                let place = match family.kind {
+                    // Counts of the last seconds have a family of their own.
+                    Counter if level.is_recent() => continue,
+                    Counter => vec![("path", level.path)],
+                    _ => vec![("path", level.path), ("window", level.window)],
+                };
+                samples(&mut written, family, level.statistics, labels, &place);
+            }
+        }
+    }
+    recent(out, &lines);
+}
+
+/// Writes what a family has of a bridge, or of one of its paths. Labels of `place` and of the family
+/// are left out where they are empty.
+fn samples<S>(
+    written: &mut exposition::Family<'_>,
+    family: &Family<S>,
+    statistics: &S,
+    labels: &[Label<'_>],
+    place: &[Label<'_>],
+) {
+    for member in family.members {
+        let Some(figure) = (member.get)(statistics) else { continue };
+        let labels = |stat: &'static str| {
+            let own = [(family.label, member.value), ("stat", stat)];
+            let more = place.iter().copied().chain(own).filter(|(_, value)| !value.is_empty());
+            labels.iter().copied().chain(more).collect::<Vec<_>>()
+        };
+        if let Figure::Count(count) = figure {
+            written.sample(&labels(""), count);
+        }
+        for (stat, value) in figure.measured() {
+            let value = if family.unit == "seconds" { value / 1e6 } else { value };
+            written.sample(&labels(stat), value);
+        }
+    }
+}
+
+/// Counts of the last seconds, which fall again.
+fn recent(out: &mut Exposition, lines: &[Line<'_>]) {
+    let help = "Counts of the last seconds; see the counters with _total for all.";
+    let mut written = out.family("mcm_st2110_recent", Gauge, help);
+    for Line { labels, statistics, .. } in lines {
+        for level in statistics.iter().flat_map(BridgeStatistics::levels) {
+            for member in PathStatistics::FAMILIES.iter().flat_map(|family| family.members) {
+                if let (true, Some(Figure::Count(count))) =
+                    (level.is_recent(), (member.get)(level.statistics))
+                {
+                    let more = [("path", level.path), ("count", member.name)];
+                    written.sample(&[&labels[..], &more].concat(), count);
+                }
+            }
+        }
+    }
 }
 
 fn state(out: &mut Exposition, lines: &[Line<'_>]) {
     let mut info = out.family("mcm_bridge_info", Gauge, "Always 1; what a bridge is.");
     for Line { labels, row, .. } in lines {
-        let remote = crate::observe::bridges::remote(&row.spec);
+        let remote = bridges::remote(&row.spec);
         let local = row.figures.as_ref().map(|figures| figures.local()).unwrap_or_default();
         let more = [("connection", row.conn_id.as_str()), ("local", &local), ("remote", &remote)];
         info.sample(&[&labels[..], &more].concat(), true);
@@ -91,30 +130,13 @@ fn state(out: &mut Exposition, lines: &[Line<'_>]) {
     let help = "What works less well at a bridge than it should; ListBridges has the words.";
     let mut warnings = out.family("mcm_bridge_warnings", Gauge, help);
     for line in lines.iter().filter(|line| line.row.phase == Phase::Active) {
-        warnings.sample(&line.labels, crate::observe::bridges::warnings(line.row).len() as u64);
+        warnings.sample(&line.labels, bridges::warnings(line.row).len() as u64);
     }
     let help = "CPU time of a bridge's own thread. ST 2110 bridges share theirs: see mcm_thread_cpu_seconds_total.";
     let mut cpu = out.family("mcm_bridge_cpu_seconds_total", Counter, help);
     for line in lines {
         if let Some(used) = line.row.figures.as_ref().and_then(|figures| figures.cpu_time()) {
             cpu.sample(&line.labels, used.as_secs_f64());
-        }
-    }
-}
-
-/// What has no family of its own.
-fn others(out: &mut Exposition, lines: &[Line<'_>]) {
-    let known = |name: &str| {
-        let (paths, short) = of_path(name).map_or((false, name), |(_, short)| (true, short));
-        let mut families = FAMILIES.iter().filter(|family| family.paths == paths);
-        SUMS.contains(&short)
-            || families.any(|family| family.members.iter().any(|(member, _)| *member == short))
-    };
-    let help = "Counts of bridges that have no name of their own yet.";
-    let mut family = out.family("mcm_bridge_count_total", Counter, help);
-    for line in lines {
-        for (name, count) in line.counters.iter().filter(|(name, _)| !known(name)) {
-            family.sample(&[&line.labels[..], &[("count", *name)]].concat(), *count);
         }
     }
 }

@@ -121,11 +121,6 @@ const COLUMNS: [Column; 17] = [
     }),
 ];
 
-#[cfg(test)]
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    COLUMNS.iter().map(|(name, ..)| *name)
-}
-
 pub(super) fn write(out: &mut Exposition, snapshot: &Snapshot, rows: &[Row]) {
     let kinds: HashMap<_, _> = rows.iter().map(|row| (row.conn_id.as_str(), row.kind())).collect();
     let members =

@@ -2,8 +2,6 @@
 
 mod bridges;
 mod connections;
-mod names;
-mod paths;
 mod process;
 mod proxy;
 mod server;
@@ -71,19 +69,4 @@ pub(super) fn text(
     bridges::write(&mut out, &snapshot.groups, rows);
     process.write(&mut out);
     out.finish()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_name_is_documented() {
-        let documentation = include_str!("../../../../docs/observability.md");
-        let bridges = names::FAMILIES.iter().map(|family| family.name);
-        let all = bridges.chain(paths::names()).chain(connections::names());
-        for name in all {
-            assert!(documentation.contains(&format!("\n| `{name}` |")), "{name}");
-        }
-    }
 }

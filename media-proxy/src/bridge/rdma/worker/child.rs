@@ -68,7 +68,7 @@ fn work() -> Result<(), String> {
         }
         let now = state(&*bridge.figures());
         if last.as_ref() != Some(&now) {
-            say(Report::State(now.clone()));
+            say(Report::State(Box::new(now.clone())));
             last = Some(now);
         }
         match order {
@@ -76,7 +76,7 @@ fn work() -> Result<(), String> {
             Ok(()) => {
                 let figures = bridge.figures();
                 bridge.stop();
-                say(Report::State(state(&*figures)));
+                say(Report::State(Box::new(state(&*figures))));
                 return Ok(());
             }
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -86,7 +86,7 @@ fn work() -> Result<(), String> {
 
 fn state(figures: &dyn Figures) -> State {
     State {
-        counts: figures.counters().into_iter().map(|(_, count)| count).collect(),
+        statistics: figures.statistics(),
         cpu_ns: figures.cpu_time().map_or(0, |time| time.as_nanos() as u64),
         no_link: figures.no_link(),
     }

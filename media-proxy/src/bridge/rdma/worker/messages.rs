@@ -1,8 +1,10 @@
 //! Messages between proxy and worker: one line of JSON each.
 
+use crate::bridge::statistics::BridgeStatistics;
 use config::ConnectionConfig;
 use mesh::topology::{BridgeLink, BridgeSpec, Direction, RdmaLink, SessionKey};
 use prost::Message;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::io::{BufRead, Write};
@@ -35,14 +37,13 @@ pub(super) enum Report {
     /// The stream that it brought has ended.
     Over,
     /// Its state.
-    State(State),
+    State(Box<State>),
 }
 
 /// State of a bridge.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct State {
-    /// In the order of [`super::super::figures::NAMES`].
-    pub(super) counts: Vec<u64>,
+    pub(super) statistics: BridgeStatistics,
     /// CPU time of its thread.
     pub(super) cpu_ns: u64,
     /// Why it has no link.
@@ -119,8 +120,9 @@ impl Report {
             Self::Failed(reason) => json!({ "failed": reason }),
             Self::Broken(reason) => json!({ "broken": reason }),
             Self::Over => json!({ "over": true }),
-            Self::State(State { counts, cpu_ns, no_link }) => {
-                json!({ "counts": counts, "cpu": cpu_ns, "noLink": no_link })
+            Self::State(state) => {
+                let State { statistics, cpu_ns, no_link } = &**state;
+                json!({ "statistics": statistics, "cpu": cpu_ns, "noLink": no_link })
             }
         };
         writeln!(out, "{line}")
@@ -142,10 +144,11 @@ impl Report {
         if value["over"].as_bool() == Some(true) {
             return Some(Self::Over);
         }
-        let counts: Option<Vec<u64>> =
-            value["counts"].as_array()?.iter().map(Value::as_u64).collect();
-        let (counts, cpu_ns) = (counts?, value["cpu"].as_u64()?);
-        Some(Self::State(State { counts, cpu_ns, no_link: text("noLink") }))
+        Some(Self::State(Box::new(State {
+            statistics: BridgeStatistics::deserialize(&value["statistics"]).ok()?,
+            cpu_ns: value["cpu"].as_u64()?,
+            no_link: text("noLink"),
+        })))
     }
 }
 
@@ -206,8 +209,19 @@ mod tests {
             Report::Failed("fi_enable: no".into()),
             Report::Broken("it \"ended\"\n".into()),
             Report::Over,
-            Report::State(State { counts: vec![1, u64::MAX], cpu_ns: 17, no_link: None }),
-            Report::State(State { no_link: Some("no answer".into()), ..State::default() }),
+            Report::State(Box::new(State {
+                statistics: BridgeStatistics {
+                    linked: Some(true),
+                    foreign: Some(u64::MAX),
+                    ..BridgeStatistics::default()
+                },
+                cpu_ns: 17,
+                no_link: None,
+            })),
+            Report::State(Box::new(State {
+                no_link: Some("no answer".into()),
+                ..State::default()
+            })),
         ] {
             let mut line = Vec::new();
             report.write(&mut line).unwrap();

@@ -1,9 +1,9 @@
 //! The proxy's side of a bridge in a worker.
 
-use super::super::figures::NAMES;
 use super::messages::{Job, Report, STOP, State};
 use super::{ARGUMENT, Workers};
 use crate::bridge::engine::{Alarm, Bridge};
+use crate::bridge::statistics::BridgeStatistics;
 use crate::bridge::status::Figures;
 use daemon::logger;
 use std::io::{BufReader, Write};
@@ -123,7 +123,7 @@ pub(in super::super) fn start(
 fn follow(mut input: BufReader<UnixStream>, figures: &RemoteFigures, alarm: &Alarm) {
     while let Some(report) = Report::read(&mut input) {
         match report {
-            Report::State(state) => *figures.lock() = state,
+            Report::State(state) => *figures.lock() = *state,
             Report::Broken(reason) => alarm.raise(reason),
             Report::Over => alarm.over(),
             Report::Started { .. } | Report::Failed(_) => {}
@@ -196,14 +196,8 @@ impl Figures for RemoteFigures {
         self.local.clone()
     }
 
-    fn counters(&self) -> Vec<(&'static str, u64)> {
-        let state = self.lock();
-        let count = |index: usize| state.counts.get(index).copied().unwrap_or(0);
-        NAMES.iter().enumerate().map(|(index, name)| (*name, count(index))).collect()
-    }
-
-    fn measurements(&self) -> Vec<(&'static str, f64)> {
-        Vec::new()
+    fn statistics(&self) -> BridgeStatistics {
+        self.lock().statistics.clone()
     }
 
     fn no_link(&self) -> Option<String> {
