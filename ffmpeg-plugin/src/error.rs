@@ -1,5 +1,6 @@
 //! Errors, and their FFmpeg error numbers.
 
+use ::config::ErrorCode;
 use std::ffi::c_int;
 
 /// Why a call of FFmpeg into a device failed.
@@ -55,12 +56,16 @@ impl Error {
     pub(crate) fn averror(&self) -> c_int {
         match self {
             Self::Option { .. } | Self::Data(_) => -libc::EINVAL,
-            Self::Mesh { code, .. } => match -code {
-                1005 | 1009 | 1010 => -libc::EINVAL,
-                1006 => -libc::EMFILE,
-                1008 => -libc::ECONNREFUSED,
-                1011 => -libc::ECONNRESET,
-                1013 => -libc::ENOSYS,
+            Self::Mesh { code, .. } => match ErrorCode::from_number(-code) {
+                Some(
+                    ErrorCode::ClientConfigInval
+                    | ErrorCode::ConnConfigInval
+                    | ErrorCode::ConnConfigIncompat,
+                ) => -libc::EINVAL,
+                Some(ErrorCode::MaxConn) => -libc::EMFILE,
+                Some(ErrorCode::ConnFailed) => -libc::ECONNREFUSED,
+                Some(ErrorCode::ConnClosed) => -libc::ECONNRESET,
+                Some(ErrorCode::NotImplemented) => -libc::ENOSYS,
                 _ => EXTERNAL,
             },
             Self::TimedOut { .. } => -libc::ETIMEDOUT,

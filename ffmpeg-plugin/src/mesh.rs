@@ -5,16 +5,17 @@ use crate::error::Error;
 use crate::option_names::in_options;
 use crate::options::Direction;
 use crate::symbols::{functions, look_up};
+use ::config::ErrorCode;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{NonNull, null_mut};
 use std::sync::OnceLock;
 
 const LIBRARY: &CStr = c"libmcm_dp.so.1";
 
-const CLOSED: c_int = -1011;
-const TIMEOUT: c_int = -1012;
-const CANCELLED: c_int = -1014;
-const INTERRUPTED: c_int = -1017;
+const CLOSED: c_int = -ErrorCode::ConnClosed.number();
+const TIMEOUT: c_int = -ErrorCode::Timeout.number();
+const CANCELLED: c_int = -ErrorCode::Cancelled.number();
+const INTERRUPTED: c_int = -ErrorCode::Interrupted.number();
 
 /// `MESH_BUFFER_INCOMPLETE`.
 const INCOMPLETE: u64 = 1;

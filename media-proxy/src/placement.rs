@@ -3,8 +3,9 @@
 
 use crate::bridge::{Engine, Event, Manager, Phase, Table};
 use crate::broker::exchange::Handle;
-use crate::broker::registry::{Refusal, code};
+use crate::broker::registry::Refusal;
 use config::ConnectionConfig;
+use config::ErrorCode;
 use mesh::AgentError;
 use mesh::plane::{Accepted, Applied, ControlPlane, Listener, Registration};
 use mesh::topology::{BridgeId, BridgeLink, ConnectionId, Desired, DesiredGroup, FleetGroup};
@@ -192,7 +193,8 @@ impl<E: Engine> Placement<E> {
                 (Ok(_), None) => {}
                 (Err(error), Some(_)) => {
                     self.known.remove(&conn_id);
-                    let number = i32::try_from(error.mesh_err()).unwrap_or(code::CONN_FAILED);
+                    let number =
+                        i32::try_from(error.mesh_err()).unwrap_or(ErrorCode::ConnFailed.number());
                     self.answer(&conn_id, Err(Refusal::new(number, error.to_string())));
                 }
                 (Err(error), None) if self.known.contains(&conn_id) => {
@@ -206,7 +208,7 @@ impl<E: Engine> Placement<E> {
                     if self.known.remove(&conn_id) {
                         self.plane.unregister(&ConnectionId::new(conn_id.clone()));
                     }
-                    self.answer(&conn_id, Err(Refusal::new(code::CONN_FAILED, reason)));
+                    self.answer(&conn_id, Err(Refusal::new(ErrorCode::ConnFailed, reason)));
                 }
                 // One that waits though it is served already ends all the same. The exchange says when it has.
                 self.exchange.end(conn_id, reason);
@@ -295,7 +297,7 @@ impl<E: Engine> Placement<E> {
                 // What was there before stays, and the bridge is tried again.
                 Some(Phase::Failed(_)) if returning => {}
                 Some(Phase::Failed(reason)) => {
-                    return Some(Err(Refusal::new(code::CONN_FAILED, reason)));
+                    return Some(Err(Refusal::new(ErrorCode::ConnFailed, reason)));
                 }
                 _ => ready = false,
             }

@@ -1,5 +1,6 @@
 //! What can go wrong for a program, and the stable numbers of the C ABI.
 
+use config::ErrorCode;
 use std::time::Duration;
 
 /// Every failure of the library. The text says what was wrong, the value seen and what would be accepted.
@@ -75,25 +76,26 @@ impl Error {
     /// The positive `MESH_ERR_*` number.
     #[must_use]
     pub fn code(&self) -> i32 {
-        match self {
-            Self::BadClient => 1000,
-            Self::BadConnection => 1001,
-            Self::BadConfig(_) => 1002,
-            Self::BadBuffer(_) => 1003,
-            Self::BadLength { .. } => 1004,
-            Self::ClientConfig(_) => 1005,
-            Self::MaxConnections(_) => 1006,
-            Self::FoundAllocated(_) => 1007,
-            Self::ConnectionFailed(_) => 1008,
-            Self::ConnectionConfig(_) => 1009,
-            Self::Incompatible(_) => 1010,
-            Self::Closed(_) | Self::Farewell => 1011,
-            Self::Timeout(..) => 1012,
-            Self::NotImplemented(_) => 1013,
-            Self::Cancelled => 1014,
-            Self::Forked => 1015,
-            Self::Internal(_) => 1016,
-            Self::Interrupted => 1017,
-        }
+        let code = match self {
+            Self::BadClient => ErrorCode::BadClientPtr,
+            Self::BadConnection => ErrorCode::BadConnPtr,
+            Self::BadConfig(_) => ErrorCode::BadConfigPtr,
+            Self::BadBuffer(_) => ErrorCode::BadBufPtr,
+            Self::BadLength { .. } => ErrorCode::BadBufLen,
+            Self::ClientConfig(_) => ErrorCode::ClientConfigInval,
+            Self::MaxConnections(_) => ErrorCode::MaxConn,
+            Self::FoundAllocated(_) => ErrorCode::FoundAllocated,
+            Self::ConnectionFailed(_) => ErrorCode::ConnFailed,
+            Self::ConnectionConfig(_) => ErrorCode::ConnConfigInval,
+            Self::Incompatible(_) => ErrorCode::ConnConfigIncompat,
+            Self::Closed(_) | Self::Farewell => ErrorCode::ConnClosed,
+            Self::Timeout(..) => ErrorCode::Timeout,
+            Self::NotImplemented(_) => ErrorCode::NotImplemented,
+            Self::Cancelled => ErrorCode::Cancelled,
+            Self::Forked => ErrorCode::Forked,
+            Self::Internal(_) => ErrorCode::Internal,
+            Self::Interrupted => ErrorCode::Interrupted,
+        };
+        code.number()
     }
 }

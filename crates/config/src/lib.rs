@@ -16,6 +16,7 @@ mod configuration_properties;
 mod configuration_tests;
 mod connection;
 mod endpoint;
+mod error_code;
 #[cfg(test)]
 mod established_tests;
 mod json;
@@ -32,6 +33,7 @@ mod warning;
 pub use client::{ClientConfig, DEFAULT_PROXY_HOST, DEFAULT_PROXY_PORT, ProxyAddress};
 pub use connection::{ConnectionConfig, MAX_METADATA_SIZE, MAX_PAYLOAD_SIZE};
 pub use endpoint::{Endpoint, Rdma, RdmaMode};
+pub use error_code::ErrorCode;
 pub use media::{ConfigError, ConfigErrorKind};
 pub use options::{Delivery, EndOfStream, Options, RdmaOptions, RdmaProvider};
 pub use proto::Kind;

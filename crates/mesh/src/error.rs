@@ -1,7 +1,7 @@
 //! Errors by which the control plane refuses a request.
 
 use crate::topology::{ConnectionId, GroupId, ProxyId};
-use media::{ConfigError, ConfigErrorKind};
+use config::{ConfigError, ErrorCode};
 use std::net::IpAddr;
 
 /// A refusal, or a failure.
@@ -72,24 +72,16 @@ impl AgentError {
     /// The MESH_ERR number that a program's SDK gives for this.
     #[must_use]
     pub fn mesh_err(&self) -> u32 {
-        const CONN_FAILED: u32 = 1008;
-        const CONN_CONFIG_INVAL: u32 = 1009;
-        const CONN_CONFIG_INCOMPAT: u32 = 1010;
-        const NOT_IMPLEMENTED: u32 = 1013;
         match self {
-            Self::Config(error) => match error.kind {
-                ConfigErrorKind::Malformed | ConfigErrorKind::Invalid => CONN_CONFIG_INVAL,
-                ConfigErrorKind::Incompatible => CONN_CONFIG_INCOMPAT,
-                ConfigErrorKind::NotImplemented => NOT_IMPLEMENTED,
-            },
-            Self::Invalid { .. } => CONN_CONFIG_INVAL,
+            Self::Config(error) => ErrorCode::from(error.kind).into(),
+            Self::Invalid { .. } => ErrorCode::ConnConfigInval.into(),
             Self::Refused { mesh_err, .. } => *mesh_err,
             Self::SourceTaken { .. }
             | Self::UnknownProxy(_)
             | Self::UnknownConnection(_)
             | Self::Removed(_)
             | Self::Unavailable(_)
-            | Self::Setup(_) => CONN_FAILED,
+            | Self::Setup(_) => ErrorCode::ConnFailed.into(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Conversion of errors to gRPC statuses.
 
 use crate::error::AgentError;
-use media::ConfigErrorKind;
+use config::{ConfigErrorKind, ErrorCode};
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 
@@ -55,10 +55,16 @@ pub fn refusal(status: &Status) -> AgentError {
             AgentError::Unavailable(reason)
         }
         // Older agents say nothing but the code.
-        Code::InvalidArgument => {
-            AgentError::Refused { mesh_err: number.unwrap_or(1009), reason, removed }
-        }
-        _ => AgentError::Refused { mesh_err: number.unwrap_or(1008), reason, removed },
+        Code::InvalidArgument => AgentError::Refused {
+            mesh_err: number.unwrap_or(ErrorCode::ConnConfigInval.into()),
+            reason,
+            removed,
+        },
+        _ => AgentError::Refused {
+            mesh_err: number.unwrap_or(ErrorCode::ConnFailed.into()),
+            reason,
+            removed,
+        },
     }
 }
 

@@ -4,12 +4,10 @@ use super::group_queries::{Asker, Step};
 use super::link::{Board, Stage};
 use super::{Exchange, Process};
 use crate::broker::peer;
-use crate::broker::registry::code;
 use crate::broker::registry::{Announcement, BoardNo, ClientNo, Ends, Reach, RingBytes, SeatNo};
 use crate::placement::Input;
 use crate::rate_limited_log::RateLimitedLog;
-use config::{ConnectionConfig, kind_of};
-use media::ConfigErrorKind;
+use config::{ConnectionConfig, ErrorCode, kind_of};
 use proto::exchange::{Announce, Hello, Told, Welcome, from_client, from_proxy};
 use proto::{Kind, datagram, sdk};
 use shm::{BoardMonitor, RingId, SeatMonitor};
@@ -195,19 +193,13 @@ impl Exchange {
         ring_id: &[u8],
         receivers: Vec<String>,
         fds: Vec<OwnedFd>,
-    ) -> Result<(ConnectionConfig, Ends), (i32, String)> {
-        let config =
-            config.ok_or_else(|| (code::CONFIG_INVAL, "configuration is missing".to_owned()))?;
+    ) -> Result<(ConnectionConfig, Ends), (ErrorCode, String)> {
+        let config = config
+            .ok_or_else(|| (ErrorCode::ConnConfigInval, "configuration is missing".to_owned()))?;
         let read = kind_of(config).and_then(|kind| Ok((kind, ConnectionConfig::from_sdk(config)?)));
-        let (kind, config) = read.map_err(|error| {
-            let code = match error.kind {
-                ConfigErrorKind::Malformed | ConfigErrorKind::Invalid => code::CONFIG_INVAL,
-                ConfigErrorKind::Incompatible => code::CONFIG_INCOMPAT,
-                ConfigErrorKind::NotImplemented => code::NOT_IMPLEMENTED,
-            };
-            (code, error.to_string())
-        })?;
-        let failed = |reason: String| (code::CONN_FAILED, reason);
+        let (kind, config) =
+            read.map_err(|error| (ErrorCode::from(error.kind), error.to_string()))?;
+        let failed = |reason: String| (ErrorCode::ConnFailed, reason);
         let mut fds = fds.into_iter();
         let mut next = || fds.next().ok_or_else(|| failed("a descriptor is missing".into()));
         let ends = match kind {

@@ -2,11 +2,11 @@
 //! back.
 
 use super::connection::{Connection, Receiver, Role, Source};
-use super::limits::{CREATE_TIMEOUT, MAX_ID_LEN, MAX_PENDING, STANDBY_WAIT, code};
+use super::limits::{CREATE_TIMEOUT, MAX_ID_LEN, MAX_PENDING, STANDBY_WAIT};
 use super::placement::{Place, Refusal};
 use super::{Action, BoardNo, Carry, ClientNo, ConnNo, Registry, RingBytes, SeatNo, Violation};
 use crate::rate_limited_log::RateLimitedLog;
-use config::{ConnectionConfig, Endpoint};
+use config::{ConnectionConfig, Endpoint, ErrorCode};
 use log::info;
 use proto::exchange::{Created, Refused, from_proxy::Body};
 use std::time::Duration;
@@ -86,7 +86,7 @@ impl Registry {
         let pending = &mut self.groups.entry(group.clone()).or_default().pending;
         if pending.len() >= MAX_PENDING {
             let reason = format!("{MAX_PENDING} sources wait for group {group:?} already");
-            let refusal = Refusal::new(code::CONN_FAILED, reason);
+            let refusal = Refusal::new(ErrorCode::ConnFailed, reason);
             self.turn_away(client, &announcement, refusal);
             return Ok(());
         }
@@ -96,7 +96,14 @@ impl Registry {
     }
 
     /// Refuses a connection whose announcement could not even be read; `reason` says why.
-    pub(crate) fn refuse(&mut self, client: ClientNo, key: u32, code: i32, reason: String) {
+    pub(crate) fn refuse(
+        &mut self,
+        client: ClientNo,
+        key: u32,
+        code: impl Into<i32>,
+        reason: String,
+    ) {
+        let code = code.into();
         self.send(client, Body::Refused(Refused { key, code, reason }), Carry::Nothing);
     }
 
@@ -184,7 +191,7 @@ impl Registry {
         let config = &announcement.config;
         if let Endpoint::Rdma(_) = config.endpoint {
             let reason = "connection.rdma: this proxy serves connection.multipointGroup, which reaches other hosts as well, and connection.st2110";
-            return Err(Refusal::new(code::NOT_IMPLEMENTED, reason));
+            return Err(Refusal::new(ErrorCode::NotImplemented, reason));
         }
         if !self.is_bridge(client) {
             self.check_limits(client, announcement)?;
@@ -204,7 +211,7 @@ impl Registry {
                     member.id,
                     label.unwrap_or("another program")
                 );
-                return Err(Refusal::new(code::CONFIG_INCOMPAT, reason));
+                return Err(Refusal::new(ErrorCode::ConnConfigIncompat, reason));
             }
         }
         Ok(())
@@ -218,12 +225,12 @@ impl Registry {
         if own >= limits.connections_per_client {
             let reason =
                 format!("client has {own} connections, as many as this proxy lets one client have");
-            return Err(Refusal::new(code::MAX_CONN, reason));
+            return Err(Refusal::new(ErrorCode::MaxConn, reason));
         }
         let all = self.program_connections() + self.asking.len();
         if all >= limits.connections {
             let reason = format!("proxy has {all} connections, as many as it can serve");
-            return Err(Refusal::new(code::MAX_CONN, reason));
+            return Err(Refusal::new(ErrorCode::MaxConn, reason));
         }
         if matches!(announcement.ends, Ends::Source { .. }) {
             return Ok(());
@@ -235,7 +242,7 @@ impl Registry {
         let count = programs.count();
         if count >= limits.receivers_per_group {
             let reason = format!("group {id:?} has {count} receivers, as many as a group can have");
-            return Err(Refusal::new(code::MAX_CONN, reason));
+            return Err(Refusal::new(ErrorCode::MaxConn, reason));
         }
         Ok(())
     }
@@ -336,7 +343,7 @@ impl Registry {
         let label = client.and_then(|no| self.clients.get(&no)).map(|client| client.label.as_str());
         let label = label.unwrap_or("another program");
         let reason = format!("group {group:?} has a source already, in {label}");
-        Refusal::new(code::CONN_FAILED, reason)
+        Refusal::new(ErrorCode::ConnFailed, reason)
     }
 
     pub(super) fn insert(

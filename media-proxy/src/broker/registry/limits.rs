@@ -27,15 +27,6 @@ pub(super) const MAX_PENDING: usize = 16;
 /// The longest identifier of a connection that a client may bring along.
 pub(super) const MAX_ID_LEN: usize = 64;
 
-/// Numbers of `MESH_ERR_*`, as the answers to clients carry them.
-pub(crate) mod code {
-    pub(crate) const MAX_CONN: i32 = 1006;
-    pub(crate) const CONN_FAILED: i32 = 1008;
-    pub(crate) const CONFIG_INVAL: i32 = 1009;
-    pub(crate) const CONFIG_INCOMPAT: i32 = 1010;
-    pub(crate) const NOT_IMPLEMENTED: i32 = 1013;
-}
-
 /// Upper bounds that depend on the machine.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {

@@ -17,7 +17,7 @@ mod tests;
 
 pub(crate) use announce::{Announcement, Ends};
 pub(crate) use connection::{BoardNo, ClientNo, ConnNo, Connection, RingBytes, SeatNo};
-pub(crate) use limits::{HOLD_TIME, Limits, code};
+pub(crate) use limits::{HOLD_TIME, Limits};
 pub(crate) use placement::{Reach, Refusal};
 pub(crate) use state::State;
 

@@ -1,10 +1,10 @@
 //! Pairing: gives a receiver a seat in a source's ring.
 
 use super::connection::Joining;
-use super::limits::{RETRY_TIME, code};
+use super::limits::RETRY_TIME;
 use super::{Action, Carry, ClientNo, ConnNo, Registry, SeatNo, Violation};
 use crate::rate_limited_log::RateLimitedLog;
-use config::Delivery;
+use config::{Delivery, ErrorCode};
 use log::info;
 use proto::exchange::{Join, NeedSeat, Part, Ring, from_proxy::Body};
 use std::time::Duration;
@@ -107,7 +107,7 @@ impl Registry {
         let (client, key) = (connection.client, connection.key);
         if connection.create_by.is_some() {
             let reason = format!("the group's source refused the seat: {error}");
-            self.refuse(client, key, code::CONN_FAILED, reason);
+            self.refuse(client, key, ErrorCode::ConnFailed, reason);
             self.remove(receiver_no, now);
             return;
         }

@@ -2,9 +2,9 @@
 
 use super::announce::Announcement;
 use super::connection::Connection;
-use super::limits::{PLACE_TIMEOUT, code};
+use super::limits::PLACE_TIMEOUT;
 use super::{Action, ClientNo, Registry};
-use config::{ConnectionConfig, Endpoint};
+use config::{ConnectionConfig, Endpoint, ErrorCode};
 use log::warn;
 use proto::Kind;
 use std::time::Duration;
@@ -36,8 +36,8 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn new(code: i32, reason: impl Into<String>) -> Self {
-        Self { code, reason: reason.into() }
+    pub(crate) fn new(code: impl Into<i32>, reason: impl Into<String>) -> Self {
+        Self { code: code.into(), reason: reason.into() }
     }
 }
 
@@ -202,7 +202,7 @@ impl Registry {
     pub(super) fn end_waits(&mut self, now: Duration) {
         let refusal = || {
             let text = format!("no bridge to the network within {PLACE_TIMEOUT:?}");
-            Refusal::new(code::CONN_FAILED, text)
+            Refusal::new(ErrorCode::ConnFailed, text)
         };
         let late: Vec<_> = self.asking.extract_if(|_, asking| now >= asking.by).collect();
         for (conn_id, Asking { client, announcement, .. }) in late {
