@@ -320,6 +320,10 @@ mod tests {
         for field in FIELDS {
             let name = format!("`{}`", field.name);
             assert!(names.iter().any(|names| names.split(", ").any(|it| it == name)), "{name}");
+            if let Some(Family { name, kind, unit, .. }) = field.family {
+                let row = format!("\n| `{name}` | {} | {unit} |", kind.word());
+                assert!(documentation.contains(&row), "{row}");
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Measurements for Prometheus.
 
 mod bridges;
-mod connections;
+pub(super) mod connections;
 mod process;
 mod proxy;
 mod server;
