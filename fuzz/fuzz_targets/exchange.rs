@@ -1,9 +1,9 @@
 //! Datagrams of the unix socket in both directions, and the configuration of a connection on the wire.
 #![no_main]
 
+use config::ConnectionConfig;
 use libfuzzer_sys::fuzz_target;
 use prost::Message;
-use config::{from_sdk, to_sdk};
 use proto::datagram::{
     decode_from_client, decode_from_proxy, encode_from_client, encode_from_proxy,
 };
@@ -31,10 +31,8 @@ fuzz_target!(|data: &[u8]| {
 
 /// What is accepted can be said again and means the same.
 fn convert(config: &sdk::ConnectionConfig) {
-    match from_sdk(config) {
-        Ok((kind, config)) => {
-            assert_eq!(from_sdk(&to_sdk(&config, kind)), Ok((kind, config.clone())));
-        }
+    match ConnectionConfig::from_sdk(config) {
+        Ok(config) => assert_eq!(ConnectionConfig::from_sdk(&config.to_sdk()), Ok(config)),
         Err(error) => assert!(!error.to_string().is_empty()),
     }
 }

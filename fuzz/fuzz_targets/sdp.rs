@@ -1,9 +1,9 @@
 //! Session descriptions: what is read can be written, read again, checked and turned into a connection.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
 use config::Kind;
 use config::sdp::describe;
+use libfuzzer_sys::fuzz_target;
 use st2110::sdp::{Document, Stream, check};
 
 fuzz_target!(|data: &[u8]| {

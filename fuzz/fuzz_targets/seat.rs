@@ -50,12 +50,12 @@ fn play(choices: &mut Choices<'_>) -> Option<()> {
                 let offset = SEAT_LINE_OFFSET + usize::from(choices.byte()?) % 64;
                 seats[seat].write(offset, &[choices.number()?]);
             }
-            5 => source.part(id),
-            6 => source.bury(id),
+            5 => source.detach(id),
+            6 => source.reap(id),
             7 => {
                 let _ = (source.sweep(), source.stats(), source.wait_ready(Deadline::Now));
                 if let Ok(view) = SeatMonitor::open(seats[seat].give()) {
-                    let _ = (view.position(), view.held(), view.received(), view.said_goodbye());
+                    let _ = (view.position(), view.held(), view.received(), view.is_closed());
                 }
             }
             8 => slots.extend(source.get(Deadline::Now)),
@@ -78,7 +78,7 @@ fn play(choices: &mut Choices<'_>) -> Option<()> {
         assert!(slots.len() <= 2, "more than the queue's capacity");
     }
     // Whatever happened, with the hostile ones gone the source can go on.
-    (0..3).for_each(|seat| source.bury(2 + seat));
+    (0..3).for_each(|seat| source.reap(2 + seat));
     slots.clear();
     let all: Vec<_> = (0..2).map(|_| source.get(Deadline::Now).unwrap()).collect();
     assert_eq!(all.len(), 2);
