@@ -143,11 +143,14 @@ pub(crate) fn load_telling(
     Ok((config, told))
 }
 
-/// Bytes of a frame's codestreams at most.
-pub(crate) fn codestreams(config: &ConnectionConfig) -> Result<usize, CliError> {
+/// The largest size of a frame in bytes.
+///
+/// # Errors
+/// The stream is JPEG XS that would have to be encoded or decoded here.
+pub(crate) fn frame_limit(config: &ConnectionConfig) -> Result<usize, CliError> {
     match config.codec() {
-        Some(Codec::Application) => Ok(config.payload_size() as usize),
-        _ => Err(CliError::Stream(
+        None | Some(Codec::Application) => Ok(config.payload_size() as usize),
+        Some(_) => Err(CliError::Stream(
             "connection.st2110.codec: this command does not encode or decode: codec application and maxPayloadSize are needed"
                 .into(),
         )),

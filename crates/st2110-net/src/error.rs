@@ -2,6 +2,8 @@
 
 use std::{io, net::IpAddr, net::SocketAddr, path::PathBuf};
 
+use config::{ConnectionConfig, St2110};
+
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -109,4 +111,21 @@ pub enum Error {
     /// What is to be sent or received is not possible.
     #[error(transparent)]
     JpegXs(#[from] st2110::jpegxs::JpegXsError),
+}
+
+impl Error {
+    /// A configuration without an ST 2110 stream.
+    pub(crate) fn no_stream(config: &ConnectionConfig) -> Self {
+        let found = config.endpoint.kind().to_string();
+        Self::Invalid { field: "connection", found, accepted: "st2110".into() }
+    }
+
+    /// A stream whose transport does not carry its payload.
+    pub(crate) fn not_carried(stream: &St2110, config: &ConnectionConfig) -> Self {
+        Self::Invalid {
+            field: "connection.st2110.transport",
+            found: stream.transport.to_string(),
+            accepted: format!("one that carries payload {}", config.payload.kind()),
+        }
+    }
 }

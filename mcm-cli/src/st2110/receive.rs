@@ -5,15 +5,10 @@ use super::framing::Framing;
 use super::{Options, ancillary, engine, warn};
 use crate::error::CliError;
 use crate::progress::Progress;
-use crate::stream::{codestreams, load, st2110};
-use config::Kind;
-use config::{ConnectionConfig, Endpoint};
-use media::Payload;
-use st2110::Transport;
-use st2110_net::configured::{self, codestream_receiver, picture, rider};
-use st2110_net::engine::{Engine, Over};
-use st2110_net::receive::{AncillaryReceiver, AudioReceiver, Receiving, VideoReceiver};
-use st2110_net::{FrameSink, FrameSlot, Received};
+use crate::stream::{frame_limit, load, st2110};
+use config::{Endpoint, Kind};
+use st2110_net::engine::Over;
+use st2110_net::{FrameSink, FrameSlot, Received, receive};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -161,7 +156,8 @@ pub(super) fn run(options: &Options) -> Result<(), CliError> {
     let left = options.frames;
     let sink = Sink { frames, spare, metadata, first: true, left, account: Arc::clone(&account) };
     let engine = engine();
-    let receiving = start(&engine, &config, options, sink)?;
+    let interface = options.interfaces.usual();
+    let receiving = receive::open(&engine, &config, &interface, frame_limit(&config)?, sink)?;
     warn(&receiving.stats().warnings());
     let end = options.seconds.map(|time| Instant::now() + time);
     let mut reported = Instant::now();
@@ -224,47 +220,4 @@ fn report(account: &Mutex<Account>, progress: &mut Progress) {
         progress.clear();
         eprintln!("mcm: warning: {text}");
     }
-}
-
-fn start(
-    engine: &Engine,
-    config: &ConnectionConfig,
-    options: &Options,
-    sink: Sink,
-) -> Result<Receiving, CliError> {
-    let stream = st2110(config)?;
-    let origin = configured::origin(stream, &options.interfaces.usual());
-    let incomplete = stream.incomplete_frames;
-    let receiving = match (stream.transport, &config.payload) {
-        (Transport::St2110_20, Payload::Video(video)) => {
-            let Some((picture, layout)) = picture(config)? else {
-                return Err(CliError::Stream("payload.video is needed".into()));
-            };
-            let rate = video.rate;
-            let ancillary =
-                rider(stream).map(|rider| configured::origin(&rider, &options.interfaces.usual()));
-            VideoReceiver { picture, layout, rate, origin, incomplete, ancillary }
-                .start(engine, sink)?
-        }
-        (Transport::St2110_22, Payload::Video(video)) => {
-            let limit = codestreams(config)?;
-            codestream_receiver(stream, video, limit, &options.interfaces.usual())
-                .start(engine, sink)?
-        }
-        (transport, Payload::Audio(audio)) => {
-            AudioReceiver { transport, audio: *audio, origin, incomplete }.start(engine, sink)?
-        }
-        (_, Payload::Ancillary(ancillary)) => {
-            let limit = config.payload_size() as usize;
-            let ancillary = *ancillary;
-            AncillaryReceiver { ancillary, limit, origin, incomplete }.start(engine, sink)?
-        }
-        (transport, _) => {
-            let text = format!(
-                "connection.st2110.transport: {transport} cannot be received by this command"
-            );
-            return Err(CliError::Stream(text));
-        }
-    };
-    Ok(receiving)
 }

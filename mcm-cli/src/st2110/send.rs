@@ -3,14 +3,11 @@
 use super::framing::Framing;
 use super::{Options, ancillary, engine, warn};
 use crate::error::CliError;
-use crate::stream::{codestreams, load, st2110};
-use config::ConnectionConfig;
+use crate::stream::{frame_limit, load, st2110};
 use config::Kind;
-use media::{Payload, Tai};
-use st2110::Transport;
-use st2110_net::configured::{codestream_sender, outgoing, picture, rider};
-use st2110_net::engine::{Engine, Over};
-use st2110_net::send::{AncillarySender, AudioSender, Identity, Rider, Sending, VideoSender};
+use media::Tai;
+use st2110_net::engine::Over;
+use st2110_net::send::{self, Identity};
 use st2110_net::{FrameFeed, HeldFrame, Next};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -73,7 +70,9 @@ pub(super) fn run(options: &Options) -> Result<(), CliError> {
     // It ends when the feed is dropped, at the latest.
     let reader = std::thread::spawn(move || read(file, blocks, again, most, &frames));
     let engine = engine();
-    let sending = start(&engine, &config, options, Feed(feed))?;
+    let (interface, limit) = (options.interfaces.usual(), frame_limit(&config)?);
+    let identity = Identity::random(st2110(&config)?.payload_type);
+    let sending = send::open(&engine, &config, &interface, identity, limit, Feed(feed))?;
     warn(&sending.stats().warnings());
     while sending.stats().over().is_none() {
         std::thread::sleep(LOOK);
@@ -187,46 +186,4 @@ fn read(
         }
     }
     Ok(())
-}
-
-fn start(
-    engine: &Engine,
-    config: &ConnectionConfig,
-    options: &Options,
-    feed: Feed,
-) -> Result<Sending, CliError> {
-    let stream = st2110(config)?;
-    let paths = outgoing(stream, &options.interfaces.usual());
-    let identity = Identity::random(stream.payload_type);
-    let sending = match (stream.transport, &config.payload) {
-        (Transport::St2110_20, Payload::Video(video)) => {
-            let Some((picture, layout)) = picture(config)? else {
-                return Err(CliError::Stream("payload.video is needed".into()));
-            };
-            let (packing, rate, pacing) = (stream.packing, video.rate, stream.pacing);
-            let ancillary = rider(stream).map(|rider| Rider {
-                identity: Identity::random(rider.payload_type),
-                paths: outgoing(&rider, &options.interfaces.usual()),
-            });
-            VideoSender { picture, layout, packing, rate, pacing, identity, paths, ancillary }
-                .start(engine, feed)?
-        }
-        (Transport::St2110_22, Payload::Video(video)) => {
-            let limit = codestreams(config)?;
-            codestream_sender(stream, video, limit, identity, &options.interfaces.usual())
-                .start(engine, feed)?
-        }
-        (transport, Payload::Audio(audio)) => {
-            AudioSender { transport, audio: *audio, identity, paths }.start(engine, feed)?
-        }
-        (_, Payload::Ancillary(ancillary)) => {
-            AncillarySender { ancillary: *ancillary, identity, paths }.start(engine, feed)?
-        }
-        (transport, _) => {
-            let text =
-                format!("connection.st2110.transport: {transport} cannot be sent by this command");
-            return Err(CliError::Stream(text));
-        }
-    };
-    Ok(sending)
 }

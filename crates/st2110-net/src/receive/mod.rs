@@ -7,6 +7,7 @@ mod codestreams;
 mod frames;
 mod intake;
 mod judge;
+mod open;
 mod pictures;
 mod selection;
 mod session;
@@ -21,6 +22,7 @@ pub use ancillary::AncillaryReceiver;
 pub use audio::AudioReceiver;
 pub use codestreams::CodestreamReceiver;
 pub use judge::{Analysis, Judged};
+pub use open::open;
 pub use pictures::VideoReceiver;
 pub use stats::{
     PathReceived, PathReceivedCounters, ReceiveCounters, ReceiveStats, ReceivedCounts, Refused,

@@ -44,7 +44,7 @@ impl AncillarySender {
         let session = Frames::new(parts);
         let stats = session.shared_stats();
         let session = engine.add_sender(Box::new(session), rate)?;
-        Ok(Sending { session, stats, ancillary: None })
+        Ok(Sending { session, stats, ancillary: None, sender_type: None })
     }
 
     /// What the session consists of.

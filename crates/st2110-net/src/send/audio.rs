@@ -72,7 +72,7 @@ impl AudioSender {
         };
         let rate = u64::from(packets.clock().rate()) / u64::from(packets.samples());
         let session = engine.add_sender(Box::new(session), rate)?;
-        Ok(Sending { session, stats, ancillary: None })
+        Ok(Sending { session, stats, ancillary: None, sender_type: None })
     }
 }
 

@@ -80,11 +80,11 @@ impl CodestreamSender {
         let per_second = (f64::from(self.packets()) * self.unit_clock().rate().as_f64()) as u64;
         let parts = Parts { feed, essence, paths, rtp, clock, pacing, judge, frames, segmented };
         let Some(rider) = &self.ancillary else {
-            return add(engine, parts, per_second, None);
+            return add(engine, parts, per_second, None, kind);
         };
         let parts = parts.with_rider(rider)?;
         let ancillary = parts.essence.stats().clone();
-        add(engine, parts, per_second, Some(ancillary))
+        add(engine, parts, per_second, Some(ancillary), kind)
     }
 
     /// The type that the sender is, and the session description must say.

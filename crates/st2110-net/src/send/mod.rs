@@ -16,6 +16,7 @@ mod ancillary;
 mod audio;
 mod codestreams;
 mod frames;
+mod open;
 mod outgoing;
 mod paths;
 mod pictures;
@@ -28,8 +29,11 @@ mod stats;
 pub use ancillary::{AncillarySender, Rider};
 pub use audio::AudioSender;
 pub use codestreams::CodestreamSender;
+pub use open::open;
 pub use pictures::VideoSender;
 pub use stats::{PathSent, PathSentCounters, SendCounters, SendStats, Sent};
+
+use st2110::pacing::SenderType;
 
 use crate::engine::Session;
 
@@ -39,6 +43,7 @@ pub struct Sending {
     session: Session,
     stats: std::sync::Arc<SendStats>,
     ancillary: Option<std::sync::Arc<SendStats>>,
+    sender_type: Option<SenderType>,
 }
 
 impl Sending {
@@ -50,6 +55,12 @@ impl Sending {
     /// Counts of the ancillary data that ride with video, if there are any.
     pub fn ancillary_stats(&self) -> Option<&std::sync::Arc<SendStats>> {
         self.ancillary.as_ref()
+    }
+
+    /// The sender type of video (ST 2110-21), which may be wider than the configured one; `None` for
+    /// audio and ancillary data.
+    pub fn sender_type(&self) -> Option<SenderType> {
+        self.sender_type
     }
 
     /// Ends the session, and waits until its thread has dropped the feed.

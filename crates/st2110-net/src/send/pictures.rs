@@ -52,12 +52,13 @@ impl VideoSender {
     pub fn start<F: FrameFeed>(&self, engine: &Engine, feed: F) -> Result<Sending, Error> {
         let parts = self.parts(feed, Paths::open(&self.paths, engine.clock())?, engine.clock())?;
         let per_second = parts.essence.packetiser.frame_packets() as f64 * self.rate.as_f64();
+        let sender_type = self.sender_type()?;
         let Some(rider) = &self.ancillary else {
-            return add(engine, parts, per_second as u64, None);
+            return add(engine, parts, per_second as u64, None, sender_type);
         };
         let parts = parts.with_rider(rider)?;
         let ancillary = parts.essence.stats().clone();
-        add(engine, parts, per_second as u64, Some(ancillary))
+        add(engine, parts, per_second as u64, Some(ancillary), sender_type)
     }
 
     /// What the session consists of, without what rides along.
@@ -139,12 +140,13 @@ pub(super) fn read_schedule(kind: SenderType, raster: Raster, rate: FrameRate) -
     }
 }
 
-/// Starts a session, with the statistics of what rides along.
+/// Starts a session of this sender type, with the statistics of the associated ancillary stream.
 pub(super) fn add<F: FrameFeed, E: Outgoing + 'static>(
     engine: &Engine,
     parts: Parts<F, E>,
     per_second: u64,
     ancillary: Option<Arc<SendStats>>,
+    sender_type: SenderType,
 ) -> Result<Sending, Error> {
     let mut session = Frames::new(parts);
     if engine.kernel_pacing() {
@@ -152,7 +154,7 @@ pub(super) fn add<F: FrameFeed, E: Outgoing + 'static>(
     }
     let stats = session.shared_stats();
     let session = engine.add_sender(Box::new(session), per_second)?;
-    Ok(Sending { session, stats, ancillary })
+    Ok(Sending { session, stats, ancillary, sender_type: Some(sender_type) })
 }
 
 /// A payload header is at most the extended sequence number and three segment headers (RFC 4175 §4).

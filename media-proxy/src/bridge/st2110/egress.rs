@@ -13,9 +13,9 @@ use crate::bridge::client::BridgeClient;
 use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::status::Figures;
 use mcm::{Connection, Direction};
-use st2110_net::configured::{self, codestream_sender};
+use st2110_net::configured;
 use st2110_net::engine::{Engine, Priority};
-use st2110_net::send::{AncillarySender, AudioSender, Identity, Rider, Sending, VideoSender};
+use st2110_net::send::{self, Identity, Sending};
 use st2110_net::socket::Interface;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -54,56 +54,23 @@ impl Egress {
         let (watch, life) = session::pair(alarm);
         let destination = SocketAddr::new(stream.endpoint.ip_addr, stream.endpoint.port);
         let identity = identities.take(destination, stream.endpoint.payload_type);
-        let usual = interface;
-        let endpoint = &stream.endpoint;
-        let paths = configured::outgoing(endpoint, usual);
-        let mut pacing = endpoint.pacing;
         let ring = |life| RingFeed {
             connection: Arc::clone(&connection),
             frame_size: stream.frame_size(),
             life,
         };
         let mut codec = None;
+        let config = &stream.config;
         let sending = match &stream.essence {
-            Essence::Video { video, picture, layout } => {
-                let ancillary = configured::rider(endpoint).map(|rider| Rider {
-                    identity: Identity::random(rider.payload_type),
-                    paths: configured::outgoing(&rider, usual),
-                });
-                let sender = VideoSender {
-                    picture: *picture,
-                    layout: *layout,
-                    packing: endpoint.packing,
-                    rate: video.rate,
-                    pacing,
-                    identity,
-                    paths,
-                    ancillary,
-                };
-                pacing = sender.sender_type().unwrap_or(pacing);
-                sender.start(engine, ring(life))
-            }
-            Essence::Codestreams(video) => {
-                let limit = connection.payload_size();
-                let sender = codestream_sender(endpoint, video, limit, identity, usual);
-                pacing = sender.sender_type();
-                sender.start(engine, ring(life))
-            }
             Essence::Coded(coding) => {
                 let counts = Arc::<CodecCounts>::default();
                 codec = Some(Arc::clone(&counts));
                 let (feed, limit) = encoding::start(coding, Arc::clone(&connection), counts, life)?;
-                let sender = codestream_sender(endpoint, &coding.video, limit, identity, usual);
-                pacing = sender.sender_type();
-                sender.start(engine, feed)
+                send::open(engine, config, interface, identity, limit, feed)
             }
-            Essence::Audio { transport, audio } => {
-                let (transport, audio) = (*transport, *audio);
-                AudioSender { transport, audio, identity, paths }.start(engine, ring(life))
-            }
-            Essence::Ancillary(ancillary) => {
-                let ancillary = *ancillary;
-                AncillarySender { ancillary, identity, paths }.start(engine, ring(life))
+            _ => {
+                let limit = connection.payload_size();
+                send::open(engine, config, interface, identity, limit, ring(life))
             }
         }
         .map_err(|error| format!("connection.st2110: {error}"))?;
@@ -111,10 +78,12 @@ impl Egress {
             return Err("its session on the network has ended at once".into());
         }
         let [priority, _] = engine.priorities();
+        let endpoint = &stream.endpoint;
+        let pacing = sending.sender_type().unwrap_or(endpoint.pacing);
         let session = identity.ssrc;
         let facts = Facts {
             codec,
-            local: configured::describe(endpoint, usual),
+            local: configured::describe(endpoint, interface),
             sdp: description::of_sender(stream, interface, clock, pacing, session, versions),
             remarks: ignored_options::of_sender(endpoint),
             shortfall: priority.and_then(Priority::shortfall),

@@ -10,14 +10,12 @@ use super::{decoding, description, ignored_options};
 use crate::bridge::client::BridgeClient;
 use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::status::Figures;
-use config::{ConnectionConfig, Delivery, Options};
+use config::{ConnectionConfig, Delivery, Endpoint, Options};
 use mcm::{Connection, Direction};
 use st2110_net::IncompleteFrames;
-use st2110_net::configured::{self, codestream_receiver};
+use st2110_net::configured;
 use st2110_net::engine::{Engine, Priority};
-use st2110_net::receive::{
-    AncillaryReceiver, AudioReceiver, CodestreamReceiver, Receiving, VideoReceiver,
-};
+use st2110_net::receive::{self, Receiving};
 use st2110_net::socket::Interface;
 use std::sync::Arc;
 
@@ -48,7 +46,7 @@ impl Ingress {
         };
         let mut config = ConnectionConfig { options, ..stream.config.clone() };
         let two_paths = stream.endpoint.second_path.is_some();
-        if let (Essence::Video { video, .. }, true) = (&stream.essence, two_paths) {
+        if let (Essence::Video(video), true) = (&stream.essence, two_paths) {
             let frames = configured::open_frames(&stream.endpoint, video.rate, interface);
             let frames = u16::try_from(frames).unwrap_or(u16::MAX);
             config.queue_capacity = config.queue_capacity.max(frames);
@@ -57,9 +55,6 @@ impl Ingress {
             .join(Direction::Send, &config)
             .map_err(|error| format!("ingress bridge: {error}"))?;
         let (watch, life) = session::pair(alarm);
-        let endpoint = &stream.endpoint;
-        let origin = configured::origin(endpoint, interface);
-        let incomplete = endpoint.incomplete_frames;
         let ring = |life| RingSink {
             connection: Arc::clone(&connection),
             regions: Regions::new(&stream.config.payload),
@@ -68,45 +63,19 @@ impl Ingress {
         };
         let mut codec = None;
         let receiving = match &stream.essence {
-            Essence::Video { video, picture, layout } => {
-                let ancillary =
-                    configured::rider(endpoint).map(|rider| configured::origin(&rider, interface));
-                let (picture, layout, rate) = (*picture, *layout, video.rate);
-                let receiver =
-                    VideoReceiver { picture, layout, rate, origin, incomplete, ancillary };
-                receiver.start(engine, ring(life))
-            }
-            Essence::Codestreams(video) => {
-                let limit = connection.payload_size();
-                codestream_receiver(endpoint, video, limit, interface).start(engine, ring(life))
-            }
             Essence::Coded(coding) => {
                 let counts = Arc::<CodecCounts>::default();
                 codec = Some(Arc::clone(&counts));
                 // No encoder makes pictures much larger than they are.
                 let limit = coding.frame_size() / 8 * 9 + HEADERS;
-                let receiver = codestream_receiver(endpoint, &coding.video, limit, interface);
-                // What is left of a codestream cannot be decoded, so the last whole one takes its place.
-                let incomplete = match receiver.incomplete {
-                    IncompleteFrames::Deliver | IncompleteFrames::Repeat => {
-                        IncompleteFrames::Repeat
-                    }
-                    IncompleteFrames::Drop => IncompleteFrames::Drop,
-                };
-                let receiver = CodestreamReceiver { incomplete, ..receiver };
                 let metadata = config.max_metadata_size as usize;
                 let ring = Arc::clone(&connection);
                 let sink = decoding::start(coding, ring, metadata, counts, life)?;
-                receiver.start(engine, sink)
+                receive::open(engine, &decodable(&stream.config), interface, limit, sink)
             }
-            Essence::Audio { transport, audio } => {
-                let (transport, audio) = (*transport, *audio);
-                AudioReceiver { transport, audio, origin, incomplete }.start(engine, ring(life))
-            }
-            Essence::Ancillary(ancillary) => {
-                let (ancillary, limit) = (*ancillary, connection.payload_size());
-                let receiver = AncillaryReceiver { ancillary, limit, origin, incomplete };
-                receiver.start(engine, ring(life))
+            _ => {
+                let limit = connection.payload_size();
+                receive::open(engine, &stream.config, interface, limit, ring(life))
             }
         }
         .map_err(|error| format!("connection.st2110: {error}"))?;
@@ -114,6 +83,7 @@ impl Ingress {
             return Err("its session on the network has ended at once".into());
         }
         let [_, priority] = engine.priorities();
+        let endpoint = &stream.endpoint;
         let facts = Facts {
             codec,
             local: configured::describe(endpoint, interface),
@@ -124,6 +94,18 @@ impl Ingress {
         let figures = Arc::new(ReceivingFigures::new(&receiving, &stream.essence, facts));
         Ok(Self { connection, receiving, watch, figures })
     }
+}
+
+/// The configuration of a stream that is decoded: an incomplete codestream cannot be, so the last whole
+/// one takes its place.
+fn decodable(config: &ConnectionConfig) -> ConnectionConfig {
+    let mut config = config.clone();
+    if let Endpoint::St2110(stream) = &mut config.endpoint
+        && stream.incomplete_frames == IncompleteFrames::Deliver
+    {
+        stream.incomplete_frames = IncompleteFrames::Repeat;
+    }
+    config
 }
 
 impl Bridge for Ingress {

@@ -16,10 +16,10 @@ pub(crate) enum Kind {
 impl Kind {
     pub(super) fn of(essence: &Essence) -> Self {
         match essence {
-            Essence::Video { .. } => Self::Video,
-            Essence::Codestreams(_) | Essence::Coded(_) => Self::Codestreams,
-            Essence::Audio { .. } => Self::Audio,
-            Essence::Ancillary(_) => Self::Ancillary,
+            Essence::Video(_) => Self::Video,
+            Essence::Codestreams | Essence::Coded(_) => Self::Codestreams,
+            Essence::Audio => Self::Audio,
+            Essence::Ancillary => Self::Ancillary,
         }
     }
 }

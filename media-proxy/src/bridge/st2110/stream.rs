@@ -2,9 +2,8 @@
 
 use super::coding::Coding;
 use config::{Codec, ConnectionConfig, Endpoint, St2110};
-use media::{Ancillary, Audio, Payload, Video};
+use media::{Payload, Video};
 use st2110::Transport;
-use st2110::video::{FrameLayout, Picture};
 use st2110_net::configured::picture;
 
 /// A stream that this version can carry.
@@ -15,19 +14,19 @@ pub(super) struct Stream {
     pub(super) essence: Essence,
 }
 
-/// What the stream consists of.
+/// The essence of a stream, as far as bridges differ by it.
 #[derive(Clone, Debug)]
 pub(super) enum Essence {
     /// ST 2110-20.
-    Video { video: Video, picture: Picture, layout: FrameLayout },
+    Video(Video),
     /// ST 2110-22, of which the program has the codestreams.
-    Codestreams(Video),
+    Codestreams,
     /// ST 2110-22, encoded and decoded here.
     Coded(Coding),
     /// ST 2110-30 and -31.
-    Audio { transport: Transport, audio: Audio },
+    Audio,
     /// ST 2110-40.
-    Ancillary(Ancillary),
+    Ancillary,
 }
 
 impl Stream {
@@ -44,18 +43,15 @@ impl Stream {
         };
         let essence = match (endpoint.transport, &config.payload) {
             (Transport::St2110_20, Payload::Video(video)) => {
-                let found = picture(config).map_err(|error| error.to_string())?;
-                let (picture, layout) = found.ok_or("payload.video is needed")?;
-                Essence::Video { video: *video, picture, layout }
+                picture(config).map_err(|error| error.to_string())?;
+                Essence::Video(*video)
             }
             (Transport::St2110_22, Payload::Video(video)) => match config.codec() {
-                Some(Codec::Application) => Essence::Codestreams(*video),
+                Some(Codec::Application) => Essence::Codestreams,
                 _ => Essence::Coded(Coding::of(endpoint, *video)?),
             },
-            (transport @ (Transport::St2110_30 | Transport::St2110_31), Payload::Audio(audio)) => {
-                Essence::Audio { transport, audio: *audio }
-            }
-            (Transport::St2110_40, Payload::Ancillary(ancillary)) => Essence::Ancillary(*ancillary),
+            (Transport::St2110_30 | Transport::St2110_31, Payload::Audio(_)) => Essence::Audio,
+            (Transport::St2110_40, Payload::Ancillary(_)) => Essence::Ancillary,
             (transport, payload) => {
                 let kind = payload.kind();
                 return Err(format!(
@@ -69,12 +65,9 @@ impl Stream {
     /// Bytes of a frame, where the format says.
     pub(super) fn frame_size(&self) -> Option<usize> {
         match &self.essence {
-            Essence::Video { video, .. } => video.frame_size().ok(),
+            Essence::Video(video) => video.frame_size().ok(),
             // A buffer may hold several packets, or as much as there is.
-            Essence::Codestreams(_)
-            | Essence::Coded(_)
-            | Essence::Audio { .. }
-            | Essence::Ancillary(_) => None,
+            Essence::Codestreams | Essence::Coded(_) | Essence::Audio | Essence::Ancillary => None,
         }
     }
 }
