@@ -1,4 +1,4 @@
-//! Codestreams to frames.
+//! Decoding of codestreams into frames.
 
 use st2110::jpegxs::{JpegXsError, Part, PictureHeader, PictureSegment};
 

@@ -1,4 +1,4 @@
-//! Frames to codestreams.
+//! Encoding of frames into codestreams.
 
 use st2110::jpegxs::{CodingQuality, Part};
 

@@ -1,4 +1,4 @@
-//! Why pictures cannot be encoded or decoded.
+//! Errors of encoding and decoding.
 
 use st2110::jpegxs::JpegXsError;
 

@@ -1,4 +1,4 @@
-//! JPEG XS pictures from frames and back, by SVT-JPEG-XS (`libSvtJpegxs.so.0`).
+//! JPEG XS encoding and decoding of frames, by SVT-JPEG-XS (`libSvtJpegxs.so.0`).
 //!
 //! The library is no dependency: [`Library::load`] looks for it at run time, and says what to install where there is none.
 //! Codestreams can be sent and received without it, see [`st2110::jpegxs`].

@@ -1,4 +1,4 @@
-//! Frames of planes, and the fields in them.
+//! Planar frames, and their fields.
 
 use std::ops::Range;
 

@@ -14,7 +14,7 @@ use st2110::window::{Fields, WindowLimits};
 use crate::{
     Error,
     receive::{CodestreamReceiver, Origin},
-    send::{CodestreamSender, Identity, Rider},
+    send::{AssociatedAncillary, CodestreamSender, Identity},
     socket::{Interface, ReceiverOptions, STANDARD_UDP_LIMIT, SenderOptions},
 };
 
@@ -150,7 +150,7 @@ pub fn codestream_sender(
         pacing: stream.pacing,
         identity,
         paths: outgoing(stream, usual),
-        ancillary: rider(stream).map(|rider| Rider {
+        ancillary: rider(stream).map(|rider| AssociatedAncillary {
             identity: Identity::random(rider.payload_type),
             paths: outgoing(&rider, usual),
         }),

@@ -1,4 +1,4 @@
-//! Counts that one thread writes and others read.
+//! Counters that one thread writes and any thread reads.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,4 +1,4 @@
-//! What can go wrong, and what to do about it.
+//! Errors of sockets, clocks and sessions.
 
 use std::{io, net::IpAddr, net::SocketAddr, path::PathBuf};
 

@@ -1,4 +1,5 @@
-//! Where frames to be sent come from and where received frames go: two traits that the engine is used through.
+//! The two traits through which sessions exchange frames with their users: feeds give frames to
+//! send, sinks take received ones.
 //!
 //! The engine calls them on its threads, which serve many sessions: no method may block or take long. Rings, files and tests
 //! implement them.
@@ -13,7 +14,7 @@ pub trait HeldFrame: Send {
     /// The essence: pixels, samples, a codestream, ancillary packets.
     fn payload(&self) -> &[u8];
 
-    /// What rides along with it.
+    /// Its metadata: a block of ancillary data, for an associated stream.
     fn metadata(&self) -> &[u8] {
         &[]
     }
@@ -50,7 +51,7 @@ pub trait FrameSlot: Send {
     /// Room for the essence: at least as many bytes as were asked for.
     fn payload(&mut self) -> &mut [u8];
 
-    /// Room for what rides along; may be empty.
+    /// Room for metadata; may be empty.
     fn metadata(&mut self) -> &mut [u8] {
         &mut []
     }
@@ -67,16 +68,16 @@ pub trait FrameSink: Send + 'static {
     /// Room for a frame of up to `payload` bytes. None: no room now, the frame is dropped and counted.
     fn slot(&mut self, payload: usize) -> Option<Self::Slot>;
 
-    /// The slot holds a frame. False ends the session: nobody wants frames any more.
+    /// The slot holds a frame. False ends the session: no more frames are wanted.
     fn commit(&mut self, slot: Self::Slot, frame: &Received<'_>) -> bool;
 }
 
 /// What is known of a received frame.
 #[derive(Clone, Debug)]
 pub struct Received<'a> {
-    /// When its first sample was taken, by its RTP time stamp.
+    /// When its first sample was taken, by its RTP timestamp.
     pub tai: Tai,
-    /// The RTP time stamp of its first packet.
+    /// The RTP timestamp of its first packet.
     pub timestamp: u32,
     /// Bytes of essence in the slot.
     pub payload: usize,
@@ -94,6 +95,6 @@ pub enum Gap {
     Pixels(Missing),
     /// Bytes of the payload.
     Bytes(Range<usize>),
-    /// Ancillary packets; nobody knows how many, nor of what.
+    /// Ancillary packets, of unknown number and kind.
     Packets,
 }

@@ -1,7 +1,7 @@
 //! ST 2110 on the kernel's sockets: GSO and GRO, multicast, and the threads that send and receive.
 //!
 //! * [`socket`]: one UDP sender and one UDP receiver, usable alone.
-//! * [`configured`]: what a connection's configuration means for sessions.
+//! * [`configured`]: the parts of a connection's configuration that sessions need.
 //! * [`engine`]: an [`engine::Engine`] has the threads.
 //! * [`host_time`]: PTP hardware clocks, and what the kernel knows about TAI.
 //! * [`send`]: sessions that send. Their frames come from a [`FrameFeed`]. [`send::open`] starts the one

@@ -20,7 +20,7 @@ use st2110_net::{
     Gap, IncompleteFrames,
     engine::{Engine, EngineOptions},
     receive::{AncillaryReceiver, AudioReceiver, Origin, VideoReceiver},
-    send::{AncillarySender, AudioSender, Identity, Rider, VideoSender},
+    send::{AncillarySender, AssociatedAncillary, AudioSender, Identity, VideoSender},
     socket::{Interface, ReceiverOptions, SenderOptions},
 };
 
@@ -283,7 +283,7 @@ fn ancillary_data_ride_with_video() {
             pacing: SenderType::Narrow,
             identity: Identity::random(96),
             paths: vec![SenderOptions::new(address)],
-            ancillary: Some(Rider {
+            ancillary: Some(AssociatedAncillary {
                 identity: Identity::random(100),
                 paths: vec![SenderOptions::new(beside)],
             }),

@@ -1,4 +1,4 @@
-//! JPEG XS from one session to another, and what an analyser says of streams.
+//! JPEG XS from one session to another, and conformance analysis of received streams.
 
 mod common;
 #[path = "../../st2110/src/jpegxs/sample.rs"]
@@ -205,7 +205,7 @@ fn a_received_stream_is_judged() {
     assert!(judged.recent.units > 0 && judged.recent.units <= summary.units);
     assert_eq!((summary.packets_per_unit, summary.rate), (Some(720), Some(P50)));
     assert!(summary.cinst >= 1.0 && summary.octets > 20 * 640 * 360 * 5 / 2);
-    // The frame leaves in the period after the one of its time stamp.
+    // The frame leaves in the period after the one of its timestamp.
     let offset =
         Duration::from_nanos((summary.rtp_offset.max * 1_000_000_000 / 90_000).unsigned_abs());
     assert!(offset < Duration::from_secs(2), "{offset:?}");

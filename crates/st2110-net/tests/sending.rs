@@ -1,4 +1,4 @@
-//! Sessions that send: what they send is exact, in time, and one that has nothing to send harms nobody.
+//! Sending sessions: their packets are exact and in time, and an idle one disturbs no other.
 
 mod common;
 
@@ -133,7 +133,7 @@ fn frames_are_sent_exactly_on_the_grid() {
                 }
                 assert!(arrival.is_complete() && bytes == *sent, "{layout:?} {scan:?} {offload:?}");
             }
-            // The time stamps are those of the frames' times.
+            // The timestamps are those of the frames' times.
             let units = if fields == 2 { FrameClock::fields(P50) } else { FrameClock::frames(P50) };
             let first = FrameClock::frames(P50).at(begin);
             for (frame, packets) in (first..).zip(packets.chunks(720)) {

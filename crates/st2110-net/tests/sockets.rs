@@ -1,4 +1,5 @@
-//! Sockets on loopback and between two hosts: every datagram arrives whole, with and without the kernel's help.
+//! Sockets on loopback and between two hosts: every datagram arrives whole, with and without
+//! segmentation by the kernel.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Packets that do not belong to a stream are counted, and harm none.
+//! Unknown packets at the port of uncompressed video are counted and harmless.
 
 mod common;
 
@@ -70,7 +70,7 @@ fn a_flood_to_one_port_harms_no_other_stream() {
             let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
             let mut number = 0_u32;
             while running.load(std::sync::atomic::Ordering::Relaxed) {
-                // Whatever comes: other senders, numbers and time stamps from nowhere.
+                // Whatever comes: other senders, numbers and timestamps from nowhere.
                 number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 let header = Header {
                     payload_type: 112,

@@ -1,4 +1,5 @@
-//! What comes to the ports of compressed video, audio and ancillary data and is not of the stream: it is counted, and harms none.
+//! Unknown packets at the ports of compressed video, audio and ancillary data are counted and
+//! harmless.
 
 mod common;
 #[path = "../../st2110/src/jpegxs/sample.rs"]
@@ -274,7 +275,8 @@ fn anonymous_kib() -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// A flood that knows payload type and SSRC, and leaps about in numbers and time stamps with payloads of all sizes.
+/// A flood that knows payload type and SSRC, and leaps about in numbers and timestamps with
+/// payloads of all sizes.
 #[test]
 fn a_flood_ends_with_the_flood_and_harms_no_other_stream() {
     const BOUND_KIB: u64 = 64 * 1024;

@@ -1,5 +1,5 @@
-//! SMPTE ST 2110 without sockets and clocks: packets and their payloads, packing of pixels, pacing, time stamps, judgement of
-//! streams, session descriptions, and redundancy by ST 2022-7.
+//! SMPTE ST 2110 without sockets and clocks: packets and their payloads, packing of pixels, pacing,
+//! timestamps, conformance analysis, session descriptions, and redundancy by ST 2022-7.
 //!
 //! Everything takes bytes and time as arguments. Sockets and threads are in `mcm-st2110-net`.
 

@@ -1,4 +1,4 @@
-//! `mcm analyze`: judges a stream on the wire.
+//! `mcm analyze`: analyses the conformance of a stream.
 
 mod path;
 mod report;
@@ -114,7 +114,7 @@ fn paths(options: &Options) -> Result<Vec<Path>, CliError> {
     paths.collect()
 }
 
-/// What is taken for granted, as nobody has told it.
+/// Properties that are assumed because the description lacks them.
 fn assumptions(rate: bool, raster: bool) -> Vec<&'static str> {
     let rate = (!rate).then_some("the frame rate is learnt from the timestamps (--fps tells it)");
     let raster = (!raster).then_some(
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_judged_by_its_description() {
+    fn a_stream_is_analysed_by_its_description() {
         let text = "v=0\no=- 1 1 IN IP4 10.0.0.1\ns=x\nt=0 0\nm=video 5004 RTP/AVP 96\nc=IN IP4 239.0.0.1/9\n\
             a=rtpmap:96 raw/90000\na=fmtp:96 sampling=YCbCr-4:2:2; depth=10; width=1920; height=1080; exactframerate=25; \
             TP=2110TPN; TROFF=500; MAXUDP=8960\na=mediaclk:direct=7\n";

@@ -52,7 +52,7 @@ pub(super) struct Path {
     sources: Vec<IpAddr>,
     payload_type: Option<u8>,
     analyser: Analyser,
-    /// What nobody has told, and is assumed.
+    /// Properties that are assumed because the description lacks them.
     assumed: Vec<&'static str>,
     others: Others,
 }
@@ -93,7 +93,7 @@ impl Path {
         self.receiver.drops().unwrap_or(0)
     }
 
-    /// Why nothing is judged, if this host has dropped packets.
+    /// Why nothing is analysed, if this host has dropped packets.
     pub(super) fn overflow(&self) -> Option<String> {
         let dropped = self.dropped();
         (dropped > 0).then(|| {
@@ -105,7 +105,7 @@ impl Path {
         })
     }
 
-    /// Why there is nothing to be judged; `None` if there is.
+    /// Why there is nothing to analyse; `None` if there is.
     pub(super) fn silence(&self) -> Option<String> {
         let counts = match &self.analyser {
             Analyser::Video(analyser) | Analyser::Ancillary(analyser) => analyser.summary().counts,

@@ -1,4 +1,4 @@
-//! The figures of a stream, for people and for programs.
+//! The report on a stream, as text for people and JSON for programs.
 
 use super::path::Others;
 use serde_json::{Map, Value, json};
@@ -62,7 +62,7 @@ impl Report {
             ("reordered", counts.reordered),
             ("duplicate", counts.duplicate),
             ("late", counts.late),
-            ("foreign", counts.foreign + others.all()),
+            ("foreign", counts.unknown + others.all()),
             ("other sender", others.sender),
             ("other payload type", others.payload_type),
             ("not rtp", others.not_rtp),
@@ -136,9 +136,9 @@ pub(super) fn video(summary: &VideoSummary, about: About<'_>) -> Report {
     };
     let text = match summary.failed {
         1.. if about.dropped == 0 => {
-            let kept = share(judged - summary.failed);
+            let within = share(judged - summary.failed);
             format!(
-                "{verdict} in {} of {judged} frames or fields; {kept:.1} % keep some",
+                "{verdict} in {} of {judged} frames or fields; {within:.1} % keep some",
                 summary.failed
             )
         }

@@ -1,8 +1,8 @@
-//! What became of received frames.
+//! Counts of received frames, and reports of those with gaps.
 
 use std::ops::RangeInclusive;
 
-/// What the sink knows, for whoever reports it.
+/// The sink's counts, for reports.
 #[derive(Debug, Default)]
 pub(super) struct Account {
     /// Frames handed to the writing thread. They stand in the file in this order.

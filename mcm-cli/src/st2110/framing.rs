@@ -1,4 +1,4 @@
-//! How frames follow each other in a file.
+//! Boundaries of frames in a file.
 
 use config::ConnectionConfig;
 use media::Payload;

@@ -81,7 +81,7 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
     }
 }
 
-/// The file of the ancillary data that ride with video, if there are any.
+/// The file of the associated ancillary stream, if there is one.
 fn ancillary<'a>(stream: &St2110, options: &'a Options) -> Result<Option<&'a str>, CliError> {
     let file = options.ancillary.as_deref();
     match (stream.ancillary, file) {

@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How often frames with gaps are reported.
 const REPORT: Duration = Duration::from_secs(1);
 
-/// A frame, and what rides with it.
+/// A frame and its block of ancillary data.
 #[derive(Default)]
 struct Slot {
     payload: Vec<u8>,
@@ -45,7 +45,7 @@ struct Sink {
     frames: SyncSender<Slot>,
     /// Memory that the writing thread gives back.
     spare: Receiver<Slot>,
-    /// Room for what rides with a frame.
+    /// Room for a frame's block of ancillary data.
     metadata: usize,
     /// Nothing has been received yet.
     first: bool,
@@ -146,7 +146,7 @@ pub(super) fn run(options: &Options) -> Result<(), CliError> {
             if let Some(blocks) = &mut blocks {
                 blocks.write(&frame.metadata)?;
             }
-            // Where nobody wants it any more it is freed.
+            // With all spare memory taken it is freed.
             let _ = give_back.try_send(frame);
         }
         blocks.map_or(Ok(()), Output::close)?;

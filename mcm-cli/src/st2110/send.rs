@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A block without packets, for frames beyond the last block in the file.
 const EMPTY_BLOCK: [u8; 4] = [0; 4];
 
-/// A frame, and what rides with it.
+/// A frame and its block of ancillary data.
 struct Frame {
     payload: Vec<u8>,
     metadata: Vec<u8>,
@@ -153,7 +153,8 @@ impl Input {
     }
 }
 
-/// Reads frames, each with its block of ancillary data if there are any, until the frames end, enough were read, or nobody wants them.
+/// Reads frames, each with its block of ancillary data if there are any, until the frames end,
+/// enough were read, or the session is over.
 fn read(
     mut file: Input,
     mut blocks: Option<Input>,

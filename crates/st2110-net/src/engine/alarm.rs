@@ -64,7 +64,7 @@ impl Alarms {
     }
 
     /// Sleeps until `until`, but not longer than `most`; `then` is until when the next sleep will probably be. It may end too early, by an
-    /// interruption for example: whoever sleeps looks at the clock again.
+    /// interruption for example: the caller looks at the clock again.
     pub(super) fn sleep(
         &mut self,
         clock: &dyn Clock,

@@ -45,7 +45,7 @@ pub(crate) fn sleep_until(clock: &dyn Clock, until: Tai, most: Duration) {
     else {
         return;
     };
-    // An early return is harmless: whoever sleeps looks at the clock again.
+    // An early return is harmless: the caller looks at the clock again.
     rustix::thread::clock_nanosleep_absolute(rustix::thread::ClockId::Monotonic, &end).ok();
 }
 

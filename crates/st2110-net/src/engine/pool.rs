@@ -1,4 +1,4 @@
-//! Threads of one kind, and which session is on which.
+//! Threads of one kind, and the placing of sessions on them.
 
 use std::{
     collections::HashMap,

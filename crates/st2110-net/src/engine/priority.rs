@@ -1,4 +1,4 @@
-//! Scheduling of the engine's threads.
+//! Scheduling policy and priority of the engine's threads.
 
 use std::io;
 

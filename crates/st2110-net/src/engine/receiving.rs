@@ -41,7 +41,7 @@ pub(crate) trait ReceiveTask: Send {
 pub(crate) struct Moment {
     /// Now.
     pub(crate) now: Tai,
-    /// Nanoseconds that TAI is ahead of the kernel's time stamps.
+    /// Nanoseconds that TAI is ahead of the kernel's timestamps.
     pub(crate) ahead: i64,
 }
 

@@ -1,4 +1,4 @@
-//! Threads that send: many sessions on each, the one first that is due first.
+//! Threads that send: many sessions on each, the earliest due first.
 
 use std::{
     cmp::Reverse,

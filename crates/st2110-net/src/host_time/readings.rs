@@ -1,4 +1,4 @@
-//! What the kernel says about its time.
+//! Readings of the kernel's clocks.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ fn kernel_offset() -> i32 {
 fn discipline() -> Discipline {
     // SAFETY: timex is plain numbers, for which zeros are valid; no mode bit is set, so nothing is changed.
     let mut timex: libc::timex = unsafe { std::mem::zeroed() };
-    // SAFETY: the pointer is to a live timex that nobody else uses.
+    // SAFETY: the pointer is to a live timex of this function.
     if unsafe { libc::adjtimex(&mut timex) } < 0 {
         return Discipline::Unknown;
     }

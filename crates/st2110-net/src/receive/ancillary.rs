@@ -1,4 +1,4 @@
-//! Ancillary data, ST 2110-40, as a stream of its own.
+//! Reception of ancillary data, ST 2110-40, as a stream of its own.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,8 +12,8 @@ use st2110::{
 
 use super::{
     Origin, Receiving,
+    analysis::Analyser,
     intake::{Intake, Traffic},
-    judge::Judge,
     selection::{Packet, Packets},
     session::{self, Incoming, Taken},
     stats::ReceiveStats,
@@ -75,7 +75,7 @@ pub(super) fn open(origin: &Origin, rate: FrameRate) -> Result<Intake, Error> {
     let packets = rate.as_f64() * f64::from(PACKETS);
     let traffic =
         Traffic { packets: packets as u32, bytes: packets as u64 * STANDARD_UDP_LIMIT as u64 };
-    Intake::open(origin, NumberWidth::Bits32, traffic, &Judge::None)
+    Intake::open(origin, NumberWidth::Bits32, traffic, &Analyser::None)
 }
 
 /// How long after the last packet the rest is delivered.

@@ -1,4 +1,5 @@
-//! Audio, ST 2110-30 and -31: packets of any packet time become buffers of the configured one.
+//! Reception of audio, ST 2110-30 and -31: packets of any packet time become buffers of the
+//! configured one.
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
@@ -12,8 +13,8 @@ use st2110::{
 
 use super::{
     Origin, Receiving,
+    analysis::Analyser,
     intake::{Intake, Traffic},
-    judge::Judge,
     selection::{Packet, Packets},
     session::{self, Incoming, Taken},
     stats::{ReceiveStats, RefusedCounters},
@@ -64,12 +65,12 @@ impl AudioReceiver {
         let frame = Reslicer::new(self.transport, &self.audio, 0)?.frame_samples();
         let reslicer = Reslicer::new(self.transport, &self.audio, hold(self.origin.skew, frame))?;
         let clock = MediaClock::new(rate, self.origin.clock_offset).unwrap_or(MediaClock::VIDEO);
-        let judge = Judge::audio(clock);
+        let analyser = Analyser::audio(clock);
         let traffic = Traffic {
             packets: PACKETS_PER_SECOND,
             bytes: u64::from(rate) * u64::from(self.audio.channels) * LARGEST_SAMPLE,
         };
-        let intake = Intake::open(&self.origin, NumberWidth::Bits16, traffic, &judge)?;
+        let intake = Intake::open(&self.origin, NumberWidth::Bits16, traffic, &analyser)?;
         let period = Duration::from_nanos(u64::from(frame) * 1_000_000_000 / u64::from(rate));
         let buffers = Buffers {
             sink,

@@ -1,4 +1,4 @@
-//! Compressed video, ST 2110-22: JPEG XS codestreams.
+//! Reception of compressed video, ST 2110-22: JPEG XS codestreams.
 //!
 //! Each packet says whether codestreams are sent whole or in slices, so a receiver need not be told.
 

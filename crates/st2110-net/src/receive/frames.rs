@@ -17,9 +17,9 @@ use st2110::{
 
 use super::{
     Origin, Receiving,
+    analysis::Analyser,
     associated::{Associated, AwaitingAncillary},
     intake::{Intake, Traffic},
-    judge::Judge,
     selection::{Packet, Packets},
     session::{self, Incoming, Taken},
     stats::{ReceiveStats, RefusedCounters},
@@ -134,8 +134,8 @@ impl Stream<'_> {
     }
 
     /// The conformance analysis of each path.
-    fn judge(&self) -> Judge {
-        Judge::video(Expectation {
+    fn analyser(&self) -> Analyser {
+        Analyser::video(Expectation {
             frame_rate: Some(self.rate),
             raster: Some(Raster { height: self.height, fields: self.scan != Scan::Progressive }),
             offset: self.origin.troff,
@@ -152,7 +152,7 @@ impl Stream<'_> {
         assembler: impl Assembler<S>,
         sink: S,
     ) -> Result<Receiving, Error> {
-        let intake = Intake::open(self.origin, self.width, self.traffic, &self.judge())?;
+        let intake = Intake::open(self.origin, self.width, self.traffic, &self.analyser())?;
         let open = |origin| Associated::open(origin, self.rate, self.scan);
         let associated = self.ancillary.map(open).transpose()?;
         let frames = Frames::new(self, assembler, sink, associated, Arc::clone(intake.stats()));
@@ -244,7 +244,7 @@ impl<S: FrameSink, A: Assembler<S>> Frames<S, A> {
         let (id, filling) = match self.window.packet(packet.at, timestamp, second, marker, begin) {
             Place::Slot { frame, slot } => (frame, slot),
             // The window counts these.
-            Place::Late | Place::Stray | Place::NoSlot => return Ok(None),
+            Place::Late | Place::Implausible | Place::NoSlot => return Ok(None),
         };
         match self.assembler.place(&mut filling.frame, header, packet)? {
             Placed::Open => {}
@@ -389,7 +389,7 @@ impl<S: FrameSink, A: Assembler<S>> Incoming for Frames<S, A> {
     fn publish(&self) {
         let (counts, counters) = (self.window.counts(), &self.stats.counters);
         counters.late.set(counts.late);
-        counters.stray.set(counts.stray);
+        counters.stray.set(counts.implausible);
         counters.frames_without_slot.set(counts.without_slot + self.without_slot);
     }
 

@@ -1,4 +1,4 @@
-//! From sockets to the packets of one stream.
+//! Reading of a stream's packets from its sockets.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -11,7 +11,7 @@ use st2110::sequence::NumberWidth;
 
 use super::{
     Origin,
-    judge::Judge,
+    analysis::Analyser,
     selection::{Packets, Selection},
     stats::ReceiveStats,
 };
@@ -21,7 +21,7 @@ use crate::{
     socket::{Batch, Receiver, ReceiverOptions, receive_buffer},
 };
 
-/// How much a stream is at most.
+/// Upper bound of a stream's packet and byte rate.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Traffic {
     /// Packets a second.
@@ -30,7 +30,7 @@ pub(super) struct Traffic {
     pub(super) bytes: u64,
 }
 
-/// Sockets of a stream, and what of their packets is used.
+/// The sockets of a stream, and the selection of their packets.
 pub(super) struct Intake {
     sockets: Vec<Receiver>,
     filters: Vec<Filter>,
@@ -50,7 +50,7 @@ impl Filter {
         Self { sources: path.sources.clone(), excluded: path.excluded.clone() }
     }
 
-    /// Whether the sender is of no interest.
+    /// Whether it lets every sender pass.
     fn is_open(&self) -> bool {
         self.sources.is_empty() && self.excluded.is_empty()
     }
@@ -65,7 +65,7 @@ impl Filter {
     }
 }
 
-/// What is shown of the judgement is at most so old.
+/// Published analyses are at most so old.
 const SHOWN: Duration = Duration::from_millis(500);
 
 impl Intake {
@@ -74,7 +74,7 @@ impl Intake {
         origin: &Origin,
         width: NumberWidth,
         traffic: Traffic,
-        judge: &Judge,
+        analyser: &Analyser,
     ) -> Result<Self, Error> {
         let invalid = |field, found: String, accepted: &str| {
             Err(Error::Invalid { field, found, accepted: accepted.into() })
@@ -104,7 +104,7 @@ impl Intake {
         let warnings = sockets.iter().flat_map(|socket| socket.warnings().to_vec()).collect();
         let stats = Arc::new(ReceiveStats::new(sockets.len(), warnings));
         Ok(Self {
-            selection: Selection::new(origin, width, traffic.packets, judge, stats),
+            selection: Selection::new(origin, width, traffic.packets, analyser, stats),
             sockets,
             filters: origin.paths.iter().map(Filter::of).collect(),
             published: Tai::default(),

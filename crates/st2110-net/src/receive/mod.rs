@@ -1,12 +1,13 @@
-//! Sessions that receive.
+//! Receiving sessions: [`VideoReceiver`], [`CodestreamReceiver`], [`AudioReceiver`],
+//! [`AncillaryReceiver`].
 
+mod analysis;
 mod ancillary;
 mod associated;
 mod audio;
 mod codestreams;
 mod frames;
 mod intake;
-mod judge;
 mod open;
 mod pictures;
 mod selection;
@@ -18,10 +19,10 @@ use std::sync::Arc;
 
 use crate::{engine::Session, socket::ReceiverOptions};
 
+pub use analysis::{Analysis, Summaries};
 pub use ancillary::AncillaryReceiver;
 pub use audio::AudioReceiver;
 pub use codestreams::CodestreamReceiver;
-pub use judge::{Analysis, Judged};
 pub use open::open;
 pub use pictures::VideoReceiver;
 pub use stats::{
@@ -43,7 +44,7 @@ impl Receiving {
         &self.stats
     }
 
-    /// Counts of the ancillary data that ride with video, if there are any.
+    /// Counts of the associated ancillary stream, if there is one.
     pub fn ancillary_stats(&self) -> Option<&Arc<ReceiveStats>> {
         self.ancillary.as_ref()
     }
@@ -63,19 +64,20 @@ pub struct Origin {
     pub payload_type: u8,
     /// Synchronisation source, if only that of one sender is accepted.
     pub ssrc: Option<u32>,
-    /// How long packets may come behind those sent after them: the skew of two paths (ST 2022-7 §6), or reordering on one. Frames with
-    /// gaps are held back for as long.
+    /// How long packets may come behind those sent after them: the path differential (ST 2022-7
+    /// §6), or reordering on one path. Frames with gaps are held back for as long.
     pub skew: std::time::Duration,
     /// What the media clock showed at the epoch (`a=mediaclk:direct=`), 0 in ST 2110.
     pub clock_offset: u32,
-    /// `TROFF` of the sender, by which video is judged; `None`: the raster's default.
+    /// `TROFF` of the sender, for the analysis of video; `None`: the raster's default.
     pub troff: Option<std::time::Duration>,
-    /// `MAXUDP` of the sender, by which video is judged; `None`: the standard limit.
+    /// `MAXUDP` of the sender, for the analysis of video; `None`: the standard limit.
     pub max_udp: Option<u16>,
 }
 
 impl Origin {
-    /// A stream of this payload type on these paths: any SSRC, 10 ms of skew with two paths (class A) and 2 ms with one.
+    /// A stream of this payload type on these paths: any SSRC, a path differential of 10 ms with
+    /// two paths (class A), 2 ms of reordering with one.
     pub fn new(paths: Vec<ReceiverOptions>, payload_type: u8) -> Self {
         let skew = std::time::Duration::from_millis(if paths.len() > 1 { 10 } else { 2 });
         Self { paths, payload_type, ssrc: None, skew, clock_offset: 0, troff: None, max_udp: None }

@@ -1,4 +1,4 @@
-//! Uncompressed video, ST 2110-20: packets are placed straight into the sink's slots.
+//! Reception of uncompressed video, ST 2110-20: packets are placed straight into the sink's slots.
 
 use media::FrameRate;
 use st2110::{

@@ -1,4 +1,5 @@
-//! Which packets of a stream are used: payload type, sequence numbers, the merge of two paths.
+//! Selection of the packets that are used: payload type, SSRC, sequence numbers, the merge of two
+//! paths.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use st2110::{
     video::LARGEST_UDP_PAYLOAD,
 };
 
-use super::{Origin, judge::Judge, stats::ReceiveStats};
+use super::{Origin, analysis::Analyser, stats::ReceiveStats};
 
 /// A packet that is used.
 pub(super) struct Packet<'a> {
@@ -56,7 +57,7 @@ pub(super) struct Selection {
     width: NumberWidth,
     merge: Merge,
     /// One for each path.
-    judges: Vec<Judge>,
+    analysers: Vec<Analyser>,
     /// Up to when each path has been read.
     read: Vec<Tai>,
     /// When a packet of the stream last came on each path. Until the first of all it is 0.
@@ -70,7 +71,7 @@ impl Selection {
         origin: &Origin,
         width: NumberWidth,
         packets: u32,
-        judge: &Judge,
+        analyser: &Analyser,
         stats: Arc<ReceiveStats>,
     ) -> Self {
         Self {
@@ -78,7 +79,7 @@ impl Selection {
             ssrc: origin.ssrc,
             width,
             merge: Merge::new(width, origin.skew, packets),
-            judges: vec![judge.clone(); origin.paths.len()],
+            analysers: vec![analyser.clone(); origin.paths.len()],
             read: vec![Tai::default(); origin.paths.len()],
             heard: vec![Tai::default(); origin.paths.len()],
             stats,
@@ -143,13 +144,13 @@ impl Selection {
             return counters.other_ssrc.add(count);
         }
         hear(&mut self.heard, path, at);
-        self.judges[path].run(at, run);
+        self.analysers[path].run(at, run);
         let Some(number) = run.number() else {
             self.stats.refused.truncated.add(count);
             return counters.other_format.add(count);
         };
         let read = self.read.iter().copied().min().unwrap_or(at);
-        let mut give = |run: Run<'_>, verdict| match verdict {
+        let mut give = |run: Run<'_>, outcome| match outcome {
             Use::First { restart, .. } => {
                 counters.packets.add(run.count() as u64);
                 counters.bytes.add(run.datagrams().octets() as u64);
@@ -157,10 +158,10 @@ impl Selection {
                 counters.other_format.add(refused as u64);
             }
             // Each path counts these.
-            Use::Duplicate | Use::Late | Use::Foreign => {}
+            Use::Duplicate | Use::Late | Use::Unknown => {}
         };
-        if let Some(verdict) = self.merge.packets(path, at, header.ssrc, number, count as u32) {
-            return give(*run, verdict);
+        if let Some(outcome) = self.merge.packets(path, at, header.ssrc, number, count as u32) {
+            return give(*run, outcome);
         }
         for single in (0..run.count()).map_while(|index| run.single(index)) {
             let Some(number) = single.number() else { continue };
@@ -170,7 +171,7 @@ impl Selection {
 
     /// Shows the merge's counts to others.
     pub(super) fn publish(&self) {
-        let mut foreign = 0;
+        let mut unknown = 0;
         let last = self.heard.iter().copied().max().unwrap_or_default();
         for (shown, heard) in self.stats.paths.iter().zip(&self.heard) {
             let silent = last.since(*heard).as_micros();
@@ -185,18 +186,18 @@ impl Selection {
             shown.duplicates.set(counts.stream.duplicate);
             shown.late.set(counts.stream.late + counts.late);
             shown.restarts.set(counts.stream.restarts);
-            shown.foreign.set(counts.stream.foreign + counts.apart);
-            foreign += counts.stream.foreign;
+            shown.foreign.set(counts.stream.unknown + counts.apart);
+            unknown += counts.stream.unknown;
         }
         if self.ssrc.is_none() {
-            self.stats.counters.other_ssrc.set(foreign);
+            self.stats.counters.other_ssrc.set(unknown);
         }
         self.stats.counters.lost.set(self.merge.lost());
     }
 
-    /// Shows what the judges say.
+    /// Publishes the analyses of all paths.
     pub(super) fn show(&self) {
-        self.stats.show(self.judges.iter().map(Judge::analysis));
+        self.stats.show(self.analysers.iter().map(Analyser::analysis));
     }
 }
 

@@ -1,8 +1,8 @@
-//! What a receiving session counts.
+//! Statistics of a receiving session.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::judge::Analysis;
+use super::analysis::Analysis;
 use crate::{counters::counters, engine::Over, socket::Warning};
 
 counters! {
@@ -26,7 +26,7 @@ counters! {
         lost,
         /// Packets of frames that were finished or dropped already.
         late,
-        /// Packets with a time stamp that has nothing to do with the stream's.
+        /// Packets with an implausible timestamp.
         stray,
         /// Datagrams that are not RTP.
         not_rtp,
@@ -40,7 +40,8 @@ counters! {
         too_long,
         /// Packets whose payload does not fit the format: its header, size, line or position.
         other_format,
-        /// Frames whose time stamp does not fit the present time: they were given the time of arrival.
+        /// Frames whose timestamp does not fit the present time: they were given the time of
+        /// arrival.
         unaligned_times,
     }
 }
@@ -60,11 +61,11 @@ counters! {
         reordered,
         /// Packets that came twice on this path.
         duplicates,
-        /// Packets that came too late to be judged or used.
+        /// Packets that came too late to be accounted for or used.
         late,
         /// How often the sender started again.
         restarts,
-        /// Packets of other senders, or with numbers from nowhere.
+        /// Packets of an unknown source, or with numbers out of the window.
         foreign,
         /// What the kernel dropped because the receive buffer was full; bundles count as one.
         socket_drops,
@@ -108,20 +109,20 @@ counters! {
 }
 
 counters! {
-    /// What became of blocks of ancillary data that ride with video.
+    /// Losses of an associated ancillary stream's blocks.
     RidingCounters,
-    /// What became of blocks of ancillary data that ride with video, at some moment.
+    /// Losses of an associated ancillary stream's blocks at some moment.
     Riding {
         /// Blocks that came after their picture had been handed over.
         late,
         /// Blocks for which the slot of their picture had not enough room for metadata.
         too_large,
-        /// Blocks whose picture never came, or was not delivered, or has another time stamp.
+        /// Blocks whose picture never came, or was not delivered, or has another timestamp.
         unmatched,
     }
 }
 
-/// More than any distance of two paths (ST 2022-7 class D: 450 ms), in microseconds.
+/// More than any path differential (ST 2022-7 class C: 450 ms), in microseconds.
 const SILENT_US: u64 = 1_000_000;
 
 /// What is known of a receiving session. Any thread may read it at any time.
@@ -173,7 +174,7 @@ impl ReceiveStats {
         self.refused.get()
     }
 
-    /// Of ancillary data that ride with video: what became of them.
+    /// Losses of blocks, of an associated ancillary stream.
     pub fn riding(&self) -> Riding {
         self.riding.get()
     }
@@ -183,8 +184,8 @@ impl ReceiveStats {
         self.lock().warnings.clone()
     }
 
-    /// The judgement of the stream on each path, at most half a second old while packets come. Empty before the first packet, and for
-    /// ancillary data.
+    /// The conformance analysis of the stream on each path, at most half a second old while packets
+    /// come. Empty before the first packet, and for ancillary data.
     pub fn analyses(&self) -> Vec<Analysis> {
         self.lock().analyses.clone()
     }

@@ -1,4 +1,4 @@
-//! From RTP time stamps to TAI.
+//! Conversion of RTP timestamps to TAI.
 
 use std::time::Duration;
 
@@ -17,13 +17,14 @@ pub(super) struct Times {
 }
 
 impl Times {
-    /// The time of a frame that was received around `now`. The flag says that the time stamp fits; otherwise the time is `now`.
+    /// The time of a frame that was received around `now`. The flag says that the timestamp fits;
+    /// otherwise the time is `now`.
     pub(super) fn of(&self, timestamp: RtpTimestamp, now: Tai) -> (Tai, bool) {
         let by_stamp = self.clock.moment_near(timestamp, now);
         if by_stamp.since(now).max(now.since(by_stamp)) > ALIGNED {
             return (now, false);
         }
-        // Within a tick the grid is more exact than the time stamp.
+        // Within a tick the grid is more exact than the timestamp.
         let on_grid = self.frames.and_then(|frames| {
             frames.unit_near(timestamp, self.clock, now, 1).map(|number| frames.start(number))
         });

@@ -1,4 +1,4 @@
-//! Ancillary data, ST 2110-40: as a stream of its own, and beside video.
+//! Ancillary data, ST 2110-40: as a stream of its own, and associated with video.
 
 use media::{Ancillary, Scan};
 use st2110::{
@@ -66,7 +66,7 @@ impl AncillarySender {
             rtp: Rtp::new(self.identity.check()?),
             clock: clock.clone(),
             pacing,
-            judge: schedule,
+            read: schedule,
             frames: FrameClock::frames(rate),
             segmented: false,
         })
@@ -142,17 +142,18 @@ impl Outgoing for Blocks {
     }
 }
 
-/// Ancillary data that ride with video: the frame's metadata are a block, whose packets leave when the frame or field begins.
+/// The ancillary stream associated with a video stream: the metadata of a frame are a block, whose
+/// packets leave when the frame or field begins.
 #[derive(Clone, Debug)]
-pub struct Rider {
+pub struct AssociatedAncillary {
     /// Who the stream is.
     pub identity: Identity,
     /// Where to: one path, or two for ST 2022-7.
     pub paths: Vec<SenderOptions>,
 }
 
-/// Video with ancillary data beside it.
-pub(super) struct WithRider<E> {
+/// Video with an associated ancillary stream.
+pub(super) struct WithAncillary<E> {
     main: E,
     packets: Packets,
     rtp: Rtp,
@@ -160,19 +161,22 @@ pub(super) struct WithRider<E> {
 }
 
 impl<F, E: Outgoing> Parts<F, E> {
-    /// The same with ancillary data beside it.
-    pub(super) fn with_rider(self, rider: &Rider) -> Result<Parts<F, WithRider<E>>, Error> {
-        let Self { feed, essence, paths, rtp, clock, pacing, judge, frames, segmented } = self;
-        let essence = WithRider::open(essence, rider, &clock)?;
-        Ok(Parts { feed, essence, paths, rtp, clock, pacing, judge, frames, segmented })
+    /// The same with an associated ancillary stream.
+    pub(super) fn with_ancillary(
+        self,
+        associated: &AssociatedAncillary,
+    ) -> Result<Parts<F, WithAncillary<E>>, Error> {
+        let Self { feed, essence, paths, rtp, clock, pacing, read, frames, segmented } = self;
+        let essence = WithAncillary::open(essence, associated, &clock)?;
+        Ok(Parts { feed, essence, paths, rtp, clock, pacing, read, frames, segmented })
     }
 }
 
-impl<E: Outgoing> WithRider<E> {
-    fn open(main: E, rider: &Rider, clock: &SharedClock) -> Result<Self, Error> {
-        let packets = Packets::new(Paths::payload_limit(&rider.paths));
-        let rtp = Rtp::new(rider.identity.check()?);
-        Ok(Self { main, packets, rtp, paths: Paths::open(&rider.paths, clock)? })
+impl<E: Outgoing> WithAncillary<E> {
+    fn open(main: E, associated: &AssociatedAncillary, clock: &SharedClock) -> Result<Self, Error> {
+        let packets = Packets::new(Paths::payload_limit(&associated.paths));
+        let rtp = Rtp::new(associated.identity.check()?);
+        Ok(Self { main, packets, rtp, paths: Paths::open(&associated.paths, clock)? })
     }
 
     pub(super) fn stats(&self) -> &std::sync::Arc<super::SendStats> {
@@ -180,7 +184,7 @@ impl<E: Outgoing> WithRider<E> {
     }
 }
 
-impl<E: Outgoing> Outgoing for WithRider<E> {
+impl<E: Outgoing> Outgoing for WithAncillary<E> {
     fn units(&self) -> usize {
         self.main.units()
     }

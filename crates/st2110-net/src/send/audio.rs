@@ -1,8 +1,9 @@
 //! Audio, ST 2110-30 and -31: a packet each packet time.
 //!
-//! Packets leave on the grid of packets since the epoch. A packet's RTP time stamp is that of its frame's time, on the same grid. If
-//! the feed has nothing when a packet is due, its time passes unused. A thread that comes late makes up for a few
-//! packets, as receivers are built for that (AES67 §7.5); for more it lets the time pass.
+//! Packets leave on the grid of packets since the epoch. A packet's RTP timestamp is that of its
+//! frame's time, on the same grid. If the feed has nothing when a packet is due, its time passes
+//! unused. A thread that comes late makes up for a few packets, as receivers are built for that
+//! (AES67 §7.5); for more it lets the time pass.
 
 use std::sync::Arc;
 

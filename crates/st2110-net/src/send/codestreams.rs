@@ -1,4 +1,4 @@
-//! Compressed video, ST 2110-22: JPEG XS codestreams that are handed over ready.
+//! Sending of compressed video, ST 2110-22: the feed gives JPEG XS codestreams.
 
 use media::{FrameRate, Scan};
 use st2110::{
@@ -8,7 +8,7 @@ use st2110::{
 };
 
 use super::{
-    Identity, Rider, Sending,
+    AssociatedAncillary, Identity, Sending,
     frames::Parts,
     outgoing::{Outgoing, Rtp},
     paths::Paths,
@@ -42,7 +42,7 @@ pub struct CodestreamSender {
     /// Where to: one path, or two for ST 2022-7.
     pub paths: Vec<SenderOptions>,
     /// A stream of ancillary data (ST 2110-40) made of the frames' metadata.
-    pub ancillary: Option<Rider>,
+    pub ancillary: Option<AssociatedAncillary>,
 }
 
 impl CodestreamSender {
@@ -56,7 +56,7 @@ impl CodestreamSender {
         let raster = Raster { height: self.height, fields: self.units() > 1 };
         let kind = self.sender_type();
         let schedule = schedule_of(kind, raster, self.rate);
-        let judge = read_schedule(kind, raster, self.rate);
+        let read = read_schedule(kind, raster, self.rate);
         let udp = self
             .paths
             .iter()
@@ -78,11 +78,11 @@ impl CodestreamSender {
         let (clock, frames) = (engine.clock().clone(), FrameClock::frames(self.rate));
         let segmented = self.scan == Scan::Psf;
         let per_second = (f64::from(self.packets()) * self.unit_clock().rate().as_f64()) as u64;
-        let parts = Parts { feed, essence, paths, rtp, clock, pacing, judge, frames, segmented };
-        let Some(rider) = &self.ancillary else {
+        let parts = Parts { feed, essence, paths, rtp, clock, pacing, read, frames, segmented };
+        let Some(associated) = &self.ancillary else {
             return add(engine, parts, per_second, None, kind);
         };
-        let parts = parts.with_rider(rider)?;
+        let parts = parts.with_ancillary(associated)?;
         let ancillary = parts.essence.stats().clone();
         add(engine, parts, per_second, Some(ancillary), kind)
     }

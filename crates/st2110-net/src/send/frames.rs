@@ -1,9 +1,10 @@
 //! A session that sends frames by the schedule of ST 2110-21.
 //!
-//! A frame leaves in the first free frame period after it is there; its RTP time stamp is that of its own time, on the grid of
-//! frames since the epoch. Periods without a frame stay empty. A thread that is late by less than a period still uses it, and catches up
-//! little by little. A period that was missed, because thread or feed was late, is not made good: the frame slips to the next one, so
-//! that packets never bunch.
+//! A frame leaves in the first free frame period after it is there; its RTP timestamp is that of
+//! its own time, on the grid of frames since the epoch. Periods without a frame stay empty. A
+//! thread that is late by less than a period still uses it, and catches up little by little. A
+//! period that was missed, because thread or feed was late, is not made good: the frame slips to
+//! the next one, so that packets never bunch.
 
 mod ahead;
 
@@ -43,18 +44,18 @@ pub(super) struct Frames<F: FrameFeed, E> {
     clock: SharedClock,
     pacing: pacing::Sender,
     read: Schedule,
-    /// The standard's bucket, to judge what was sent.
+    /// The standard's bucket, to check what was sent.
     model: LeakyBucket,
     numbers: FrameNumbers,
     frames: FrameClock,
-    /// Segmented frames: both units carry the time stamp of the frame.
+    /// Segmented frames: both units carry the timestamp of the frame.
     segmented: bool,
     state: State<F::Frame>,
     /// When the thread was wanted.
     wanted: Tai,
     compliant: bool,
     /// Of packets that the kernel holds back only the plan is known.
-    judged: bool,
+    checked: bool,
     rate: RateWatch,
     /// If the kernel holds packets back until they are to leave.
     ahead: Option<Ahead>,
@@ -79,8 +80,8 @@ pub(super) struct Parts<F, E> {
     pub(super) rtp: Rtp,
     pub(super) clock: SharedClock,
     pub(super) pacing: pacing::Sender,
-    /// When packets are read, to judge what was sent.
-    pub(super) judge: Schedule,
+    /// When packets are read, to check what was sent.
+    pub(super) read: Schedule,
     /// Frames, not fields.
     pub(super) frames: FrameClock,
     pub(super) segmented: bool,
@@ -88,7 +89,7 @@ pub(super) struct Parts<F, E> {
 
 impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
     pub(super) fn new(parts: Parts<F, E>) -> Self {
-        let Parts { feed, essence, paths, rtp, clock, pacing, judge, frames, segmented } = parts;
+        let Parts { feed, essence, paths, rtp, clock, pacing, read, frames, segmented } = parts;
         let now = clock.now();
         let model = LeakyBucket::new(pacing.schedule().clock().rate(), 1, (11, 10));
         let mut session = Self {
@@ -98,7 +99,7 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
             rtp,
             clock,
             pacing,
-            read: judge,
+            read,
             model,
             numbers: FrameNumbers::new(frames),
             frames,
@@ -106,7 +107,7 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
             state: State::Changing,
             wanted: now,
             compliant: true,
-            judged: true,
+            checked: true,
             rate: RateWatch::new(now),
             ahead: None,
         };
@@ -243,7 +244,7 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
         self.rtp.timestamp =
             units.timestamp(number * self.units() + stamped, MediaClock::VIDEO).into();
         if unit == 0 {
-            (self.compliant, self.judged) = (true, true);
+            (self.compliant, self.checked) = (true, true);
         }
         self.essence.prepare(frame.payload(), unit, 0, self.rtp.sequence());
         self.state = State::Sending { slot, frame, number, unit, sent: 0 };
@@ -315,10 +316,10 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
         let (before, after) = self.paths.last_call();
         self.pacing.sent(count, before, after);
         if self.paths.is_held_back() {
-            self.judged = false;
+            self.checked = false;
         } else {
             let read = self.read.read_time(slot, self.essence.packets(unit), sent);
-            self.judge(read, now, count, after);
+            self.check(read, now, count, after);
         }
         sent += count;
         self.essence.prepare(frame.payload(), unit, sent, self.rtp.sequence());
@@ -332,7 +333,7 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
     }
 
     /// `count` packets have left by `after`, the first of which had to leave by `read`, at `now`.
-    fn judge(&mut self, read: Tai, now: Tai, count: u32, after: Tai) {
+    fn check(&mut self, read: Tai, now: Tai, count: u32, after: Tai) {
         if read < now {
             self.stats().counters.late_max_ns.raise(now.since(read).as_nanos() as u64);
             self.compliant = false;
@@ -352,7 +353,7 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
         }
         drop(frame);
         self.stats().counters.frames.add(1);
-        match (self.judged, self.compliant) {
+        match (self.checked, self.compliant) {
             (true, true) => self.stats().counters.compliant_frames.add(1),
             (true, false) => {}
             (false, _) => self.stats().counters.unjudged_frames.add(1),

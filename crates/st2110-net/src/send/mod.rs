@@ -1,7 +1,8 @@
 //! Sessions that send: [`VideoSender`], [`CodestreamSender`], [`AudioSender`], [`AncillarySender`].
 //!
-//! A frame leaves in the first free frame period after the feed has given it. Its RTP time stamp is that of its own time on the grid of
-//! frames since the epoch, so that jitter of the program that made it does not show. What happens if it is not there in time:
+//! A frame leaves in the first free frame period after the feed has given it. Its RTP timestamp is
+//! that of its own time on the grid of frames since the epoch, so that jitter of the program that
+//! made it does not show. What happens if it is not there in time:
 //!
 //! * The feed has nothing when a period begins: it is asked a few more times, as long as a receiver's buffer allows; then nothing is sent
 //!   in that period (`idle_periods`). A source that stops sends nothing.
@@ -26,7 +27,7 @@ mod rate;
 mod simulation;
 mod stats;
 
-pub use ancillary::{AncillarySender, Rider};
+pub use ancillary::{AncillarySender, AssociatedAncillary};
 pub use audio::AudioSender;
 pub use codestreams::CodestreamSender;
 pub use open::open;
@@ -52,7 +53,7 @@ impl Sending {
         &self.stats
     }
 
-    /// Counts of the ancillary data that ride with video, if there are any.
+    /// Counts of the associated ancillary stream, if there is one.
     pub fn ancillary_stats(&self) -> Option<&std::sync::Arc<SendStats>> {
         self.ancillary.as_ref()
     }

@@ -4,7 +4,7 @@ use config::{ConnectionConfig, Endpoint};
 use media::Payload;
 use st2110::Transport;
 
-use super::{AncillarySender, AudioSender, Identity, Rider, Sending, VideoSender};
+use super::{AncillarySender, AssociatedAncillary, AudioSender, Identity, Sending, VideoSender};
 use crate::{
     Error, FrameFeed,
     configured::{self, codestream_sender},
@@ -45,7 +45,7 @@ pub fn open<F: FrameFeed>(
                 pacing: stream.pacing,
                 identity,
                 paths,
-                ancillary: configured::rider(stream).map(|associated| Rider {
+                ancillary: configured::rider(stream).map(|associated| AssociatedAncillary {
                     identity: Identity::random(associated.payload_type),
                     paths: configured::outgoing(&associated, interface),
                 }),

@@ -1,4 +1,4 @@
-//! What an essence does to send a frame.
+//! The trait of an essence that is sent.
 
 use st2110::rtp::Header;
 
@@ -35,7 +35,7 @@ pub(super) trait Outgoing: Send {
 #[derive(Clone, Debug)]
 pub(super) struct Rtp {
     identity: Identity,
-    /// Time stamp of the present unit.
+    /// Timestamp of the present unit.
     pub(super) timestamp: u32,
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Paths {
     /// When the last call of the kernel began and ended.
     last: (Tai, Tai),
     /// When the kernel is to let packets leave, if it holds them back.
-    departure: Option<Tai>,
+    launch_time: Option<Tai>,
     /// Bundles that were handed over to be held back since somebody asked, and their bytes.
     handed: (usize, usize),
     /// What is told of each datagram in place of a network.
@@ -54,7 +54,7 @@ impl Paths {
             segments,
             clock: clock.clone(),
             last: Default::default(),
-            departure: None,
+            launch_time: None,
             handed: (0, 0),
             #[cfg(test)]
             tap: None,
@@ -70,7 +70,7 @@ impl Paths {
             segments: true,
             clock: clock.clone(),
             last: Default::default(),
-            departure: None,
+            launch_time: None,
             handed: (0, 0),
             tap: Some(tap),
         }
@@ -98,7 +98,7 @@ impl Paths {
 
     /// Whether packets that are sent now are held back.
     pub(super) fn is_held_back(&self) -> bool {
-        self.departure.is_some()
+        self.launch_time.is_some()
     }
 
     /// The kernel was given packets to hold that it let go. If it cannot hold them any more, that is noted.
@@ -117,14 +117,14 @@ impl Paths {
 
     /// Packets that are sent from now on leave at that moment, which is `monotonic` nanoseconds of CLOCK_MONOTONIC.
     pub(super) fn leave_at(&mut self, moment: Tai, monotonic: u64) {
-        self.departure = Some(moment);
+        self.launch_time = Some(moment);
         self.senders.iter_mut().for_each(|sender| sender.leave_at(Some(monotonic)));
     }
 
     /// Packets that are sent from now on leave at once. Returns the bundles that were to leave later since this was said last, and their
     /// bytes.
     pub(super) fn leave_at_once(&mut self) -> (usize, usize) {
-        self.departure = None;
+        self.launch_time = None;
         self.senders.iter_mut().for_each(|sender| sender.leave_at(None));
         std::mem::take(&mut self.handed)
     }
@@ -190,12 +190,12 @@ impl Paths {
         let (bytes, count) = (lengths.iter().sum::<usize>(), lengths.len());
         self.stats.counters.packets.add(count as u64);
         self.stats.counters.bytes.add(bytes as u64);
-        self.last.0 = self.departure.unwrap_or_else(|| self.clock.now());
+        self.last.0 = self.launch_time.unwrap_or_else(|| self.clock.now());
         for (sender, path) in self.senders.iter_mut().zip(&self.stats.paths) {
             account(&self.stats, path, count as u64, send(sender));
         }
-        self.last.1 = self.departure.unwrap_or_else(|| self.clock.now());
-        if self.departure.is_some() {
+        self.last.1 = self.launch_time.unwrap_or_else(|| self.clock.now());
+        if self.launch_time.is_some() {
             self.handed = (self.handed.0 + bundles(lengths), self.handed.1 + bytes);
         }
         if self.segments && !self.senders.iter().all(Sender::segments) {

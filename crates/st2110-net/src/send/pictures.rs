@@ -1,4 +1,4 @@
-//! Uncompressed video, ST 2110-20.
+//! Sending of uncompressed video, ST 2110-20.
 
 use std::{io::IoSlice, sync::Arc};
 
@@ -11,7 +11,7 @@ use st2110::{
 };
 
 use super::{
-    Identity, Rider, SendStats, Sending,
+    AssociatedAncillary, Identity, SendStats, Sending,
     frames::{Frames, Parts},
     outgoing::{Outgoing, Rtp},
     paths::Paths,
@@ -41,7 +41,7 @@ pub struct VideoSender {
     /// Where to: one path, or two for ST 2022-7.
     pub paths: Vec<SenderOptions>,
     /// A stream of ancillary data (ST 2110-40) made of the frames' metadata.
-    pub ancillary: Option<Rider>,
+    pub ancillary: Option<AssociatedAncillary>,
 }
 
 impl VideoSender {
@@ -53,15 +53,15 @@ impl VideoSender {
         let parts = self.parts(feed, Paths::open(&self.paths, engine.clock())?, engine.clock())?;
         let per_second = parts.essence.packetiser.frame_packets() as f64 * self.rate.as_f64();
         let sender_type = self.sender_type()?;
-        let Some(rider) = &self.ancillary else {
+        let Some(associated) = &self.ancillary else {
             return add(engine, parts, per_second as u64, None, sender_type);
         };
-        let parts = parts.with_rider(rider)?;
+        let parts = parts.with_ancillary(associated)?;
         let ancillary = parts.essence.stats().clone();
         add(engine, parts, per_second as u64, Some(ancillary), sender_type)
     }
 
-    /// What the session consists of, without what rides along.
+    /// What the session consists of, without the associated ancillary stream.
     pub(super) fn parts<F: FrameFeed>(
         &self,
         feed: F,
@@ -77,7 +77,7 @@ impl VideoSender {
             rtp: Rtp::new(self.identity.check()?),
             clock: clock.clone(),
             pacing,
-            judge: read_schedule(self.sender_type()?, self.raster(), self.rate),
+            read: read_schedule(self.sender_type()?, self.raster(), self.rate),
             frames: FrameClock::frames(self.rate),
             segmented: self.picture.scan() == Scan::Psf,
         })
@@ -132,7 +132,7 @@ pub(super) fn schedule_of(kind: SenderType, raster: Raster, rate: FrameRate) -> 
     }
 }
 
-/// The schedule that packets are judged by.
+/// The schedule by which a receiver reads the packets.
 pub(super) fn read_schedule(kind: SenderType, raster: Raster, rate: FrameRate) -> Schedule {
     match kind {
         SenderType::NarrowLinear => Schedule::linear(raster, rate, None),

@@ -1,4 +1,5 @@
-//! Packets of a frame that are written before the first of them is sent: of essences that are small, or cut in uneven pieces.
+//! Packets of a frame that are all written before the first is sent, for essences that are small or
+//! cut into uneven pieces.
 
 use st2110::rtp::Header;
 

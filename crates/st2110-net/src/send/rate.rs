@@ -1,4 +1,4 @@
-//! Whether a session keeps its rate.
+//! Detection of a session that sends fewer frames than its rate asks for.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Whole sessions without sockets and with a clock that the test turns: what leaves when, judged by the analyser.
+//! Simulated sessions: no sockets, and a clock that the test advances. The analyser checks what
+//! they send.
 //!
 //! The planning of packets, the essence, the session and its pacing are the real ones. A system call takes two microseconds, and
 //! timers are exact: what is late here is late by plan.
@@ -197,9 +198,9 @@ impl Outcome {
                 SenderType::NarrowLinear => summary.linear,
                 SenderType::Wide => summary.linear + summary.wide,
             };
-        // The first unit is not judged, as its beginning may have been missed.
-        let judged = summary.units - summary.unknown;
-        if complies != judged || judged + 1 < FRAMES * units.len() as u64 {
+        // The first unit is not checked, as its beginning may have been missed.
+        let checked = summary.units - summary.unknown;
+        if complies != checked || checked + 1 < FRAMES * units.len() as u64 {
             return Some(format!("not {kind}: {summary:#?}"));
         }
         if sent.compliant_frames != FRAMES {

@@ -1,4 +1,4 @@
-//! What a sending session counts.
+//! Statistics of a sending session.
 
 use std::sync::{
     Mutex,
@@ -31,7 +31,7 @@ counters! {
         wrong_sizes,
         /// Frames of which each packet left in time and as evenly as the sender's type demands (ST 2110-21).
         compliant_frames,
-        /// Frames of which nobody here knows when their packets left, because the kernel paced them.
+        /// Frames that the kernel paced, so that the times at which their packets left are unknown.
         unjudged_frames,
         /// Greatest Cinst in thousandths of a packet (ST 2110-21 §6.6.1).
         cinst_max_milli,

@@ -1,4 +1,4 @@
-//! Memory that datagrams are received into, many with each call.
+//! Buffers that datagrams are received into, many with each call.
 
 use std::{
     io::{self, ErrorKind},

@@ -1,4 +1,5 @@
-//! Datagrams of any lengths on their way to the kernel, in as few bundles as it can cut them from (UDP GSO).
+//! Grouping of datagrams of any lengths into as few bundles as the kernel can cut them from (UDP
+//! GSO).
 
 use std::{
     io::{self, ErrorKind, IoSlice},
@@ -217,11 +218,11 @@ impl Sender {
         }
         let mut length = 0;
         // A single one that is to leave later is a bundle too.
-        if datagrams > 1 || self.departure.is_some() {
+        if datagrams > 1 || self.launch_time.is_some() {
             length = control.segment(segment as u16);
         }
-        if let Some(departure) = self.departure {
-            length = control.departure(length, departure);
+        if let Some(launch_time) = self.launch_time {
+            length = control.launch_time(length, launch_time);
         }
         length
     }
@@ -236,7 +237,8 @@ fn is_no_segmentation(error: &io::Error) -> bool {
     )
 }
 
-/// A connected socket reports here that nobody listens at the destination, once, instead of sending. That is no reason not to send.
+/// A connected socket reports here that no socket listens at the destination, once, instead of
+/// sending. That is no reason not to send.
 fn retry_refused<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 0..3 {
         match call() {

@@ -1,4 +1,5 @@
-//! Control messages beside datagrams: the size of segments, times of departure and arrival, counts of drops.
+//! Control messages beside datagrams: the size of segments, launch times and times of arrival,
+//! counts of drops.
 
 use std::mem;
 
@@ -27,7 +28,7 @@ impl Control {
 
     /// Writes one more message behind `len` bytes of others: when the buffer is to leave, in nanoseconds of the clock that was agreed on.
     /// Returns the length of all.
-    pub(super) fn departure(&mut self, len: usize, nanoseconds: u64) -> usize {
+    pub(super) fn launch_time(&mut self, len: usize, nanoseconds: u64) -> usize {
         self.push(len, libc::SOL_SOCKET, libc::SCM_TXTIME, nanoseconds.to_ne_bytes())
     }
 
@@ -136,7 +137,7 @@ mod tests {
         let mut control = Control::empty();
         let len = control.segment(1452);
         assert_eq!(read(&mut control, len), std::slice::from_ref(&size));
-        let len = control.departure(len, nanoseconds);
+        let len = control.launch_time(len, nanoseconds);
         assert_eq!(read(&mut control, len), [size, time]);
         assert_eq!(control.read(len), Arrival::default());
     }

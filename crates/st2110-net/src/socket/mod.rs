@@ -5,8 +5,8 @@
 mod batch;
 mod bundles;
 mod control;
-mod departure;
 mod interface;
+mod launch_time;
 mod name;
 mod netlink;
 mod option;
@@ -18,8 +18,8 @@ mod sender;
 pub use batch::{Batch, Bundle};
 pub use bundles::BUNDLE;
 pub(crate) use bundles::bundles;
-pub use departure::{Backlog, KernelPacing};
 pub use interface::Interface;
+pub use launch_time::{Backlog, KernelPacing};
 pub use receiver::{Receiver, ReceiverOptions, receive_buffer};
 pub use sender::{SendFailure, Sender, SenderOptions};
 

@@ -1,4 +1,4 @@
-//! Socket addresses as the kernel wants them.
+//! Socket addresses in the kernel's layout.
 
 use std::{
     mem,

@@ -1,4 +1,4 @@
-//! Questions to the kernel about its network: rtnetlink (RFC 3549). Anybody may ask.
+//! Questions to the kernel about its network by rtnetlink (RFC 3549), which need no privilege.
 
 use std::{io, time::Duration};
 
@@ -169,7 +169,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn foreign_bytes_end_somewhere(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn arbitrary_bytes_end_somewhere(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             prop_assert!(Messages(&bytes).count() <= bytes.len());
             prop_assert!(Attributes(&bytes).count() <= bytes.len());
         }

@@ -43,8 +43,8 @@ pub(super) fn get(fd: impl AsFd, level: libc::c_int, name: libc::c_int) -> io::R
     if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Has the kernel read times of departure in `CLOCK_MONOTONIC` beside datagrams.
-pub(super) fn departures(fd: impl AsFd) -> io::Result<()> {
+/// Has the kernel read launch times in `CLOCK_MONOTONIC` beside datagrams.
+pub(super) fn launch_times(fd: impl AsFd) -> io::Result<()> {
     let request = libc::sock_txtime { clockid: libc::CLOCK_MONOTONIC, flags: 0 };
     set_raw(fd, libc::SOL_SOCKET, libc::SO_TXTIME, &request)
 }

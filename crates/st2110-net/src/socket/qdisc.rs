@@ -1,5 +1,5 @@
-//! What holds an interface's packets back: its queueing discipline. Of interest is `fq` (sch_fq), which lets a packet leave at the
-//! moment that its sender named.
+//! The queueing discipline of an interface. `fq` (sch_fq) is the one that lets packets leave at
+//! their launch times.
 
 use std::{io, net::IpAddr};
 
@@ -24,7 +24,7 @@ pub(super) struct FairQueue {
 }
 
 impl FairQueue {
-    /// What the kernel has if nobody says otherwise.
+    /// The kernel's default.
     const FLOW_LIMIT: u32 = 100;
 
     /// Looks at an interface: its discipline is `fq`, or `mq` and that of each of its queues `fq`.
@@ -36,10 +36,10 @@ impl FairQueue {
         ask(libc::RTM_GETQDISC, libc::NLM_F_DUMP, &[0; HEADER], |body| {
             found.extend(Discipline::parse(body).filter(|one| one.interface == interface));
         })?;
-        Ok(Self::judge(&found))
+        Ok(Self::among(&found))
     }
 
-    fn judge(disciplines: &[Discipline]) -> Option<Self> {
+    fn among(disciplines: &[Discipline]) -> Option<Self> {
         let root = disciplines.iter().find(|one| one.parent == ROOT)?;
         if root.kind != Kind::Multiple {
             return root.fair();
@@ -145,12 +145,12 @@ mod tests {
 
     #[test]
     fn recorded_interfaces_are_told_apart() {
-        assert_eq!(FairQueue::judge(&recorded(1)), None);
-        assert_eq!(FairQueue::judge(&recorded(3)), Some(FairQueue { flow_limit: 100 }));
-        assert_eq!(FairQueue::judge(&recorded(4)), None);
+        assert_eq!(FairQueue::among(&recorded(1)), None);
+        assert_eq!(FairQueue::among(&recorded(3)), Some(FairQueue { flow_limit: 100 }));
+        assert_eq!(FairQueue::among(&recorded(4)), None);
         let fair = recorded(5);
         assert_eq!(fair.len(), 1);
-        assert_eq!(FairQueue::judge(&fair), Some(FairQueue { flow_limit: 50 }));
+        assert_eq!(FairQueue::among(&fair), Some(FairQueue { flow_limit: 50 }));
     }
 
     #[test]
@@ -161,21 +161,21 @@ mod tests {
             let root = Discipline { handle, ..leaf(ROOT, Kind::Multiple) };
             let fair = |queue, flow_limit| leaf(handle | queue, Kind::Fair { flow_limit });
             let both = [root, fair(1, 100), fair(2, 30)];
-            assert_eq!(FairQueue::judge(&both), Some(FairQueue { flow_limit: 30 }));
+            assert_eq!(FairQueue::among(&both), Some(FairQueue { flow_limit: 30 }));
             assert_eq!(
-                FairQueue::judge(&[root, fair(1, 100), leaf(handle | 2, Kind::Other)]),
+                FairQueue::among(&[root, fair(1, 100), leaf(handle | 2, Kind::Other)]),
                 None
             );
-            assert_eq!(FairQueue::judge(&[root]), None);
+            assert_eq!(FairQueue::among(&[root]), None);
             // What filters incoming packets stands beside the root.
             let ingress = leaf(0xffff_fff1, Kind::Other);
-            assert!(FairQueue::judge(&[ingress, root, fair(1, 100)]).is_some());
-            assert_eq!(FairQueue::judge(&[ingress]), None);
+            assert!(FairQueue::among(&[ingress, root, fair(1, 100)]).is_some());
+            assert_eq!(FairQueue::among(&[ingress]), None);
         }
         // fq below a discipline that shapes does not decide alone.
         let shaper = Discipline { handle: 0x1_0000, ..leaf(ROOT, Kind::Other) };
         let fair = leaf(0x1_0001, Kind::Fair { flow_limit: 100 });
-        assert_eq!(FairQueue::judge(&[shaper, fair]), None);
+        assert_eq!(FairQueue::among(&[shaper, fair]), None);
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn foreign_bytes_are_no_discipline_or_one(
+        fn arbitrary_bytes_are_no_discipline_or_one(
             bytes in prop::collection::vec(any::<u8>(), 0..120),
         ) {
             let found = Discipline::parse(&bytes);

@@ -58,7 +58,7 @@ impl ReceiverOptions {
     }
 }
 
-/// What a socket gets of which nobody knows the stream.
+/// The buffer of a socket whose stream is not known.
 const UNKNOWN_STREAM: usize = 32 << 20;
 
 /// Bytes of buffer for a stream of up to `packets` packets and `bytes` bytes a second: what comes in 250 ms, for that long a

@@ -78,7 +78,7 @@ pub struct Sender {
     pub(super) segmentation: bool,
     pub(super) limit: usize,
     /// When bundles leave, in nanoseconds of CLOCK_MONOTONIC; at once if nothing is said.
-    pub(super) departure: Option<u64>,
+    pub(super) launch_time: Option<u64>,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -180,7 +180,7 @@ impl Sender {
             kernel_pacing: options.kernel_pacing,
             segmentation,
             limit: options.udp_limit - UDP_HEADER,
-            departure: None,
+            launch_time: None,
             warnings,
         })
     }

@@ -1,4 +1,4 @@
-//! The analyser of audio.
+//! Analysis of audio streams.
 
 use std::time::Duration;
 
@@ -21,11 +21,11 @@ pub struct AudioSummary {
     pub gaps: Spread,
     /// The same by powers of two.
     pub gap_histogram: Histogram,
-    /// Arrival minus time stamp, in ticks of the sampling clock.
+    /// Arrival minus timestamp, in ticks of the sampling clock.
     pub rtp_offset: Spread,
-    /// Samples of a packet, learnt from the time stamps of neighbours.
+    /// Samples of a packet, learnt from the timestamps of neighbours.
     pub samples: Option<u32>,
-    /// Neighbours whose time stamps are not that far apart.
+    /// Neighbours whose timestamps are not that far apart.
     pub discontinuities: u64,
     /// Octets of RTP packets.
     pub octets: u64,
@@ -49,8 +49,9 @@ impl Figures for AudioSummary {
 
 /// Measures an audio stream.
 ///
-/// The time-stamped delay factor (TS-DF, EBU Tech 3337) is how much the delay of packets varies: over a period, the greatest
-/// minus the least of D = (arrival − first arrival) − (time stamp − first time stamp). It does not depend on common clocks.
+/// The time-stamped delay factor (TS-DF, EBU Tech 3337) is how much the delay of packets varies:
+/// over a period, the greatest minus the least of D = (arrival − first arrival) − (timestamp −
+/// first timestamp). It does not depend on common clocks.
 #[derive(Clone, Debug)]
 pub struct AudioAnalyser {
     clock: MediaClock,
@@ -93,7 +94,7 @@ impl AudioAnalyser {
     pub fn packet(&mut self, arrival: Tai, header: &Header, size: usize) -> Option<u64> {
         self.figures.turn(arrival, || self.tracker.counts());
         let number = match self.tracker.feed(arrival, header.ssrc, u32::from(header.sequence)) {
-            Arrival::Foreign | Arrival::Late | Arrival::Duplicate { .. } => return None,
+            Arrival::Unknown | Arrival::Late | Arrival::Duplicate { .. } => return None,
             Arrival::First { number, .. } => {
                 (self.window, self.last, self.samples) = (None, None, None);
                 number
@@ -136,7 +137,7 @@ impl AudioAnalyser {
         summary
     }
 
-    /// Takes in the distance between the time stamps of packets that follow each other.
+    /// Takes in the distance between the timestamps of packets that follow each other.
     fn neighbours(&mut self, ticks: i32) {
         let known = self.samples.map(i64::from);
         if known.is_some_and(|samples| samples != i64::from(ticks)) {

@@ -1,4 +1,4 @@
-//! What a stream should be like.
+//! The properties expected of a stream.
 
 use std::time::Duration;
 

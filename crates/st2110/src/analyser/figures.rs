@@ -1,4 +1,4 @@
-//! Figures over many values.
+//! Spreads and histograms of measured values.
 
 /// The least, the mean and the greatest of some values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What a stream shows of itself: packets per unit and units a second.
+//! Learning of a stream's packets and rate of frames or fields.
 
 use std::collections::VecDeque;
 
@@ -6,9 +6,11 @@ use media::FrameRate;
 
 use crate::time::RtpTimestamp;
 
-/// Units that are remembered; an even number, so that the two segments of frames that share a time stamp average out.
+/// Units that are remembered; an even number, so that the two segments of frames that share a
+/// timestamp average out.
 const UNITS: usize = 16;
-/// Differences of time stamps that tell 59.94 from 60: they round by one tick, and 4 · 1501.5 differs from 4 · 1500 by six.
+/// Differences of timestamps that tell 59.94 from 60: they round by one tick, and 4 · 1501.5
+/// differs from 4 · 1500 by six.
 const LEAST: usize = 4;
 
 /// Rates of broadcast, in units a second.
@@ -35,7 +37,7 @@ pub(crate) struct Learner {
 }
 
 impl Learner {
-    /// Takes in the time stamp of a unit that follows the one before without a loss of whole units.
+    /// Takes in the timestamp of a unit that follows the one before without a loss of whole units.
     pub(crate) fn stamp(&mut self, timestamp: RtpTimestamp) {
         if self.stamps.len() > UNITS {
             self.stamps.pop_front();
@@ -51,7 +53,7 @@ impl Learner {
         self.packets.push_back(count);
     }
 
-    /// Forgets time stamps after a gap.
+    /// Forgets timestamps after a gap.
     pub(crate) fn break_off(&mut self) {
         self.stamps.clear();
     }
@@ -61,7 +63,7 @@ impl Learner {
         if self.packets.len() < 2 { None } else { self.packets.iter().copied().max() }
     }
 
-    /// The rate that the time stamps mean on a clock of `ticks` a second.
+    /// The rate that the timestamps mean on a clock of `ticks` a second.
     pub(crate) fn rate(&self, ticks: u32) -> Option<FrameRate> {
         // An even number of differences.
         let count = (self.stamps.len().saturating_sub(1)) & !1;

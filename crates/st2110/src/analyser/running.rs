@@ -1,4 +1,4 @@
-//! Figures of all that came, and of the last seconds.
+//! Summaries of a whole stream and of its last seconds.
 
 use std::collections::VecDeque;
 

@@ -1,11 +1,11 @@
-//! Figures of a stream over a while.
+//! Summary of a stream's frames over a span of time.
 
 use std::time::Duration;
 
 use media::FrameRate;
 
 use super::running::Figures;
-use super::{Histogram, Spread, UnitReport, Verdict};
+use super::{Conformance, Histogram, Spread, UnitReport};
 use crate::pacing::{Limits, SenderType};
 use crate::sequence::Counts;
 
@@ -14,7 +14,8 @@ use crate::sequence::Counts;
 pub struct Markers {
     /// Units that ended without one, though no packet is missing there.
     pub missing: u64,
-    /// Units with the time stamp of the one before: a marker in the middle of a frame, or segmented frames.
+    /// Units with the timestamp of the one before: a marker in the middle of a frame, or segmented
+    /// frames.
     pub repeated: u64,
 }
 
@@ -25,19 +26,20 @@ pub struct VideoSummary {
     pub rate: Option<FrameRate>,
     /// Packets per unit, as expected or learnt.
     pub packets_per_unit: Option<u32>,
-    /// The offset TRO that units are judged by: as expected, or the least that would have done for the last units.
+    /// The offset TRO of the analysis: as expected, or the least that would have done for the last
+    /// units.
     pub offset: Option<Duration>,
     /// Units seen.
     pub units: u64,
-    /// Units that kept the limits of type N, and of no stricter one.
+    /// Units within the limits of type N, and of no stricter one.
     pub narrow: u64,
     /// Units of type NL.
     pub linear: u64,
     /// Units of type W.
     pub wide: u64,
-    /// Units that kept no limits.
+    /// Units outside all limits.
     pub failed: u64,
-    /// Units that were not judged.
+    /// Units that were not analysed.
     pub unknown: u64,
     /// Cinst, greatest of all units.
     pub cinst: f64,
@@ -47,7 +49,7 @@ pub struct VideoSummary {
     pub vrx_linear: Spread,
     /// First packets relative to n·Tf + TRO, in nanoseconds.
     pub first_packet: Spread,
-    /// Arrival minus time stamp of first packets, in ticks.
+    /// Arrival minus timestamp of first packets, in ticks.
     pub rtp_offset: Spread,
     /// Packets of whole units.
     pub packets: Spread,
@@ -63,12 +65,12 @@ pub struct VideoSummary {
     pub largest: usize,
     /// Accounting of sequence numbers.
     pub counts: Counts,
-    /// What units are judged by: the limits of types N, NL and W. `None` while rate and packets are not known.
+    /// The limits of types N, NL and W. `None` while rate and packets are not known.
     pub limits: Option<[Limits; 3]>,
 }
 
 impl VideoSummary {
-    /// Units that were judged.
+    /// Units that were analysed.
     #[must_use]
     pub const fn judged(&self) -> u64 {
         self.narrow + self.linear + self.wide + self.failed
@@ -76,12 +78,12 @@ impl VideoSummary {
 
     pub(crate) fn unit(&mut self, report: &UnitReport) {
         self.units += 1;
-        match report.verdict() {
-            Verdict::Complies(SenderType::Narrow) => self.narrow += 1,
-            Verdict::Complies(SenderType::NarrowLinear) => self.linear += 1,
-            Verdict::Complies(SenderType::Wide) => self.wide += 1,
-            Verdict::Fails => self.failed += 1,
-            Verdict::Unknown => self.unknown += 1,
+        match report.conformance() {
+            Conformance::Complies(SenderType::Narrow) => self.narrow += 1,
+            Conformance::Complies(SenderType::NarrowLinear) => self.linear += 1,
+            Conformance::Complies(SenderType::Wide) => self.wide += 1,
+            Conformance::Fails => self.failed += 1,
+            Conformance::Unknown => self.unknown += 1,
         }
         self.cinst = self.cinst.max(report.cinst.unwrap_or(0.0));
         for (spread, levels) in

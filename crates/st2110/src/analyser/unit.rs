@@ -1,22 +1,23 @@
-//! The judgement of one frame or field.
+//! Conformance of one frame or field to the limits of ST 2110-21.
 
 use media::Tai;
 
 use crate::pacing::SenderType;
 use crate::time::RtpTimestamp;
 
-/// The strictest type whose limits a unit kept.
+/// The strictest sender type within whose limits a frame or field arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// It kept the limits of that type.
+pub enum Conformance {
+    /// Within the limits of that type.
     Complies(SenderType),
-    /// It kept the limits of no type.
+    /// Outside the limits of all types.
     Fails,
-    /// Not judged: the rate or the number of packets is not known yet, or this unit has another number.
+    /// Not analysed: the rate or the number of packets is not known yet, or this unit has another
+    /// number.
     Unknown,
 }
 
-/// The types whose limits a unit kept.
+/// The sender types within whose limits a frame or field arrived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Compliance {
     /// Type N.
@@ -28,7 +29,8 @@ pub struct Compliance {
 }
 
 impl Compliance {
-    /// Whether the limits of `kind` were kept: for a stream whose description promises that.
+    /// Whether it is within the limits of `kind`, for a stream whose description promises that
+    /// type.
     pub const fn with(self, kind: SenderType) -> bool {
         match kind {
             SenderType::Narrow => self.narrow,
@@ -38,20 +40,20 @@ impl Compliance {
     }
 
     /// The strictest of them.
-    pub const fn verdict(self) -> Verdict {
+    pub const fn conformance(self) -> Conformance {
         match self {
-            Self { narrow: true, .. } => Verdict::Complies(SenderType::Narrow),
-            Self { linear: true, .. } => Verdict::Complies(SenderType::NarrowLinear),
-            Self { wide: true, .. } => Verdict::Complies(SenderType::Wide),
-            _ => Verdict::Fails,
+            Self { narrow: true, .. } => Conformance::Complies(SenderType::Narrow),
+            Self { linear: true, .. } => Conformance::Complies(SenderType::NarrowLinear),
+            Self { wide: true, .. } => Conformance::Complies(SenderType::Wide),
+            _ => Conformance::Fails,
         }
     }
 }
 
-/// What was measured of one unit: a frame, or a field.
+/// Measurements of one unit: a frame, or a field.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct UnitReport {
-    /// Its time stamp.
+    /// Its timestamp.
     pub timestamp: RtpTimestamp,
     /// When its first packet arrived.
     pub first_arrival: Tai,
@@ -63,7 +65,7 @@ pub struct UnitReport {
     pub whole: bool,
     /// The first packet relative to n·Tf + TRO, in nanoseconds; `None` while the rate is not known.
     pub first_packet: Option<i64>,
-    /// Arrival of the first packet minus its time stamp, in ticks of the media clock.
+    /// Arrival of the first packet minus its timestamp, in ticks of the media clock.
     pub rtp_offset: i32,
     /// The greatest Cinst, which runs on across units; `None` while rate and packets are not known.
     pub cinst: Option<f64>,
@@ -71,13 +73,13 @@ pub struct UnitReport {
     pub vrx: Option<(i64, i64)>,
     /// The same with the linear schedule.
     pub vrx_linear: Option<(i64, i64)>,
-    /// The types whose limits it kept; `None` if it cannot be judged.
+    /// The types within whose limits it arrived; `None` if it cannot be analysed.
     pub compliance: Option<Compliance>,
 }
 
 impl UnitReport {
-    /// The strictest type whose limits it kept.
-    pub fn verdict(&self) -> Verdict {
-        self.compliance.map_or(Verdict::Unknown, Compliance::verdict)
+    /// The strictest type within whose limits it arrived.
+    pub fn conformance(&self) -> Conformance {
+        self.compliance.map_or(Conformance::Unknown, Compliance::conformance)
     }
 }

@@ -1,4 +1,4 @@
-//! The analyser of video and other streams of frames.
+//! Analysis of video streams, and of other streams of frames.
 
 mod runs;
 
@@ -22,10 +22,11 @@ const OFFSET_UNITS: usize = 8;
 /// Packets that may come in the wrong order.
 const WINDOW: u32 = 4096;
 
-/// Judges a stream of frames by ST 2110-21.
+/// Analyses the conformance of a stream of frames to ST 2110-21.
 ///
-/// A unit is what ends with a marker or with another time stamp: a frame, or a field. The virtual receiver buffer is judged in
-/// units that have as many packets as expected, or as units lately had at most.
+/// A unit is what ends with a marker or with another timestamp: a frame, or a field. The virtual
+/// receiver buffer is judged in units that have as many packets as expected, or as units lately had
+/// at most.
 #[derive(Clone, Debug)]
 pub struct VideoAnalyser {
     expected: Expectation,
@@ -40,7 +41,7 @@ pub struct VideoAnalyser {
     figures: Running<VideoSummary>,
 }
 
-/// The model that units are judged by.
+/// The receiver model that units are compared with.
 #[derive(Clone, Debug)]
 struct Model {
     rate: FrameRate,
@@ -126,7 +127,7 @@ impl VideoAnalyser {
     pub fn packet(&mut self, arrival: Tai, header: &Header, size: usize) -> Option<UnitReport> {
         self.figures.turn(arrival, || self.tracker.counts());
         let number = match self.tracker.feed(arrival, header.ssrc, u32::from(header.sequence)) {
-            Arrival::Foreign => return None,
+            Arrival::Unknown => return None,
             Arrival::First { number, restart } => {
                 if restart {
                     self.start_again();
@@ -236,7 +237,7 @@ impl VideoAnalyser {
 
     fn begin(&mut self, arrival: Tai, number: u64, timestamp: RtpTimestamp) {
         self.learn();
-        // With more lost than one unit has, time stamps do not follow each other.
+        // With more lost than one unit has, timestamps do not follow each other.
         let most = self.model.as_ref().map_or(WINDOW, |model| model.packets);
         let before = self.ended.filter(|ended| number - ended.number <= u64::from(most));
         if before.is_none() {
@@ -256,7 +257,8 @@ impl VideoAnalyser {
             let Some(offset) = self.offsets[0].get() else { return model.clock.at(arrival) };
             let began = Tai::from_nanos(arrival.as_nanos().saturating_sub(offset));
             let nearest = model.clock.nearest(began);
-            // More than half a unit early looks late for the unit before. Time stamps tell, if they are those of TAI.
+            // More than half a unit early looks late for the unit before. Timestamps tell, if they
+            // are those of TAI.
             match model.clock.unit_near(timestamp, self.expected.clock, began, 1) {
                 Some(stamped) if stamped == nearest + 1 => stamped,
                 _ => nearest,
@@ -393,7 +395,7 @@ impl VideoAnalyser {
             report.cinst = Some(model.bucket.packets(unit.cinst));
             if packets == model.packets && whole {
                 [report.vrx, report.vrx_linear] = unit.levels;
-                report.compliance = Some(self.judge(model, &unit));
+                report.compliance = Some(self.compliance(model, &unit));
             }
         }
         self.figures.now.unit(&report);
@@ -404,7 +406,7 @@ impl VideoAnalyser {
         Limits::new(kind, model.packets, model.rate, model.active, self.expected.max_udp)
     }
 
-    fn judge(&self, model: &Model, unit: &Unit) -> Compliance {
+    fn compliance(&self, model: &Model, unit: &Unit) -> Compliance {
         let keeps = |kind, levels: Option<(i64, i64)>| {
             let limits = self.limits(model, kind);
             let fits = |(low, high)| low >= 0 && high <= i64::from(limits.vrx);

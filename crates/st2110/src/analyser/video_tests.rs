@@ -1,4 +1,4 @@
-//! Cinst and VRX computed by hand, and streams of which nothing is known.
+//! Tests of the analyser: Cinst and VRX computed by hand, and streams whose format is learnt.
 
 use std::time::Duration;
 
@@ -55,11 +55,11 @@ fn play(
     reports
 }
 
-/// The second of two frames: of the first one, nobody knows where it began.
+/// The second of two frames: the beginning of the first one may have been missed.
 fn second(when: impl Fn(u64, u32) -> i64) -> UnitReport {
     let reports = play(&mut analyser(), 2, PACKETS, when);
     assert_eq!(reports.len(), 2);
-    assert_eq!(reports[0].verdict(), Verdict::Unknown);
+    assert_eq!(reports[0].conformance(), Conformance::Unknown);
     reports[1]
 }
 
@@ -68,8 +68,8 @@ fn read(i: u64, j: u32) -> i64 {
     TPR0 + i as i64 * FRAME_NS + i64::from(j) * TRS
 }
 
-fn complies(kind: SenderType) -> Verdict {
-    Verdict::Complies(kind)
+fn complies(kind: SenderType) -> Conformance {
+    Conformance::Complies(kind)
 }
 
 #[test]
@@ -77,7 +77,10 @@ fn a_packet_at_each_read_time_is_narrow() {
     let report = second(read);
     // Each packet comes as it is read: the buffer goes from 0 to 1. 19.2 µs drain 1.056 packets: C = max(0, 1 − 1.056) + 1.
     assert_eq!((report.cinst, report.vrx), (Some(1.0), Some((0, 1))));
-    assert_eq!((report.verdict(), report.first_packet), (complies(SenderType::Narrow), Some(0)));
+    assert_eq!(
+        (report.conformance(), report.first_packet),
+        (complies(SenderType::Narrow), Some(0))
+    );
     assert_eq!((report.packets, report.lost, report.whole), (1000, 0, true));
     // Read linearly, packet 999 comes at 19.1808 ms, before which ceil(959.04) = 960 have been read: level 39, then 40.
     assert_eq!(report.vrx_linear, Some((0, 40)));
@@ -93,7 +96,7 @@ fn a_packet_each_linear_time_is_narrow_linear() {
     // The lowest is where 0.04 j is greatest before that: at j = 959, 19.18 ms, ceil(998.96) = 999 are read: −40; at
     // j = 960, 19.2 ms, exactly 1000: −40.
     assert_eq!(report.vrx.unwrap().0, -40);
-    assert_eq!(report.verdict(), complies(SenderType::NarrowLinear));
+    assert_eq!(report.conformance(), complies(SenderType::NarrowLinear));
     let compliance = report.compliance.unwrap();
     assert!(!compliance.with(SenderType::Narrow) && !compliance.with(SenderType::Wide));
 }
@@ -108,14 +111,17 @@ fn bursts_by_hand() {
     // 4 at once: C = 4, the buffer 4. In 4 · 19.2 µs 4.224 packets drain, so it stays at that.
     let report = bursts(4);
     assert_eq!((report.cinst, report.vrx), (Some(4.0), Some((0, 4))));
-    assert_eq!(report.verdict(), complies(SenderType::Narrow));
+    assert_eq!(report.conformance(), complies(SenderType::Narrow));
     // 5 at once are above Cmax = 4.
     let report = bursts(5);
     assert_eq!((report.cinst, report.vrx), (Some(5.0), Some((0, 5))));
-    assert_eq!(report.verdict(), complies(SenderType::Wide));
+    assert_eq!(report.conformance(), complies(SenderType::Wide));
     // 16 are just Wide, 17 are not. (1000 = 62 · 16 + 8.)
-    assert_eq!((bursts(16).cinst, bursts(16).verdict()), (Some(16.0), complies(SenderType::Wide)));
-    assert_eq!((bursts(17).cinst, bursts(17).verdict()), (Some(17.0), Verdict::Fails));
+    assert_eq!(
+        (bursts(16).cinst, bursts(16).conformance()),
+        (Some(16.0), complies(SenderType::Wide))
+    );
+    assert_eq!((bursts(17).cinst, bursts(17).conformance()), (Some(17.0), Conformance::Fails));
 }
 
 #[test]
@@ -144,7 +150,7 @@ fn cinst_runs_on_across_frames() {
     assert!((report.cinst.unwrap() - 19.45).abs() < 1e-9);
     // Packet 0 comes 1000 − 990 read times, the gap of 800 µs less 10 µs early; the buffer holds what is left of the frame before:
     // 991 are read there, 9 and then 10 more remain.
-    assert_eq!((report.vrx, report.verdict()), (Some((0, 19)), Verdict::Fails));
+    assert_eq!((report.vrx, report.conformance()), (Some((0, 19)), Conformance::Fails));
     let early = 9 * TRS + TRS + 800_000 - 10_000;
     assert_eq!(report.first_packet, Some(-early));
 }
@@ -152,10 +158,10 @@ fn cinst_runs_on_across_frames() {
 #[test]
 fn a_packet_after_its_read_time_underruns() {
     let late = |by: i64| second(move |i, j| read(i, j) + if j == 700 { by } else { 0 });
-    assert_eq!(late(0).verdict(), complies(SenderType::Narrow));
+    assert_eq!(late(0).conformance(), complies(SenderType::Narrow));
     // One nanosecond: it has been read when it comes, 700 − 701.
     let report = late(1);
-    assert_eq!((report.vrx, report.verdict()), (Some((-1, 1)), Verdict::Fails));
+    assert_eq!((report.vrx, report.conformance()), (Some((-1, 1)), Conformance::Fails));
 }
 
 #[test]
@@ -163,15 +169,16 @@ fn packets_that_are_too_early_overflow() {
     let early = |by: i64| second(move |i, j| read(i, j) - by * TRS);
     // 7 read times early: 7 and then 8 packets are in the buffer, all that Narrow has.
     let report = early(7);
-    assert_eq!((report.vrx.unwrap().1, report.verdict()), (8, complies(SenderType::Narrow)));
+    assert_eq!((report.vrx.unwrap().1, report.conformance()), (8, complies(SenderType::Narrow)));
     let report = early(8);
-    assert_eq!((report.vrx.unwrap().1, report.verdict()), (9, complies(SenderType::Wide)));
-    // 719 read times, 13.8 ms, are all that Wide has. It is more than half a frame; the time stamps tell which frame it is.
-    // The last of the frame before are read until 18.82 ms less 20 ms…: nothing of it remains at the end of the frame.
+    assert_eq!((report.vrx.unwrap().1, report.conformance()), (9, complies(SenderType::Wide)));
+    // 719 read times, 13.8 ms, are all that Wide has. It is more than half a frame; the timestamps
+    // tell which frame it is. The last of the frame before are read until 18.82 ms less 20 ms…:
+    // nothing of it remains at the end of the frame.
     let report = early(719);
-    assert_eq!((report.vrx.unwrap().1, report.verdict()), (720, complies(SenderType::Wide)));
+    assert_eq!((report.vrx.unwrap().1, report.conformance()), (720, complies(SenderType::Wide)));
     let report = early(720);
-    assert_eq!((report.vrx.unwrap().1, report.verdict()), (721, Verdict::Fails));
+    assert_eq!((report.vrx.unwrap().1, report.conformance()), (721, Conformance::Fails));
 }
 
 #[test]
@@ -200,7 +207,7 @@ fn loss_and_markers_are_told() {
     }
     assert_eq!(reports.iter().map(|report| report.lost).collect::<Vec<_>>(), [0, 2, 0, 0]);
     // What is there of frame 1 was on time.
-    assert_eq!(reports[1].verdict(), complies(SenderType::Narrow));
+    assert_eq!(reports[1].conformance(), complies(SenderType::Narrow));
     let summary = analyser.take_summary();
     assert_eq!(summary.markers, Markers { missing: 1, repeated: 0 });
     assert_eq!((summary.counts.lost, summary.units, summary.largest), (2, 4, 1220));
@@ -208,7 +215,7 @@ fn loss_and_markers_are_told() {
     assert_eq!(analyser.summary().units, 0);
 }
 
-/// A stream with a rate, packets and time stamps of its own, sent narrow.
+/// A stream with a rate, packets and timestamps of its own, sent narrow.
 fn unknown_stream(
     rate: FrameRate,
     packets: u32,
@@ -272,7 +279,8 @@ fn a_sender_that_starts_again_is_learnt_again() {
     assert_eq!((summary.packets_per_unit, summary.counts.restarts), (Some(50), 1));
 }
 
-/// Interlaced pictures, or segmented ones whose segments share a time stamp, sent as agreed by default.
+/// Interlaced pictures, or segmented ones whose segments share a timestamp, sent as agreed by
+/// default.
 fn fields(segmented: bool, frame_rate: Option<FrameRate>) -> VideoSummary {
     let raster = Raster { height: 1080, fields: true };
     let film = FrameRate { num: 30_000, den: 1001 };
@@ -296,7 +304,7 @@ fn fields(segmented: bool, frame_rate: Option<FrameRate>) -> VideoSummary {
 }
 
 #[test]
-fn fields_are_judged_as_units() {
+fn fields_are_analysed_as_units() {
     let film = FrameRate { num: 30_000, den: 1001 };
     for (segmented, rate) in [(false, Some(film)), (true, Some(film)), (false, None), (true, None)]
     {

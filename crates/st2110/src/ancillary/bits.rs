@@ -1,4 +1,4 @@
-//! Words of 10 bits in a row of bytes.
+//! Words of 10 bits, packed into bytes.
 
 /// Bits of a word.
 const WORD: usize = 10;

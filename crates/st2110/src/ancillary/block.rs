@@ -1,4 +1,4 @@
-//! The packets of a frame, as the mesh carries them.
+//! The block of a frame's ancillary packets, as the mesh carries it.
 
 use super::{AncillaryError, Packet, PacketView};
 

@@ -1,4 +1,4 @@
-//! From RTP packets to the block of each frame.
+//! Collecting of RTP packets into the block of each frame.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use crate::rtp::Header;
 
 /// Frames that are open at a time. One more, and the oldest is delivered as it is.
 const OPEN: usize = 3;
-/// How far the time stamp of a field may be from where it should be, in ticks: both are rounded.
+/// How far the timestamp of a field may be from where it should be, in ticks: both are rounded.
 const ROUNDING: i32 = 2;
 
 /// Counts of a collector.
@@ -31,7 +31,7 @@ pub struct Counts {
 /// A frame that was taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Collected {
-    /// RTP time stamp of the frame, or of its first field.
+    /// RTP timestamp of the frame, or of its first field.
     pub timestamp: u32,
     /// Bytes of the block.
     pub len: usize,
@@ -76,12 +76,12 @@ pub struct Collector {
     half: i32,
     limit: usize,
     open: VecDeque<Open>,
-    /// Time stamp of the frame delivered last.
+    /// Timestamp of the frame delivered last.
     last: Option<u32>,
     /// Sequence number of the first packet of the next frame.
     next: Option<u16>,
     give_up: bool,
-    /// Frames up to this time stamp are not waited for.
+    /// Frames up to this timestamp are not waited for.
     given_up: Option<u32>,
     counts: Counts,
 }
@@ -161,10 +161,10 @@ impl Collector {
         Ok(())
     }
 
-    /// The open frame of a time stamp, opened if it is new.
+    /// The open frame of a timestamp, opened if it is new.
     fn frame(&mut self, timestamp: u32, second: bool) -> Result<usize, AncillaryPacketError> {
         let half = if second { self.half } else { 0 };
-        // Some senders give both fields the time stamp of the frame.
+        // Some senders give both fields the timestamp of the frame.
         let belongs = |frame: u32| {
             let distance = timestamp.wrapping_sub(frame).cast_signed();
             distance == 0
@@ -195,7 +195,8 @@ impl Collector {
         self.give_up = true;
     }
 
-    /// Open frames up to this time stamp are ready now, complete or not: for when a picture is not to wait any longer.
+    /// Open frames up to this timestamp are ready now, complete or not: for when a picture is not
+    /// to wait any longer.
     pub fn give_up_to(&mut self, timestamp: u32) {
         self.given_up = Some(timestamp);
     }

@@ -1,4 +1,4 @@
-//! Tests of collecting ancillary data.
+//! Tests of the collector.
 
 use proptest::prelude::*;
 
@@ -99,14 +99,15 @@ fn the_scan_is_learnt_from_the_field_bits() {
     assert_eq!(counts(&out), [[3, 0], [2, 1], [9, 0], [0, 2]], "but for the first second field");
     assert!(out[1..].iter().all(|(frame, _)| frame.complete));
     assert_eq!(learning.counts().refused[AncillaryPacketError::Field.index()], 0);
-    // A packet from nowhere changes it for a frame only.
+    // A single packet of another field changes it for a frame only.
     let mut sent = stream(&[[1, 0]; 6], false, 0);
-    let mut stray = sent[1].clone();
-    stray.1[4] |= 0xC0;
-    sent.insert(2, stray);
+    let mut other = sent[1].clone();
+    other.1[4] |= 0xC0;
+    sent.insert(2, other);
     let out = run(&mut collector(Scan::Progressive).learning_scan(), &sent);
     assert!(out[3..].iter().all(|(frame, _)| frame.complete), "{out:?}");
-    // Where the scan is known, as beside video, a second field of progressive pictures is none of theirs.
+    // Where the scan is known, as of an associated stream, a second field of progressive pictures
+    // is none of theirs.
     let mut told = collector(Scan::Progressive);
     run(&mut told, &stream(&frames, true, 7));
     assert_eq!(told.counts().refused[AncillaryPacketError::Field.index()], 4);

@@ -1,4 +1,4 @@
-//! What may be wrong with ancillary data.
+//! Errors of ancillary data.
 
 /// Why a packet or block cannot be read or written. Offsets count bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]

@@ -2,7 +2,8 @@
 //!
 //! # Bytes of a frame in the mesh
 //!
-//! A buffer of payload kind `ancillary`, and metadata that ride with video, hold a *block*: the packets of one frame.
+//! A buffer of payload kind `ancillary`, and the metadata of video with an associated ancillary
+//! stream, hold a *block*: the packets of one frame.
 //!
 //! | offset | bytes | |
 //! |---|---|---|

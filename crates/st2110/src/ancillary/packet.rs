@@ -1,4 +1,4 @@
-//! One ancillary data packet, as RFC 8331 §2.1 writes it.
+//! One ancillary data packet in the coding of RFC 8331 §2.1.
 
 use super::AncillaryError;
 use super::bits::{put_words, word};

@@ -1,4 +1,4 @@
-//! Payloads of RTP packets (RFC 8331 §2).
+//! RTP payloads of ancillary data (RFC 8331 §2).
 
 use super::{AncillaryError, AncillaryPacketError, Block, PacketView};
 

@@ -1,4 +1,4 @@
-//! How samples are coded on the wire.
+//! Coding of samples in packets.
 
 use crate::Transport;
 use media::{Audio, AudioFormat};

@@ -1,4 +1,4 @@
-//! What may be wrong with an audio stream, and with its packets.
+//! Errors of audio streams, and of their packets.
 
 /// Why a stream cannot be carried.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,7 +61,7 @@ pub enum AudioPacketError {
     /// More samples than the reslicer has room for.
     #[error("the payload has more samples than a packet may have")]
     TooLong,
-    /// Time stamps that lie far from those before, in a single packet.
+    /// Timestamps that lie far from those before, in a single packet.
     #[error("the time stamp lies far from those before")]
     Timestamp,
     /// All samples are older than what has been delivered.

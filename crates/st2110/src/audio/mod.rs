@@ -1,7 +1,8 @@
 //! Audio: PCM by ST 2110-30 (AES67, RFC 3190, RFC 3551) and AES3 by ST 2110-31 (AM824).
 //!
-//! A frame of the mesh is one packet time of interleaved samples. Sending, it becomes the payload of one packet ([`Packetiser`]).
-//! Receiving, packets of any packet time are cut anew into frames by their RTP time stamps ([`Reslicer`]).
+//! A frame of the mesh is one packet time of interleaved samples. Sending, it becomes the payload
+//! of one packet ([`Packetiser`]). Receiving, packets of any packet time are cut anew into frames
+//! by their RTP timestamps ([`Reslicer`]).
 //!
 //! | in memory | -30 on the wire | -31 on the wire |
 //! |---|---|---|

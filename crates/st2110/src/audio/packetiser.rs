@@ -1,4 +1,4 @@
-//! From frames to payloads of packets.
+//! Packetising of audio frames.
 
 use crate::Transport;
 use media::{Audio, AudioFormat};
@@ -41,7 +41,7 @@ impl Packetiser {
         self.format
     }
 
-    /// Samples of a channel in a packet: the step of its RTP time stamps.
+    /// Samples of a channel in a packet: the step of its RTP timestamps.
     #[must_use]
     pub const fn samples(&self) -> u32 {
         self.samples

@@ -1,4 +1,4 @@
-//! From packets of any packet time to frames of one.
+//! Reslicing of packets of any packet time into frames of another.
 
 use std::ops::Range;
 
@@ -25,7 +25,7 @@ pub struct Counts {
     pub frames: u64,
     /// Frames delivered in which samples were missing.
     pub incomplete_frames: u64,
-    /// How often the time stamps went on from another place.
+    /// How often the timestamps went on from another place.
     pub restarts: u64,
     /// Samples that had been placed and were given up at a restart.
     pub dropped_samples: u64,
@@ -36,7 +36,7 @@ pub struct Counts {
 /// A frame that was taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {
-    /// RTP time stamp of its first sample.
+    /// RTP timestamp of its first sample.
     pub timestamp: u32,
     /// How many of its samples are missing.
     pub missing: u32,
@@ -46,18 +46,19 @@ pub struct Slice {
 
 /// Cuts a stream anew: packets of any number of samples become frames of a fixed number.
 ///
-/// Samples are placed by RTP time stamp, in any order. A frame comes out when all its samples are there, or when samples have come
-/// that are newer than its end by the hold: then what is missing counts as lost. The first packet decides where frames begin.
+/// Samples are placed by RTP timestamp, in any order. A frame comes out when all its samples are
+/// there, or when samples have come that are newer than its end by the hold: then what is missing
+/// counts as lost. The first packet decides where frames begin.
 ///
-/// A time stamp far from the others (another sender, a clock that was set) is believed when the packet after it continues it. Until
-/// then its packet counts as refused.
+/// A timestamp far from the others (another sender, a clock that was set) is believed when the
+/// packet after it continues it. Until then its packet counts as refused.
 #[derive(Clone, Debug)]
 pub struct Reslicer {
     format: StreamFormat,
     frame: u64,
     hold: u64,
     window: Window,
-    /// What must be added to a position to get an RTP time stamp.
+    /// What must be added to a position to get an RTP timestamp.
     origin: u32,
     /// Position of the first sample of the next frame.
     base: u64,
@@ -78,7 +79,7 @@ pub struct Reslicer {
 #[derive(Clone, Debug)]
 struct Candidate {
     timestamp: u32,
-    /// Time stamp behind its last sample.
+    /// Timestamp behind its last sample.
     end: u32,
     payload: Vec<u8>,
 }
@@ -200,7 +201,7 @@ impl Reslicer {
         Ok(())
     }
 
-    /// The position of a time stamp, if so many samples there lie in the window.
+    /// The position of a timestamp, if so many samples there lie in the window.
     fn position(&self, timestamp: u32, count: u64) -> Option<u64> {
         // How far the sample lies from the next frame, the shorter way round.
         let distance = i64::from(timestamp.wrapping_sub(self.timestamp(self.base)).cast_signed());

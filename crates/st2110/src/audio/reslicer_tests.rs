@@ -1,4 +1,4 @@
-//! Tests of cutting audio anew.
+//! Tests of the reslicer.
 
 use media::{AudioFormat, PacketTime};
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ fn reslicer() -> Reslicer {
     Reslicer::new(Transport::St2110_30, &audio, 96).unwrap()
 }
 
-/// The sample at each time stamp.
+/// The sample at each timestamp.
 fn payload(timestamp: u32, count: u32) -> Vec<u8> {
     (0..count).flat_map(|i| timestamp.wrapping_add(i).to_be_bytes()).collect()
 }

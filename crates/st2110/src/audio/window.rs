@@ -1,4 +1,4 @@
-//! The samples of a stretch of time, and which of them are there.
+//! The samples of a span of time, and which of them have arrived.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! From packets to codestreams.
+//! Assembly of codestreams from their packets.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

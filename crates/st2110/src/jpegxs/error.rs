@@ -1,4 +1,4 @@
-//! What may be wrong with a codestream, and with a packet.
+//! Errors of codestreams, and of their packets.
 
 /// Why a codestream cannot be sent or made sense of.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! From codestreams to packets.
+//! Packetising of codestreams.
 
 use std::ops::Range;
 

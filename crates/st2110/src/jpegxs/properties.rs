@@ -1,4 +1,4 @@
-//! What is split, shuffled and put together is what was sent.
+//! Property tests: codestreams that are packetised, shuffled and assembled come back unchanged.
 
 use media::FrameRate;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! Codestreams for tests, those of other crates too: right in their markers, and not a picture.
+//! Codestreams for tests of this and other crates: valid markers around arbitrary data.
 
 /// What a codestream shall be like.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! A sender's decisions: how many packets now, and when to come back.
+//! A sender's pacing decisions: how many packets to send now, and when to ask again.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Types of senders and what they must keep to.
+//! Sender types and their limits (ST 2110-21 §7).
 
 use media::{FrameRate, named};
 

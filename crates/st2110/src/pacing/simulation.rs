@@ -1,4 +1,5 @@
-//! The sender on a machine whose timers come late and whose threads are stopped, judged by the analyser.
+//! A simulated sender whose timers fire late and whose threads are stopped; the analyser checks
+//! what it sends.
 
 use std::time::Duration;
 
@@ -83,7 +84,8 @@ fn later(now: Tai, nanos: u64) -> Tai {
 
 fn run(kind: SenderType, packets: impl Fn(u64) -> u32, machine: Machine) -> VideoSummary {
     let most = (0..FRAMES).map(&packets).max().unwrap();
-    // Wide streams are spread over the whole frame, as the buffer allows it, and judged with the gap.
+    // Wide streams are spread over the whole frame, as the buffer allows it, and analysed with the
+    // gap.
     let schedule = match kind {
         SenderType::Narrow => Schedule::gapped(HD, P60, Some(OFFSET)),
         SenderType::NarrowLinear | SenderType::Wide => Schedule::linear(HD, P60, Some(OFFSET)),

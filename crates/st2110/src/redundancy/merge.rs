@@ -1,4 +1,4 @@
-//! The decision which of two copies of a packet is used.
+//! Merging of two paths: which copy of a packet is used.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ pub enum Use {
     Duplicate,
     /// Too late to know whether it has been used.
     Late,
-    /// Of another sender, or of another number range than the stream of the other path.
-    Foreign,
+    /// Of an unknown source, or of another number range than the stream of the other path.
+    Unknown,
 }
 
 /// Counts of one path.
@@ -101,10 +101,11 @@ impl Merge {
         self.window
     }
 
-    /// Judges a packet that came on `path` (0 or 1; anything else is foreign) at `now`. `number` is the sequence number on the
-    /// wire, with RFC 4175's extension in the upper half if the width is 32 bits.
+    /// Decides about a packet that came on `path` (0 or 1; anything else is unknown) at `now`.
+    /// `number` is the sequence number on the wire, with RFC 4175's extension in the upper half if
+    /// the width is 32 bits.
     pub fn packet(&mut self, path: usize, now: Tai, ssrc: u32, number: u32) -> Use {
-        let Some(this) = self.paths.get_mut(path) else { return Use::Foreign };
+        let Some(this) = self.paths.get_mut(path) else { return Use::Unknown };
         let arrival = this.tracker.feed(now, ssrc, number);
         if this.tracker.width() == NumberWidth::Bits16 {
             // The tracker has found out that the extension is not used.
@@ -117,13 +118,14 @@ impl Merge {
             }
             Arrival::Duplicate { .. } => Use::Duplicate,
             Arrival::Late => Use::Late,
-            Arrival::Foreign => Use::Foreign,
+            Arrival::Unknown => Use::Unknown,
         }
     }
 
-    /// Judges `count` packets at once whose numbers go up from `number` on, if each is the next one of its path, and if they are all the first
-    /// copies or all the second ones. The verdict holds for each; the number in it is the first one's. Otherwise `None`: none
-    /// has been judged, and [`Merge::packet`] does it for one after the other.
+    /// Decides about `count` packets at once whose numbers go up from `number` on, if each is the
+    /// next one of its path, and if they are all the first copies or all the second ones. The
+    /// outcome holds for each; the number in it is the first one's. Otherwise `None`: none has been
+    /// decided about, and [`Merge::packet`] does it for one after the other.
     pub fn packets(
         &mut self,
         path: usize,
@@ -194,7 +196,7 @@ impl Merge {
             let other = other_is_used(&self.paths, path, self.skew, now);
             if apart && other {
                 self.paths[path].counts.apart += 1;
-                return Use::Foreign;
+                return Use::Unknown;
             }
             // Forward it is a loss, unless the path's own accounting calls it a new start.
             if !other && (fresh || distance < 0) {
@@ -217,7 +219,7 @@ impl Merge {
     }
 
     fn restart(&mut self, path: usize, now: Tai, number: u32) -> Use {
-        let Some(history) = &mut self.history else { return Use::Foreign };
+        let Some(history) = &mut self.history else { return Use::Unknown };
         self.lost_before += history.missing();
         let first = self.width.restart(history.highest(), number);
         history.restart(first);

@@ -18,8 +18,8 @@ fn merge() -> Merge {
     Merge::new(NumberWidth::Bits16, SKEW, 10_000)
 }
 
-fn number(verdict: Use) -> Option<u64> {
-    match verdict {
+fn number(outcome: Use) -> Option<u64> {
+    match outcome {
         Use::First { number, .. } => Some(number),
         _ => None,
     }
@@ -53,7 +53,7 @@ fn the_first_copy_is_used_and_the_skew_measured() {
     assert_eq!((a.used, a.stream.lost, a.stream.received), (3, 1, 3));
     // The second path has lost 0, and knows nothing of 2.
     assert_eq!((b.used, b.stream.lost, b.stream.received), (1, 1, 2));
-    assert_eq!(merge.packet(2, at(5300), 1, 3), Use::Foreign);
+    assert_eq!(merge.packet(2, at(5300), 1, 3), Use::Unknown);
 }
 
 #[test]
@@ -71,9 +71,9 @@ fn the_first_packet_may_be_lost_on_the_earlier_path() {
 }
 
 #[test]
-fn the_next_packets_are_judged_at_once() {
+fn the_next_packets_are_decided_at_once() {
     let mut merge = merge();
-    // Of the first one nobody knows what it follows.
+    // The first one follows no known packet.
     assert_eq!(merge.packets(0, at(0), 1, 65_534, 4), None);
     merge.packet(0, at(0), 1, 65_534);
     merge.packet(1, at(0), 2, 65_534);
@@ -103,7 +103,7 @@ fn a_path_may_be_away_for_long() {
             assert_eq!(
                 merge.packet(1, time, 2, i & 0xffff),
                 match i {
-                    600_000..600_001 if merge.counts(1).stream.restarts == 0 => Use::Foreign,
+                    600_000..600_001 if merge.counts(1).stream.restarts == 0 => Use::Unknown,
                     _ => Use::Duplicate,
                 }
             );
@@ -132,14 +132,14 @@ fn a_path_of_another_stream_waits() {
     for i in 0..100 {
         let time = at(u64::from(i) * 100);
         assert!(number(merge.packet(0, time, 1, i)).is_some());
-        assert_eq!(merge.packet(1, time, 2, 30_000 + i), Use::Foreign);
+        assert_eq!(merge.packet(1, time, 2, 30_000 + i), Use::Unknown);
     }
     assert_eq!(merge.counts(1).apart, 100);
     // The first path ends: after the skew the other one is the stream.
-    assert_eq!(merge.packet(1, at(9_900 + 9_000), 2, 30_100), Use::Foreign);
-    let verdict = merge.packet(1, at(9_900 + 10_001), 2, 30_101);
-    assert_eq!(verdict, Use::First { number: 0x2_0000 + 30_101, restart: false });
-    assert_eq!(merge.packet(0, at(9_900 + 10_002), 1, 100), Use::Foreign);
+    assert_eq!(merge.packet(1, at(9_900 + 9_000), 2, 30_100), Use::Unknown);
+    let outcome = merge.packet(1, at(9_900 + 10_001), 2, 30_101);
+    assert_eq!(outcome, Use::First { number: 0x2_0000 + 30_101, restart: false });
+    assert_eq!(merge.packet(0, at(9_900 + 10_002), 1, 100), Use::Unknown);
 }
 
 #[test]
@@ -243,14 +243,14 @@ proptest! {
                 wire(next[path].wrapping_add(index)) == first.wrapping_add(index) & width.mask()
             });
             let at = at(time[path]);
-            let verdict = if unbroken { together.packets(path, at, ssrc, first, count) } else { None };
+            let outcome = if unbroken { together.packets(path, at, ssrc, first, count) } else { None };
             for index in 0..count {
                 let number = wire(next[path].wrapping_add(index));
                 let expected = model.packet(path, at, ssrc, number);
-                let found = match verdict {
+                let found = match outcome {
                     Some(Use::First { number, restart }) =>
                         Use::First { number: number + u64::from(index), restart },
-                    Some(verdict) => verdict,
+                    Some(outcome) => outcome,
                     None => together.packet(path, at, ssrc, number),
                 };
                 prop_assert_eq!(found, expected);

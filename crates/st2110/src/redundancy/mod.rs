@@ -1,9 +1,9 @@
 //! Seamless protection by ST 2022-7: one stream on two paths.
 
+mod differential;
 mod merge;
 #[cfg(test)]
 mod merge_tests;
-mod skew;
 
+pub use differential::SkewClass;
 pub use merge::{Merge, PathCounts, Use};
-pub use skew::SkewClass;

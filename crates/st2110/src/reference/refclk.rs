@@ -1,4 +1,4 @@
-//! `a=ts-refclk`: the clock that time stamps follow.
+//! `a=ts-refclk`: the reference clock of timestamps.
 
 use std::fmt;
 use std::str::FromStr;

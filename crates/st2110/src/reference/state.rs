@@ -1,4 +1,4 @@
-//! What this host knows about its time.
+//! State of the host's clock: the source of TAI, and warnings.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::ReferenceClock;
 /// What the host's clocks said, read by the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClockReadings {
-    /// `CLOCK_TAI − CLOCK_REALTIME` in seconds; 0 where nobody has set it.
+    /// `CLOCK_TAI − CLOCK_REALTIME` in seconds; 0 where it is not set.
     pub kernel_offset: i32,
     /// TAI − UTC in seconds to use where the kernel has none, and whether somebody configured it.
     pub fallback_offset: i32,
@@ -149,7 +149,7 @@ impl ClockState {
     /// Beyond this the hardware clock and the kernel's do not show the same time: nanoseconds.
     const APART: u64 = 1_000_000_000;
 
-    /// Judges the readings.
+    /// The state that follows from the readings.
     pub fn new(readings: ClockReadings) -> Self {
         let mut warnings = Vec::new();
         let source = match readings.hardware {
@@ -191,7 +191,7 @@ impl ClockState {
         if stream.is_empty() || unknown(&self.reference) || stream.iter().any(unknown) {
             return Agreement::Unknown;
         }
-        // A traceable clock and a grandmaster may show the same time, but nobody says so.
+        // A traceable clock and a grandmaster may show the same time, but nothing confirms it.
         let traceable = ReferenceClock::traceable();
         let ptp = |clock: &ReferenceClock| matches!(clock, ReferenceClock::Ptp { .. });
         let mixed = self.reference == traceable && stream.iter().any(ptp)

@@ -1,4 +1,4 @@
-//! Datagrams as the kernel hands them over in one piece.
+//! Datagrams that the kernel coalesced into one buffer (GRO).
 
 use std::ops::Range;
 

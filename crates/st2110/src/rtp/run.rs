@@ -1,4 +1,4 @@
-//! Packets of one sender that follow each other.
+//! Runs of consecutive packets of one sender.
 
 use std::ops::{Range, RangeInclusive};
 
@@ -13,8 +13,9 @@ const RTCP: RangeInclusive<u8> = 192..=223;
 /// Octets of RFC 4175's extension of the sequence number, at the beginning of the payload.
 const EXTENSION: usize = 2;
 
-/// One packet, or several that one sender sent one after the other with one time stamp: their numbers go up by one, and only the last may
-/// have a marker. What the kernel hands over at once is mostly such a run, and much is the same for all of its packets.
+/// One packet, or several that one sender sent one after the other with one timestamp: their
+/// numbers go up by one, and only the last may have a marker. What the kernel hands over at once is
+/// mostly such a run, and much is the same for all of its packets.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
     datagrams: Datagrams<'a>,
@@ -144,7 +145,7 @@ struct Fixed {
     /// Version, padding, extension and CSRC count; marker and payload type.
     flags: [u8; 2],
     number: u32,
-    /// Time stamp and SSRC.
+    /// Timestamp and SSRC.
     origin: [u8; 8],
 }
 
@@ -210,7 +211,7 @@ mod tests {
         let numbers =
             [(7, 65_534, false), (7, 65_535, false), (8, 0, true), (8, 1, false), (8, 3, true)];
         assert_eq!(counts(&make(&numbers), 20, NumberWidth::Bits32), [3, 1, 1]);
-        // The extension stays what it was: whoever trusts it must look.
+        // The extension stays what it was: callers that rely on it must look.
         let constant = [(0, 65_535, false), (0, 0, false)];
         assert_eq!(counts(&make(&constant), 20, NumberWidth::Bits32), [1, 1]);
         assert_eq!(counts(&make(&constant), 20, NumberWidth::Bits16), [2]);

@@ -1,4 +1,4 @@
-//! Which of the last numbers have been seen.
+//! The set of recently seen sequence numbers.
 
 /// One bit for each of the last numbers up to the highest.
 #[derive(Clone, Debug)]

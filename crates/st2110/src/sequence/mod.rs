@@ -1,4 +1,5 @@
-//! Accounting of sequence numbers: lost, reordered, duplicate and late packets, and senders that start again.
+//! Accounting of sequence numbers: lost, reordered, duplicate and late packets, and restarts of the
+//! sender.
 
 mod history;
 mod number;

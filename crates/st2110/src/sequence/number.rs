@@ -1,4 +1,4 @@
-//! Sequence numbers on the wire, and their continuation without end.
+//! Sequence numbers as packets carry them, and their extension to 64 bits.
 
 /// How much of a sequence number is on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -41,8 +41,8 @@ pub enum Arrival {
     },
     /// A packet from before the window: too old to know more. It stays lost.
     Late,
-    /// A packet of another sender, or with a number from nowhere.
-    Foreign,
+    /// A packet of an unknown source, or with a number out of the window.
+    Unknown,
 }
 
 /// Counts of packets since the tracker was made.
@@ -56,10 +56,10 @@ pub struct Counts {
     pub reordered: u64,
     /// Packets whose number had been accepted.
     pub duplicate: u64,
-    /// Packets too old to be judged.
+    /// Packets before the window: too old to be told from duplicates.
     pub late: u64,
-    /// Packets of other senders or with numbers from nowhere.
-    pub foreign: u64,
+    /// Packets of unknown sources, or with numbers out of the window.
+    pub unknown: u64,
     /// How often the sender started again.
     pub restarts: u64,
 }
@@ -74,7 +74,7 @@ impl Counts {
             reordered: field(|it| it.reordered),
             duplicate: field(|it| it.duplicate),
             late: field(|it| it.late),
-            foreign: field(|it| it.foreign),
+            unknown: field(|it| it.unknown),
             restarts: field(|it| it.restarts),
         }
     }
@@ -82,10 +82,11 @@ impl Counts {
 
 /// Follows the sequence numbers of one sender, in bounded memory.
 ///
-/// A sender is known by its SSRC and by numbers that go on. One that starts again leaps, and is believed after eight packets in a row,
-/// or shows another SSRC, and is believed after two in a row once the known one has been silent for 20 ms. So single forged or stray
-/// packets change nothing, and two senders on one address do not take turns, even if both send in bursts. The packets before that
-/// count as foreign or late.
+/// A sender is known by its SSRC and by numbers that go on. One that starts again leaps, and is
+/// believed after eight packets in a row, or shows another SSRC, and is believed after two in a row
+/// once the known one has been silent for 20 ms. So single packets of an unknown source change
+/// nothing, and two senders on one address do not take turns, even if both send in bursts. The
+/// packets before that count as unknown or late.
 ///
 /// Leaps forward of up to a quarter of the numbers (an eighth of them with 16 bits) count as loss.
 #[derive(Clone, Debug)]
@@ -150,7 +151,7 @@ impl Tracker {
         self.current.as_ref().map(|current| current.seen)
     }
 
-    /// Judges the packet with that SSRC and `number` on the wire.
+    /// Classifies the packet with that SSRC and sequence number.
     pub fn feed(&mut self, now: Tai, ssrc: u32, number: u32) -> Arrival {
         let Some(current) = &mut self.current else {
             let first = self.width.restart(0, number);
@@ -251,8 +252,8 @@ impl Tracker {
             self.counts.late += 1;
             Arrival::Late
         } else {
-            self.counts.foreign += 1;
-            Arrival::Foreign
+            self.counts.unknown += 1;
+            Arrival::Unknown
         }
     }
 }
@@ -317,12 +318,12 @@ mod tests {
         feed_all(&mut tracker, 0..10);
         for number in 10..200 {
             // A second sender on the same address, and forged numbers.
-            assert_eq!(tracker.feed(at(0), 8, number), Arrival::Foreign);
+            assert_eq!(tracker.feed(at(0), 8, number), Arrival::Unknown);
             assert_eq!(
                 tracker.feed(at(0), SSRC, (number * 7 + 30_000) & 0xffff),
                 match number {
                     n if (i32::from((n * 7 + 30_000) as u16 as i16)) < 0 => Arrival::Late,
-                    _ => Arrival::Foreign,
+                    _ => Arrival::Unknown,
                 }
             );
             let new = Arrival::New { number: 0x2_0000 + u64::from(number), skipped: 0 };
@@ -346,7 +347,7 @@ mod tests {
             }
         }
         let counts = tracker.counts();
-        assert_eq!((counts.received, counts.foreign, counts.restarts), (880, 880, 0));
+        assert_eq!((counts.received, counts.unknown, counts.restarts), (880, 880, 0));
     }
 
     #[test]
@@ -354,7 +355,7 @@ mod tests {
         let mut tracker = tracker();
         feed_all(&mut tracker, [100, 101, 103]);
         // Another SSRC after a pause: the second packet is believed.
-        assert_eq!(tracker.feed(at(30_000), 8, 5), Arrival::Foreign);
+        assert_eq!(tracker.feed(at(30_000), 8, 5), Arrival::Unknown);
         let first = Arrival::First { number: 0x4_0006, restart: true };
         assert_eq!(tracker.feed(at(30_001), 8, 6), first);
         let new = Arrival::New { number: 0x4_0007, skipped: 0 };
@@ -365,7 +366,7 @@ mod tests {
         assert!(leap[..7].iter().all(|arrival| matches!(arrival, Arrival::Late)), "{leap:?}");
         assert_eq!(leap[7], Arrival::First { number: 0x6_0000 + 40_007, restart: true });
         let counts = tracker.counts();
-        assert_eq!((counts.restarts, counts.lost, counts.foreign, counts.late), (2, 1, 1, 7));
+        assert_eq!((counts.restarts, counts.lost, counts.unknown, counts.late), (2, 1, 1, 7));
         assert_eq!((counts.received, tracker.ssrc()), (6, Some(8)));
     }
 

@@ -1,4 +1,4 @@
-//! Frames and fields since the epoch.
+//! Frames and fields, counted since the epoch.
 
 use media::{FrameRate, Tai};
 
@@ -55,17 +55,19 @@ impl FrameClock {
         Tai::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// The time stamp of unit `n` on `clock`: floor(n · ticks per second / rate) + offset, modulo 2³².
+    /// The timestamp of unit `n` on `clock`: floor(n · ticks per second / rate) + offset, modulo
+    /// 2³².
     ///
-    /// The segments of a segmented frame (PsF) are of one moment: there, take the time stamp of the frame for both.
+    /// The segments of a segmented frame (PsF) are of one moment: there, take the timestamp of the
+    /// frame for both.
     pub fn timestamp(self, n: u64, clock: MediaClock) -> RtpTimestamp {
         let ticks = u128::from(n) * u128::from(self.rate.den) * u128::from(clock.rate())
             / u128::from(self.rate.num.max(1));
         clock.timestamp_of(ticks as u64)
     }
 
-    /// The unit that carries `timestamp` near the moment `near`, if it is a unit's time stamp within `tolerance` ticks. `None`
-    /// is a sender whose time stamps do not start with the epoch.
+    /// The unit that carries `timestamp` near the moment `near`, if it is a unit's timestamp within
+    /// `tolerance` ticks. `None` is a sender whose timestamps do not start with the epoch.
     pub fn unit_near(
         self,
         timestamp: RtpTimestamp,
@@ -135,7 +137,7 @@ mod tests {
             let ticks = (u128::from(n) * u128::from(ticks_per_1001_s)
                 / u128::from(frames_per_1001_s)) as u64;
             assert_eq!(clock.timestamp(n, MediaClock::VIDEO).0, ticks as u32);
-            // The frame's time stamp is that of its beginning, however late in the week.
+            // The frame's timestamp is that of its beginning, however late in the week.
             let start = clock.start(n);
             assert_eq!(MediaClock::VIDEO.ticks(start), ticks);
             assert_eq!(clock.at(start), n);

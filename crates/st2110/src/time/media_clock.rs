@@ -1,4 +1,4 @@
-//! Media clocks: ticks since the epoch, as time stamps.
+//! Media clocks: ticks since the epoch, as timestamps.
 
 use media::Tai;
 
@@ -37,12 +37,12 @@ impl MediaClock {
         u64::try_from(ticks).unwrap_or(u64::MAX)
     }
 
-    /// The time stamp of `tai`: floor(TAI · rate) + offset, modulo 2³².
+    /// The timestamp of `tai`: floor(TAI · rate) + offset, modulo 2³².
     pub fn timestamp(self, tai: Tai) -> RtpTimestamp {
         self.timestamp_of(self.ticks(tai))
     }
 
-    /// The time stamp after `ticks` ticks from the epoch.
+    /// The timestamp after `ticks` ticks from the epoch.
     pub const fn timestamp_of(self, ticks: u64) -> RtpTimestamp {
         RtpTimestamp((ticks as u32).wrapping_add(self.offset))
     }
@@ -53,8 +53,9 @@ impl MediaClock {
         Tai::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// Ticks from the epoch to that occurrence of `timestamp` that lies nearest to `near`. A time stamp comes back after 2³²
-    /// ticks (13 hours of video, 24 of 48 kHz), so `near` may be off by half of that.
+    /// Ticks from the epoch to that occurrence of `timestamp` that lies nearest to `near`. A
+    /// timestamp comes back after 2³² ticks (13 hours of video, 24 of 48 kHz), so `near` may be off
+    /// by half of that.
     pub fn ticks_near(self, timestamp: RtpTimestamp, near: Tai) -> u64 {
         let there = self.ticks(near);
         let distance = i64::from(timestamp.since(self.timestamp_of(there)));

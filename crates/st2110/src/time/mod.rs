@@ -1,8 +1,8 @@
-//! Time stamps of ST 2110-10: from TAI to RTP and back, in exact integers.
+//! Timestamps of ST 2110-10: from TAI to RTP and back, in exact integers.
 //!
-//! * [`RtpTimestamp`]: a time stamp modulo 2³² and its order.
+//! * [`RtpTimestamp`]: a timestamp modulo 2³² and its order.
 //! * [`MediaClock`]: ticks of 90 kHz video or of an audio sampling rate.
-//! * [`FrameClock`]: which frame or field a moment belongs to, and its time stamp.
+//! * [`FrameClock`]: which frame or field a moment belongs to, and its timestamp.
 //! * [`FrameNumbers`]: consecutive numbers for frames whose capture times tremble.
 //! * [`PacketClock`]: packets of audio.
 

@@ -1,4 +1,4 @@
-//! Consecutive numbers for frames whose times tremble.
+//! Consecutive numbers for frames whose times have jitter.
 
 use media::Tai;
 

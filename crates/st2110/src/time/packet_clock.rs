@@ -1,4 +1,4 @@
-//! Packets of audio since the epoch.
+//! Audio packets, counted since the epoch.
 
 use media::Tai;
 
@@ -33,7 +33,7 @@ impl PacketClock {
         self.clock.ticks(tai) / u64::from(self.samples)
     }
 
-    /// The time stamp of packet `k`: that of its first sample.
+    /// The timestamp of packet `k`: that of its first sample.
     pub fn timestamp(self, k: u64) -> RtpTimestamp {
         self.clock.timestamp_of(k.wrapping_mul(u64::from(self.samples)))
     }

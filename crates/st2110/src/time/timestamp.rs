@@ -1,8 +1,8 @@
-//! RTP time stamps and their order.
+//! RTP timestamps and their order.
 
 use std::fmt;
 
-/// An RTP time stamp: ticks of a media clock modulo 2³².
+/// An RTP timestamp: ticks of a media clock modulo 2³².
 ///
 /// It has no total order; [`RtpTimestamp::since`] gives the distance on the shorter way round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -19,13 +19,13 @@ impl RtpTimestamp {
         self.since(other) > 0
     }
 
-    /// The time stamp `ticks` later.
+    /// The timestamp `ticks` later.
     #[must_use]
     pub const fn plus(self, ticks: u32) -> Self {
         Self(self.0.wrapping_add(ticks))
     }
 
-    /// The time stamp `ticks` earlier.
+    /// The timestamp `ticks` earlier.
     #[must_use]
     pub const fn minus(self, ticks: u32) -> Self {
         Self(self.0.wrapping_sub(ticks))

@@ -1,4 +1,4 @@
-//! What of a frame has arrived.
+//! Record of the pgroups of a frame that have arrived.
 
 use std::ops::Range;
 

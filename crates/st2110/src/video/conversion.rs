@@ -1,4 +1,4 @@
-//! Between pgroups on the wire and frames in memory, by segments, because that is what packets carry.
+//! Conversion between pgroups in packets and samples in memory, segment by segment.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Which conversions there are, and where samples lie.
+//! Tests of conversions: which there are, and the places of samples.
 
 use media::PixelFormat;
 

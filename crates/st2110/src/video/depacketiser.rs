@@ -1,4 +1,4 @@
-//! From packets to frames in memory.
+//! Depacketising into frames in memory.
 
 use super::divisor::Divisor;
 use super::header::{SegmentHeader, split};

@@ -1,4 +1,4 @@
-//! Division of numbers on the wire by the sizes of a pgroup.
+//! Division of received numbers by the sizes of a pgroup.
 
 /// A divisor that is known beforehand. Without it, the divisions would take longer than all else that is done to find a packet's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

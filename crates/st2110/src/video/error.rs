@@ -1,4 +1,4 @@
-//! What may be wrong with a stream's description, and with a packet.
+//! Errors of a stream's format, and of its packets.
 
 /// Why a stream cannot be sent or received as described, or a buffer does not serve.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! From frames in memory to packets.
+//! Packetising of frames in memory.
 
 use std::ops::Range;
 

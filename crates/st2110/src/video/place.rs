@@ -1,4 +1,4 @@
-//! Where the samples of a segment lie in a frame.
+//! The places of a segment's samples in a frame.
 
 use super::{Picture, Segment};
 

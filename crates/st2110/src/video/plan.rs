@@ -1,4 +1,4 @@
-//! How the pgroups of a field are shared out among packets.
+//! Distribution of a field's pgroups among packets.
 
 use super::header::{EXTENDED_SEQUENCE, MAX_SEGMENTS, RTP_HEADER, SEGMENT_HEADER};
 use super::{Packing, Picture, VideoError};

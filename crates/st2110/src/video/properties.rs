@@ -1,4 +1,4 @@
-//! What is packed, shuffled and placed is what was sent, for everything that can be sent.
+//! Property tests: frames that are packetised, shuffled and depacketised come back unchanged.
 
 use media::PixelFormat;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! The frames that are open.
+//! The frame window: open frames, and the order of their delivery.
 
 use std::collections::VecDeque;
 
@@ -23,8 +23,8 @@ pub enum Place<'a, S> {
     },
     /// Nowhere: its frame is finished, or older than one that is.
     Late,
-    /// Nowhere: its time stamp has nothing to do with the stream's.
-    Stray,
+    /// Nowhere: its timestamp is implausible, far from the stream's.
+    Implausible,
     /// Nowhere: there was no slot when its frame began, or finished frames have not been taken.
     NoSlot,
 }
@@ -49,8 +49,8 @@ pub enum End {
 /// A finished frame.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Finished<S> {
-    /// The time stamp of the frame, or of its first field. If nothing of the first field came, it is computed from that of the
-    /// second.
+    /// The timestamp of the frame, or of its first field. If nothing of the first field came, it is
+    /// computed from that of the second.
     pub timestamp: RtpTimestamp,
     /// What the frame was opened with.
     pub slot: S,
@@ -69,8 +69,8 @@ pub struct Counts {
     pub without_slot: u64,
     /// Packets of finished frames.
     pub late: u64,
-    /// Packets with time stamps from nowhere.
-    pub stray: u64,
+    /// Packets with implausible timestamps.
+    pub implausible: u64,
 }
 
 /// Puts packets together to frames; see the [module](crate::window). `S` is what a frame is received into.
@@ -92,9 +92,9 @@ pub struct FrameWindow<S> {
 struct Open<S> {
     id: FrameId,
     epoch: u64,
-    /// The frame's time stamp.
+    /// The frame's timestamp.
     key: RtpTimestamp,
-    /// Only packets of the second field have come, with this time stamp.
+    /// Only packets of the second field have come, with this timestamp.
     second_only: bool,
     markers: [bool; 2],
     ends: Tai,
@@ -120,7 +120,7 @@ impl<S> FrameWindow<S> {
             heard: None,
             epoch: 0,
             next: 0,
-            counts: Counts { complete: 0, incomplete: 0, without_slot: 0, late: 0, stray: 0 },
+            counts: Counts { complete: 0, incomplete: 0, without_slot: 0, late: 0, implausible: 0 },
         }
     }
 
@@ -139,8 +139,8 @@ impl<S> FrameWindow<S> {
         self.open.is_empty()
     }
 
-    /// Finds the frame of a packet. `slot` is called with the frame's time stamp if it is a new one; with `None` the whole frame
-    /// is passed over.
+    /// Finds the frame of a packet. `slot` is called with the frame's timestamp if it is a new one;
+    /// with `None` the whole frame is passed over.
     pub fn packet(
         &mut self,
         now: Tai,
@@ -160,7 +160,7 @@ impl<S> FrameWindow<S> {
                     if !idle {
                         match refusal {
                             Refusal::Late => self.counts.late += 1,
-                            Refusal::Stray => self.counts.stray += 1,
+                            Refusal::Implausible => self.counts.implausible += 1,
                         }
                         return refusal.place();
                     }
@@ -188,8 +188,9 @@ impl<S> FrameWindow<S> {
         }
     }
 
-    /// What an open frame was opened with. A packet with time stamp and field of one that [`FrameWindow::packet`] has just put there belongs
-    /// there too, as long as nothing else is done with the window.
+    /// What an open frame was opened with. A packet with timestamp and field of one that
+    /// [`FrameWindow::packet`] has just put there belongs there too, as long as nothing else is
+    /// done with the window.
     pub fn slot(&mut self, frame: FrameId) -> Option<&mut S> {
         self.open.iter_mut().rev().find(|open| open.id == frame)?.slot.as_mut()
     }
@@ -201,7 +202,7 @@ impl<S> FrameWindow<S> {
         }
     }
 
-    /// The sender has started again: all open frames are finished, and any time stamp may follow.
+    /// The sender has started again: all open frames are finished, and any timestamp may follow.
     pub fn restart(&mut self, now: Tai) {
         for frame in &mut self.open {
             frame.end_by(now, End::Restart);
@@ -261,7 +262,7 @@ impl<S> FrameWindow<S> {
         Some(found)
     }
 
-    /// Time stamps that belong to one frame are less than this apart.
+    /// Timestamps that belong to one frame are less than this apart.
     fn reach(&self) -> i32 {
         match self.limits.fields {
             Fields::One => 1,
@@ -274,7 +275,7 @@ impl<S> FrameWindow<S> {
         let newest = newest.map(|frame| frame.key).or(self.last)?;
         let leap = i32::try_from(self.limits.leap).unwrap_or(i32::MAX);
         if timestamp.since(newest).unsigned_abs() > leap as u32 {
-            return Some(Refusal::Stray);
+            return Some(Refusal::Implausible);
         }
         // Its frame may have been the last one taken.
         let late = |last: RtpTimestamp| timestamp.since(last) < self.reach() || !key.is_after(last);
@@ -290,7 +291,7 @@ impl<S> FrameWindow<S> {
         slot: impl FnOnce(RtpTimestamp) -> Option<S>,
     ) -> Option<usize> {
         let limit = self.limits.open.max(1);
-        // Only if nobody takes the frames that are pushed out.
+        // Only if the caller does not take the frames that are pushed out.
         if self.open.len() > limit {
             return None;
         }
@@ -327,14 +328,14 @@ impl<S> FrameWindow<S> {
 #[derive(Clone, Copy)]
 enum Refusal {
     Late,
-    Stray,
+    Implausible,
 }
 
 impl Refusal {
     fn place<'a, S>(self) -> Place<'a, S> {
         match self {
             Self::Late => Place::Late,
-            Self::Stray => Place::Stray,
+            Self::Implausible => Place::Implausible,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a frame window is told about its stream.
+//! Limits of a frame window, from the stream's rate and its path differential.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::time::{MediaClock, NANOS, nanos};
 /// How packets make up a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fields {
-    /// One time stamp is one frame. The field bit is ignored.
+    /// One timestamp is one frame. The field bit is ignored.
     One,
-    /// Two fields are one frame. The second carries the field bit and a time stamp half a frame later, or the same (segmented
-    /// frames, and senders that stamp whole frames).
+    /// Two fields are one frame. The second carries the field bit and a timestamp half a frame
+    /// later, or the same (segmented frames, and senders that stamp whole frames).
     Two,
 }
 
@@ -26,13 +26,16 @@ pub struct WindowLimits {
     /// Frames that may be open at once, at least 1. One more slot is needed for the moment between a frame being pushed out
     /// and its delivery.
     pub open: usize,
-    /// How long packets may come behind those sent after them: the skew of two paths, or the reordering of one.
+    /// How long packets may come behind those sent after them: the path differential, or the
+    /// reordering of one path.
     pub skew: Duration,
-    /// How long nothing must have come until a time stamp from elsewhere is a new beginning. It should exceed a frame period.
+    /// How long nothing must have come until a timestamp from elsewhere is a new beginning. It
+    /// should exceed a frame period.
     pub timeout: Duration,
     /// How long a frame may be open at most, if nothing newer comes.
     pub patience: Duration,
-    /// How many ticks a time stamp may be away from those before it. Others are stray until nothing else comes for `timeout`.
+    /// How many ticks a timestamp may be away from those before it. Others are implausible until
+    /// nothing else comes for `timeout`.
     pub leap: u32,
 }
 

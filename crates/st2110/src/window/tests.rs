@@ -1,4 +1,4 @@
-//! Behaviour of the frame window.
+//! Tests of the frame window.
 
 use std::time::Duration;
 
@@ -131,7 +131,7 @@ fn a_stall_in_the_middle_of_a_frame_loses_nothing() {
 fn frames_come_in_order_and_old_ones_are_pushed_out() {
     let mut window = window(Fields::One);
     let start = u32::MAX - 2 * FRAME + 1;
-    // The third frame's first packet overtakes the second frame; time stamps wrap.
+    // The third frame's first packet overtakes the second frame; timestamps wrap.
     for step in [0, 2, 1] {
         place(&mut window, at(0), start.wrapping_add(step * FRAME), step);
     }
@@ -166,13 +166,13 @@ fn a_frame_without_a_slot_is_passed_over_whole() {
 }
 
 #[test]
-fn stray_time_stamps_do_not_move_the_stream() {
+fn implausible_timestamps_do_not_move_the_stream() {
     let mut window = window(Fields::One);
     place(&mut window, at(0), 0, 1);
-    for stray in [90_001, 0x8000_0000, u32::MAX - 90_001] {
-        assert_eq!(place(&mut window, at(1), stray, 9), None);
+    for implausible in [90_001, 0x8000_0000, u32::MAX - 90_001] {
+        assert_eq!(place(&mut window, at(1), implausible, 9), None);
     }
-    assert_eq!(window.counts().stray, 3);
+    assert_eq!(window.counts().implausible, 3);
     assert!(place(&mut window, at(20), FRAME, 2).is_some());
     // Unless nothing else comes.
     assert!(place(&mut window, at(20 + 44), 0x8000_0000, 3).is_none());
@@ -196,7 +196,7 @@ fn a_sender_that_starts_again_may_go_back() {
 
 #[test]
 fn two_fields_are_one_frame() {
-    // Time stamps half a frame apart, rounded either way, or the same.
+    // Timestamps half a frame apart, rounded either way, or the same.
     for half in [FRAME / 2, FRAME / 2 + 1, 0] {
         let mut window = window(Fields::Two);
         assert!(field(&mut window, at(0), FRAME, false, true));
@@ -255,7 +255,7 @@ proptest! {
         let deadline = window.deadline().unwrap();
         frames.extend(std::iter::from_fn(|| window.pop(at(100_000))));
         prop_assert!(deadline <= at(100_000));
-        prop_assert_eq!(window.counts().late + window.counts().stray, 0);
+        prop_assert_eq!(window.counts().late + window.counts().implausible, 0);
         let keys: Vec<_> = frames.iter().map(|frame| frame.timestamp.0.wrapping_sub(start) / FRAME).collect();
         let expected: Vec<_> = (0..keys.len() as u32).collect();
         prop_assert_eq!(keys, expected);

@@ -72,7 +72,7 @@ fn spread(values: &analyser::Spread, unit: f64) -> Option<Spread> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use st2110_net::receive::Judged;
+    use st2110_net::receive::Summaries;
 
     fn values(values: &[i64]) -> analyser::Spread {
         let mut spread = analyser::Spread::default();
@@ -92,7 +92,7 @@ mod tests {
         };
         let counts = Counts { received: 9, ..Counts::default() };
         let last = VideoSummary { vrx: analyser::Spread::default(), counts, ..all };
-        let judged = Judged { all, recent: last };
+        let judged = Summaries { all, recent: last };
         let (all, recent) = statistics(Analysis::Video(Box::new(judged)));
         assert_eq!((all.units, all.received, all.cinst), (Some(5), None, Some(Max(3.5))));
         assert_eq!(all.first_packet, Some(Spread { min: -1.0, mean: 2.0, max: 5.0 }));

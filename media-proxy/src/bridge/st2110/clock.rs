@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 pub(crate) struct HostClock {
     /// The clock that streams follow instead of the system's.
     hardware: Option<Arc<HardwareClock>>,
-    /// What descriptions say of the clock, if somebody who knows has said it.
+    /// What descriptions say of the clock, if the operator has named it.
     reference: Option<ReferenceClock>,
     /// Where streams go that name no interface; known with the first of them.
     interface: Arc<OnceLock<Interface>>,
@@ -48,7 +48,7 @@ impl HostClock {
         }
         let state = self.state();
         info!("ST 2110 follows {}", state.source);
-        // A TAI offset that is not set has been told by whoever assumed one, with what changes it.
+        // A TAI offset that is not set is logged where one is assumed, with the way to set it.
         let told = |warning: &&ClockWarning| matches!(warning, ClockWarning::OffsetNotSet { .. });
         for warning in state.warnings.iter().filter(|warning| !told(warning)) {
             warn!("time: {warning}");
@@ -63,12 +63,13 @@ impl HostClock {
 
     /// The state for streams that leave by the interface with this hardware address.
     pub(super) fn of(&self, mac: Option<[u8; 6]>) -> ClockState {
-        // Without hardware of its own, as on the loopback interface, nobody else can receive the stream.
+        // Without hardware of its own, as on the loopback interface, no other host can receive the
+        // stream.
         let hardware = self.hardware.as_deref();
         let named = self.reference.clone();
         let mut readings = read_clocks(hardware, named, mac.unwrap_or_default());
         // TAI, as far as the kernel says, if a daemon steers its clock and has set the TAI offset. Otherwise it is the sender's own
-        // clock (ST 2110-10 §8.2). Whether a hardware clock is steered nobody tells.
+        // clock (ST 2110-10 §8.2). Nothing tells whether a hardware clock is steered.
         let steered = matches!(readings.discipline, Discipline::Steered { .. });
         if steered && readings.kernel_offset != 0 && readings.hardware.is_none() {
             readings.reference.get_or_insert_with(ReferenceClock::traceable);

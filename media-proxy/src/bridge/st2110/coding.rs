@@ -1,4 +1,4 @@
-//! JPEG XS for streams that the mesh encodes and decodes: what it takes, and what is counted.
+//! JPEG XS coding of streams that the proxy encodes or decodes: requirements, options, counts.
 
 use crate::bridge::statistics::{BridgeStatistics, Max};
 use config::St2110;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-/// Frames that may wait for the decoder. The network waits for nobody: frames beyond that are dropped.
+/// Frames that may wait for the decoder. The network does not wait: frames beyond that are dropped.
 const WAITING: usize = 4;
 
 /// Hands received frames to the decoder's thread.
@@ -139,7 +139,7 @@ impl Worker {
                 Err(Fault::Codec(error)) => debug!("a frame is not delivered: {error}"),
                 Err(Fault::Gone) => return,
             }
-            // Where nobody wants it any more it is freed.
+            // With all spare memory taken it is freed.
             let _ = give_back.try_send(frame.slot);
         }
     }

@@ -1,4 +1,4 @@
-//! A bridge from a group to the network.
+//! Egress bridges: from a group to the network.
 
 use super::clock::HostClock;
 use super::coding::CodecCounts;

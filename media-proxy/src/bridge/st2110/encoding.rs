@@ -58,7 +58,7 @@ impl HeldFrame for EncodedFrame {
 
 impl Drop for EncodedFrame {
     fn drop(&mut self) {
-        // Where nobody wants it any more it is freed.
+        // With all spare memory taken it is freed.
         let _ = self.spare.try_send(std::mem::take(&mut self.frame.bytes));
     }
 }

@@ -1,4 +1,4 @@
-//! Frames from a ring to the network.
+//! A feed of frames from a ring to the network.
 
 use super::session::Life;
 use mcm::Error;
@@ -28,7 +28,8 @@ impl FrameFeed for RingFeed {
                 Next::Frame(RingFrame { buffer, size })
             }
             Err(Error::Timeout(..)) if !self.life.is_ending() => Next::Nothing,
-            // Everything has been sent; or the connection is gone, which is a surprise if nobody expects an end.
+            // Everything has been sent; or the connection is gone, which the bridge reports unless
+            // it is ending.
             Err(_) => Next::End,
         }
     }

@@ -1,4 +1,4 @@
-//! A bridge from the network into a group.
+//! Ingress bridges: from the network into a group.
 
 use super::coding::CodecCounts;
 use super::figures::{Facts, Receiving as ReceivingFigures};
@@ -38,7 +38,7 @@ impl Ingress {
         interface: &Interface,
         alarm: Alarm,
     ) -> Result<Self, String> {
-        // The network waits for nobody.
+        // The network does not wait for receivers.
         let options = Options {
             delivery: Some(Delivery::Live),
             wait_for_receivers: 0,

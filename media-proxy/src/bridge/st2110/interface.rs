@@ -1,4 +1,4 @@
-//! Which network interface streams use that name none themselves.
+//! The network interface of streams that name none themselves.
 
 use crate::device::Device;
 use log::{info, warn};

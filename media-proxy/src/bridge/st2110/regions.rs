@@ -1,4 +1,4 @@
-//! Where in a payload lies what did not arrive.
+//! Regions of a payload that did not arrive.
 
 use mcm::Region;
 use media::{Payload, PixelFormat, Video};

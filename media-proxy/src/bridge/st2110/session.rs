@@ -1,4 +1,4 @@
-//! How a session of the engine and its bridge learn of each other's end.
+//! Signals between a bridge and its session: started, ending, over.
 
 use crate::bridge::engine::Alarm;
 use std::sync::Arc;

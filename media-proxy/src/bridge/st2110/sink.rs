@@ -1,4 +1,4 @@
-//! Frames from the network into a ring.
+//! A sink of frames from the network into a ring.
 
 use super::regions::Regions;
 use super::session::Life;
@@ -7,7 +7,8 @@ use st2110_net::{FrameSink, FrameSlot, Received};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The group's source, fed by the network. It waits for nobody, because the network does not either.
+/// The group's source, fed by the network. It does not wait for receivers, because the network does
+/// not either.
 pub(super) struct RingSink {
     pub(super) connection: Arc<Connection>,
     pub(super) regions: Regions,

@@ -1,4 +1,4 @@
-//! What a bridge's configuration means to the engine.
+//! The stream of a bridge, read from its configuration.
 
 use super::coding::Coding;
 use config::{Codec, ConnectionConfig, Endpoint, St2110};

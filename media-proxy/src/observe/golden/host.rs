@@ -13,7 +13,7 @@ use st2110::Transport;
 use st2110::analyser::{AudioSummary, Markers, Spread, VideoSummary};
 use st2110::reference::{ClockState, ClockWarning, Discipline, ReferenceClock, TaiSource};
 use st2110::sequence::Counts;
-use st2110_net::receive::{Analysis, Judged, Refused};
+use st2110_net::receive::{Analysis, Summaries, Refused};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -201,7 +201,7 @@ fn receiver(kind: refusals::Kind, analyses: Vec<Option<Analysis>>) -> BridgeStat
 fn video_receiver() -> Fixed {
     let judged = |path| {
         let recent = VideoSummary { units: 5, wide: 2, cinst: 1.5, ..video(path) };
-        Some(Analysis::Video(Box::new(Judged { all: video(path), recent })))
+        Some(Analysis::Video(Box::new(Summaries { all: video(path), recent })))
     };
     let mut statistics = BridgeStatistics {
         ancillary_packets: Some(9301),
@@ -220,7 +220,7 @@ fn video_receiver() -> Fixed {
 
 fn coded_receiver() -> Fixed {
     let all = VideoSummary { vrx: Spread::default(), offset: None, ..video(1) };
-    let judged = Analysis::Video(Box::new(Judged { all, recent: VideoSummary::default() }));
+    let judged = Analysis::Video(Box::new(Summaries { all, recent: VideoSummary::default() }));
     let statistics = BridgeStatistics {
         codec_frames: Some(9401),
         codec_failures: Some(9402),
@@ -232,7 +232,7 @@ fn coded_receiver() -> Fixed {
 }
 
 fn audio_receiver() -> Fixed {
-    let judged = Judged { all: audio(1), recent: AudioSummary { discontinuities: 1, ..audio(2) } };
+    let judged = Summaries { all: audio(1), recent: AudioSummary { discontinuities: 1, ..audio(2) } };
     let judged = Analysis::Audio(Box::new(judged));
     let statistics = receiver(refusals::Kind::Audio, vec![Some(judged)]);
     Fixed { statistics, ..Fixed::default() }

@@ -1,4 +1,4 @@
-//! What comes in bundles is received as if each datagram had come alone.
+//! Property test: packets that arrive in bundles make the same frames as single ones.
 
 use std::{
     collections::VecDeque,
@@ -88,7 +88,7 @@ impl Session {
         let stats = Arc::new(ReceiveStats::new(paths, Vec::new()));
         let (width, packets) = (stream.width, stream.traffic.packets);
         let selection =
-            Selection::new(&origin, width, packets, &stream.judge(), Arc::clone(&stats));
+            Selection::new(&origin, width, packets, &stream.analyser(), Arc::clone(&stats));
         let given = Given::default();
         let sink = Sink { asked: 0, room_for, frames: given.clone() };
         let pictures = Pictures::new(picture, LAYOUT).unwrap();

@@ -28,7 +28,7 @@ const SURE: u64 = 300_000;
 /// How often it is asked why.
 const DOUBT: u64 = 1_000_000_000;
 
-/// What the kernel holds. Moments are nanoseconds of CLOCK_MONOTONIC: nobody sets that.
+/// What the kernel holds. Moments are nanoseconds of CLOCK_MONOTONIC: it is never set.
 #[derive(Debug)]
 pub(super) struct Ahead {
     limit: Backlog,
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     const LARGE: Backlog = Backlog { bundles: 62, bytes: 1 << 20 };
-    /// Where TAI and CLOCK_MONOTONIC begin is nobody's business.
+    /// TAI and CLOCK_MONOTONIC may begin anywhere.
     const TAI: i64 = 1_000_000_000_000;
 
     fn at(nanos: u64) -> Tai {

@@ -1,4 +1,4 @@
-//! Ancillary data, and frames of which no two have as many packets.
+//! Simulated ancillary data, and frames with varying numbers of packets.
 
 use media::Ancillary;
 use st2110::{
@@ -105,7 +105,7 @@ fn frames_of_any_number_of_packets_take_their_period() {
                     rtp: Rtp::new(Identity { payload_type: 96, ssrc: 1, sequence: 0 }),
                     clock: clock.clone(),
                     pacing: pacing::Sender::new(kind, schedule, most, None),
-                    judge: read_schedule(kind, raster, rate),
+                    read: read_schedule(kind, raster, rate),
                     frames: FrameClock::frames(rate),
                     segmented: false,
                 }

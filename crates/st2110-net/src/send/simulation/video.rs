@@ -1,4 +1,4 @@
-//! Pictures of every width, in both packings, every format and scan, at every rate.
+//! Simulated video: every width, packing, format, scan and rate.
 
 use std::{
     sync::LazyLock,

@@ -1,4 +1,4 @@
-//! Packets that arrived at once, taken in at once.
+//! Analysis of packets that arrived together, all at once.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Loops that need nothing of the processor. They are the reference for all others.
+//! Loops in plain Rust, for any processor: the reference for all others.
 
 /// Four samples of 10 bits in five octets, first sample first, most significant bit first.
 pub(super) fn put_four(samples: [u16; 4], out: &mut [u8; 5]) {

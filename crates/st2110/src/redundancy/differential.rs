@@ -1,4 +1,4 @@
-//! How far two paths may be apart.
+//! Path differentials: how far the two paths of a stream may be apart (ST 2022-7 §6).
 
 use std::time::Duration;
 
@@ -52,8 +52,8 @@ mod tests {
             let first = (step < packets && step % 7 != 3).then_some((0, step));
             let second = step.checked_sub(behind).map(|number| (1, number));
             for (path, number) in first.into_iter().chain(second) {
-                let verdict = merge.packet(path, now, 1, number);
-                used += u32::from(matches!(verdict, Use::First { .. }));
+                let outcome = merge.packet(path, now, 1, number);
+                used += u32::from(matches!(outcome, Use::First { .. }));
             }
         }
         let second = merge.counts(1);
@@ -68,7 +68,7 @@ mod tests {
             let limit = (class.limit().as_nanos() * u128::from(RATE) / 1_000_000_000) as u32;
             let packets = PACKETS + limit;
             assert_eq!(merged(&mut merge(), packets, limit), (packets, 0), "{class:?}");
-            // Beyond the window nobody knows any more what has been used, so what comes is refused.
+            // Beyond the window there is no record of what has been used, so packets are refused.
             let (mut narrow, beyond) = (merge(), merge().window() as u32 + 10);
             let packets = PACKETS + 2 * beyond;
             let (used, late) = merged(&mut narrow, packets, beyond);

@@ -1,4 +1,4 @@
-//! Judgement of the packets of one path as they arrive.
+//! Conformance analysis of the packets of one path as they arrive.
 
 use media::Tai;
 use st2110::{
@@ -10,15 +10,15 @@ use st2110::{
 /// Figures of a stream on one path: of any sender's stream, as the kernel's times of arrival show it.
 #[derive(Clone, Debug)]
 pub enum Analysis {
-    /// Of video: the judgement of ST 2110-21.
-    Video(Box<Judged<VideoSummary>>),
+    /// Of video: its conformance to ST 2110-21.
+    Video(Box<Summaries<VideoSummary>>),
     /// Of audio.
-    Audio(Box<Judged<AudioSummary>>),
+    Audio(Box<Summaries<AudioSummary>>),
 }
 
 /// Figures over two times.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Judged<S> {
+pub struct Summaries<S> {
     /// Since the session began.
     pub all: S,
     /// In the second of the last packet and the five seconds before it.
@@ -27,14 +27,14 @@ pub struct Judged<S> {
 
 /// An analyser for the essence.
 #[derive(Clone, Debug)]
-pub(super) enum Judge {
+pub(super) enum Analyser {
     Video(Box<VideoAnalyser>),
     Audio(Box<AudioAnalyser>),
-    /// Ancillary data have no schedule that is worth judging.
+    /// Ancillary data have no schedule to analyse.
     None,
 }
 
-impl Judge {
+impl Analyser {
     pub(super) fn video(expected: Expectation) -> Self {
         Self::Video(Box::new(VideoAnalyser::new(expected)))
     }
@@ -61,11 +61,11 @@ impl Judge {
         match self {
             Self::Video(analyser) => {
                 let (all, recent) = (analyser.summary(), analyser.recent());
-                Some(Analysis::Video(Box::new(Judged { all, recent })))
+                Some(Analysis::Video(Box::new(Summaries { all, recent })))
             }
             Self::Audio(analyser) => {
                 let (all, recent) = (analyser.summary(), analyser.recent());
-                Some(Analysis::Audio(Box::new(Judged { all, recent })))
+                Some(Analysis::Audio(Box::new(Summaries { all, recent })))
             }
             Self::None => None,
         }

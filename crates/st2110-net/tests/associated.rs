@@ -24,7 +24,7 @@ use st2110_net::{
     IncompleteFrames,
     engine::{Engine, EngineOptions},
     receive::{CodestreamReceiver, Origin, ReceiveStats, Receiving},
-    send::{CodestreamSender, Identity, Rider},
+    send::{AssociatedAncillary, CodestreamSender, Identity},
     socket::{ReceiverOptions, SenderOptions},
 };
 
@@ -322,7 +322,7 @@ fn codestreams_wait_for_their_data_as_well() {
         pacing: SenderType::Narrow,
         identity: Identity { payload_type: 98, ssrc: 4, sequence: 1 },
         paths: vec![SenderOptions::new(direct)],
-        ancillary: Some(Rider {
+        ancillary: Some(AssociatedAncillary {
             identity: Identity::random(100),
             paths: vec![SenderOptions::new(held)],
         }),

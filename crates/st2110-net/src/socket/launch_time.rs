@@ -1,4 +1,5 @@
-//! Bundles that the kernel holds back until they are to leave (SO_TXTIME), so that a thread need not wake for each.
+//! Bundles with launch times (SO_TXTIME): the kernel holds them back until then, so that a thread
+//! need not wake for each.
 //!
 //! The queueing discipline of the interface does it, if it is `fq`. Others ignore the times, and some drop the packets.
 
@@ -22,7 +23,7 @@ pub enum KernelPacing {
 /// What may wait in the kernel at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
-    /// Bundles. More than these are dropped, and nobody is told.
+    /// Bundles. More than these are dropped without an error.
     pub bundles: usize,
     /// Their bytes.
     pub bytes: usize,
@@ -77,7 +78,7 @@ impl Sender {
     }
 
     fn backlog(&self, queue: FairQueue) -> io::Result<Option<Backlog>> {
-        option::departures(&self.fd)?;
+        option::launch_times(&self.fd)?;
         // The kernel counts the memory that packets lie in, which may be nearly twice as much as they are. SO_SNDBUF is in these terms.
         let buffer = option::get(&self.fd, libc::SOL_SOCKET, libc::SO_SNDBUF)? as usize;
         // A few are on their way to the interface, or late.
@@ -87,10 +88,10 @@ impl Sender {
         Ok(Some(backlog).filter(|backlog| backlog.bundles >= 10))
     }
 
-    /// Bundles that are sent from now on leave at that moment, in nanoseconds of CLOCK_MONOTONIC, or at once. To be used only after
-    /// [`Sender::hold_back`] agreed.
+    /// Sets the launch time of bundles that are sent from now on, in nanoseconds of
+    /// CLOCK_MONOTONIC; `None`: at once. To be used only after [`Sender::hold_back`] agreed.
     pub fn leave_at(&mut self, moment: Option<u64>) {
-        self.departure = moment;
+        self.launch_time = moment;
     }
 
     /// Whether the kernel still has datagrams of this socket. If it does not say, it is assumed to.
