@@ -6,6 +6,7 @@ use crate::error::ConfigError;
 use crate::pixel::PixelFormat;
 use crate::rate::FrameRate;
 use crate::scan::Scan;
+use std::fmt;
 
 /// Uncompressed video, one frame in each buffer; of interlaced video both fields, row by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,6 +55,24 @@ pub enum Payload {
     /// Blocks of bytes that the mesh does not look into.
     #[default]
     Blob,
+}
+
+impl fmt::Display for Payload {
+    /// Writes the payload in a few words, as lists of groups show it: `video 1920x1080 50/1 v210`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Video(Video { width, height, rate, pixel_format, .. }) => {
+                write!(f, "video {width}x{height} {}/{} {pixel_format}", rate.num, rate.den)
+            }
+            Self::Audio(Audio { channels, sample_rate, format, packet_time }) => {
+                write!(f, "audio {channels} x {sample_rate} Hz {format} {packet_time}")
+            }
+            Self::Ancillary(Ancillary { rate, .. }) => {
+                write!(f, "ancillary {}/{}", rate.num, rate.den)
+            }
+            Self::Blob => f.write_str("blob"),
+        }
+    }
 }
 
 impl Payload {

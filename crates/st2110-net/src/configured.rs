@@ -1,4 +1,4 @@
-//! From the configuration of a connection to what sessions want to know.
+//! The parts of a connection's configuration that sessions need.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::{
     socket::{Interface, ReceiverOptions, STANDARD_UDP_LIMIT, SenderOptions},
 };
 
-/// One way of a stream through the network.
+/// One path of a stream through the network.
 struct Path {
     ip: IpAddr,
     port: u16,
@@ -97,16 +97,16 @@ pub fn origin(stream: &St2110, usual: &Interface) -> Origin {
     }
 }
 
-/// Buffers that a receiver of uncompressed video may fill at the same time: frames that wait for packets of the slower path stay open
-/// for as long as the paths may be apart.
+/// Buffers that a receiver of uncompressed video may fill at the same time: frames that wait for packets
+/// of the slower path stay open for the path differential.
 pub fn open_frames(stream: &St2110, rate: FrameRate, usual: &Interface) -> usize {
     let skew = origin(stream, usual).skew;
     WindowLimits::new(Fields::One, rate, MediaClock::VIDEO, skew).open + 1
 }
 
-/// The stream of ancillary data that ride with video, if there is one. Where there are two paths, each goes the way of the video's, at
-/// the port of its own.
-pub fn rider(stream: &St2110) -> Option<St2110> {
+/// The associated ancillary stream of video, if there is one. Where there are two paths, each goes the
+/// way of the video's, at its own port.
+pub fn associated_ancillary(stream: &St2110) -> Option<St2110> {
     let ancillary = stream.ancillary?;
     let second_path = stream.second_path.map(|path| SecondPath { port: ancillary.port, ..path });
     Some(St2110 {
@@ -150,9 +150,9 @@ pub fn codestream_sender(
         pacing: stream.pacing,
         identity,
         paths: outgoing(stream, usual),
-        ancillary: rider(stream).map(|rider| AssociatedAncillary {
-            identity: Identity::random(rider.payload_type),
-            paths: outgoing(&rider, usual),
+        ancillary: associated_ancillary(stream).map(|associated| AssociatedAncillary {
+            identity: Identity::random(associated.payload_type),
+            paths: outgoing(&associated, usual),
         }),
     }
 }
@@ -171,7 +171,7 @@ pub fn codestream_receiver(
         limit,
         origin: origin(stream, usual),
         incomplete: stream.incomplete_frames,
-        ancillary: rider(stream).map(|rider| origin(&rider, usual)),
+        ancillary: associated_ancillary(stream).map(|associated| origin(&associated, usual)),
     }
 }
 
@@ -227,12 +227,12 @@ mod tests {
         assert!(six.address.is_ipv6() && six.address.is_unspecified());
         stream.ip_addr = [0, 0, 0, 0].into();
         assert!(incoming(&stream, &usual)[0].sources.is_empty(), "any sender");
-        assert!(rider(&stream).is_none());
+        assert!(associated_ancillary(&stream).is_none());
         let (ip_addr, port) = ([239, 1, 1, 2].into(), 5010);
         stream.ancillary = Some(AncillaryStream { ip_addr, port, payload_type: 113 });
-        let rider = outgoing(&rider(&stream).unwrap(), &usual);
-        assert_eq!(rider[0].destination, SocketAddr::new(ip_addr, port));
-        assert_eq!(rider[1].destination, "10.2.0.9:5010".parse().unwrap());
+        let associated = outgoing(&associated_ancillary(&stream).unwrap(), &usual);
+        assert_eq!(associated[0].destination, SocketAddr::new(ip_addr, port));
+        assert_eq!(associated[1].destination, "10.2.0.9:5010".parse().unwrap());
     }
 
     #[test]
@@ -269,7 +269,7 @@ mod tests {
         };
         let expected = (7, Some(Duration::from_micros(500)), Some(8960));
         assert_eq!(timing(&origin(&stream, &Interface::Any)), expected);
-        // What rides with video has the video's clock.
+        // An associated stream has the video's clock.
         let (ip_addr, port) = ([239, 1, 1, 2].into(), 5010);
         stream.ancillary = Some(AncillaryStream { ip_addr, port, payload_type: 113 });
         let receiver = codestream_receiver(&stream, &Video::default(), 1000, &Interface::Any);

@@ -7,6 +7,7 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::Method;
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
+use media::{Audio, AudioFormat, FrameRate, PacketTime, Payload, PixelFormat, SampleRate, Video};
 use mesh::metrics::{Measured, Value as Measurement};
 use serde_json::Value;
 use std::time::Duration;
@@ -198,41 +199,45 @@ fn value(shown: &Value) -> Option<Measurement> {
     }
 }
 
-/// A payload in a few words.
+/// A payload in a few words, as hosts show it.
 fn format(payload: &Value) -> String {
-    let words = |value: &Value, names: &[&str]| {
-        let words = names.iter().map(|name| match &value[*name] {
-            text @ Value::String(_) => self::text(text),
-            // As few digits as tell rates apart.
-            Value::Number(number) => {
-                let number = number.as_f64().unwrap_or(0.0);
-                format!("{}", (number * 100.0).round() / 100.0)
-            }
-            _ => "?".into(),
-        });
-        words.collect::<Vec<_>>()
-    };
     let Some((kind, value)) = payload.as_object().and_then(|payload| payload.iter().next()) else {
         return String::new();
     };
-    match kind.as_str() {
-        "video" => {
-            let of = words(value, &["width", "height", "fps", "pixelFormat"]);
-            // Three formats have names of the original in REST; hosts show those that programs give.
-            let format = match of[3].as_str() {
-                "yuv422planar10le" => "yuv422p10le",
-                "yuv422rfc4175be10" => "yuv422p10rfc4175",
-                other => other,
-            };
-            format!("video {}x{} {} {format}", of[0], of[1], of[2])
-        }
-        "audio" => {
-            let of = words(value, &["channels", "sampleRate", "format", "packetTime"]);
-            let format = of[2].replacen("pcm-", "pcm_", 1);
-            format!("audio {} x {} Hz {format} {}", of[0], of[1], of[3])
-        }
-        other => other.to_owned(),
-    }
+    let known = match kind.as_str() {
+        "video" => video(value).map(Payload::Video),
+        "audio" => audio(value).map(Payload::Audio),
+        _ => None,
+    };
+    known.map_or_else(|| kind.to_owned(), |payload| payload.to_string())
+}
+
+/// Video as REST has it; `None` where an agent of another version has values that this one lacks.
+fn video(value: &Value) -> Option<Video> {
+    let number = |name: &str| u32::try_from(value[name].as_u64()?).ok();
+    // Three formats have names of the original in REST.
+    let format = match value["pixelFormat"].as_str()? {
+        "yuv422planar10le" => "yuv422p10le",
+        "yuv422rfc4175be10" => "yuv422p10rfc4175",
+        other => other,
+    };
+    Some(Video {
+        width: number("width")?,
+        height: number("height")?,
+        rate: FrameRate::from_f64(value["fps"].as_f64()?).ok()?,
+        pixel_format: PixelFormat::from_name(format)?,
+        ..Video::default()
+    })
+}
+
+/// Audio, as [`video`].
+fn audio(value: &Value) -> Option<Audio> {
+    Some(Audio {
+        channels: value["channels"].as_u64()?.try_into().ok()?,
+        sample_rate: SampleRate::from_name(value["sampleRate"].as_str()?)?,
+        format: AudioFormat::from_name(&value["format"].as_str()?.replacen("pcm-", "pcm_", 1))?,
+        packet_time: PacketTime::from_name(value["packetTime"].as_str()?)?,
+    })
 }
 
 #[cfg(test)]
@@ -261,7 +266,7 @@ mod tests {
         let mesh = read(&proxies, &groups, &connections, &bridges);
         assert_eq!(mesh.host_name("p1"), "10.0.0.1");
         let group = &mesh.groups[0];
-        assert_eq!(group.format, "video 1920x1080 59.94 v210");
+        assert_eq!(group.format, "video 1920x1080 60000/1001 v210");
         assert_eq!((group.stream.as_str(), group.problems.len()), ("s", 1));
         let origin = group.origin().unwrap();
         assert_eq!((origin.name.as_str(), origin.pid, origin.waits), ("cam?app", 7, Some(1)));

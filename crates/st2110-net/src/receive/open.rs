@@ -37,7 +37,7 @@ pub fn open<S: FrameSink>(
         (Transport::St2110_20, Payload::Video(video)) => {
             let (picture, layout) =
                 configured::picture(config)?.ok_or_else(|| Error::not_carried(stream, config))?;
-            let ancillary = configured::rider(stream)
+            let ancillary = configured::associated_ancillary(stream)
                 .map(|associated| configured::origin(&associated, interface));
             let rate = video.rate;
             VideoReceiver { picture, layout, rate, origin, incomplete, ancillary }

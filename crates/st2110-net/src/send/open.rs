@@ -45,9 +45,11 @@ pub fn open<F: FrameFeed>(
                 pacing: stream.pacing,
                 identity,
                 paths,
-                ancillary: configured::rider(stream).map(|associated| AssociatedAncillary {
-                    identity: Identity::random(associated.payload_type),
-                    paths: configured::outgoing(&associated, interface),
+                ancillary: configured::associated_ancillary(stream).map(|associated| {
+                    AssociatedAncillary {
+                        identity: Identity::random(associated.payload_type),
+                        paths: configured::outgoing(&associated, interface),
+                    }
                 }),
             };
             sender.start(engine, feed)

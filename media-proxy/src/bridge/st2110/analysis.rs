@@ -92,8 +92,8 @@ mod tests {
         };
         let counts = Counts { received: 9, ..Counts::default() };
         let last = VideoSummary { vrx: analyser::Spread::default(), counts, ..all };
-        let judged = Summaries { all, recent: last };
-        let (all, recent) = statistics(Analysis::Video(Box::new(judged)));
+        let summaries = Summaries { all, recent: last };
+        let (all, recent) = statistics(Analysis::Video(Box::new(summaries)));
         assert_eq!((all.units, all.received, all.cinst), (Some(5), None, Some(Max(3.5))));
         assert_eq!(all.first_packet, Some(Spread { min: -1.0, mean: 2.0, max: 5.0 }));
         assert_eq!((all.packets_per_unit, recent.packets_per_unit), (Some(4320.0), None));

@@ -195,18 +195,8 @@ impl Exchange {
 
 /// A configuration's payload in a few words.
 pub(crate) fn format_text(config: &ConnectionConfig) -> String {
-    match &config.payload {
-        Payload::Video(video) => format!(
-            "video {}x{} {}/{} {}",
-            video.width, video.height, video.rate.num, video.rate.den, video.pixel_format
-        ),
-        Payload::Audio(audio) => format!(
-            "audio {} x {} Hz {} {}",
-            audio.channels, audio.sample_rate, audio.format, audio.packet_time
-        ),
-        Payload::Ancillary(ancillary) => {
-            format!("ancillary {}/{}", ancillary.rate.num, ancillary.rate.den)
-        }
-        Payload::Blob => format!("blob {} bytes", config.payload_size()),
+    match config.payload {
+        Payload::Blob => format!("{} {} bytes", config.payload, config.payload_size()),
+        payload => payload.to_string(),
     }
 }

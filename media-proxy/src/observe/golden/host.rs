@@ -13,7 +13,7 @@ use st2110::Transport;
 use st2110::analyser::{AudioSummary, Markers, Spread, VideoSummary};
 use st2110::reference::{ClockState, ClockWarning, Discipline, ReferenceClock, TaiSource};
 use st2110::sequence::Counts;
-use st2110_net::receive::{Analysis, Summaries, Refused};
+use st2110_net::receive::{Analysis, Refused, Summaries};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -232,7 +232,8 @@ fn coded_receiver() -> Fixed {
 }
 
 fn audio_receiver() -> Fixed {
-    let judged = Summaries { all: audio(1), recent: AudioSummary { discontinuities: 1, ..audio(2) } };
+    let judged =
+        Summaries { all: audio(1), recent: AudioSummary { discontinuities: 1, ..audio(2) } };
     let judged = Analysis::Audio(Box::new(judged));
     let statistics = receiver(refusals::Kind::Audio, vec![Some(judged)]);
     Fixed { statistics, ..Fixed::default() }
