@@ -31,7 +31,7 @@ pub fn receiver_process(arguments: &[OsString]) -> Option<ExitCode> {
     let socket = std::io::stdin().as_fd().try_clone_to_owned();
     let served = socket.map_err(BenchError::from).and_then(|socket| {
         serve(&socket).inspect_err(|error| {
-            // Where the source is gone, nobody wants to know.
+            // Without a source there is no one to report to.
             let _ = send(&socket, &Answer::Failed(error.to_string()), &[]);
         })
     });
@@ -111,8 +111,9 @@ impl Peer {
                     self.follow(number, base, Wait::Futex)?;
                     self.stamp(round, number);
                     let start = memory.start().wrapping_add(buffer * size);
-                    // SAFETY: within the mapping. The source writes another buffer until this round's pace allows more;
-                    // if it came round early, only the sum would be wrong, and nobody looks at that.
+                    // SAFETY: within the mapping. The source writes another buffer until this
+                    // round's pace allows more; if it came round early, only the sum would be
+                    // wrong, which is not used.
                     checksum_of(unsafe { std::slice::from_raw_parts(start, size) });
                     self.done(number);
                 }

@@ -84,7 +84,7 @@ unsafe extern "C" fn read_close(context: *mut c_void) -> c_int {
     // SAFETY: FFmpeg calls it with the context of an input of ours.
     let Some(context) = (unsafe { Context::new(context) }) else { return 0 };
     boundary::quietly(|| {
-        // SAFETY: null or our box, which nobody uses any more.
+        // SAFETY: null or the plugin's box, which is not used any more.
         unsafe {
             let state = std::mem::replace(&mut (*context.private()).state, std::ptr::null_mut());
             if !state.is_null() {
@@ -222,7 +222,7 @@ impl Demuxer {
         }))
     }
 
-    /// The next frame. The first thing looked for is a frame, so that none is lost by a look at anything else.
+    /// The next frame. A frame is checked for first, so that no other condition loses one.
     fn wait(&mut self, context: Context) -> Result<Buffer, Error> {
         loop {
             if let Some(buffer) = self.connection.get(LOOK_MS)? {
@@ -326,7 +326,7 @@ fn new_packet<'a>(
     if code < 0 {
         return Err(Error::Libav { call, code });
     }
-    // SAFETY: FFmpeg has allocated so many bytes, which nobody else knows of yet.
+    // SAFETY: FFmpeg has allocated this many bytes, which are not shared yet.
     unsafe { packet.data.write_bytes(0, size) };
     // SAFETY: the same; they have just been written.
     Ok(unsafe { std::slice::from_raw_parts_mut(packet.data, size) })

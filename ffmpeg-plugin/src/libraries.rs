@@ -69,8 +69,8 @@ unsafe extern "C" fn remember(
     _size: usize,
     paths: *mut c_void,
 ) -> c_int {
-    // SAFETY: glibc hands over a structure that is valid during the call, with null or a C string as its name; `paths` is
-    // what `loaded` gave, and nobody else uses it meanwhile.
+    // SAFETY: glibc passes a structure that is valid during the call, with null or a C string as
+    // its name; `paths` is the pointer that `loaded` passed, and nothing else uses it meanwhile.
     unsafe {
         let name = (*info).dlpi_name;
         if !name.is_null() {

@@ -84,7 +84,7 @@ unsafe extern "C" fn write_trailer(context: *mut c_void) -> c_int {
     // SAFETY: FFmpeg calls it with the context of an output of ours.
     let Some(context) = (unsafe { Context::new(context) }) else { return 0 };
     boundary::call("write_trailer", context, || {
-        // SAFETY: our box, which nobody uses any more.
+        // SAFETY: the plugin's box, which is not used any more.
         let mut muxer = unsafe {
             let state = std::mem::replace(&mut (*context.private()).state, std::ptr::null_mut());
             if state.is_null() {

@@ -88,7 +88,8 @@ fn every_command_does_what_it_says() {
         let clients = mesh.control.info().clients + sends.len() as u32;
         for group in &sends {
             let device = if group.ends_with("audio") { "mcm_audio" } else { "mcm" };
-            // One that asks for its group from the start cannot be too late for a source that waits for nobody.
+            // A command that asks for its group from the start cannot be too late for a live
+            // source.
             others.push(
                 mesh.start("receiver", &format!("-f {device} -i {group} -c copy -t 0.1 -f null -")),
             );

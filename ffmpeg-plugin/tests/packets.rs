@@ -63,7 +63,7 @@ struct Sent {
 impl Sent {
     fn with(hosts: &mut Hosts, options: &str, count: usize) -> Self {
         let socket = hosts.net.on(2, || UdpSocket::bind("10.77.0.2:0").expect("a socket"));
-        // All that is sent, even if nobody reads for a while.
+        // A buffer for all packets, even if the test does not read for a while.
         rustix::net::sockopt::set_socket_recv_buffer_size(&socket, 4 << 20)
             .expect("a larger buffer");
         socket.set_read_timeout(Some(wait::DEADLINE)).expect("a timeout");

@@ -36,7 +36,7 @@ fn incomplete_frames_are_marked_as_corrupt() {
     let mut mesh = Mesh::on_loopback();
     let port = free_port();
     let between = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    // All that is sent, even if nobody reads for a while.
+    // A buffer for all packets, even if the test does not read for a while.
     rustix::net::sockopt::set_socket_recv_buffer_size(&between, 4 << 20).expect("a larger buffer");
     let group = format!("127.0.0.1:{port}");
     let input = format!(

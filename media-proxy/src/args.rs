@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 /// The port for programs where none is given.
 pub(crate) const DEFAULT_SDK_PORT: u16 = 8002;
-/// The port of the gRPC services for people and tools where none is given.
+/// Default port of the gRPC services for operators and tools.
 pub(crate) const DEFAULT_GRPC_PORT: u16 = 8001;
 
 const PORT: &str = "a port number, 0 to 65535";

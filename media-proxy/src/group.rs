@@ -13,7 +13,7 @@ fn look_up(name: &str) -> Option<u32> {
     loop {
         let mut group = std::mem::MaybeUninit::<libc::group>::uninit();
         let mut found = std::ptr::null_mut();
-        // SAFETY: a C string; the structure, the text of its length and the result are ours.
+        // SAFETY: a C string; the structure, the buffer with its length and the result are local.
         let code = unsafe {
             libc::getgrnam_r(
                 name.as_ptr(),

@@ -265,7 +265,8 @@ impl<E: Engine> Placement<E> {
         for conn_id in members.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
             let Some(answer) = self.decide(&conn_id, now) else { continue };
             if answer.is_err() {
-                // Before the answer, so that whoever tries again finds no trace of this attempt.
+                // Before the answer, so that a client that tries again finds no trace of this
+                // attempt.
                 if self.known.remove(&conn_id) {
                     self.plane.unregister(&ConnectionId::new(conn_id.clone()));
                 }

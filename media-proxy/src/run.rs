@@ -61,7 +61,7 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
         .enable_all()
         .build()
         .map_err(ProxyError::system("runtime"))?;
-    // Before anybody can see that the daemon runs, so that no signal finds it unprepared.
+    // Before the daemon is visible to others, so that no signal finds it unprepared.
     let mut signals = {
         let _context = runtime.enter();
         Signals::new().map_err(ProxyError::system("signal"))?
@@ -83,7 +83,7 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
         .name("exchange".into())
         .spawn(move || {
             let result = exchange.run();
-            // If nobody listens any more, the result is fetched by joining.
+            // If the receiver is gone, joining the thread returns the result.
             let _ = ended_sender.send(());
             result
         })
@@ -121,7 +121,7 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
             None => None,
         };
         if !args.agents.is_empty() {
-            // Without agents elsewhere nobody would look.
+            // Without agents elsewhere the reports would have no receiver.
             tokio::spawn(observe::report(handle.clone(), bridges.clone(), Arc::clone(&plane)));
         }
         let fleet = Fleet(plane);
@@ -143,7 +143,8 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
             _ = ended => Err(ProxyError::Ended("exchange of descriptors")),
         };
         notify::stopping();
-        // While the exchange serves them, so that egress bridges can send what they have and everybody hears goodbye.
+        // While the exchange still serves them, so that egress bridges can drain and all ends are
+        // passed on.
         let _ = placement_out.send(Input::Stop);
         if tokio::task::spawn_blocking(move || placement.join()).await.is_err() {
             log::debug!("bridges were cut off at the end");

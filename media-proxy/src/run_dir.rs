@@ -50,7 +50,7 @@ impl RunDir {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 let mut pid = String::new();
-                // The number is for people only.
+                // The number is for operators only.
                 let _ = (&mut lock).take(20).read_to_string(&mut pid);
                 let pid = pid.trim().chars().filter(char::is_ascii_digit).collect();
                 return Err(ProxyError::Taken { path: path.to_owned(), pid });

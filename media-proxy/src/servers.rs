@@ -86,7 +86,7 @@ pub(crate) async fn serve_control(
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {
-    // An error means that whoever could tell is gone.
+    // An error means that the sender of the stop signal is gone.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 

@@ -242,7 +242,7 @@ fn certificates_let_others_in() {
         let known = tls.clone().identity(Identity::from_pem(cert, key));
         let mut sdk = SdkapiClient::new(endpoint(known).connect().await.unwrap());
         sdk.open_exchange(OpenExchangeRequest {}).await.unwrap();
-        // Without a certificate, and with one of somebody else's.
+        // Without a certificate, and with one of another authority.
         let (cert, key) = Credentials::new().issue("client.test");
         let foreign = tls.clone().identity(Identity::from_pem(cert, key));
         for tls in [tls, foreign] {

@@ -56,7 +56,7 @@ fn service_manager_is_told() {
 #[test]
 fn the_way_to_other_hosts_is_told() {
     let dir = tempfile::tempdir().unwrap();
-    // Nobody listens there.
+    // A port without a listener.
     let args = ["-a", "127.0.0.1:1", "-r", "10.0.0.1", "-p", "9100-9199,9300"];
     let proxy = Proxy::start_with(dir.path(), &args);
     proxy.wait_log(

@@ -158,7 +158,7 @@ async fn measure(store: Option<&str>, proxies: usize, connections: usize) -> Res
         let address = agents[number % agents.len()].1;
         let deadline = Instant::now() + Duration::from_secs(10);
         let client = loop {
-            // With a store an agent needs a moment before it accepts anybody.
+            // With a store an agent needs a moment before it accepts proxies.
             match proxy(number, address, Arc::clone(&fleet)).await {
                 Ok(client) => break client,
                 Err(error) if Instant::now() > deadline => return Err(error),

@@ -43,7 +43,7 @@ pub(super) const CHECKER: Checker = Checker { program: "mesh-agent", networks: S
 pub struct Ports {
     /// For media proxies.
     pub proxies: SocketAddr,
-    /// For people and tools.
+    /// For operators and tools.
     pub rest: SocketAddr,
     /// Credentials for mutual TLS; without them only programs on this host, and those in `trusted`, may call.
     pub tls: Option<TlsFiles>,
@@ -57,7 +57,7 @@ pub struct Ports {
 pub struct Serving {
     /// The port for media proxies; any port of 0 has become a real one.
     pub proxies: SocketAddr,
-    /// The port for people and tools.
+    /// The port for operators and tools.
     pub rest: SocketAddr,
     stop: watch::Sender<bool>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
@@ -161,7 +161,7 @@ async fn serve_proxies(
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {
-    // An error means that whoever could tell is gone.
+    // An error means that the sender of the stop signal is gone.
     let _gone = stop.wait_for(|stop| *stop).await;
 }
 

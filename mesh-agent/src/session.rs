@@ -87,7 +87,8 @@ impl Agent {
                 }
                 let Some(generation) = state.topology.generation(proxy) else {
                     drop(state);
-                    // It unregistered, or was lost to the store: whoever is still there registers again.
+                    // It unregistered, or its lease expired: a proxy that is still there registers
+                    // again.
                     let gone = Status::not_found(format!("media proxy {proxy} is not registered"));
                     let _whoever_listens = out.try_send(Err(gone));
                     return;
@@ -176,7 +177,7 @@ impl Agent {
         let mut state = self.lock();
         let Some(session) = state.sessions.get_mut(proxy) else { return };
         if let Some((_, answer)) = session.waiting.take_if(|(waiting, _)| waiting == req_id) {
-            // Whoever waited may have given up.
+            // The waiting caller may have given up.
             let _late = answer.send(errors);
         }
     }

@@ -149,7 +149,7 @@ impl Program {
             }
         };
         let (proxies, rest) = (address(" for media proxies"), address(" for REST"));
-        // Somebody has to read it.
+        // The output has to be read.
         std::thread::spawn(move || lines.for_each(drop));
         let program = Self { child, proxies, rest };
         until("the agent has its store", || program.get("/health").0 == 200);
@@ -305,7 +305,7 @@ fn an_agent_killed_amid_a_hundred_registrations() {
             node
         })
         .collect();
-    // 25 groups of four: a source and three receivers, each on another node.
+    // 25 groups of four: a source and three receivers, each on another host.
     for group in 0..25_usize {
         for (i, node) in nodes.iter().enumerate() {
             let kind = if group % 4 == i { Kind::Source } else { Kind::Receiver };
@@ -355,7 +355,8 @@ fn the_store_goes_and_comes_back() {
     let seen = [&one, &two].map(|node| node.with_state(|state| state.bridges.len()));
     store.kill(0);
     until("the agents notice", || [&a, &b].iter().all(|agent| agent.get("/health").0 == 503));
-    // What this node can do alone works, and it is told so within a bounded time.
+    // Connections that this host can serve alone work, and the proxy learns that within a bounded
+    // time.
     let began = Instant::now();
     assert_eq!(one.add("new", Kind::Receiver, &stream(5004)), Ok(Accepted::LocalOnly));
     assert!(began.elapsed() < DEADLINE);

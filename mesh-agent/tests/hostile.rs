@@ -266,7 +266,7 @@ fn nonsense_is_refused() {
                 pb::RegisterMediaProxyRequest { extension: Some(extension), ..Default::default() };
             fails("a proxy", client.register_media_proxy(bad).await.map(drop));
         }
-        // Answers to commands that nobody gave are of no consequence.
+        // Answers to commands that were never given have no effect.
         let reply = pb::CommandReply { proxy_id: "p1".into(), req_id: "1-1".into(), reply: None };
         client.send_command_reply(reply).await.unwrap();
         // Bytes where a configuration should be: the field's number is that of another message's bytes.

@@ -208,7 +208,7 @@ fn a_proxy_that_falls_silent_is_noticed() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let raw = runtime.block_on(Raw::new(&server, 1));
     assert_eq!(server.list("/media-proxy", "mediaProxy").len(), 1);
-    // Nobody drives its connection any more: it stays open, and nothing is answered.
+    // Its connection is not driven any more: it stays open, and nothing is answered.
     until("it is lost", || server.list("/media-proxy", "mediaProxy").is_empty());
     drop(raw);
 }

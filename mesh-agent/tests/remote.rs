@@ -70,7 +70,7 @@ fn a_restarted_agent_interrupts_nothing() {
     server.kill();
     one.wait_reachable(false);
     two.wait_reachable(false);
-    // Meanwhile this node works alone.
+    // Meanwhile this host works alone.
     assert_eq!(one.add("new", Kind::Receiver, &stream(5006)), Ok(Accepted::LocalOnly));
     let desired = one.wait_for_bridges(3);
     assert!(desired.bridges.iter().any(|spec| spec.link == BridgeLink::St2110));
@@ -149,7 +149,7 @@ fn another_agent_takes_over() {
 
 #[test]
 fn without_an_agent_at_the_start() {
-    // A port that nobody listens on.
+    // A port without a listener.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let node = Node::new(1, &[port]);
     assert_eq!(node.add("r", Kind::Receiver, &stream(5004)), Ok(Accepted::LocalOnly));

@@ -17,7 +17,7 @@ pub struct Proxy {
     run_dir: PathBuf,
     /// Port of the gRPC service for programs.
     pub sdk_port: u16,
-    /// Port of the gRPC service for people and tools.
+    /// Port of the gRPC service for operators and tools.
     pub grpc_port: u16,
     /// Port for Prometheus, if it was started with one.
     pub metrics_port: Option<u16>,

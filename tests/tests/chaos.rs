@@ -150,7 +150,7 @@ fn survivors_go_on() {
         assert_eq!(group.source.end().error, 0);
     }
 
-    // Nothing is left of anybody.
+    // No connection is left.
     wait::until("no client is left", || control.info().clients == 0);
     assert!(control.try_groups().expect("groups").is_empty());
     drop(control);

@@ -202,7 +202,8 @@ fn a_group_has_one_source() {
     first.progress(10);
     assert_eq!(receiver.report().source, 7);
 
-    // Both at once, while nobody can ask: each works on its host, and when the agent is back one of them is told to stay there.
+    // Both at once, without an agent: each works on its host, and when the agent is back one of
+    // them stays there.
     receiver.end();
     first.end();
     fleet.wait_empty();

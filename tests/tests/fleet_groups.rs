@@ -53,7 +53,7 @@ fn a_host_without_members_knows_what_a_group_carries() {
     receiver.progress(10);
     finish(source, vec![receiver]);
     fleet.wait_empty();
-    // While the agent is away nobody waits for it in vain.
+    // While the agent is away no call waits for it.
     fleet.kill_agent();
     let gone = client.group_config("studio 1", Timeout::After(Duration::ZERO)).unwrap_err();
     assert!(gone.to_string().contains("no such group"), "{gone}");

@@ -108,7 +108,7 @@ fn strangers_without_credentials_change_nothing() {
     let (proxy_id, conn_id) =
         (first("media-proxy", "mediaProxy"), first("connection", "connection"));
 
-    // With no certificate, with one of an authority that nobody knows, and without a word that makes sense.
+    // With no certificate, with one of an unknown authority, and without a valid message.
     fleet.net.on(STRANGER, || {
         block_on(async {
             let channel = channel(None).await.expect("a connection");

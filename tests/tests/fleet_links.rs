@@ -215,7 +215,7 @@ fn a_link_that_a_firewall_blocks_is_shown_as_that() {
         assert_eq!(bridge.state(), BridgeState::NoLink, "{bridge:?}");
         assert!(bridge.reason.starts_with("nothing is heard"), "{bridge:?}");
     }
-    // Nobody waits for what cannot be sent, and the bridge says what it could not send.
+    // The group does not wait for frames that cannot be sent, and the bridge reports them.
     source.progress(50);
     wait::until("frames that could not be sent", || member(1).is_some_and(|it| it.missed > 0));
 

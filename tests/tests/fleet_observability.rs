@@ -65,7 +65,7 @@ fn a_stream_has_one_id_on_all_hosts() {
         );
     }
 
-    // The agent has heard of all of it, under the names of old.
+    // The agent has all measurements, under the original's names.
     wait::until("the agent knows what flows", || {
         fleet.net.on(AGENT, || {
             let connections = agent::list("connection", "connection");

@@ -49,7 +49,7 @@ fn a_host_that_is_cut_off_comes_back() {
     fleet.wait_listed("connection", "connection", 3);
     fleet.wait_listed("bridge", "bridge", 2);
     fleet.wait_bridges(1, &[("rdma", false, "10.77.0.3")]);
-    // Longer than the longest pause between attempts of anybody.
+    // Longer than the longest pause between attempts of any program.
     for receiver in [&mut local, &mut far] {
         receiver.progress(500);
     }

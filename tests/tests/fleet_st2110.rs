@@ -67,7 +67,7 @@ fn a_stream_from_outside_comes_in_once() {
     take(&second, 3);
     fleet.wait_bridges(1, &[("st2110-20", true, "239.77.1.1"), ("rdma", false, "10.77.0.2")]);
     fleet.wait_bridges(2, &[("rdma", true, "10.77.0.1")]);
-    // Where it comes in nobody wants it any more: it comes in elsewhere.
+    // Its ingress's host has no receiver any more: the ingress moves.
     drop(first);
     fleet.wait_bridges(1, &[]);
     fleet.wait_bridges(2, &[("st2110-20", true, "239.77.1.1")]);

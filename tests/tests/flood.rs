@@ -114,7 +114,7 @@ fn thousands_of_connections_that_say_half_of_it() {
             let open = flood(count / if says.is_empty() { 1 } else { 4 }, port, says);
             stream.flows();
             stream.memory_is_bounded();
-            // Not even now is anybody turned away who means it.
+            // Even now no honest client is refused.
             served(&stream);
             drop(open);
             served(&stream);

@@ -214,7 +214,7 @@ fn oversized_messages_and_fields() {
 
     drop(wire);
 
-    // A program's name is for people, and cut to what they can read.
+    // A program's name is for display, and cut to a readable length.
     let wire = Wire::connect(&socket).unwrap();
     let process = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
     let hello = Hello {
@@ -338,7 +338,7 @@ fn a_seat_full_of_nonsense_harms_only_its_owner() {
         let seat = memory(SEAT_SIZE as u64, &content, sealed());
         let wire = Wire::welcomed(&stream.run.socket(), &format!("nonsense-{round}"));
         wire.announce(1, stream.config(Kind::Receiver), &[], &[seat.as_fd()]);
-        // It gets the ring as everybody does, and never reads from it.
+        // It gets the ring as every receiver does, and never reads from it.
         assert!(
             matches!(wire.hear(), Heard::Message(from_proxy::Body::Ring(_), fds) if fds.len() == 3)
         );

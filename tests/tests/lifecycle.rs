@@ -73,7 +73,7 @@ fn a_stream_that_closes_ends_after_its_last_frame() {
     assert_eq!(code(obedient.get(Timeout::Infinite)), 1011);
     assert_eq!(code(obedient.get(NOW)), 1011);
     assert_eq!(code(steady.get(NOW)), 1012);
-    // Whoever waits gets the next source's frames, from the first on.
+    // A waiting receiver gets the next source's frames, from the first on.
     let next = world.source(json!({}));
     put(&next, 9);
     assert_eq!(take(&steady), (9, 0));

@@ -77,7 +77,8 @@ fn numbers_are_those_of_the_programs() {
             std::hint::spin_loop();
         }
     }
-    // What it has let pass does not wait for it. There are two slots more than the queue has, which nobody has needed yet.
+    // Frames that it has missed do not count as waiting. There are two slots more than the queue
+    // has, which were not needed yet.
     let listed = proxy.control().group(group).expect("the group");
     let asleep =
         listed.receivers.iter().find(|it| it.conn_id == sleeper.id()).expect("it is there");
@@ -122,7 +123,7 @@ fn numbers_are_those_of_the_programs() {
         let sum = value(&format!("{name}_sum"), &to).unwrap();
         assert!(sum > 0.0 && sum < 50.0 * wait::DEADLINE.as_secs_f64(), "{name}: {sum}");
     }
-    // One stream: that of the source, at everybody.
+    // One stream: that of the source, at all members.
     for connection in [&from, &to, &late] {
         let labels = [("connection", connection.as_str()), ("stream", &from), ("group", group)];
         assert_eq!(scrape.all("mcm_frames_total", &labels).len(), 1, "{connection}");

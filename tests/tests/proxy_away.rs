@@ -78,7 +78,7 @@ fn frames_flow_past_a_proxy_that_stands_still() {
     for _ in 0..5 {
         stream.flows();
     }
-    // Whoever comes meanwhile has to wait, but is served once the proxy goes on.
+    // A client that comes meanwhile has to wait, but is served once the proxy goes on.
     let newcomer = receiver(&stream.run);
     stream.flows();
     assert!(!newcomer.report().created);

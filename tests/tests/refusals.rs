@@ -64,7 +64,7 @@ fn a_group_has_one_source() {
         assert!(text.contains(&std::process::id().to_string()), "it says which program: {text}");
     }
     drop(source);
-    // The goodbye was sent before this, so no second attempt is needed.
+    // The Goodbye was sent before this, so no second attempt is needed.
     second.connect(Direction::Send, &config.to_string()).unwrap();
 }
 
@@ -123,7 +123,7 @@ fn without_a_proxy_the_error_comes_at_once_and_says_where_it_was_looked_for() {
     assert!(text.contains(run.socket().to_str().unwrap()), "{text}");
     assert_eq!(client.connections(), 0);
 
-    // A port where nobody listens.
+    // A port without a listener.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let other = Client::new(&config::tcp_client(port).to_string()).unwrap();
     let (code, text) = failure(&other, Direction::Receive, &config);

@@ -107,7 +107,7 @@ fn one_that_sleeps_is_waited_for_once() {
     let waits = group.waits();
     assert!(waits <= 1, "one stall, and no more: {waits} waits");
     group.catch_up(1);
-    // It keeps up again, so it counts again: nothing is missed, and nobody waits.
+    // It keeps up again, so it counts again: it misses nothing, and the source does not wait.
     let missed = group.receivers[1].stats().missed;
     group.put_for(3 * CAPACITY, &[0, 1]);
     assert_eq!(group.receivers[1].stats().missed, missed);

@@ -221,7 +221,7 @@ fn a_sender_that_takes_the_place_of_the_network_is_no_end() {
     let watchers = receivers("of the network", &client, &stream());
     let sender = sender(&run, 1);
     watchers.iter().for_each(|watcher| watcher.goes_on("with the program's frames"));
-    // That program's goodbye is one.
+    // That program's close ends it.
     sender.end();
     let [waits, closes] = <[Watcher; 2]>::try_from(watchers).unwrap_or_else(|_| unreachable!());
     closes.has_ended();

@@ -20,7 +20,7 @@ use std::str::FromStr;
 /// The scenarios to run.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Fewer and shorter rounds: a look, not a measurement.
+    /// Fewer and shorter rounds: a first impression, not a measurement.
     pub quick: bool,
     /// All, where there are none.
     pub scenarios: Vec<Scenario>,
@@ -54,7 +54,7 @@ pub enum Scenario {
     Packing,
     /// Streams of ST 2110 between two hosts.
     St2110,
-    /// From node to node, beside bare TCP.
+    /// From host to host, beside bare TCP.
     Fabric,
 }
 

@@ -49,7 +49,7 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     loop {
         let guarded = tokio::select! {
-            // An error means that whoever could tell is gone.
+            // An error means that the sender of the stop signal is gone.
             _ = stop.wait_for(|stop| *stop) => break,
             guarded = incoming.recv() => match guarded {
                 Some(Ok(guarded)) => guarded,
@@ -57,7 +57,7 @@ pub async fn serve(
                     log::debug!("HTTP: {error}");
                     continue;
                 }
-                // Nobody accepts any more: the program is ending.
+                // The server accepts no more connections: the program is ending.
                 None => break,
             },
         };

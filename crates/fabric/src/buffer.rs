@@ -9,9 +9,9 @@ pub struct MemoryId(pub [u8; 16]);
 ///
 /// # Safety
 ///
-/// From `start()` on `len()` bytes are readable, stay where they are and are written by nobody until the value is dropped,
-/// also when the value is moved. Both functions always return the same. If `memory()` returns an identifier, then the bytes
-/// lie in memory as [`MemoryId`] describes it.
+/// From `start()` on `len()` bytes are readable, stay where they are and are not written until the
+/// value is dropped, also when the value is moved. Both functions always return the same. If
+/// `memory()` returns an identifier, then the bytes lie in memory as [`MemoryId`] describes it.
 pub unsafe trait SendBuffer: Send + 'static {
     /// First byte.
     fn start(&self) -> *const u8;
@@ -29,9 +29,10 @@ pub unsafe trait SendBuffer: Send + 'static {
 ///
 /// # Safety
 ///
-/// From `start()` on `len()` bytes are readable and writable, stay where they are and are read and written by nobody else
-/// until the value is dropped, also when the value is moved. Both functions always return the same. If `memory()` returns
-/// an identifier, then the bytes lie in memory as [`MemoryId`] describes it.
+/// From `start()` on `len()` bytes are readable and writable, stay where they are, and only the
+/// holder of the value reads and writes them until it is dropped, also when the value is moved.
+/// Both functions always return the same. If `memory()` returns an identifier, then the bytes lie
+/// in memory as [`MemoryId`] describes it.
 pub unsafe trait ReceiveBuffer: Send + 'static {
     /// First byte.
     fn start(&self) -> *mut u8;

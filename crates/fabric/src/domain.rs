@@ -9,11 +9,11 @@ use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Closes an object. Complains in the log only: nothing can be done about it.
+/// Closes an object. An error is only logged: there is no remedy.
 ///
 /// # Safety
 ///
-/// The object is open, and nobody uses it any more.
+/// The object is open, and no other code uses it any more.
 pub(crate) unsafe fn close(object: *mut fid, what: &str) -> Result<(), i32> {
     // SAFETY: an open object has its operations; the caller vouches for it.
     let code = unsafe { ((*(*object).ops).close)(object) };
@@ -60,7 +60,7 @@ impl Domain {
             )
         };
         let Some(domain) = NonNull::new(domain).filter(|_| code == 0) else {
-            // SAFETY: just opened, and known to nobody else.
+            // SAFETY: just opened, and not shared yet.
             let _ = unsafe { close(fabric.as_ptr().cast(), "a fabric") };
             return Err(call_error(functions, "fi_domain", code, ""));
         };

@@ -99,8 +99,8 @@ impl Info {
         let first = unsafe { (functions.dupinfo)(std::ptr::null()) };
         let hints = Self { functions, provider, first: NonNull::new(first).ok_or(libc::ENOMEM)? };
         let name = provider.library_name(version_of(functions));
-        // SAFETY: an empty entry has all its attributes, which belong to it and to nobody else yet. The name is
-        // allocated as libfabric frees it.
+        // SAFETY: an empty entry has all its attributes, which it owns alone. The name is allocated
+        // as libfabric frees it.
         unsafe {
             let info = &mut *hints.first.as_ptr();
             info.caps = FI_MSG | FI_TAGGED;

@@ -246,7 +246,7 @@ fn an_ingress_that_goes_and_comes_back_is_found_again() {
         put(&sender, 0);
         expect(&receiver, 0, exact);
         drop(receiver);
-        // Without somebody there frames pass, and nobody is kept waiting.
+        // Without a peer frames are skipped, and the group does not wait.
         let mut number = 1;
         eventually("the loss", || {
             put(&sender, number);
@@ -450,7 +450,7 @@ fn the_end_of_a_stream_comes_behind_its_last_frame() {
         let receiver = Receiver::start(&at, 8, 100);
         (0..10).for_each(|number| expect(&receiver, number, true));
         assert_eq!(sender.status.counts().unsent, 0);
-        // The bridge is stopped behind a goodbye, as when the agent removes it.
+        // The bridge is stopped behind a close, as when the agent removes it.
         sender.end_stream();
         sender.stop();
         receiver.end();

@@ -140,7 +140,7 @@ fn closing_gives_every_buffer_up() {
     }
     let [mut left, mut right] = pair(Provider::Tcp, Registration::AsNeeded);
     let to = right.name(0).unwrap().clone();
-    // Small messages that nobody has asked for, and large ones that wait for their receiver.
+    // Unsolicited small messages, and large ones that wait for their receiver.
     let [small, large] = [content(100, 1), content(5_000_000, 2)];
     send(&mut [&mut left, &mut right], 0, &to, &small, &[]);
     for _ in 0..3 {

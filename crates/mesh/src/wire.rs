@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// The longest identifier that anybody may choose, in bytes.
+/// Length limit of identifiers, in bytes.
 const MAX_ID: usize = 128;
 /// The longest group id of a wire message: a URN of 1024 bytes, "/" and a proxy's id.
 const GROUP_SEPARATOR: char = '/';

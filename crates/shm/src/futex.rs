@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// The kernel's limit for one wait.
 pub(crate) const MAX_WORDS: usize = 128;
-/// Longest sleep without a look of its own, where the kernel cannot wait for several words.
+/// Longest wait without a check of all words, if the kernel cannot wait for several.
 const BLIND_NS: u64 = 10_000_000;
 
 static NO_WAITV: AtomicBool = AtomicBool::new(false);
@@ -23,7 +23,7 @@ const FEW_WORDS: usize = 2;
 pub(crate) struct Expected<'a> {
     word: &'a AtomicU32,
     value: u32,
-    /// Only this process changes the word, which spares the kernel a look at the page behind it.
+    /// Only this process changes the word, which spares the kernel a look-up of the page behind it.
     own: bool,
 }
 

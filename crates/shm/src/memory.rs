@@ -139,7 +139,7 @@ impl Mapping {
 impl Drop for Mapping {
     fn drop(&mut self) {
         if self.is_here() {
-            // SAFETY: the mapping is ours, and nothing borrows from it any more.
+            // SAFETY: this value owns the mapping, and nothing borrows from it any more.
             let _ = unsafe { munmap(self.start.cast(), self.len) };
         }
     }
@@ -158,14 +158,14 @@ fn map_aligned(
     let reserved = unsafe { mmap_anonymous(std::ptr::null_mut(), room, nothing, flags) }?;
     let before = reserved.addr().next_multiple_of(HUGE_PAGE) - reserved.addr();
     let start = reserved.wrapping_byte_add(before);
-    // SAFETY: replaces a part of what was just reserved, which nobody else knows of.
+    // SAFETY: replaces a part of the new reservation, which is not shared yet.
     let mapped = unsafe { mmap(start, len, protection, MapFlags::SHARED | MapFlags::FIXED, fd, 0) };
     let mut surplus = vec![(reserved, before), (start.wrapping_byte_add(len), HUGE_PAGE - before)];
     if mapped.is_err() {
         surplus.push((start, len));
     }
     for (place, len) in surplus.into_iter().filter(|(_, len)| *len > 0) {
-        // SAFETY: these are the parts of the reservation that are not used; nobody else knows of them.
+        // SAFETY: these are the unused parts of the reservation, which is not shared yet.
         let _ = unsafe { munmap(place, len) };
     }
     mapped

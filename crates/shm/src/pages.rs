@@ -100,7 +100,7 @@ impl Drop for Prefault {
             if self.made.is_here() {
                 let _ = thread.join();
             } else {
-                // The thread was not forked, so that nobody would ever end this wait.
+                // The thread was not forked, so this wait would never end.
                 std::mem::forget(thread);
             }
         }
@@ -121,7 +121,8 @@ fn run(memory: &impl Prefaultable, len: usize, stop: &AtomicBool) {
         let huge = step / HUGE_PAGE * HUGE_PAGE;
         if collapses && huge > 0 {
             collapses = match make_huge(memory.mapping(), offset, huge) {
-                // Somebody else was about these pages: they stay as they are, the next ones may do.
+                // Another process was busy with these pages: they stay as they are, the next ones
+                // may succeed.
                 Ok(()) | Err(RingError::System { errno: Errno::AGAIN | Errno::BUSY, .. }) => true,
                 Err(_) => false,
             };

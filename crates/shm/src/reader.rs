@@ -252,7 +252,7 @@ impl Cursor {
         self.next += frames;
         // A hostile source makes it leap as far as numbers go.
         self.past.missed = self.past.missed.saturating_add(frames);
-        // Nobody shall wait for frames that this receiver will not take any more.
+        // The source must not wait for frames that this receiver will not take any more.
         self.reader.seat.line().position.store(self.next, Release);
         self.count_missed(frames);
     }

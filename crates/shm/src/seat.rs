@@ -23,7 +23,7 @@ impl Seat {
     /// A fresh seat, sealed.
     pub fn new() -> Result<Self, RingError> {
         let memory = OwnMemory::new("mcm-seat", SEAT_SIZE, Pages::Ordinary)?;
-        // SAFETY: an atomic is valid for any bits; nobody else has the memory yet.
+        // SAFETY: an atomic is valid for any bits; the memory is not shared yet.
         unsafe { memory.mapping().at::<AtomicU64>(0) }.store(SEAT_MAGIC, Relaxed);
         // SAFETY: as above.
         unsafe { memory.mapping().at::<AtomicU64>(8) }.store(u64::from(LAYOUT_VERSION), Relaxed);

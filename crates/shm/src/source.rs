@@ -125,7 +125,7 @@ impl Source {
             ring_id: ring_id.0,
             regions: geometry.regions as u64,
         };
-        // SAFETY: the header fits before the head line, and nobody else has the memory yet.
+        // SAFETY: the header fits before the head line, and the memory is not shared yet.
         unsafe { board.mapping().start().cast::<BoardHeader>().write(header) };
         board.seal()?;
         let base = geometry.bytes_of(geometry.base_slots);
@@ -273,10 +273,11 @@ impl Source {
             if let Err(error) = room {
                 return Err((write, error));
             }
-            // The lock was given up; whoever came in between may have filled the queue by one. That is as good as room.
+            // The lock was released; another thread may have filled the queue by one meanwhile.
+            // That is as good as room.
             state = inner.state.lock();
         }
-        // Another thread may have said goodbye since; nothing is published after that.
+        // Another thread may have closed the source since; nothing is published after that.
         if let Err(error) = inner.interrupt.check_open() {
             return Err((write, error));
         }
@@ -393,7 +394,8 @@ impl Inner {
             state.audience_met = true;
         }
         let State { slots, seats, .. } = state;
-        // Only the stall clock wants the time: a rough one, rather late, spares each frame a look at the exact one.
+        // Only the stall clock needs the time: a rough one, rather late, spares each frame a
+        // reading of the exact one.
         seats.observe(slots.published(), rough_ns());
         if let Some(slot) = slots.pick(self.board(), &self.geometry, seats) {
             return Some(slot);

@@ -119,7 +119,7 @@ pub(crate) fn spin(turn: Turn, mut ready: impl FnMut() -> bool) -> Spun {
     let mut spent = 0;
     let mut crowded = turn.crowded;
     let end = loop {
-        // On a CPU that others want, each look in vain keeps them from what they wait for.
+        // On a contended CPU each failed check delays the threads that it waits for.
         for _ in 0..if turn.crowded { 1 } else { 8 } {
             if ready() {
                 let end = if spent > MOST_NS { End::Late } else { End::Paid };

@@ -150,9 +150,11 @@ pub struct Board<'a> {
     pub slots: &'a [SlotLine],
 }
 
-/// The head word: how many frames have been published, the slot of the newest one, and whether the source has closed.
+/// The head word: the number of published frames, the slot of the newest one, and whether the
+/// source has closed.
 ///
-/// The slot spares receivers that keep up a look into the table. Bits: count from 9, slot from 1, closed 0.
+/// The slot spares receivers that keep up a look-up in the table. Bits: count from 9, slot from 1,
+/// closed 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head(pub u64);
 

@@ -14,8 +14,8 @@ fn forbid(payload: *const u8, len: usize) {
     let start = (payload as usize).next_multiple_of(PAGE);
     let end = (payload as usize + len) / PAGE * PAGE;
     let pages = std::ptr::with_exposed_provenance_mut(start);
-    // SAFETY: the pages are those of a mapped payload that no reference points to. Whoever touches them after this ends the
-    // process, which is what the test is about.
+    // SAFETY: the pages are those of a mapped payload that no reference points to. An access after
+    // this ends the process, which is the test's purpose.
     unsafe { mprotect(pages, end - start, MprotectFlags::empty()) }.unwrap();
 }
 

@@ -137,7 +137,7 @@ fn goodbyes_are_told_in_their_place() {
     assert_eq!(take(&receiver), 7);
     receiver.wait_ready(Deadline::Now).unwrap();
     assert_eq!(receiver.get(Deadline::Now).unwrap_err(), RingError::SourceClosed);
-    // The second is left, which is no goodbye.
+    // The second ring is left, which is no close.
     second.source.leave("replaced");
     assert_eq!((take(&receiver), take(&receiver)), (7, 7));
     third.source.close("the end");

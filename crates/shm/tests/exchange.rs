@@ -612,7 +612,7 @@ fn a_monitor_sees_how_many_frames_wait_for_a_receiver() {
     }
     for number in 2..50 {
         put(&group.source, number);
-        // Two slots more than the queue has are there, and nobody needs them yet.
+        // There are two slots more than the queue has, which are not needed yet.
         assert!((1..=6).contains(&waiting()), "{} after {number}", waiting());
     }
     // It gets exactly those.

@@ -44,7 +44,7 @@ fn word(random: &mut Random, near: u64) -> u64 {
     }
 }
 
-/// Publishes a frame as a source does, but without asking whether anybody still reads its slot.
+/// Publishes a frame as a source does, but without a check for leases of its slot.
 fn publish(board: &Forged, random: &mut Random, count: u64) {
     let slot = random.below(12);
     board.write(SLOTS_OFFSET + slot as usize * 64, &[count]);
@@ -155,7 +155,7 @@ fn scribble_seat(seat: &Forged, random: &mut Random) {
         0 => at(random.below(4)).store(random.next(), Relaxed),
         1 => at(0).store(1 << random.below(64), Relaxed),
         2 => (0..4).for_each(|index| at(index).store(0, Relaxed)),
-        // The position, the sleep word, the tick. Not the state: a goodbye would end the play.
+        // The position, the sleep word, the tick. Not the state: a close would end the test.
         3 => at(4 + random.below(2)).store(random.next(), Relaxed),
         _ => at(6).store(random.below(1 << 32), Relaxed),
     }

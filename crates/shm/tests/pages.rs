@@ -59,7 +59,8 @@ fn a_large_pool_lies_on_huge_pages() {
         return;
     }
     let group = Group::new(options(8_294_400, 4));
-    // Some of the 48 MB at least: memory may be short of whole huge pages, and what somebody else is about stays as it is.
+    // Some of the 48 MB at least: memory may be short of whole huge pages, and pages in use
+    // elsewhere stay as they are.
     until(|| huge_kilobytes() >= 2 << 10);
     // Shared memory cannot be counted twice: the receiver's mapping of the same pages is as good.
     let before = huge_kilobytes();

@@ -41,7 +41,7 @@ fn slots_touched(board: BorrowedFd<'_>) -> u32 {
 #[test]
 fn whoever_is_killed_the_others_get_every_frame_whole_and_in_order() {
     let random = Random::of_test("killed", 20_261);
-    // Nobody may be late by so much, so that no frame at all may be missed.
+    // No receiver may be late by this much, so none may miss a frame.
     let plan =
         Plan { receivers: 3, stall_ms: 50_000, paced: false, hold: roles::HOLD, lossless: true };
     let mut group = Group::new(plan, random);

@@ -83,7 +83,7 @@ fn assert_unwritable(fd: BorrowedFd<'_>) {
         Err(error) => assert_ne!(rustix::process::geteuid().as_raw(), 0, "{error}"),
     }
 
-    // A private copy may be written, and is nobody else's business.
+    // A private copy may be written, and affects no other process.
     let copy = map(fd, both, MapFlags::PRIVATE).unwrap();
     // SAFETY: both bytes are mapped, the first one for writing too.
     unsafe {

@@ -188,7 +188,7 @@ fn an_sdp_stands_for_what_is_not_given() {
     let raw = SDP.replace("CODEC", "raw");
     assert_eq!(stream(&described("raw", None)), json!({ "sdp": raw }));
     assert_eq!(stream(&described("raw", Some("100"))), json!({ "sdp": raw, "payloadType": 100 }));
-    // FFmpeg's frames are raw, whoever says that the stream is not.
+    // FFmpeg's frames are raw, even if the stream is not.
     assert_eq!(stream(&described("jxsv", None))["codec"], "jpegxs");
 }
 

@@ -47,7 +47,7 @@ impl Alarm {
     }
 
     pub(super) fn tell(&self, what: What) {
-        // At the end of the daemon nobody listens any more.
+        // At the end of the daemon the receiving thread has gone.
         let event = Event { bridge: self.bridge.clone(), attempt: self.attempt, what };
         let _ = self.events.send(Input::Bridge(event));
     }

@@ -186,7 +186,7 @@ fn one_makes_room_before_the_next_starts() {
     assert_eq!(log.drain(..2).collect::<Vec<_>>(), ["start in", "stop in"]);
     log.sort();
     assert_eq!(log, ["start new", "start out"]);
-    // An egress bridge that sends what it has left keeps nobody else waiting.
+    // An egress bridge that drains delays no other bridge.
     w.apply(&[egress("z"), spec("new", "h", Direction::Ingress, 112)]);
     assert_eq!(w.phase("z"), Some(Phase::Starting));
     w.events(2);
@@ -248,7 +248,7 @@ fn failures_are_tried_again_later_and_later() {
     w.manager.tick(w.now);
     w.events(1);
     assert_eq!(w.manager.next_deadline().unwrap() - w.now, 2 * RETRY.0);
-    // Somebody asks for it: at once.
+    // A connection needs it: at once.
     w.manager.try_now(&"a".into(), w.now);
     w.events(1);
     w.manager.try_now(&"a".into(), w.now);

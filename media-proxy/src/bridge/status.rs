@@ -55,7 +55,7 @@ pub(crate) enum Phase {
     Stopping,
 }
 
-/// A bridge as people see it.
+/// A bridge as tools show it.
 #[derive(Clone)]
 pub(crate) struct Row {
     pub(crate) spec: Arc<BridgeSpec>,

@@ -16,7 +16,7 @@ pub(super) struct Told(Vec<String>);
 pub(super) struct News {
     /// Warnings that were not there before.
     pub(super) warnings: Vec<String>,
-    /// Warnings that hold no longer: a path that was silent is heard again. If they come back they are new.
+    /// Warnings that no longer hold: a silent path has packets again. If they return they are new.
     pub(super) over: Vec<String>,
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn identify(
     let credentials: libc::ucred = option(socket, libc::SO_PEERCRED)?;
     let pid = u32::try_from(credentials.pid).unwrap_or(0);
     let pidfd = match option::<RawFd>(socket, libc::SO_PEERPIDFD) {
-        // SAFETY: the kernel has just made this descriptor for us; nobody else knows it.
+        // SAFETY: the kernel has just made this descriptor, and nothing else owns it.
         Ok(fd) => unsafe { OwnedFd::from_raw_fd(fd) },
         Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => {
             let found = pid_of(offered.as_fd())?;

@@ -151,7 +151,8 @@ impl Client {
         Status,
     > {
         let (ids, stream) = mpsc::channel(1024);
-        // The answer begins with the first response, so there has to be a first request; nobody has this lease.
+        // The answer begins with the first response, so there has to be a first request; this lease
+        // does not exist.
         let _room = ids.try_send(pb::LeaseKeepAliveRequest { id: 0 });
         let stream = needs_leader(ReceiverStream::new(stream));
         let answers = self.call(async |channel| {

@@ -17,7 +17,7 @@ pub(super) enum Key {
     Grant(GroupId, ProxyId),
     /// A connection that an administrator has removed.
     Removal(ProxyId, ConnectionId),
-    /// A port; what it is for stands in the grant.
+    /// A port; the grant tells its purpose.
     Port,
 }
 

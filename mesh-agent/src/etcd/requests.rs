@@ -151,7 +151,7 @@ impl Agent {
         let known = topology.record(&id);
         if known != Some(&record) {
             if let Some(known) = known {
-                // Nobody may have come back whom the mirror has seen go.
+                // A source that the mirror has seen go must not have come back.
                 if known.definition != record.definition {
                     transaction = transaction.none_but(&keys.connections(&id), Some(&key));
                 }

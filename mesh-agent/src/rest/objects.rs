@@ -273,7 +273,7 @@ fn configuration(config: &ConnectionConfig, end: Kind, kind: &str) -> Value {
     });
     if !kind.is_empty() {
         object["kind"] = kind.into();
-        // The word of the original is its media proxy's view; this one is that of everybody else.
+        // The original's word is the media proxy's view; this one is the usual one.
         object["role"] = if end == Kind::Source { "source" } else { "receiver" }.into();
     }
     object

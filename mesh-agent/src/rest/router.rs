@@ -43,8 +43,8 @@ pub(super) fn router(agent: Agent, origins: Arc<[String]>) -> Router {
     all.layer(middleware::from_fn_with_state(origins, cross_origin))
 }
 
-/// Lets pages of the origins that were configured read answers (CORS, the Fetch standard); pages of others get no such header, and
-/// browsers then keep the answer from them.
+/// Lets pages of the configured origins read answers (CORS, the Fetch standard); pages of others
+/// get no such header, and browsers then withhold the answer.
 async fn cross_origin(
     extract::State(origins): extract::State<Arc<[String]>>,
     request: extract::Request,

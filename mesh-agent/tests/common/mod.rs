@@ -266,7 +266,7 @@ impl Node {
         })
     }
 
-    /// Waits until it has heard something.
+    /// Waits until it has received a message.
     pub(crate) fn wait<T>(&self, what: &str, mut find: impl FnMut(&HeardState) -> Option<T>) -> T {
         let deadline = Instant::now() + DEADLINE;
         let mut state = self.heard.state.lock();

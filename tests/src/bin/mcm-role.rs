@@ -116,7 +116,7 @@ impl Orders {
         match self.0.try_recv() {
             Ok(order) => Some(order),
             Err(TryRecvError::Empty) => None,
-            // Nobody is there any more.
+            // The group has no receivers any more.
             Err(TryRecvError::Disconnected) => Some(Order::End),
         }
     }

@@ -64,7 +64,7 @@ fn packets_of(net: &Net, host: usize, protocol: libc::c_int) -> UdpSocket {
         // SAFETY: takes numbers and no pointer.
         let fd = unsafe { libc::socket(libc::AF_PACKET, kind, protocol.into()) };
         assert!(fd >= 0, "packets: {}", std::io::Error::last_os_error());
-        // SAFETY: the descriptor is new, and nobody else has it.
+        // SAFETY: the descriptor is new, and nothing else owns it.
         let socket = UdpSocket::from(unsafe { OwnedFd::from_raw_fd(fd) });
         socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         socket

@@ -94,7 +94,7 @@ fn what_cannot_be_is_refused_with_the_reason() {
             assert_eq!(code, 1008, "{text}");
             assert!(text.contains("10.99.0.1") && text.contains("10.77.0.1"), "{text}");
         }
-        // Somebody else has the port.
+        // Another program has the port.
         let other = pair.net.on(1, || std::net::UdpSocket::bind("0.0.0.0:5004").unwrap());
         let unicast = video("10.77.0.2", 5004);
         let (code, text) = failure(Direction::Receive, &unicast);
@@ -195,7 +195,7 @@ fn operators_see_and_cannot_delete_bridges() {
         );
         assert_eq!(bridge.local, "10.77.0.1");
         assert_eq!(bridge.state(), BridgeState::Active);
-        // Somebody who is not this proxy cannot be a bridge by saying so.
+        // A process that is not this proxy cannot claim to be a bridge.
         let receiver = connect(&a, Direction::Receive, &config::blob("g", 100));
         let groups = pair.net.on(1, || pair.a.control().try_groups()).unwrap();
         let group = groups.iter().find(|group| group.id == "g").unwrap();

@@ -73,7 +73,7 @@ fn garbage_at_the_port_is_counted_and_hurts_nobody() {
             assert_eq!(pair.counter(2, PORT, name), 0, "{name}");
         }
 
-        // A stranger sends the same packets.
+        // An unknown source sends the same packets.
         for packet in &good[..200] {
             stranger.socket.send_to(packet, ("10.77.0.2", PORT)).expect("a way to host 2");
         }

@@ -38,7 +38,7 @@ impl Capture {
         while filled < buffer.len() {
             match self.file.read(&mut buffer[filled..]) {
                 Ok(count) if count > 0 => filled += count,
-                // Nobody writes yet, or not just now.
+                // The program does not write yet, or not just now.
                 Ok(_) => std::thread::sleep(Duration::from_millis(1)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     std::thread::sleep(Duration::from_millis(1));

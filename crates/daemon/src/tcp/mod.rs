@@ -188,7 +188,7 @@ async fn preface<S: Duplex>(
                 head.escape_ascii()
             ));
             if head[0].is_ascii_uppercase() {
-                // Perhaps somebody with a browser. The connection is closed either way.
+                // Perhaps a browser. The connection is closed either way.
                 let answer = "HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\n\
                               Content-Type: text/plain\r\n\r\nThis port speaks gRPC (HTTP/2).\n";
                 let _ = stream.write_all(answer.as_bytes()).await;

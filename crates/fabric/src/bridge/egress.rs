@@ -114,7 +114,7 @@ impl<S: FrameSource> Egress<S> {
             let nothing_left = match connection.turn(&mut self.source, &self.status, now) {
                 Ok(Next::Lost(_) | Next::EndTold) => return,
                 Ok(Next::Sleep { wants_frames, .. }) => wants_frames && now >= start + LAST_WORD,
-                // The goodbye tells of it, too.
+                // The Close message carries the end, too.
                 Ok(Next::StreamEnd) => false,
                 Err(Ended) => true,
             };

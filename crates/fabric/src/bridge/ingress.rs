@@ -142,7 +142,7 @@ impl<K: FrameSink> Ingress<K> {
         };
         match connection.turn(&mut self.sink, &self.status, now)? {
             Next::Sleep { until, wants_slots } => {
-                // In the plain form nobody calls before there is a frame.
+                // In the plain form the egress connects with its first frame.
                 if self.link.extended.is_some() && self.status.link() == LinkState::Connecting {
                     if now >= self.introduction {
                         self.status.down(SILENT_PEER);

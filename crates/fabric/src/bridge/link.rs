@@ -17,7 +17,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// Round trips that are added to that: connections are slow at first, and the last frame is confirmed.
 const DRAIN_ROUND_TRIPS: u32 = 8;
 
-/// The other end is one of ours, and the agent has given both a key.
+/// The other end is a proxy of this project, and the agent has given both a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extended {
     /// The key.

@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(listener.session(), old);
         assert_eq!(talk(&mut second, &mut listener, 4, now), [Update::Begun]);
         assert_ne!(listener.session(), old);
-        // The old one is told nothing more, and what it says is not heard.
+        // The old one gets no more messages, and its own are ignored.
         let keepalive = first.transmit(1, now + KEEPALIVE).unwrap();
         assert_eq!(listener.receive(&keepalive, [8; 16], now + KEEPALIVE), Err(Ignored::Stale));
     }
@@ -284,7 +284,7 @@ mod tests {
         let last = now + CALL - Duration::from_nanos(1);
         assert_eq!(caller.state(last), CallState::Calling);
         assert_eq!(caller.state(now + CALL), CallState::Lost);
-        // Nobody was there to be impatient with.
+        // There was no peer to lose.
         assert_eq!(caller.patience(now + CALL), Patience::new(Duration::ZERO));
     }
 
@@ -341,7 +341,7 @@ mod tests {
         listener.forget();
         assert_eq!(listener.patience().time(), 2 * LOST);
         assert_eq!(caller.patience(later).time(), 2 * LOST);
-        // A goodbye is no loss.
+        // A close is no loss.
         let (mut caller, mut listener) = (self::caller(1, TERMS, 1, now), self::listener());
         talk(&mut caller, &mut listener, 4, now);
         let close = caller.close(0).unwrap();

@@ -214,7 +214,7 @@ impl Stop {
         let _ = rustix::io::write(&self.0.event, &1u64.to_ne_bytes());
     }
 
-    /// Stops them without waiting for anybody.
+    /// Stops them without draining.
     pub fn stop_at_once(&self) {
         self.0.at_once.store(true, Relaxed);
         self.stop();
@@ -241,7 +241,7 @@ pub(super) fn wait(stop: Option<&Stop>, others: &[BorrowedFd<'_>], time: Duratio
         tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: time.subsec_nanos().into(),
     };
-    // Interrupted by a signal: as good as any other reason to look round.
+    // Interrupted by a signal: the caller checks its state again.
     let _ = poll(&mut fds, Some(&time));
     stop.is_some() && fds.first().is_some_and(|stop| stop.revents().contains(PollFlags::IN))
 }
@@ -278,7 +278,7 @@ mod tests {
         let counts = status.counts();
         assert_eq!((status.link(), counts.connects, counts.losses), (LinkState::Up, 2, 1));
         assert_eq!(status.problem(), None);
-        // Who says goodbye is not lost.
+        // A peer that closes is not lost.
         status.ended();
         let counts = status.counts();
         assert_eq!((status.link(), counts.connects, counts.losses), (LinkState::Down, 2, 1));

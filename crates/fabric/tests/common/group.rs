@@ -90,7 +90,7 @@ impl Frame {
     }
 }
 
-// SAFETY: shared heap memory that nobody writes to.
+// SAFETY: shared heap memory that no code writes to.
 unsafe impl SendBuffer for Frame {
     fn start(&self) -> *const u8 {
         self.bytes.as_ptr()

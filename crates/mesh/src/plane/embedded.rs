@@ -35,7 +35,7 @@ impl Embedded {
         plane
     }
 
-    /// Looks at the state, for people and tools.
+    /// Reads the state, for operators and tools.
     pub fn with_topology<T>(&self, look: impl FnOnce(&Topology) -> T) -> T {
         look(&self.state.lock().topology)
     }

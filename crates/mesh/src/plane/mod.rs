@@ -63,7 +63,8 @@ pub trait Listener: Send + Sync {
 pub enum Accepted {
     /// It belongs to its group.
     Member,
-    /// The agents are out of reach: it works on this node, and they will be asked as soon as they are back.
+    /// The agents are out of reach: it works on this host, and the proxy registers it as soon as
+    /// they are back.
     LocalOnly,
 }
 

@@ -63,8 +63,9 @@ identifier! {
     GroupId
 }
 identifier! {
-    /// A stream: the same on every node from its source to all receivers. It is the id of the connection that sends, or that of the
-    /// ST 2110 ingress bridge that brings it into the mesh. Another source of the group is another stream.
+    /// A stream: the same on every host from its source to all receivers. It is the id of the
+    /// connection that sends, or that of the ST 2110 ingress bridge that brings it into the mesh.
+    /// Another source of the group is another stream.
     StreamId
 }
 identifier! {

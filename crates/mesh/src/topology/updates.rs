@@ -37,8 +37,8 @@ impl Topology {
         self.touch(&id);
     }
 
-    /// A proxy is gone, and its connections with it. If it was lost rather than taken away, the bridges of others to it are held
-    /// until `hold`.
+    /// Removes a proxy and its connections. If it was lost instead of unregistered, bridges of
+    /// other proxies to it are held until `hold`.
     pub fn remove_proxy(&mut self, id: &ProxyId, hold: Option<Instant>) {
         for group in self.groups_of.get(id).cloned().unwrap_or_default() {
             let members = self.groups.get(&group).and_then(|group| group.members.get(id));
@@ -92,7 +92,7 @@ impl Topology {
             }
         }
         if last && hold.is_none() {
-            // It was not lost: nobody there sends or receives any more.
+            // It was not lost: its connections have ended.
             let held = self.holds.of_group(&group).filter(|spec| spec.proxy == proxy);
             for bridge in held.map(|spec| spec.id.clone()).collect::<Vec<_>>() {
                 self.drop_hold(&group, &bridge);
@@ -135,7 +135,8 @@ impl Topology {
         self.mark(group, None);
     }
 
-    /// Until when a proxy is believed to be there without a sign of life; `None`: for as long as nobody says otherwise.
+    /// Time until which a proxy is considered alive without a sign of life; `None`: until it is
+    /// reported lost.
     pub fn set_lease(&mut self, proxy: &ProxyId, until: Option<Instant>) {
         if let Some(state) = self.proxies.get_mut(proxy) {
             state.lease = until;

@@ -107,7 +107,7 @@ impl Topology {
         self.proxies.get(proxy).map(|state| state.generation)
     }
 
-    /// All proxies, ordered by id, each with whether it was heard of lately.
+    /// All proxies, ordered by id, each with whether it is connected.
     pub fn proxies(&self) -> impl Iterator<Item = (&Proxy, bool)> {
         self.proxies.values().map(|state| (&state.proxy, state.lease.is_none()))
     }

@@ -117,7 +117,8 @@ impl Seats {
         self.entries.iter().any(|entry| protocol::leased(entry.view.line(), slot))
     }
 
-    /// Drops seats with more leases than a receiver of ours ever takes: one beyond the limit may be a look in progress.
+    /// Drops seats with more leases than this library's receivers ever take: one beyond the limit
+    /// may be a look in progress.
     pub(super) fn evict_hoarders(&mut self, limit: usize) {
         self.entries.retain(|entry| {
             let leases = &entry.view.line().leases;

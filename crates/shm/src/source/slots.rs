@@ -68,7 +68,7 @@ impl Slots {
         if self.writing >= geometry.capacity {
             return None;
         }
-        // What everybody has taken is free, the newest of it first.
+        // Frames that all receivers have taken are free, the newest of them first.
         self.reclaim(board, seats, seats.wanted_from(), usize::MAX);
         if self.free.is_empty() {
             // Next, frames that only receivers want who are not waited for: as few as needed, the oldest first.

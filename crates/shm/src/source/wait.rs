@@ -12,7 +12,7 @@ use crate::words::Board;
 use parking_lot::MutexGuard;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Longest sleep without a look round.
+/// Longest wait without a check of all receivers.
 const LOOK_NS: u64 = 1_000_000_000;
 
 /// The board says "waiting" while this lives.
@@ -86,7 +86,7 @@ impl Source {
             words.extend(ticks.take(MAX_WORDS - 1));
             let mut until = deadline.or(next_stall).min(now + LOOK_NS);
             if blockers.len() >= MAX_WORDS {
-                // More receivers than the kernel watches at once: look round now and then.
+                // More receivers than the kernel watches at once: check all of them now and then.
                 until = until.min(now + LOOK_NS / 100);
             }
             futex::wait_any(&words, until);

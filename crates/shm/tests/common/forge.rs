@@ -70,14 +70,14 @@ pub fn board_header(geometry: &Geometry) -> [u64; 7] {
     ]
 }
 
-/// A board that starts like one of ours.
+/// A board with a valid header.
 pub fn board(geometry: &Geometry) -> Forged {
     let board = Forged::new(BOARD_SIZE, shm::REQUIRED_SEALS);
     board.write(0, &board_header(geometry));
     board
 }
 
-/// A seat that starts like one of ours.
+/// A seat with a valid header.
 pub fn seat() -> Forged {
     let seat = Forged::new(SEAT_SIZE, shm::REQUIRED_SEALS);
     seat.write(0, &[SEAT_MAGIC, u64::from(LAYOUT_VERSION)]);

@@ -94,7 +94,7 @@ fn join<R: Rules>() {
             assert!(found || !R::HANDSHAKE, "a frame that was promised was taken away");
         })
     };
-    // Nobody is on the list, so the first frame's slot is free at once.
+    // The list is empty, so the first frame's slot is free at once.
     assert!(ring.reclaim(0, &[]));
     // Now the seat is, and stands at its start until it has moved.
     let start = 1;

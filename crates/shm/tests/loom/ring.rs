@@ -80,7 +80,8 @@ impl<R: Rules> Ring<R> {
 
     /// Source: fills a slot that is its own, publishes it, and wakes those who sleep on the head that this replaces.
     pub(crate) fn put(&self, sequence: u64, slot: usize) {
-        // SAFETY: the protocol under test says that nobody reads the slot now; the checker reports it if that is wrong.
+        // SAFETY: according to the protocol under test no thread reads the slot now; the checker
+        // reports it if that is wrong.
         self.frames[slot].with_mut(|frame| unsafe { *frame = content(sequence) });
         let replaced = R::publish(self.board(), sequence, slot);
         self.wake_sleepers(replaced);
@@ -110,7 +111,7 @@ impl<R: Rules> Ring<R> {
         seats.iter().any(|seat| R::leased(seat, slot))
     }
 
-    /// Source: sleeps until a look says yes, on the tick of the first seat.
+    /// Source: waits until the condition holds, on the tick of the first seat.
     pub(crate) fn wait_until(&self, ready: impl Fn() -> bool) {
         let seat = &self.seats[0];
         loop {
@@ -152,7 +153,8 @@ impl<R: Rules> Ring<R> {
 
     /// Receiver: reads a frame that it holds.
     pub(crate) fn assert_frame(&self, slot: usize, sequence: u64) {
-        // SAFETY: the lease says that nobody writes the slot now; the checker reports it if that is wrong.
+        // SAFETY: according to the lease no thread writes the slot now; the checker reports it if
+        // that is wrong.
         let found = self.frames[slot].with(|frame| unsafe { *frame });
         assert_eq!(found, content(sequence), "wrong frame");
     }

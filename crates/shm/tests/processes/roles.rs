@@ -196,7 +196,8 @@ fn read(receiver: &Receiver, runs: &Mutex<HashMap<u64, Run>>) {
         let run = check(&frame);
         let mut runs = runs.lock().unwrap();
         if run != current {
-            // A dead source's frames are all read before the next one's; frames in between were none of ours.
+            // A dead source's frames are all read before the next one's; other frames in between
+            // were not for this receiver.
             let Run { before, frames_before, .. } = runs[&run];
             if let Some(old) = runs.get(&before) {
                 assert_eq!(old.next, frames_before, "frames of a dead source are missing");

@@ -130,7 +130,8 @@ impl Wires {
         status: BridgeStatus,
         alarm: Alarm,
     ) -> Result<End, String> {
-        // It stays when the source says goodbye, which it passes on: there may be another, and the control plane ends it.
+        // It stays when the source closes, and passes the end on: there may be another source, and
+        // the control plane ends the bridge.
         let options = Options { delivery: None, wait_for_receivers: 0, ..config.options };
         let config = ConnectionConfig { options, ..config.clone() };
         let connection =

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 const FRAME: usize = 300_000;
 
-/// A node without the control plane.
+/// A host without the control plane.
 struct Node {
     _directory: tempfile::TempDir,
     handle: Handle,
@@ -145,7 +145,7 @@ fn installed() -> bool {
     there.is_ok()
 }
 
-/// One source, and receivers on both nodes.
+/// One source, and receivers on both hosts.
 fn carry(endpoints: u8, sealed: bool) {
     let (here, there) = (Node::new(), Node::new());
     let config = config(endpoints);

@@ -93,19 +93,19 @@ impl Handle {
 
     /// A connection has been given its place in the mesh, or not.
     pub(crate) fn placed(&self, conn_id: String, answer: Result<(), Refusal>) {
-        // If the exchange has ended, nobody waits for the answer.
+        // If the exchange has ended, the answer is dropped.
         let _ = self.tell(Command::Placed { conn_id, answer });
     }
 
     /// Passes on a group's format from the control plane; `None` if it knows no such group.
     pub(crate) fn found(&self, group: String, config: Option<(Kind, ConnectionConfig)>) {
-        // If the exchange has ended, nobody wants to know.
+        // If the exchange has ended, the command is dropped.
         let _ = self.tell(Command::Found { group, config: config.map(Box::new) });
     }
 
     /// Passes on the streams of groups from the control plane.
     pub(crate) fn name_streams(&self, streams: HashMap<String, String>) {
-        // If the exchange has ended, nobody wants to know.
+        // If the exchange has ended, the command is dropped.
         let _ = self.tell(Command::Streams(streams));
     }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// Clients of one process.
 const CLIENTS_PER_PROCESS: usize = 256;
-/// Text that a client sends for people is cut to so many characters.
+/// Length limit of text from clients that logs and tools show, in characters.
 const MAX_LABEL: usize = 64;
 
 static REFUSED: RateLimitedLog = RateLimitedLog::new();
@@ -73,7 +73,7 @@ impl Exchange {
         if config.is_none() && self.reach == Reach::Groups {
             match self.group_queries.ask(asker, &group, now) {
                 Step::LookUp => {
-                    // At the end of the daemon nobody listens any more.
+                    // At the end of the daemon the placement thread has gone.
                     let _ = self.placement.send(Input::LookUp { group });
                     return;
                 }

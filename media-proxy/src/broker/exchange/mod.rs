@@ -223,7 +223,7 @@ impl Exchange {
         // Nothing to read means that the commands have been seen already.
         let _ = rustix::io::read(&self.wake, &mut count);
         while let Ok(command) = self.commands.try_recv() {
-            // Whoever asked may be gone meanwhile; then nobody needs the answer.
+            // The caller may have gone meanwhile; then the answer is dropped.
             match command {
                 Command::Snapshot { group, detailed, reply } => {
                     let _ = reply.send(self.snapshot(group.as_deref(), detailed, now));
@@ -289,7 +289,7 @@ impl Exchange {
                         self.retired.retain(|no, _| registry.connection(*no).is_some());
                     }
                 }
-                // At the end of the daemon nobody listens any more.
+                // At the end of the daemon the placement thread has gone.
                 Action::AskPlace { conn_id, kind, config, returning } => {
                     let _ = self.placement.send(Input::Ask { conn_id, kind, config, returning });
                 }

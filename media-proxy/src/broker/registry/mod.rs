@@ -67,7 +67,7 @@ pub(crate) struct Violation(pub(crate) String);
 #[derive(Debug, Default)]
 struct Client {
     name: String,
-    /// Program and process, for people.
+    /// Program and process, for logs.
     label: String,
     /// It is this proxy itself.
     bridge: bool,
@@ -171,7 +171,7 @@ impl Registry {
         self.actions.pop_front()
     }
 
-    /// Grows whenever something changes that people may want to see.
+    /// Grows with every change that tools show.
     pub(crate) fn version(&self) -> u64 {
         self.version
     }
@@ -186,8 +186,8 @@ impl Registry {
         self.clients.get(&client).is_some_and(|client| client.attached)
     }
 
-    /// A client has said Hello: a new one, or one that comes back. `label` tells people which program it is; a `bridge` is this
-    /// proxy itself.
+    /// Handles a client's Hello: a new client, or one that comes back. `label` names the program
+    /// for logs; a `bridge` is this proxy itself.
     pub(crate) fn attach(&mut self, name: &str, label: &str, bridge: bool) -> ClientNo {
         if let Some(no) = self.client_named(name) {
             if let Some(client) = self.clients.get_mut(&no) {

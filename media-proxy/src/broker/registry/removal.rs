@@ -41,7 +41,7 @@ impl Registry {
         for conn in connections {
             let Some(connection) = self.connections.get_mut(&conn) else { continue };
             if connection.create_by.is_some() {
-                // Its client never heard of it, and will announce it as a new one.
+                // Its client does not know of it, and will announce it as a new one.
                 self.remove(conn, now);
                 continue;
             }

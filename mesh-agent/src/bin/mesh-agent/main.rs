@@ -32,7 +32,7 @@ fn run(args: Args) -> Result<(), AgentError> {
     let setup = |error: std::io::Error| AgentError::Setup(error.to_string());
     let runtime = tokio::runtime::Runtime::new().map_err(setup)?;
     runtime.block_on(async {
-        // Before anybody can see that the agent runs, so that no signal finds it unprepared.
+        // Before the agent is visible to others, so that no signal finds it unprepared.
         let mut signals = Signals::new().map_err(setup)?;
         let agent = match args.store.0 {
             None => Agent::in_memory(),

@@ -219,7 +219,7 @@ impl<F: SourceFrame> Connection<F> {
         let sent = self.sent;
         let close = self.caller.as_mut().and_then(|caller| caller.close(sent));
         if let (Some(close), Some(peer)) = (close, self.peers.first()) {
-            // Nobody waits for it: without it the other side notices the silence.
+            // Without this message the other side notices the silence.
             let _ = self.set.send_control(0, *peer, &close);
             let _ = self.set.poll();
         }

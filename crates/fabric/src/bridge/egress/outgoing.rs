@@ -13,7 +13,8 @@ pub(super) enum Outgoing<F> {
     Sealed(HeapBuffer),
 }
 
-// SAFETY: both kinds keep the promise themselves; nobody writes to an encrypted copy once it is here.
+// SAFETY: both kinds keep the promise themselves; no code writes to an encrypted copy once it is
+// here.
 unsafe impl<F: SendBuffer> SendBuffer for Outgoing<F> {
     fn start(&self) -> *const u8 {
         match self {

@@ -159,7 +159,7 @@ impl<R: ReceiveBuffer> Connection<R> {
         if let Some((address, close)) = self.listener.as_mut().and_then(|it| it.close(ended))
             && let Ok(peer) = self.peers.number(&mut self.set, address)
         {
-            // Nobody waits for it: without it the other side notices the silence.
+            // Without this message the other side notices the silence.
             let _ = self.set.send_control(0, peer, &close);
             let _ = self.set.poll();
         }
@@ -278,7 +278,8 @@ impl<R: ReceiveBuffer> Connection<R> {
                 self.again(endpoint, buffer)
             }
             Event::Control { message, .. } => self.receive(&message, status, now),
-            // An answer was not sent: the other side is lost, which its silence will show, or it has gone with a goodbye.
+            // An answer was not sent: the peer is lost, which its silence will show, or it has
+            // closed the session.
             Event::ControlFailed { error, .. } => {
                 log::debug!("a control message was not sent or received: {error}");
                 Ok(())

@@ -236,7 +236,7 @@ fn who_has_read_the_session_on_the_wire_puts_nothing_into_it() {
         egress.send(number, number as u8);
     }
     egress.talk("frames", |_| host.published().len() == 5);
-    // The stranger knows the session, the numbers, and a tag that was right for another frame.
+    // The unknown peer knows the session, the numbers, and a tag that was right for another frame.
     let session = egress.caller.session();
     let trailer =
         |sequence| Trailer { sequence, tai_ns: 1, session, origin: ORIGIN, incomplete: false };

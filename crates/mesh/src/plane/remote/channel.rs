@@ -73,7 +73,8 @@ pub(super) fn endpoints(agents: &Agents) -> Result<Vec<(AgentAddress, Endpoint)>
         let mut endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
             .map_err(|error| failed(format!("mesh agent {address}"))(&error))?
             .connect_timeout(CONNECT_TIMEOUT)
-            // No pings of HTTP/2: servers of others, such as grpc-go's, take frequent ones for an attack. See `pulse`.
+            // No HTTP/2 pings: servers such as grpc-go's treat frequent ones as an attack. See
+            // `pulse`.
             .tcp_nodelay(true);
         if let Some(tls) = &tls {
             endpoint = endpoint

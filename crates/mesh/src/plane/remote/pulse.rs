@@ -21,7 +21,7 @@ pub(super) struct Pace {
 /// An agent of this project.
 pub(super) const OWN: Pace =
     Pace { interval: Duration::from_millis(500), patience: Duration::from_millis(1300) };
-/// An agent of others, which answers the call with an error.
+/// An agent of the original, which answers the call with an error.
 pub(super) const OTHER: Pace =
     Pace { interval: Duration::from_secs(2), patience: Duration::from_secs(4) };
 

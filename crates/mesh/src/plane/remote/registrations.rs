@@ -163,8 +163,8 @@ impl Registrations {
         removed
     }
 
-    /// The agents are gone. What they accepted, but have not said anything about yet, works on this node from now on. Returns those
-    /// connections.
+    /// Notes the loss of the agents. Connections that they had accepted without a desired state
+    /// work on this host from now on; returns those.
     pub(super) fn detach(&mut self) -> Vec<ConnectionId> {
         let told = self.told.iter().flat_map(|told| &told.groups);
         let told: BTreeSet<_> = told.flat_map(|group| &group.connections).collect();
@@ -191,7 +191,7 @@ impl Registrations {
         self.settle();
     }
 
-    /// Puts own ids in the place of those that an agent of others has given.
+    /// Replaces the ids that an agent of the original has assigned by the proxy's own.
     fn translate(&mut self) {
         let given = |(own, entry): (&ConnectionId, &Entry)| {
             Some((ConnectionId::from(entry.given.as_deref()?), own.clone()))
@@ -361,7 +361,7 @@ mod tests {
         let desired = registrations.change().unwrap();
         assert_eq!(desired.bridges[0].link, BridgeLink::St2110);
         assert_eq!(desired.groups[0].connections, ["r".into()]);
-        // What cannot be on one node is refused at once.
+        // A conflict on this host is refused at once.
         registrations.add(registration("s", Kind::Source, 5006)).unwrap();
         let error = registrations.add(registration("t", Kind::Source, 5006)).unwrap_err();
         assert_eq!(error.mesh_err(), 1008);

@@ -34,7 +34,7 @@ fn a_lost_proxy_leaves_and_bridges_to_it_end_later() {
 fn it_comes_back_to_the_same_bridges() {
     let mut fleet = star();
     let (before, running) = (fleet.desired(1).bridges, fleet.running(2));
-    // Somebody else on the same host takes the lowest port meanwhile.
+    // Another proxy on the same host takes the lowest port meanwhile.
     fleet.lose(2, SECOND);
     let mut neighbour = proxy(4);
     neighbour.rdma = proxy(2).rdma;

@@ -242,7 +242,7 @@ fn wishes_want_different_ports_and_are_fulfilled_once() {
     };
     assert_eq!(ports(&wishes), [9100, 9101, 9102]);
     assert!(wishes.iter().all(|wish| topology.still_wishes(wish)));
-    // Somebody else has chosen another port and another key.
+    // Another agent has chosen another port and another key.
     let Wish::Grant { group, destination, grant } = wishes[1].clone() else { panic!() };
     let grant = Grant { port: 9200, key: SessionKey([9; 32]), ..grant };
     topology.put_grant(&group, &destination, Some(grant));

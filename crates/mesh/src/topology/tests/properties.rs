@@ -192,7 +192,7 @@ proptest! {
         for step in &steps {
             walk.step(step);
         }
-        // When everybody goes, nothing remains.
+        // When all proxies go, nothing remains.
         for n in 1..=4 {
             walk.step(&Step::Lose(n));
         }

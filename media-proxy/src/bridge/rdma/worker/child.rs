@@ -54,7 +54,7 @@ fn work() -> Result<(), String> {
     let (connection, local) = (bridge.connection(), bridge.figures().local());
     Report::Started { connection, local }.write(&mut out).map_err(failed)?;
     let orders = listen(input)?;
-    // An error means that the proxy is gone, which is heard of as the end of its orders.
+    // An error means that the proxy is gone, which also ends the orders.
     let mut say = |report: Report| drop(report.write(&mut out));
     let mut last = None;
     loop {

@@ -160,7 +160,7 @@ fn a_bridge_from_the_network_makes_room_for_a_source() {
     let id = w.asked();
     w.pass();
     assert!(!w.registry.wants_pass() && w.said().is_empty());
-    // The answer may come before the bridge's goodbye has been read, in the same pass.
+    // The answer may come before the bridge's Goodbye has been read, in the same pass.
     w.placed(&id, Ok(()));
     assert!(w.said().is_empty());
     w.registry.goodbye(bridge, 7, w.now);
