@@ -62,7 +62,7 @@ impl Drop for Crew {
 }
 
 impl Crew {
-    /// So many receivers; places this thread as well until the crew is dropped.
+    /// Starts this number of receivers; pins this thread as well until the crew is dropped.
     pub(crate) fn start(receivers: usize, placement: Placement) -> Result<Self, BenchError> {
         let cpus = Cpus::usable()?;
         let (area, area_fd) = Area::create()?;
@@ -162,7 +162,7 @@ impl Crew {
                 std::hint::spin_loop();
                 turns += 1;
                 if turns.is_multiple_of(1 << 10) {
-                    // Where receivers have no other processor, this one is theirs.
+                    // If there is no other CPU, receivers use this one.
                     std::thread::yield_now();
                     let now = monotonic_ns();
                     since = if since == 0 { now } else { since };

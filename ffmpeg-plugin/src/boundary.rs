@@ -11,7 +11,7 @@ pub(crate) fn call(
     context: Context,
     body: impl FnOnce() -> Result<(), Error>,
 ) -> c_int {
-    // What a panic leaves behind is freed or never touched again.
+    // State that a panic leaves behind is freed or never touched again.
     let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or(Err(Error::Panic(name)));
     match result {
         Ok(()) => 0,

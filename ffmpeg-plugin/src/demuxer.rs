@@ -104,7 +104,7 @@ unsafe extern "C" fn end_lease(opaque: *mut c_void, _data: *mut u8) {
 /// Layout of frames.
 #[derive(Debug)]
 enum Frames {
-    /// So many bytes, each frame; perhaps FFmpeg wants it in another way.
+    /// Bytes of each frame; FFmpeg may need another layout.
     Video { bytes: usize, repacking: Option<Repacking> },
     /// Any number of samples of so many bytes each.
     Audio { sample: usize },

@@ -54,7 +54,7 @@ pub(crate) fn ask(
     told: Told,
     default: &Payload,
 ) -> Result<Option<Group>, Error> {
-    // What is wrong anyway is not waited for.
+    // A configuration that is wrong in any case fails without a wait.
     let text = config::connection(settings, Direction::Rx, default)?;
     let way = config::way(settings)?;
     let Some(name) = config::group(settings, way) else { return Ok(None) };
@@ -67,8 +67,9 @@ pub(crate) fn ask(
         );
         return Ok(None);
     }
-    // What is told and not the group's fills up with the defaults. Where nothing is told, they are a guess: of a group it would
-    // be a wrong one, which the user would have to find in what FFmpeg prints.
+    // Options that contradict the group are completed by the defaults. Without options, the
+    // defaults are a guess: for a group it would be a wrong one, which the user would have to find
+    // in FFmpeg's output.
     let guess = told == Told::Something || (way == Way::St2110 && settings.group_timeout.is_none());
     let limit = match settings.group_timeout {
         Some(ms) => Some(Limit { option: "group_timeout", ms }),

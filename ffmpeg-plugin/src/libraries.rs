@@ -39,8 +39,8 @@ fn program() -> Result<*mut c_void, String> {
     let handle = unsafe { libc::dlopen(std::ptr::null(), libc::RTLD_NOW) };
     // SAFETY: the handle is never closed.
     let found = unsafe { look_up(handle, c"avpriv_register_devices") };
-    // Where this library was linked in, its own function of this name may be found. (That function's address would not tell:
-    // here, too, its name may stand for that of the program.)
+    // If this library was linked in, its own function of this name may be found. (That function's
+    // address would not tell: here, too, its name may resolve to that of the program.)
     let ours = home(program as *const () as *const c_void);
     let found = found.filter(|found| home(*found) != ours);
     found.map(|_| handle).ok_or_else(|| missing.to_owned())

@@ -188,7 +188,7 @@ impl<E: Engine> Placement<E> {
             Input::Registered { conn_id, result } => match (result, self.waiting.get_mut(&conn_id))
             {
                 (Ok(Accepted::Member), Some(waiting)) => waiting.member = true,
-                // What can be done on this host is done.
+                // The connection works on this host.
                 (Ok(Accepted::LocalOnly), Some(_)) => self.answer(&conn_id, Ok(())),
                 (Ok(_), None) => {}
                 (Err(error), Some(_)) => {
@@ -295,7 +295,7 @@ impl<E: Engine> Placement<E> {
                     self.manager.try_now(id, now);
                     ready = false;
                 }
-                // What was there before stays, and the bridge is tried again.
+                // The existing connection stays, and the bridge is tried again.
                 Some(Phase::Failed(_)) if returning => {}
                 Some(Phase::Failed(reason)) => {
                     return Some(Err(Refusal::new(ErrorCode::ConnFailed, reason)));

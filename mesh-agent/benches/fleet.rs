@@ -167,7 +167,7 @@ async fn measure(store: Option<&str>, proxies: usize, connections: usize) -> Res
         };
         clients.push(client);
     }
-    // What each proxy will register.
+    // The registrations of each proxy.
     let groups = connections / MEMBERS;
     let mut work: BTreeMap<usize, Vec<pb::RegisterConnectionRequest>> = BTreeMap::new();
     for group in 0..groups {

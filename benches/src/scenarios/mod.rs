@@ -103,7 +103,7 @@ impl Scenario {
             Self::Spinning => "spinning where it cannot help, against none",
             Self::Packing => "1080 lines of video to packets of ST 2110-20 and back",
             Self::St2110 => "CPU time of ST 2110 streams, against bare sockets (60 s a stream)",
-            Self::Fabric => "1080p 10-bit 4:2:2 frames from node to node over TCP, beside bare TCP",
+            Self::Fabric => "1080p 10-bit 4:2:2 frames from host to host over TCP, beside bare TCP",
         }
     }
 }

@@ -98,7 +98,7 @@ impl Whole {
         }
         let nanos = monotonic_ns() - start;
         let picture = self.packetiser.picture();
-        // What was overwritten is needed again.
+        // Restores what was overwritten.
         let all = 0..packets;
         self.packetiser.write(&self.frames[0], Field::First, all, 0, &mut self.packets)?;
         Ok(outcome(picture, nanos))

@@ -69,7 +69,7 @@ pub async fn serve(
         let connection = builder.serve_connection(TokioIo::new(guarded), service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            // What a caller does wrong is no news, and one that is too slow comes again.
+            // A caller's error is not worth a log line, and a slow one comes again.
             let _ended = tokio::time::timeout(LIFETIME, connection).await;
         });
     }

@@ -429,7 +429,7 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
         if self.queue.fd().is_none() {
             return Ok(false);
         }
-        // What was begun since the last poll may have ended at once, of which no descriptor tells.
+        // Operations begun since the last poll may have ended at once, which no descriptor reports.
         self.next = self.poll()?;
         Ok(self.next.is_none() && self.queue.prepare_wait()?)
     }

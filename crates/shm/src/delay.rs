@@ -48,7 +48,7 @@ impl Delays {
     /// Adds those of another ring.
     pub fn add(&mut self, other: &Self) {
         for (bucket, more) in self.buckets.iter_mut().zip(other.buckets) {
-            // What a broken receiver writes need not make sense.
+            // A broken receiver may write any values.
             *bucket = bucket.saturating_add(more);
         }
         self.sum_ns = self.sum_ns.saturating_add(other.sum_ns);

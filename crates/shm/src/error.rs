@@ -40,7 +40,7 @@ pub enum RingError {
     /// it, which then continues with the next source.
     #[error("the source has said goodbye")]
     SourceClosed,
-    /// As many receivers as a ring can have.
+    /// The ring has the most receivers that it can have.
     #[error("the ring has {0} receivers, as many as it can have")]
     Full(usize),
     /// The process is a fork of the one that made the object.

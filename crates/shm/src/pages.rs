@@ -29,7 +29,8 @@ pub(crate) fn pool_memory(size: usize, base: usize) -> Result<OwnMemory, RingErr
     }
     let memory = OwnMemory::new("mcm-pool", size, Pages::Ordinary)?;
     if base >= HUGE_PAGE {
-        // Where the system grants it, faults bring huge pages at once. Elsewhere this has no effect.
+        // If the system grants it, page faults bring huge pages at once. Otherwise this has no
+        // effect.
         let _ = memory.mapping().advise(libc::MADV_HUGEPAGE, 0, base);
     }
     memory.seal()?;

@@ -269,7 +269,7 @@ impl Cursor {
         let gap = last
             .filter(|last| last.mark == origin.mark)
             .and_then(|last| origin.sequence.checked_sub(last.sequence)?.checked_sub(1));
-        // What a bridge has not brought; what this receiver has let pass is counted.
+        // Frames that a bridge has not brought; those that this receiver has missed are counted.
         let lost = gap.unwrap_or(0).saturating_sub(missed);
         if lost > 0 {
             self.count_missed(lost);

@@ -90,7 +90,7 @@ pub(super) struct Sender {
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        // What was sent stays readable; what is pending must not be sent.
+        // Sent frames stay readable; pending ones must not be sent.
         self.connection.shut_down();
         self.pending = None;
     }

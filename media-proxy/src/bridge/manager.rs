@@ -154,7 +154,7 @@ fn in_the_way(leaving: &BridgeSpec, next: &BridgeSpec) -> bool {
     }
     match (leaving.direction, &leaving.link, next.direction, &next.link) {
         (Direction::Egress, ..) => false,
-        // What it holds of the network cannot be told from here.
+        // The manager does not know which network resources it holds.
         (Direction::Ingress, BridgeLink::St2110, ..) => true,
         (_, BridgeLink::Rdma(held), Direction::Ingress, BridgeLink::Rdma(wanted)) => {
             let ports = |spec: &BridgeSpec, first: u16| {
@@ -363,8 +363,8 @@ impl<E: Engine> Manager<E> {
     }
 
     fn start_due(&mut self, now: Instant) {
-        // Who is leaving may have the port or the group's source that the next one needs. Where frames are still on their way it
-        // takes its time, and that must not matter to others.
+        // A bridge that is ending may still hold the port or the group's source that the next one
+        // needs. While frames are in flight it takes its time, which must not affect other bridges.
         let leaving: Vec<_> = self
             .entries
             .values()

@@ -271,7 +271,7 @@ fn each_warning_is_news_once() {
     say(&["a", "b"]);
     assert_eq!(told.news(&dummy).warnings, ["b"]);
     assert_eq!(told.news(&dummy), News::default());
-    // What holds no longer is told as well, and is new when it comes back.
+    // The end of a warning is logged as well, and the warning is new when it returns.
     say(&["a"]);
     assert_eq!(told.news(&dummy), News { over: vec!["b".into()], ..News::default() });
     assert_eq!(told.news(&dummy), News::default());
@@ -345,7 +345,7 @@ fn one_that_breaks_down_again_and_again_is_tried_less_and_less_often() {
         w.events(1);
         assert_eq!(w.phase("a"), Some(Phase::Active));
     }
-    // Who has run for long starts with a clean slate.
+    // A bridge that has run for long starts without a history.
     w.now += STEADY;
     broken(&mut w);
     w.events(1);

@@ -100,7 +100,7 @@ impl Client {
     pub(super) fn name_member(&self, number: usize, status: &Status) -> Status {
         let url = &self.urls[number % self.urls.len()];
         let text = match std::error::Error::source(status) {
-            // What tonic says by itself tells nothing.
+            // tonic's own text is not informative.
             Some(cause) => proto::causes(cause),
             None => status.message().to_owned(),
         };

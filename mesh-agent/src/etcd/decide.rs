@@ -57,7 +57,7 @@ impl Agent {
             while let Some(done) = tasks.join_next().await {
                 latest = latest.max(done.unwrap_or(0));
             }
-            // What was done is not wished for any more once it is seen.
+            // A fulfilled wish disappears once the mirror sees it.
             let _shown = etcd.caught_up(latest, CATCH_UP).await;
         }
     }

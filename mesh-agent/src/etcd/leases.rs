@@ -57,7 +57,7 @@ impl Agent {
                     }
                     for id in leases {
                         if ids.try_send(pb::LeaseKeepAliveRequest { id }).is_err() {
-                            // As many are under way already.
+                            // The limit of pending requests is reached.
                             break;
                         }
                     }

@@ -104,7 +104,7 @@ impl Agent {
                 Key::Port => {}
             }
         }
-        // What has gone meanwhile may only be lost.
+        // Keys that have gone meanwhile may only be lost.
         let hold = Some(Instant::now() + Topology::HOLD);
         let topology = &mut state.topology;
         let proxies: Vec<_> = topology.proxies().map(|(proxy, _)| proxy.id.clone()).collect();

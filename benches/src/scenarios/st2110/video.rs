@@ -109,7 +109,7 @@ impl Video {
             rate: RATE,
             pacing: SenderType::Narrow,
             identity: Identity::random(96),
-            // Where the second host listens is known later; how large datagrams are, now.
+            // The second host's address is known later; the size of datagrams, now.
             paths: vec![SenderOptions::new(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 9))],
             ancillary: None,
         };

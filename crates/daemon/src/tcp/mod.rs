@@ -49,8 +49,8 @@ pub enum Speaks {
 pub struct Port {
     /// Its protocol.
     pub speaks: Speaks,
-    /// So many connections that have shown what they speak, and as many that have not, are there at a time: others make room for
-    /// new ones.
+    /// Limit of connections that have shown their protocol, and of those that have not: others make
+    /// room for new ones.
     pub limit: usize,
     /// Mutual TLS, if there are credentials.
     pub tls: Option<TlsAcceptor>,

@@ -108,7 +108,7 @@ impl SessionKeys {
         tag: &[u8; TAG],
     ) -> bool {
         let aad = Aad::from(signed(sysdata, trailer));
-        // What is encrypted is empty: the tag alone.
+        // An empty plaintext: only the tag is needed.
         let mut tag = *tag;
         self.trailers
             .as_ref()

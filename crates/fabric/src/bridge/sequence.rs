@@ -109,8 +109,8 @@ impl<T> Sequencer<T> {
             Some(next) if first == next => 0,
             next => {
                 let since = self.waiting_since.unwrap_or(now);
-                // What was sent before the first that is here cannot come any more once each endpoint has brought
-                // something later.
+                // Frames before the first one here can no longer come once each endpoint has
+                // brought a later one.
                 let passed = self.newest.iter().all(|newest| newest.is_some_and(|n| n >= first));
                 let timed = self.start == Start::Anywhere && now - since >= GAP_TIMEOUT;
                 if !passed && !timed {

@@ -238,7 +238,7 @@ pub struct Grant {
     pub source: ProxyId,
     /// First port at the receiver's address.
     pub port: u16,
-    /// So many consecutive ports, 1 to 8.
+    /// Number of consecutive ports, 1 to 8.
     pub endpoints: u8,
     /// For the extended set-up.
     pub key: SessionKey,

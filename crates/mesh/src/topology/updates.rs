@@ -263,7 +263,7 @@ impl Topology {
             }
             self.decide(&group);
             self.derive(&group, None);
-            // What was decided has marked the group again.
+            // The decision has marked the group as changed again.
             self.dirty.remove(&group);
             if self.groups.get(&group).is_some_and(Group::is_nothing) {
                 self.groups.remove(&group);

@@ -29,7 +29,7 @@ pub(super) struct State {
     pub(super) source_closed: bool,
     /// Rings that the receiver has left while the program still holds frames of them.
     pub(super) left: Vec<std::sync::Weak<Reader>>,
-    /// How many frames of the current ring, or of the last one if there is none, may be held.
+    /// Number of frames of the current ring, or of the last one if there is none, that may be held.
     pub(super) hold_limit: usize,
     pub(super) head_waiters: HeadWaiters,
 }

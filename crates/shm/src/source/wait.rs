@@ -139,7 +139,8 @@ impl Inner {
         let capacity = self.geometry.capacity as u64;
         let published = slots.published();
         let any_full = seats.any_full(published, capacity);
-        // Where queues are full, those count whose queue it is; else all slots are held, and everyone does who holds some.
+        // If queues are full, their receivers block the source; otherwise all slots are held, and
+        // every receiver that holds one does.
         seats.stall(
             now,
             since,

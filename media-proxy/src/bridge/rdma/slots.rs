@@ -84,7 +84,7 @@ fn describe(buffer: &mut Buffer, arrival: &Arrival) -> Result<(), Error> {
         buffer.set_origin(shm::Origin { mark, sequence })?;
     }
     if arrival.incomplete {
-        // Which parts are missing is known on the host of the stream only.
+        // Only the stream's host knows the missing parts.
         buffer.set_missing([])?;
     }
     Ok(())

@@ -46,7 +46,7 @@ impl Exchange {
 
     fn welcome(&mut self, socket: Foreign, now: Duration) {
         if self.links.len() >= self.max_links {
-            // Who has not even said Hello makes room first.
+            // Clients that have not said Hello make room first.
             let idle = self.links.iter().filter_map(|(token, link)| match link.stage {
                 Stage::Greeting(by) => Some((by, *token)),
                 Stage::Client(_) => None,

@@ -339,7 +339,8 @@ impl Exchange {
     fn process_ended(&mut self, client: ClientNo, now: Duration) {
         let Some(process) = self.processes.get(&client) else { return };
         let label = self.label(client);
-        // What it said while it lived counts: a source may have come, sent and gone between two looks of this thread.
+        // Its messages before its death count: a source may have come, sent and gone between two
+        // rounds of this thread.
         if let Some(token) = process.link {
             for _ in 0..LAST_TURNS {
                 if self.serve(token, epoll::EventFlags::IN, now) {

@@ -167,7 +167,8 @@ impl Exchange {
                         .and_then(Connection::source)
                         .filter(|source| source.ring == ring)
                         .and_then(|source| self.boards.get(&source.board));
-                    // What it has let pass is no longer there, and counts as missed once it looks.
+                    // Frames that it has missed are no longer there, and count as missed at its
+                    // next get.
                     view.queue_depth = board.map_or(0, |board| {
                         u32::try_from(board.monitor.waiting(seat.position())).unwrap_or(u32::MAX)
                     });

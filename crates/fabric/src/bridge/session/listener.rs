@@ -234,7 +234,8 @@ impl Listener {
             Kind::Keepalive => {
                 self.take();
                 self.current = self.pending.take();
-                // What the session before had still to bring does not come any more; then this is the end.
+                // Remaining frames of the session before do not come any more; then this is the
+                // end.
                 self.stream_end = match self.stream_end {
                     Some(_) => Some(0),
                     None => message.ended.then_some(message.value),

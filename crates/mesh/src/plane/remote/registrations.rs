@@ -122,7 +122,7 @@ impl Registrations {
 
     /// Removes a connection that has ended, and returns its entry.
     pub(super) fn remove(&mut self, id: &ConnectionId) -> Option<Entry> {
-        // What was refused here is unknown here.
+        // A connection that this host has refused is unknown here.
         let _known = self.local.unregister_connection(&self.proxy.id, id);
         self.entries.remove(id)
     }
@@ -183,7 +183,7 @@ impl Registrations {
     pub(super) fn join(&mut self, id: &ConnectionId) {
         if let Some(entry) = self.entries.get_mut(id) {
             entry.stage = match entry.stage {
-                // What works here goes on until the agents have said what is to be instead.
+                // Local bridges go on until the agents send a desired state.
                 Stage::LocalOnly | Stage::Joining => Stage::Joining,
                 Stage::New | Stage::Member | Stage::Refused => Stage::Member,
             };
@@ -365,7 +365,7 @@ mod tests {
         registrations.add(registration("s", Kind::Source, 5006)).unwrap();
         let error = registrations.add(registration("t", Kind::Source, 5006)).unwrap_err();
         assert_eq!(error.mesh_err(), 1008);
-        // Who registers again is not interrupted.
+        // A connection that registers again is not interrupted.
         registrations.add(registration("r", Kind::Receiver, 5004)).unwrap();
         assert_eq!(registrations.change(), None);
         registrations.remove(&"r".into()).unwrap();
@@ -399,7 +399,7 @@ mod tests {
         let state = agent(&registrations).desired(registrations.proxy_id()).unwrap();
         registrations.tell(&wire::apply_config(&state));
         assert_eq!(registrations.change().unwrap().bridges.len(), 1);
-        // What comes and goes meanwhile is seen to here.
+        // Changes meanwhile are applied locally.
         registrations.add(registration("s", Kind::Source, 5006)).unwrap();
         registrations.entry(&"s".into()).unwrap().stage = Stage::LocalOnly;
         assert_eq!(registrations.change().unwrap().bridges.len(), 2);
