@@ -10,7 +10,7 @@ pub enum AgentError {
     /// A configuration is invalid, or not compatible with the group's.
     #[error("{0}")]
     Config(#[from] ConfigError),
-    /// A value of a request, other than a connection's configuration, cannot be.
+    /// A value of a request, outside of a connection's configuration, is invalid.
     #[error("{field}: found \"{found}\"; allowed: {allowed}")]
     Invalid {
         /// The field.
@@ -57,7 +57,7 @@ pub enum AgentError {
         /// An administrator has removed the connection: its proxy ends it.
         removed: bool,
     },
-    /// The program cannot run as it was asked to.
+    /// The program cannot start with its options.
     #[error("{0}")]
     Setup(String),
 }
@@ -69,7 +69,7 @@ impl AgentError {
         matches!(self, Self::Removed(_) | Self::Refused { removed: true, .. })
     }
 
-    /// The MESH_ERR number that a program's SDK gives for this.
+    /// The MESH_ERR number of this error, for a program's SDK.
     #[must_use]
     pub fn mesh_err(&self) -> u32 {
         match self {

@@ -4,7 +4,7 @@ use crate::topology::ProxyId;
 use daemon::exposition::Kind::{self, Counter, Gauge};
 use std::collections::BTreeMap;
 
-/// The most connections and bridges of one proxy that are remembered.
+/// Limit of connections and bridges of one proxy whose measurements are kept.
 const MAX_PROVIDERS: usize = 20_000;
 
 /// Measurements of a connection or bridge at one moment.
@@ -240,7 +240,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Remembers what a proxy sent, in place of what it sent before.
+    /// Replaces a proxy's measurements by new ones.
     pub fn put(&mut self, proxy: &ProxyId, metrics: Vec<Metric>) {
         for metric in metrics {
             if self.latest.len() < MAX_PROVIDERS || self.latest.contains_key(&metric.provider) {
@@ -272,12 +272,12 @@ impl Metrics {
         self.latest.is_empty()
     }
 
-    /// A connection or bridge is no more.
+    /// Drops the measurements of a connection or bridge that has ended.
     pub fn forget(&mut self, provider: &str) {
         self.latest.remove(provider);
     }
 
-    /// Keeps only those of which this is so.
+    /// Keeps only the measurements for which the predicate holds.
     pub fn retain(&mut self, keep: impl Fn(&ProxyId, &str) -> bool) {
         self.latest.retain(|provider, (proxy, _)| keep(proxy, provider));
     }

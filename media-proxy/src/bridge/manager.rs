@@ -12,13 +12,14 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// After how long a bridge that failed is tried again: doubled each time, up to the second value.
+/// Pauses before a failed bridge is tried again: doubled each time, up to the second value.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
 
-/// A bridge that runs for so long is none of those that break down again and again.
+/// Running time after which earlier failures of a bridge are forgotten.
 const STEADY: Duration = Duration::from_secs(10);
 
-/// The manager. It never blocks: bridges start and stop on threads of their own, and tell by [`Event`]s how it went.
+/// The manager. It never blocks: bridges start and stop on threads of their own, and report by
+/// [`Event`]s.
 pub(crate) struct Manager<E> {
     engine: Arc<E>,
     events: Sender<Input>,
@@ -37,7 +38,7 @@ struct Entry {
     spec: Arc<BridgeSpec>,
     since: Instant,
     state: State,
-    /// In a row.
+    /// Consecutive failures.
     failures: u32,
     /// Number of consecutive failures soon after a start, and the reason of the last one.
     breakdowns: u32,
@@ -45,7 +46,7 @@ struct Entry {
 }
 
 enum State {
-    /// To be started, as soon as others have made room.
+    /// Waits to start until others have made room.
     Due,
     Starting {
         attempt: u64,
@@ -60,7 +61,7 @@ enum State {
         reason: String,
         retry: Instant,
     },
-    /// On its way out; then it starts again as `next` says, or is forgotten.
+    /// Ending; then it starts again with `next`, or is forgotten.
     Stopping {
         attempt: u64,
         next: Option<Arc<BridgeSpec>>,
@@ -97,7 +98,7 @@ impl Entry {
         }
     }
 
-    /// Starts it to end. Returns whether there is nothing to wait for.
+    /// Begins to end it. Returns whether it has ended already.
     fn stop(
         &mut self,
         next: Option<Arc<BridgeSpec>>,
@@ -119,7 +120,7 @@ impl Entry {
     }
 }
 
-/// A bridge in words for logs: its direction, id, group and stream.
+/// A bridge as text for logs: its direction, id, group and stream.
 fn describe(spec: &BridgeSpec, streams: &HashMap<String, String>) -> String {
     let direction = match spec.direction {
         Direction::Ingress => "ingress",
@@ -193,7 +194,7 @@ impl<E: Engine> Manager<E> {
         Self { engine, events, table, entries, attempts: 0, look, closing: false, streams }
     }
 
-    /// The daemon ends: so do all bridges. Those that send see to it first that what they have arrives.
+    /// Ends all bridges with the daemon. Those that send drain first.
     pub(crate) fn close(&mut self, now: Instant) {
         self.closing = true;
         self.apply(&[], now);
@@ -211,7 +212,7 @@ impl<E: Engine> Manager<E> {
         self.streams = streams;
     }
 
-    /// From now on there must be these bridges and no others. One that is there and the same goes on untouched.
+    /// Sets the wanted bridges. A running one that is wanted unchanged is not touched.
     pub(crate) fn apply(&mut self, wanted: &[Arc<BridgeSpec>], now: Instant) {
         let wanted: BTreeMap<_, _> = wanted.iter().map(|spec| (&spec.id, spec)).collect();
         let alarm = alarms(&self.events);
@@ -253,13 +254,13 @@ impl<E: Engine> Manager<E> {
         }
     }
 
-    /// Takes in what happened to a bridge.
+    /// Handles an event of a bridge.
     pub(crate) fn happened(&mut self, event: Event, now: Instant) {
         let Event { bridge: id, attempt, what } = event;
         let alarm = alarms(&self.events);
         let entry = self.entries.get_mut(&id).filter(|entry| entry.attempt() == Some(attempt));
         let Some(entry) = entry else {
-            // News of an attempt that was given up. A bridge that it made must not stay.
+            // An event of an attempt that was cancelled. A bridge that it made must not stay.
             if let What::Started(Ok(bridge)) = what {
                 end(bridge, true, alarm(&id, attempt));
             }
@@ -313,7 +314,7 @@ impl<E: Engine> Manager<E> {
         self.start_due(now);
     }
 
-    /// Does what is due by now.
+    /// Performs the actions that are due.
     pub(crate) fn tick(&mut self, now: Instant) {
         for entry in self.entries.values_mut() {
             if matches!(entry.state, State::Failed { retry, .. } if now >= retry) {
@@ -339,7 +340,7 @@ impl<E: Engine> Manager<E> {
         dues.min()
     }
 
-    /// The condition of a bridge; `None` if it is not wanted.
+    /// Phase of a bridge; `None` if it is not wanted.
     pub(crate) fn phase(&self, id: &BridgeId) -> Option<Phase> {
         self.entries.get(id).map(Entry::phase)
     }
@@ -393,7 +394,7 @@ impl<E: Engine> Manager<E> {
         self.show();
     }
 
-    /// Brings the table up to date.
+    /// Updates the table.
     fn show(&self) {
         let mut table = self.table.lock();
         table.retain(|id, _| self.entries.contains_key(id));

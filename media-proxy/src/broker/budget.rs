@@ -3,7 +3,7 @@
 use crate::broker::registry::Limits;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that a connection may keep: two seats and one under way, or pool and board.
+/// Descriptors that a connection may keep: two seats and one in flight, or pool and board.
 const PER_CONNECTION: u64 = 3;
 
 /// Upper bounds that keep the process within its descriptors.
@@ -18,11 +18,11 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// Raises the limit as far as that is possible without privileges, and shares it out.
+    /// Raises the limit as far as that is possible without privileges, and divides it.
     pub(crate) fn claim() -> Self {
         let limit = getrlimit(Resource::Nofile);
         let hard = limit.maximum;
-        // Without the right to raise it, the limit that there is has to do.
+        // Without the right to raise it, the present limit applies.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: hard, maximum: hard });
         Self::of(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
     }

@@ -23,7 +23,7 @@ struct State {
 }
 
 impl Embedded {
-    /// For this proxy. The listener hears an empty desired state at once.
+    /// The control plane of this proxy. The listener gets an empty desired state at once.
     pub fn new(proxy: Proxy, listener: Arc<dyn Listener>) -> Self {
         let id = proxy.id.clone();
         let mut topology = Topology::new(Decides::Here, SessionKey::random);
@@ -50,7 +50,7 @@ impl Embedded {
         self.state.lock().metrics.all().cloned().collect()
     }
 
-    /// Under the lock, so that desired states arrive in their order.
+    /// Called under the lock, so that desired states arrive in order.
     fn tell(&self, state: &mut State) {
         if state.topology.take_changed().contains(&self.proxy)
             && let Some(desired) = state.topology.desired(&self.proxy)
@@ -78,7 +78,7 @@ impl ControlPlane for Embedded {
 
     fn unregister(&self, connection: &ConnectionId) {
         let mut state = self.state.lock();
-        // One that was refused is unknown, and its proxy need not remember that.
+        // A refused connection is unknown here; its proxy need not keep track of that.
         if state.topology.unregister_connection(&self.proxy, connection).is_ok() {
             state.metrics.forget(connection.as_str());
             self.tell(&mut state);

@@ -17,17 +17,19 @@ use proto::Kind;
 ///
 /// The loss of the control plane takes nothing away: the last desired state stays.
 pub trait ControlPlane: Send + Sync {
-    /// Registers a connection, new or (with the same id) again. [`Listener::registered`] tells what came of it.
+    /// Registers a connection, new or (with the same id) again. [`Listener::registered`] reports
+    /// the outcome.
     fn register(&self, registration: Registration);
 
-    /// A connection is over. Unknown ids are ignored.
+    /// Unregisters a connection that has ended. Unknown ids are ignored.
     fn unregister(&self, connection: &ConnectionId);
 
-    /// The proxy has done what a desired state asked for, as far as it could.
+    /// Reports the outcome of a desired state.
     fn applied(&self, outcome: Applied);
 
-    /// Asks what a group carries that may have members on other hosts, or what all groups do. The answer is `None` if the control
-    /// plane cannot be asked, or knows no more than this proxy does.
+    /// Queries the format of a group that may have members on other hosts, or of all groups. The
+    /// answer is `None` if the control plane cannot be reached, or knows no more than this proxy
+    /// does.
     fn find_groups(&self, group: Option<GroupId>, answer: GroupsAnswer);
 
     /// Passes on measurements of connections and bridges, about once a second. A bridge's field
@@ -35,7 +37,8 @@ pub trait ControlPlane: Send + Sync {
     fn metrics(&self, metrics: Vec<Metric>);
 }
 
-/// Takes the groups that [`ControlPlane::find_groups`] has found. It is called once, from any thread, and must not block.
+/// Callback for the groups that [`ControlPlane::find_groups`] has found. It is called once, from
+/// any thread, and must not block.
 pub type GroupsAnswer = Box<dyn FnOnce(Option<Vec<FleetGroup>>) + Send>;
 
 /// Calls of the control plane to a proxy.

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
-/// The address that the system would send from. Nothing is sent.
+/// The address that the system would send from. No packet is sent.
 pub(super) fn local_address(remote: Ipv4Addr) -> Result<Ipv4Addr, String> {
     let address = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
         // Any port: connecting a datagram socket only asks the routing table.

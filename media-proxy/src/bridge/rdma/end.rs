@@ -35,7 +35,7 @@ impl End {
         );
         let figures = Arc::new(figures);
         let (stopped, own) = (stop.clone(), thread);
-        // The descriptor that the bridge sleeps on is made here, where that may fail.
+        // Creates the descriptor that the bridge waits on here, where an error can be returned.
         connection.event_fd().map_err(|error| error.to_string())?;
         let thread = shm::quiet_thread("mcm-rdma", move || {
             own.get_or_init(ThreadClock::here);
@@ -53,10 +53,10 @@ impl End {
     fn end(&mut self, stop: impl FnOnce(&Stop)) {
         stop(&self.stop);
         if let Some(thread) = self.thread.take() {
-            // It has said itself if it panicked.
+            // A panic has been logged already.
             let _ = thread.join();
         }
-        // No end of the stream, unless that was told before.
+        // This does not end the stream, unless its end was passed on before.
         self.connection.leave();
     }
 }

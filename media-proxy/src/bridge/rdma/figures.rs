@@ -11,7 +11,7 @@ use std::time::Duration;
 pub(super) struct LinkFigures {
     status: BridgeStatus,
     local: String,
-    /// The two ends talk even when there are no frames.
+    /// The two ends exchange messages even without frames.
     sessions: bool,
     /// Of the link's thread, once it runs.
     thread: Arc<OnceLock<ThreadClock>>,

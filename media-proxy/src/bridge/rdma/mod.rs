@@ -47,7 +47,7 @@ impl Wires {
         Self { client, ip: args.rdma_ip, sealed: args.tls.is_some(), workers, all_apart }
     }
 
-    /// For one bridge, in this process.
+    /// Bridges of a worker, in this process.
     fn for_worker(client: Arc<BridgeClient>, ip: Option<IpAddr>, sealed: bool) -> Self {
         Self { client, ip, sealed, workers: Workers::default(), all_apart: false }
     }

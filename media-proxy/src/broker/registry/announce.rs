@@ -20,7 +20,7 @@ pub(crate) struct Announcement {
     pub(crate) ends: Ends,
 }
 
-/// The part of an announcement that differs between sources and receivers.
+/// The role-specific part of an announcement.
 #[derive(Debug)]
 pub(crate) enum Ends {
     Source { board: BoardNo, ring: RingBytes, receivers: Vec<String> },
@@ -73,7 +73,7 @@ impl Registry {
             return Ok(());
         }
         if matches!(announcement.ends, Ends::Receiver { .. }) {
-            // One that comes back is served as before, and its place is seen to meanwhile.
+            // A connection that comes back is served as before, and placed meanwhile.
             if announcement.conn_id.is_empty() && self.needs_place(client, &announcement.config) {
                 self.ask_for_receiver(client, announcement, now);
             } else {
@@ -197,7 +197,8 @@ impl Registry {
             self.check_limits(client, announcement)?;
         }
         let Some(group) = self.groups.get(&config.group_id()) else { return Ok(()) };
-        // Bridges follow what programs want: the control plane, which is asked about this one, has others made where they must change.
+        // Bridges follow the programs: the control plane, which is asked about this connection,
+        // changes them where necessary.
         let placed = self.needs_place(client, config);
         let members = group.source.iter().chain(&group.receivers);
         let members = members.filter_map(|no| self.connections.get(no));
@@ -217,7 +218,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Programs may have so much and no more. Bridges are not counted: others have asked for them.
+    /// Checks the limits for programs. Bridges do not count: the control plane limits them.
     fn check_limits(&self, client: ClientNo, announcement: &Announcement) -> Result<(), Refusal> {
         let limits = &self.limits;
         let own = self.clients.get(&client).map_or(0, |client| client.keys.len());
@@ -424,7 +425,7 @@ impl Registry {
         );
     }
 
-    /// A connection comes back whose client was out of touch.
+    /// Restores a connection whose client had lost its socket.
     fn resume(&mut self, no: ConnNo, announcement: Announcement, now: Duration) {
         let Some(connection) = self.connections.get_mut(&no) else { return };
         let old_key = std::mem::replace(&mut connection.key, announcement.key);
@@ -453,7 +454,8 @@ impl Registry {
         self.introduce(no, now, false);
     }
 
-    /// Brings a connection together with the others of its group, and tells its client that it exists once that is done.
+    /// Joins a connection with the others of its group, and tells its client that it exists once
+    /// that is done.
     fn introduce(&mut self, no: ConnNo, now: Duration, new: bool) {
         let Some(connection) = self.connections.get(&no) else { return };
         let wait = if connection.is_source() {
@@ -478,7 +480,7 @@ impl Registry {
         self.version += 1;
     }
 
-    /// Whether receivers are about to send the seat with which they could sit in this source's ring.
+    /// Whether receivers are about to send the seat for this source's ring.
     pub(super) fn lacks_seats(&self, source: ConnNo) -> bool {
         let Some(connection) = self.connections.get(&source) else { return false };
         self.receivers_of(&connection.group).into_iter().any(|no| {

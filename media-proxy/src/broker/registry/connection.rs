@@ -37,9 +37,10 @@ pub(crate) struct Connection {
     pub(crate) config: ConnectionConfig,
     /// Time of its first announcement to this proxy.
     pub(crate) since: Duration,
-    /// Since when its client is out of touch.
+    /// Time at which its client lost its socket.
     pub(crate) detached: Option<Duration>,
-    /// The client has not been told yet that the connection exists; it will be at this time at the latest.
+    /// The client does not know yet that the connection exists; at this time it is told at the
+    /// latest.
     pub(crate) create_by: Option<Duration>,
     /// It belongs to this proxy itself.
     pub(crate) bridge: bool,
@@ -59,7 +60,7 @@ pub(crate) enum Role {
 pub(crate) struct Source {
     pub(crate) board: BoardNo,
     pub(crate) ring: RingBytes,
-    /// Identifiers of the receivers that sit in its ring, as far as the source has told.
+    /// Identifiers of the receivers that have joined its ring, as reported by the source.
     pub(crate) listed: HashSet<String>,
 }
 
@@ -70,7 +71,7 @@ pub(crate) struct Receiver {
     pub(crate) standby: Option<SeatNo>,
     /// The ring that it reads or read last, with its seat there.
     pub(crate) using: Option<(RingBytes, SeatNo)>,
-    /// A source has been asked to let it in.
+    /// A source has been asked to add it.
     pub(crate) joining: Option<Joining>,
     /// Its last join was refused; do not try before this time.
     pub(crate) retry_at: Option<Duration>,

@@ -32,7 +32,8 @@ pub struct Agents {
     pub tls: Option<TlsFiles>,
 }
 
-/// The control plane of a proxy in a fleet. It ends when it is dropped; agents then take the proxy for lost.
+/// The control plane of a proxy in a fleet. Dropping it ends it; agents then consider the proxy
+/// lost.
 ///
 /// While no agent can be reached, the last desired state stays, connections are accepted as far as
 /// this host alone can decide, and everything is registered again as soon as an agent is back.

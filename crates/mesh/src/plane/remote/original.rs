@@ -36,7 +36,7 @@ fn question() -> RegisterConnectionRequest {
 /// Checks that an agent of the original uses the field numbers of this project.
 ///
 /// # Errors
-/// Why not. An agent that answers in words of its own is believed to.
+/// The reason. An agent that gives another answer passes.
 pub(super) async fn check_release(agent: &mut Agent, patience: Duration) -> Result<(), String> {
     match tokio::time::timeout(patience, agent.register_connection(question())).await {
         Ok(Err(status)) if status.message().contains(ANSWER_OF_25_03) => {

@@ -28,7 +28,7 @@ pub(super) const OTHER: Pace =
 /// Text for an agent that does not answer.
 pub(super) const SILENT: &str = "it does not answer";
 
-/// Asks once. An answer of any kind is one.
+/// Makes one call. Any answer counts.
 ///
 /// # Errors
 /// If there is none in time.
@@ -37,7 +37,7 @@ pub(super) async fn ask(agent: &mut Agent, pace: Pace) -> Result<Result<(), Stat
     answer.map(|answer| answer.map(drop)).map_err(|_| SILENT)
 }
 
-/// Asks again and again, until the agent is silent or the conversation is over.
+/// Repeats the call until the agent is silent or the session is over.
 pub(super) async fn watch(
     mut agent: Agent,
     pace: Pace,

@@ -142,8 +142,8 @@ impl Registrations {
         request
     }
 
-    /// An agent has said what the proxy must have. Returns what could not be understood. It may name connections by ids that it has
-    /// not told yet: those are kept, and looked at again when it does.
+    /// Takes a desired state from an agent, and returns its errors. It may name connections by ids
+    /// that the agent has not reported yet: those are kept until it does.
     pub(super) fn tell(&mut self, message: &pb::ApplyConfigRequest) -> Vec<String> {
         let (told, errors) = wire::desired(&self.proxy.id, message, message.generation);
         self.told = Some(told);
@@ -151,7 +151,7 @@ impl Registrations {
         errors
     }
 
-    /// Those of its connections that an administrator has removed, each of which is told once.
+    /// Connections that an administrator has removed, each returned once.
     pub(super) fn take_removed(&mut self) -> Vec<ConnectionId> {
         let removed = self.told.iter_mut().flat_map(|told| std::mem::take(&mut told.removed));
         let removed: Vec<_> = removed.filter(|id| self.entries.contains_key(id)).collect();
@@ -383,7 +383,7 @@ mod tests {
         let state = agent(&registrations).desired(registrations.proxy_id()).unwrap();
         registrations.join(&"r".into());
         assert_eq!(registrations.change(), None, "it has not said anything yet");
-        // Something that it said before it knew the connection.
+        // A desired state from before the agent knew the connection.
         assert!(registrations.tell(&pb::ApplyConfigRequest::default()).is_empty());
         assert_eq!(registrations.change(), None);
         assert!(registrations.tell(&wire::apply_config(&state)).is_empty());

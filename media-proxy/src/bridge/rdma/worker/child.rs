@@ -29,7 +29,8 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// Signals to all of the proxy's processes mean the proxy, which then tells its workers what to do.
+/// Ignores signals to the proxy's process group: they are for the proxy, which then stops its
+/// workers.
 fn keep_to_the_proxy() {
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2] {
         // SAFETY: no handler is installed, and no other thread runs yet.

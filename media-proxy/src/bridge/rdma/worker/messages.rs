@@ -28,13 +28,13 @@ pub(in super::super) struct Job {
 /// From a worker.
 #[derive(Debug, PartialEq)]
 pub(super) enum Report {
-    /// It sits in its group, under this connection, and its endpoints are open.
+    /// It has joined its group with this connection, and its endpoints are open.
     Started { connection: String, local: String },
     /// It could not start.
     Failed(String),
     /// It cannot go on.
     Broken(String),
-    /// The stream that it brought has ended.
+    /// Its stream has ended.
     Over,
     /// Its state.
     State(Box<State>),
@@ -50,7 +50,7 @@ pub(super) struct State {
     pub(super) no_link: Option<String>,
 }
 
-/// To a worker, after its job. At the end of all it ends at once.
+/// Order to a worker, after its job. At the end of the socket it ends at once.
 pub(super) const STOP: &str = "stop";
 
 impl Job {
@@ -73,7 +73,7 @@ impl Job {
         writeln!(out, "{line}")
     }
 
-    /// `None` for what no proxy of this version writes.
+    /// `None` for a message that a proxy of this version does not write.
     pub(super) fn read(input: &mut impl BufRead) -> Option<Self> {
         let value = read_line(input)?;
         let text = |key: &str| value[key].as_str();
@@ -128,7 +128,7 @@ impl Report {
         writeln!(out, "{line}")
     }
 
-    /// `None` at the end, and for what no worker of this version writes.
+    /// `None` at the end, and for a message that a worker of this version does not write.
     pub(super) fn read(input: &mut impl BufRead) -> Option<Self> {
         let value = read_line(input)?;
         let text = |key: &str| value[key].as_str().map(str::to_owned);

@@ -39,12 +39,12 @@ impl Workers {
         self.lock().contains(&pid)
     }
 
-    /// To be called before the process does anything.
+    /// Call it before anything else in the process.
     fn add(&self, pid: u32) {
         self.lock().insert(pid);
     }
 
-    /// To be called as long as the number cannot be another process's: before it is waited for.
+    /// Call it while the id cannot belong to another process: before the process is waited for.
     fn remove(&self, pid: u32) {
         self.lock().remove(&pid);
     }

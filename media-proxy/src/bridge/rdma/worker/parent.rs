@@ -63,7 +63,7 @@ pub(in super::super) fn start(
         command.env(logger::FORMAT, format.word());
     }
     let worker = command.envs(fabric::wanted_environment()).spawn().map_err(failed)?;
-    // Of this end, its own copy of the other one.
+    // This process's copy of the worker's end.
     drop(command);
     let pid = worker.id();
     workers.add(pid);
@@ -102,7 +102,7 @@ pub(in super::super) fn start(
         follow(input, &counted, &alarm);
         list.remove(pid);
         let mut worker = own.worker();
-        // A worker that has closed its socket has ended, or does nothing of use any more.
+        // A worker that has closed its socket has ended, or is useless.
         let _ = worker.kill();
         let status = worker.wait();
         drop(worker);
@@ -119,7 +119,7 @@ pub(in super::super) fn start(
     Ok(Box::new(Remote { connection, figures, socket, shared, ended }))
 }
 
-/// Takes in what the worker reports, until it ends.
+/// Handles the worker's reports until it ends.
 fn follow(mut input: BufReader<UnixStream>, figures: &RemoteFigures, alarm: &Alarm) {
     while let Some(report) = Report::read(&mut input) {
         match report {
@@ -164,7 +164,7 @@ impl Bridge for Remote {
 
     fn stop(mut self: Box<Self>) {
         self.shared.stopping.store(true, SeqCst);
-        // If it is gone already, that is what was wanted.
+        // It may have ended already.
         let _ = writeln!(self.socket, "{STOP}");
         self.end();
     }
