@@ -20,7 +20,7 @@ const END_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// Input of the placement thread.
 pub(crate) enum Input {
-    /// The exchange asks for a connection's place. One that is `returning` is served meanwhile.
+    /// The exchange asks to place a connection. One that is `returning` is served meanwhile.
     Ask { conn_id: String, kind: Kind, config: Box<ConnectionConfig>, returning: bool },
     /// A connection is no more.
     GiveUp { conn_id: String },
@@ -79,11 +79,11 @@ const LINK_STEP: Duration = Duration::from_millis(2);
 struct Waiting {
     returning: bool,
     kind: Kind,
-    /// Until when it waits for bridges to be linked, once it is known which ones.
+    /// Time until which it waits for its bridges to be linked, once they are known.
     links_by: Option<Instant>,
     /// The control plane has accepted it.
     member: bool,
-    /// Its bridges have been seen to: what failed before it came has been tried again.
+    /// Its failed bridges have been tried again.
     tried: bool,
 }
 
@@ -101,7 +101,7 @@ pub(crate) struct Placement<E> {
     streams: HashMap<String, String>,
     /// Bridges to the network, without which a connection is of no use.
     essential: HashSet<BridgeId>,
-    /// The desired state whose outcome has not been told yet.
+    /// The desired state whose outcome has not been reported yet.
     generation: Option<u64>,
     /// A source waits for bridges to be linked.
     linking: bool,
@@ -229,8 +229,8 @@ impl<E: Engine> Placement<E> {
         }
     }
 
-    /// Passes on which streams groups carry. What is known stays as long as the group is here: an agent that has just started may
-    /// not know it yet.
+    /// Passes on the streams of groups. A known stream stays as long as the group is here: an agent
+    /// that has just started may not know it yet.
     fn name_streams(&mut self) {
         let named = self.groups.iter().filter_map(|group| {
             let told = group.stream.as_ref().map(ToString::to_string);
@@ -258,7 +258,7 @@ impl<E: Engine> Placement<E> {
         }
     }
 
-    /// Answers those for whom everything is there, or certain not to come.
+    /// Answers connections whose bridges are all active, or have failed for certain.
     fn settle(&mut self, now: Instant) {
         self.linking = false;
         let members = self.waiting.iter().filter(|(_, waiting)| waiting.member);
@@ -324,7 +324,8 @@ impl<E: Engine> Placement<E> {
         ready.then_some(Ok(()))
     }
 
-    /// Tells the control plane what came of its last wish, as soon as that is clear.
+    /// Reports the outcome of the last desired state to the control plane, as soon as it is
+    /// certain.
     fn report(&mut self) {
         let Some(generation) = self.generation else { return };
         let ids = self.groups.iter().flat_map(|group| &group.bridges);

@@ -32,7 +32,7 @@ pub(crate) const DEFAULT_ST2110_IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(
 
 /// Time-out of pending calls once the daemon is ending.
 const END_TIMEOUT: Duration = Duration::from_millis(500);
-/// Connections that have shown what they speak and wait for the server.
+/// Number of connections that have shown their protocol and wait for the server.
 const BACKLOG: usize = 16;
 
 /// Runs the daemon until a signal ends it.
@@ -195,7 +195,7 @@ fn serve_metrics(
     Ok(tokio::spawn(observe::serve(collector, incoming, stop)))
 }
 
-/// Starts the thread that finds connections their place in the mesh.
+/// Starts the placement thread.
 fn start_placement(
     channel: (sync::Sender<Input>, sync::Receiver<Input>),
     exchange: Handle,

@@ -33,7 +33,8 @@ impl RunDir {
     /// Creates the directory if need be, gives it to the group if there is one, and makes sure that no other proxy serves it.
     pub(crate) fn open(path: &Path, group: Option<u32>) -> Result<Self, ProxyError> {
         let failed = |what| move |error| ProxyError::RunDir { path: path.to_owned(), what, error };
-        // One that is there is left as it is. It may be on a file system where nothing can be created.
+        // An existing directory is left as it is. It may be on a file system where nothing can be
+        // created.
         if !path.is_dir() {
             match DirBuilder::new().mode(DIR_MODE).create(path) {
                 Ok(()) => set_mode(path).map_err(failed("cannot set its mode"))?,

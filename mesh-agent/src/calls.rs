@@ -13,12 +13,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::{Instant, SystemTime};
 
-/// A proxy that registers, with all that it has.
+/// A registration of a proxy, with its connections and bridges.
 pub(crate) struct Arrival {
     pub(crate) proxy: Proxy,
     /// Its address.
     pub(crate) from: Option<IpAddr>,
-    /// All of its connections; `None` if it does not say, because it is an older one.
+    /// All of its connections; `None` from an older proxy, which does not list them.
     pub(crate) connections: Option<Vec<Connection>>,
     pub(crate) running: Vec<BridgeSpec>,
 }
@@ -170,7 +170,8 @@ impl Agent {
         Ok(())
     }
 
-    /// An administrator removes a connection: its proxy ends it, and cannot register it again.
+    /// Removes a connection on behalf of an administrator: its proxy ends it, and cannot register
+    /// it again.
     pub(crate) async fn delete_connection(&self, id: &ConnectionId) -> Result<(), AgentError> {
         match &self.0.store {
             Store::Memory => {
@@ -216,7 +217,7 @@ impl Agent {
         groups
     }
 
-    /// A proxy tells what its connections and bridges measure.
+    /// Takes measurements of a proxy's connections and bridges.
     pub(crate) fn send_metrics(
         &self,
         proxy: &ProxyId,

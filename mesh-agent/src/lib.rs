@@ -35,7 +35,7 @@ pub struct Agent(Arc<Inner>);
 struct Inner {
     state: Mutex<State>,
     store: Store,
-    /// Something has changed that may be due sooner than what was waited for.
+    /// Wakes the timer after a change that may be due sooner.
     due: Notify,
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct Counters {
 }
 
 impl State {
-    /// Notes where a proxy calls from; what is known of proxies that are no more is forgotten.
+    /// Notes a proxy's address, and forgets those of proxies that are gone.
     pub(crate) fn note_address(&mut self, proxy: &ProxyId, from: Option<IpAddr>) {
         if let Some(ip) = from {
             self.addresses.insert(proxy.clone(), ip.to_canonical());
@@ -130,7 +130,7 @@ impl Agent {
         }
     }
 
-    /// Tells the proxies what has changed for them. To be called after each change, under the lock.
+    /// Sends the proxies their changed desired states. Call it after each change, under the lock.
     pub(crate) fn publish(&self, state: &mut State) {
         for proxy in state.topology.take_changed() {
             if let Some(session) = state.sessions.get(&proxy) {

@@ -24,14 +24,14 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// fleet within 3 s.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_millis(500);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_millis(1300);
-/// Connections that have shown what they speak and wait for the server.
+/// Number of connections that have shown their protocol and wait for the server.
 const BACKLOG: usize = 64;
 /// Connections of one port: one for each proxy.
 const CONNECTIONS: usize = 4096;
 /// Calls that are answered at the same time: of one connection, and of all.
 const CALLS: usize = 32;
 const ALL_CALLS: usize = 64;
-/// Bytes that one stream, and one connection, may have under way.
+/// Bytes in flight of one stream, and of one connection.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 
@@ -64,7 +64,7 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Ends: streams are closed, calls that are being answered are given half a second.
+    /// Stops the server: closes streams, and gives pending calls half a second.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         let all = async {
@@ -80,7 +80,7 @@ impl Serving {
     }
 }
 
-/// Listens, and serves until it is told to stop.
+/// Listens, and serves until it is stopped.
 ///
 /// # Errors
 /// Credentials or addresses that cannot be used.

@@ -13,7 +13,7 @@ use tonic::Status;
 
 /// Time-out of a proxy's confirmation.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
-/// After an error the same is sent again, first after the one, at last after the other.
+/// Pauses before a desired state is repeated after an error, first and at last.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 
 /// Outcome of the last desired state that a proxy got.
@@ -27,7 +27,7 @@ pub struct Outcome {
     pub errors: Vec<String>,
 }
 
-/// The stream of one proxy, as others see it.
+/// Handle of one proxy's command stream.
 pub(crate) struct Session {
     number: u64,
     pub(crate) wake: Arc<Notify>,
@@ -159,7 +159,7 @@ impl Agent {
         self.expect_within(&mut state, proxy, GRACE);
     }
 
-    /// The proxy is lost unless it opens its command stream within this time.
+    /// Lets the proxy be lost unless it opens its command stream within this time.
     pub(super) fn expect_within(&self, state: &mut super::State, proxy: &ProxyId, time: Duration) {
         if state.sessions.contains_key(proxy) {
             return;

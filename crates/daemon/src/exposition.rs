@@ -103,7 +103,7 @@ pub struct Exposition {
     text: String,
 }
 
-/// A family that is being written. One without samples leaves no trace.
+/// A family that is being written. It is left out if it has no samples.
 #[derive(Debug)]
 pub struct Family<'a> {
     text: &'a mut String,

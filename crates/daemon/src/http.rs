@@ -25,8 +25,8 @@ const LIFETIME: Duration = Duration::from_secs(60);
 /// The longest head of a request, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// Serves until it is told to stop, and then until the requests under way are answered. Callers that may not call get `refusal` with the
-/// reason.
+/// Serves until it is stopped, and then until pending requests are answered. Callers that may not
+/// call get `refusal` with the reason.
 pub async fn serve(
     router: Router,
     checker: Checker,

@@ -5,9 +5,9 @@ use media::log_filter::LogFilter;
 use std::fmt;
 use std::io::{self, Write};
 
-/// The environment variable that asks for more or less.
+/// The environment variable that sets log levels.
 const LEVELS: &str = "MCM_LOG";
-/// The environment variable that says how lines look.
+/// The environment variable that sets the format.
 pub const FORMAT: &str = "MCM_LOG_FORMAT";
 
 /// Format of log lines.
@@ -37,8 +37,8 @@ impl LogFormat {
     }
 }
 
-/// Starts the log. What is told without `MCM_LOG` in the environment is `usual`, directives of `env_logger`; `format` is what the command
-/// line says, over `MCM_LOG_FORMAT`.
+/// Starts the log. `usual` are the directives of `env_logger` without `MCM_LOG` in the environment;
+/// `format` is that of the command line, which precedes `MCM_LOG_FORMAT`.
 pub fn start(usual: &str, format: Option<LogFormat>) {
     let levels = std::env::var(LEVELS).ok();
     let filter = LogFilter::read(levels.as_deref(), usual);
@@ -62,7 +62,7 @@ pub fn start(usual: &str, format: Option<LogFormat>) {
     }
 }
 
-/// Tells why a program ends: in the log, and on standard error where that is somewhere else.
+/// Logs why a program ends, and prints it on standard error if that is a different file.
 pub fn last_words(program: &str, reason: &dyn fmt::Display) {
     log::error!("{reason}");
     let one = rustix::fs::fstat(io::stdout()).ok().zip(rustix::fs::fstat(io::stderr()).ok());

@@ -50,7 +50,7 @@ static REFUSED: RateLimitedLog = RateLimitedLog::new();
 /// Refuses calls of peers that may not make any.
 #[derive(Clone, Copy, Debug)]
 pub struct Checker {
-    /// The program's name, for those who are refused.
+    /// The program's name, for refused callers.
     pub program: &'static str,
     /// Its option for networks whose hosts may call, if it has one.
     pub networks: Option<&'static str>,
@@ -94,7 +94,7 @@ impl Checker {
 pub enum Refusal {
     /// It may not call.
     Denied(String),
-    /// The server does not know who calls: it has a fault.
+    /// The server does not know the peer, which is a bug.
     Unknown,
 }
 

@@ -19,7 +19,7 @@ use tonic::{Code, Request, Status, Streaming};
 
 /// Time-out of a member, after which another is asked.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(1);
-/// Transactions that are under way at a time.
+/// Number of concurrent transactions.
 const TRANSACTIONS: usize = 64;
 /// The largest answer.
 const MAX_MESSAGE: usize = 64 << 20;
@@ -28,9 +28,10 @@ pub(super) struct Client {
     members: Vec<Endpoint>,
     /// Their addresses, for errors.
     urls: Vec<String>,
-    /// The number of the member in use, and the way to it.
+    /// The number of the member in use, and its channel.
     current: Mutex<(usize, Channel)>,
-    /// Places for transactions: in a crowd they wait here, where waiting does not look like a member that fails.
+    /// Permits for transactions: under load they wait here, where waiting does not look like a
+    /// member that fails.
     places: Semaphore,
 }
 
@@ -46,7 +47,8 @@ impl Client {
             let endpoint = Endpoint::from_shared(url.clone())
                 .map_err(failed)?
                 .connect_timeout(CALL_TIMEOUT)
-                // No pings of HTTP/2: etcd permits one in 5 s, which is too slow. The mirror asks in its own way.
+                // No HTTP/2 pings: etcd permits one in 5 s, which is too slow. The mirror polls
+                // instead.
                 .tcp_nodelay(true);
             match &tls {
                 Some(tls) => endpoint.tls_config(tls.clone()).map_err(failed),
@@ -61,7 +63,7 @@ impl Client {
         Ok(Self { members, urls, current: Mutex::new((0, channel)), places })
     }
 
-    /// The way to the member in use, with its number.
+    /// The channel to the member in use, with its number.
     fn channel(&self) -> (usize, Channel) {
         self.current.lock().clone()
     }
@@ -185,7 +187,7 @@ impl Client {
     }
 }
 
-/// A member that has lost touch with the majority ends such a stream.
+/// A member that has lost the majority ends such a stream.
 fn needs_leader<T>(stream: T) -> Request<T> {
     let mut request = Request::new(stream);
     request.metadata_mut().insert("hasleader", MetadataValue::from_static("true"));

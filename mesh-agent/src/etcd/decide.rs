@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 /// Time for which a decision about another agent's proxy is left to that agent.
 const DEFERENCE: Duration = Duration::from_millis(300);
-/// Decisions that are under way at a time.
+/// Number of concurrent decisions.
 const AT_A_TIME: usize = 32;
 
 impl Agent {
@@ -62,7 +62,7 @@ impl Agent {
         }
     }
 
-    /// Tries to make it so. Returns the store's revision then.
+    /// Tries to carry out a decision. Returns the store's revision after it.
     async fn carry_out(&self, wish: Wish) -> i64 {
         let Store::Etcd(etcd) = &self.0.store else { return 0 };
         let Some(transaction) = self.deciding(etcd, &wish) else { return 0 };

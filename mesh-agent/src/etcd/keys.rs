@@ -3,7 +3,7 @@
 use mesh::topology::{ConnectionId, GroupId, ProxyId};
 use std::net::IpAddr;
 
-/// Under which names the state stands.
+/// Names of the state's keys.
 pub(super) struct Keys {
     prefix: String,
 }
@@ -87,7 +87,7 @@ pub(super) fn end_of(prefix: &str) -> Vec<u8> {
     end
 }
 
-/// A group's name without anything that means something in a key.
+/// A group's name, with characters escaped that have a meaning in a key.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tonic::Status;
 
-/// Seconds that a lease lives without its agent: a proxy of a dead agent has so long to find another. etcd takes no less.
+/// Seconds that a lease lives without its agent: the time for a proxy of a dead agent to find
+/// another. etcd accepts no less.
 pub(super) const TIME_TO_LIVE: i64 = 2;
 const INTERVAL: Duration = Duration::from_millis(500);
 
@@ -96,7 +97,7 @@ impl Agent {
         }
     }
 
-    /// Gives up proxies that have not come back in time, unless they have found another agent.
+    /// Drops proxies that have not come back in time, unless they have found another agent.
     fn let_go(&self, etcd: &Etcd) {
         let now = Instant::now();
         let lost: BTreeMap<ProxyId, Here> = {

@@ -85,7 +85,7 @@ impl Agent {
         Ok("the stream of changes has ended".into())
     }
 
-    /// The store's whole content takes the place of what was mirrored before.
+    /// Replaces the mirrored state by the store's whole content.
     fn replace_all(&self, etcd: &Etcd, kvs: &[pb::KeyValue]) {
         let mut state = self.lock();
         let mut revisions = etcd.revisions.lock();

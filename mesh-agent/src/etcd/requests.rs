@@ -19,7 +19,7 @@ use tonic::Status;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Pause before a registration is tried again.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Connections of one proxy that are registered at a time.
+/// Number of connections of one proxy that are registered concurrently.
 const AT_A_TIME: usize = 32;
 
 fn away(status: &Status) -> AgentError {

@@ -58,7 +58,7 @@ pub struct Port {
     pub trusted: Networks,
 }
 
-/// Accepts connections on a port for ever, and gives those on that speak the protocol.
+/// Accepts connections on a port for ever, and passes on those that speak the protocol.
 pub async fn accept(
     listener: TcpListener,
     port: Port,
@@ -101,7 +101,7 @@ fn rank(peer: Peer) -> Rank {
     if peer.allowed() { Rank::Authorised } else { Rank::Unauthorised }
 }
 
-/// Finds out what a connection speaks; `None` if that is nothing for us.
+/// Determines the protocol of a connection; `None` if it is not the port's.
 async fn greet(
     mut stream: TcpStream,
     peer: Peer,

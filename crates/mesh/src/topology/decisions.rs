@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// A decision that is to be made, with a proposal that is good as far as is known here.
+/// An open decision, with a proposal that is valid as far as is known here.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Wish {
     /// The group's record should become this.
@@ -65,7 +65,7 @@ pub(super) struct Origin {
 }
 
 impl Topology {
-    /// All decisions that are to be made now. Empty where decisions are made here. No two of them want the same port.
+    /// All open decisions. Empty where decisions are made here. No two of them want the same port.
     pub fn wishes(&mut self) -> Vec<Wish> {
         let groups: Vec<_> = self.wishful.iter().cloned().collect();
         let (mut wishes, mut spoken_for) = (Vec::new(), BTreeSet::new());
@@ -95,7 +95,7 @@ impl Topology {
         })
     }
 
-    /// Makes the decisions about a group, or notes that there are some.
+    /// Makes the decisions about a group, or notes that some are open.
     pub(super) fn decide(&mut self, group: &GroupId) {
         if self.decides == Decides::Elsewhere {
             if self.wishes_of(group, &mut BTreeSet::new()).is_empty() {

@@ -39,7 +39,7 @@ impl Plan {
 }
 
 impl Topology {
-    /// Finds a group's bridges anew. Those that go are held until `hold`.
+    /// Derives a group's bridges again. Those that are no longer needed are held until `hold`.
     pub(super) fn derive(&mut self, id: &GroupId, hold: Option<Instant>) {
         let origin = self.origin(id);
         let mut plan = origin.as_ref().map(|origin| self.plan(id, origin)).unwrap_or_default();

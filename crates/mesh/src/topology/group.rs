@@ -22,7 +22,7 @@ pub(super) struct Group {
     pub(super) grants: BTreeMap<ProxyId, Grant>,
     /// Derived: the bridges of each proxy.
     pub(super) bridges: BTreeMap<ProxyId, Bridges>,
-    /// An egress bridge to the network that has been told to end, and may still send what it has.
+    /// An egress bridge to the network that is ending, and may still send its remaining frames.
     pub(super) draining: Option<Draining>,
     /// Derived: the reasons for which a proxy lacks a bridge.
     pub(super) problems: BTreeMap<ProxyId, String>,
@@ -86,7 +86,7 @@ impl Group {
         self.members.get(proxy).is_some_and(|members| !members.receivers.is_empty())
     }
 
-    /// The proxy and the id of the receiver that is there longest.
+    /// The proxy and the id of the oldest receiver.
     pub(super) fn oldest_receiver(&self) -> Option<(&ProxyId, &ConnectionId)> {
         let first = |(proxy, members): (_, &'_ Members)| -> Option<_> {
             members.receivers.first().cloned().map(|first| (first, proxy))

@@ -24,7 +24,7 @@ pub(super) struct Holds {
 }
 
 impl Holds {
-    /// Adds a bridge, or prolongs its time. Returns whether it is new.
+    /// Adds a bridge, or extends its time. Returns whether it is new.
     pub(super) fn add(&mut self, spec: Arc<BridgeSpec>, until: Instant) -> bool {
         let id = spec.id.clone();
         self.by_proxy.entry(spec.proxy.clone()).or_default().insert(id.clone(), spec.group.clone());

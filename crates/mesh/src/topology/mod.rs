@@ -70,9 +70,9 @@ pub struct Topology {
     generation: u64,
     order: u64,
     changed: BTreeSet<ProxyId>,
-    /// Groups to look at, and until when bridges that go are held.
+    /// Changed groups, and the time until which their superfluous bridges are held.
     dirty: BTreeMap<GroupId, Option<Instant>>,
-    /// Groups for which there is something to decide elsewhere.
+    /// Groups with open decisions in the store.
     wishful: BTreeSet<GroupId>,
 }
 
@@ -138,7 +138,8 @@ impl Topology {
         }
     }
 
-    /// Has a group looked at by the next [`Topology::settle`]; bridges that go are held until `hold`.
+    /// Marks a group as changed for the next [`Topology::settle`]; superfluous bridges are held
+    /// until `hold`.
     fn mark(&mut self, group: &GroupId, hold: Option<Instant>) {
         let entry = self.dirty.entry(group.clone()).or_default();
         *entry = (*entry).max(hold);

@@ -80,7 +80,7 @@ impl Direction {
     }
 }
 
-/// Proves to each end of an RDMA bridge that the other is the one that the agent means.
+/// Secret by which each end of an RDMA bridge recognises the other that the agent has named.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SessionKey(pub [u8; 32]);
 
@@ -225,7 +225,7 @@ pub enum Source {
 /// Record of a group beside its members: the part on which all agents must agree.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupRecord {
-    /// The configuration that newcomers must be compatible with: the first member's.
+    /// The configuration with which new members must be compatible: the first member's.
     pub definition: Arc<ConnectionConfig>,
     /// The source; it may be gone already.
     pub source: Option<Source>,

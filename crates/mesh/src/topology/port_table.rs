@@ -9,7 +9,7 @@ use std::net::IpAddr;
 pub(super) enum Owner {
     /// A group, to receive at this proxy.
     Grant(GroupId, ProxyId),
-    /// An ingress bridge that goes on for a while, though nothing known at present needs it.
+    /// An ingress bridge that is held.
     Held(BridgeId),
 }
 

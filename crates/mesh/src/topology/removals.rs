@@ -27,7 +27,7 @@ impl Removals {
         all.insert(connection.clone(), until).is_none()
     }
 
-    /// Takes one away. Returns whether it was there.
+    /// Removes one. Returns whether it was there.
     fn take(&mut self, proxy: &ProxyId, connection: &ConnectionId) -> bool {
         let Some(all) = self.0.get_mut(proxy) else { return false };
         let found = all.remove(connection).is_some();
@@ -50,7 +50,8 @@ impl Removals {
 }
 
 impl Topology {
-    /// An administrator has removed a connection of a proxy; it is refused until `until`, or until [`Topology::forget_removed`].
+    /// Notes that an administrator has removed a connection of a proxy; it is refused until
+    /// `until`, or until [`Topology::forget_removed`].
     pub fn put_removed(
         &mut self,
         proxy: &ProxyId,
@@ -62,7 +63,7 @@ impl Topology {
         }
     }
 
-    /// A connection that was removed has ended. Returns whether there was one.
+    /// Notes that a removed connection has ended. Returns whether there was one.
     pub fn forget_removed(&mut self, proxy: &ProxyId, connection: &ConnectionId) -> bool {
         let found = self.removals.take(proxy, connection);
         if found {
@@ -82,7 +83,7 @@ impl Topology {
         self.removals.0.iter().flat_map(|(proxy, all)| all.keys().map(move |one| (proxy, one)))
     }
 
-    /// Forgets those that were remembered for long enough. Returns when the next one is due.
+    /// Forgets removals whose time is up. Returns when the next one is due.
     pub(super) fn forget_old_removals(&mut self, now: Instant) -> Option<Instant> {
         for (proxy, connection) in self.removals.over(now) {
             self.forget_removed(&proxy, &connection);

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 impl Topology {
-    /// A proxy registers, for the first time or again; `running` are the bridges that it has. What it had registered before stays.
+    /// Registers a proxy, for the first time or again; `running` are the bridges that it has. Its
+    /// earlier connections stay.
     pub fn register_proxy(&mut self, proxy: Proxy, running: Vec<BridgeSpec>, now: Instant) {
         let id = proxy.id.clone();
         self.put_proxy(proxy);
@@ -21,7 +22,7 @@ impl Topology {
         self.settle();
     }
 
-    /// A proxy goes, with all its connections and bridges.
+    /// Unregisters a proxy, with all its connections and bridges.
     ///
     /// # Errors
     /// [`AgentError::UnknownProxy`].
@@ -34,7 +35,8 @@ impl Topology {
         Ok(())
     }
 
-    /// A connection registers, for the first time or again. One that is registered already, elsewhere or otherwise, is replaced.
+    /// Registers a connection, for the first time or again. One that is registered already,
+    /// elsewhere or otherwise, is replaced.
     ///
     /// # Errors
     /// As [`Topology::check`]. Nothing has changed then.
@@ -55,7 +57,7 @@ impl Topology {
         Ok(())
     }
 
-    /// A connection goes.
+    /// Unregisters a connection.
     ///
     /// # Errors
     /// [`AgentError::UnknownConnection`], also if another proxy serves it.
@@ -75,7 +77,8 @@ impl Topology {
         Ok(())
     }
 
-    /// An administrator removes a connection. Its proxy is told to end it, and cannot register it again.
+    /// Removes a connection on behalf of an administrator. Its proxy has to end it, and cannot
+    /// register it again.
     ///
     /// # Errors
     /// [`AgentError::UnknownConnection`].

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 impl Topology {
-    /// A proxy is there, new or changed. It has no lease: see [`Topology::set_lease`].
+    /// Adds or changes a proxy. It has no lease: see [`Topology::set_lease`].
     pub fn put_proxy(&mut self, proxy: Proxy) {
         let id = proxy.id.clone();
         if let Some(state) = self.proxies.get_mut(&id) {
@@ -22,7 +22,7 @@ impl Topology {
                 state.proxy = proxy;
                 return;
             }
-            // Ports of another address, or other ranges, mean nothing any more.
+            // Grants for another address, or outside of the ranges, are void.
             self.drop_holds_of(&id);
             let groups = self.groups_of.get(&id).cloned().unwrap_or_default();
             for group in &groups {
@@ -57,7 +57,7 @@ impl Topology {
         }
     }
 
-    /// A connection is there, new or changed. The lower `order`, the older it is.
+    /// Adds or changes a connection. The lower `order`, the older it is.
     pub fn put_connection(&mut self, connection: Connection, order: u64) {
         if let Some(old) = self.connections.get(&connection.id) {
             if old.connection == connection && old.order == order {
@@ -75,7 +75,7 @@ impl Topology {
         self.touch(&proxy);
     }
 
-    /// A connection is gone; `hold` as in [`Topology::remove_proxy`].
+    /// Removes a connection; `hold` as in [`Topology::remove_proxy`].
     pub fn remove_connection(&mut self, id: &ConnectionId, hold: Option<Instant>) {
         let Some(Member { connection, group, order }) = self.connections.remove(id) else { return };
         let proxy = connection.proxy;
@@ -102,7 +102,7 @@ impl Topology {
         self.touch(&proxy);
     }
 
-    /// A group's record is this, or does not exist.
+    /// Sets or clears a group's record.
     pub fn put_record(&mut self, group: &GroupId, record: Option<GroupRecord>) {
         if record.is_none() && !self.groups.contains_key(group) {
             return;
@@ -111,7 +111,7 @@ impl Topology {
         self.mark(group, None);
     }
 
-    /// A group has been granted this port at a proxy, or has none there.
+    /// Sets or clears a group's port at a proxy.
     pub fn put_grant(&mut self, group: &GroupId, destination: &ProxyId, grant: Option<Grant>) {
         if grant.is_none() && !self.groups.contains_key(group) {
             return;
@@ -143,7 +143,8 @@ impl Topology {
         }
     }
 
-    /// Removes proxies whose lease is over, bridges that have been held and removals that were remembered for long enough. Returns when the next of them is due.
+    /// Removes proxies whose lease has expired, and bridges and removals whose time is up. Returns
+    /// when the next of them is due.
     pub fn advance(&mut self, now: Instant) -> Option<Instant> {
         let due = |state: &ProxyState| state.lease.is_some_and(|lease| lease <= now);
         let lost: Vec<_> =
@@ -178,8 +179,8 @@ impl Topology {
         next
     }
 
-    /// A proxy says that it runs a bridge. If nothing known needs it, it is held until `until`, because what needs it may only not
-    /// be known yet.
+    /// Notes that a proxy runs a bridge. If no known connection needs it, it is held until `until`,
+    /// because the connection may not be known yet.
     pub fn hold_running(&mut self, spec: BridgeSpec, until: Instant) {
         let group = self.groups.get(&spec.group);
         let of_proxy = group.and_then(|group| group.bridges.get(&spec.proxy));
@@ -190,8 +191,8 @@ impl Topology {
         }
     }
 
-    /// A proxy says whether a bridge of its carries frames. One that is held and does is held on until `until`, one that does not
-    /// goes at once.
+    /// Notes whether a proxy's bridge carries frames. A held one that does is held until `until`,
+    /// one that does not ends at once.
     pub fn report_link(&mut self, proxy: &ProxyId, bridge: &BridgeId, up: bool, until: Instant) {
         let Some(group) = self.holds.find(proxy, bridge).cloned() else { return };
         let Some(spec) = self.holds.get(&group, bridge).map(|hold| Arc::clone(&hold.spec)) else {
@@ -205,7 +206,7 @@ impl Topology {
         self.settle();
     }
 
-    /// A bridge that is held is not to be held any longer.
+    /// Ends the hold of a bridge.
     pub fn end_hold(&mut self, group: &GroupId, bridge: &BridgeId) {
         self.drop_hold(group, bridge);
         self.settle();
@@ -254,7 +255,8 @@ impl Topology {
         Some(self.proxies.get(proxy)?.proxy.rdma.as_ref()?.dataplane_ip)
     }
 
-    /// Draws the conclusions from all that has changed: decides what is to be decided here, and finds the bridges anew.
+    /// Recomputes all that depends on changes: makes open decisions, if they are made here, and
+    /// derives the bridges.
     pub fn settle(&mut self) {
         while let Some((group, hold)) = self.dirty.pop_first() {
             if hold.is_some() {

@@ -24,7 +24,7 @@ pub struct GroupView {
     pub connections: Vec<ConnectionId>,
     /// Its bridges, on all proxies.
     pub bridges: Vec<BridgeId>,
-    /// Why proxies do not get what they should.
+    /// Reasons for which proxies lack bridges.
     pub problems: Vec<(ProxyId, String)>,
 }
 
@@ -35,7 +35,8 @@ pub struct FleetGroup {
     pub id: GroupId,
     /// Whether `config` is that of a source.
     pub kind: Kind,
-    /// The configuration of its source; without one, what newcomers must be compatible with.
+    /// The configuration of its source; without one, that with which new members must be
+    /// compatible.
     pub config: Arc<ConnectionConfig>,
     /// Stream of its present or last source.
     pub stream: Option<StreamId>,
@@ -61,7 +62,7 @@ pub struct GroupHost {
 pub struct BridgeView {
     /// Its specification.
     pub spec: Arc<BridgeSpec>,
-    /// It goes on for a while, though nothing known needs it.
+    /// It is held.
     pub held: bool,
 }
 
@@ -165,7 +166,7 @@ impl Topology {
         })
     }
 
-    /// All groups that have members, ordered by id, each with what it carries and where its members are.
+    /// All groups that have members, ordered by id, each with its format and hosts.
     pub fn fleet_groups(&self) -> impl Iterator<Item = FleetGroup> + '_ {
         self.groups.keys().filter_map(|id| self.fleet_group(id))
     }
@@ -211,7 +212,8 @@ impl Topology {
         group.is_some_and(|bridges| bridges.contains_key(&spec.id))
     }
 
-    /// Since when a bridge is needed: its source and the first receiver behind it have been there. `None` if nothing needs it.
+    /// Time since which a bridge is needed: its source and the first receiver behind it have been
+    /// there. `None` if it is not needed.
     #[must_use]
     pub fn needed_since(&self, spec: &BridgeSpec) -> Option<SystemTime> {
         let group = self.groups.get(&spec.group)?;

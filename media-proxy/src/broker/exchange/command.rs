@@ -18,11 +18,11 @@ pub(crate) enum Command {
     Snapshot { group: Option<String>, detailed: bool, reply: oneshot::Sender<Snapshot> },
     /// Returns the counts of the exchange.
     Totals { reply: oneshot::Sender<Totals> },
-    /// End a connection. Answers whether there was one of that identifier.
+    /// End a connection. Answers whether there was one with that identifier.
     Delete { conn_id: String, reply: oneshot::Sender<bool> },
     /// End a connection, if there is one of that identifier, and tell its program why.
     End { conn_id: String, reason: &'static str },
-    /// A connection has been given its place in the mesh, or not.
+    /// Outcome of a connection's placement in the mesh.
     Placed { conn_id: String, answer: Result<(), Refusal> },
     /// Passes on a group's format from the control plane; `None` if it knows no such group.
     Found { group: String, config: Option<Box<(Kind, ConnectionConfig)>> },
@@ -91,7 +91,7 @@ impl Handle {
         let _ = self.tell(Command::End { conn_id, reason });
     }
 
-    /// A connection has been given its place in the mesh, or not.
+    /// Outcome of a connection's placement in the mesh.
     pub(crate) fn placed(&self, conn_id: String, answer: Result<(), Refusal>) {
         // If the exchange has ended, the answer is dropped.
         let _ = self.tell(Command::Placed { conn_id, answer });
@@ -111,7 +111,7 @@ impl Handle {
 
     /// Ends the exchange.
     pub(crate) fn stop(&self) {
-        // If it has ended already, so much the better.
+        // It may have ended already.
         let _ = self.tell(Command::Stop);
     }
 

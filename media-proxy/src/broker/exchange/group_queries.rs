@@ -7,9 +7,9 @@ use std::time::Duration;
 /// Time for which the fleet is not asked again about a group that it did not know. Clients ask
 /// every few milliseconds.
 const PAUSE: Duration = Duration::from_millis(100);
-/// GroupQueries of one client that may be open.
+/// Limit of open queries of one client.
 const PER_LINK: usize = 16;
-/// Groups about which anything is kept.
+/// Limit of groups with open or recent queries.
 const GROUPS: usize = 1024;
 
 /// Next step of a query.
@@ -37,7 +37,7 @@ enum Query {
 }
 
 impl GroupQueries {
-    /// A client asks about a group that this host does not know.
+    /// Handles a client's query for a group that this host does not know.
     pub(super) fn ask(&mut self, asker: Asker, group: &str, now: Duration) -> Step {
         let open = self.0.values().filter_map(|question| match question {
             Query::Open(askers) => Some(askers),
@@ -67,7 +67,7 @@ impl GroupQueries {
         Step::LookUp
     }
 
-    /// The fleet has answered. Returns who waits for that.
+    /// Takes the fleet's answer, and returns the clients that wait for it.
     pub(super) fn answered(&mut self, group: &str, found: bool, now: Duration) -> Vec<Asker> {
         let Some(Query::Open(askers)) = self.0.remove(group) else { return Vec::new() };
         if !found {

@@ -23,7 +23,7 @@ const MAX_LABEL: usize = 64;
 static REFUSED: RateLimitedLog = RateLimitedLog::new();
 
 impl Exchange {
-    /// One message of a link. An error closes it.
+    /// Handles one message of a link. An error closes the link.
     pub(super) fn take(
         &mut self,
         token: u64,
@@ -66,7 +66,7 @@ impl Exchange {
         }
     }
 
-    /// A client asks what a group carries.
+    /// Handles a client's query for a group's format.
     fn asked(&mut self, asker: Asker, group: String, now: Duration) {
         let known = self.registry.group_config(&group);
         let config = known.map(|(kind, config)| config.to_sdk_of(kind));
@@ -84,7 +84,7 @@ impl Exchange {
         self.answer(asker, config, now);
     }
 
-    /// The control plane has said what a group carries, unless it knows no such group.
+    /// Takes a group's format from the control plane; `None` if it knows no such group.
     pub(super) fn found(
         &mut self,
         group: &str,
@@ -276,7 +276,7 @@ fn open_board(
     Ok(Board { pool, monitor })
 }
 
-/// Text of a client made fit for logs and tables: one line of bounded length.
+/// Sanitises a client's text for logs and tables: one line of bounded length.
 fn tame(text: &str) -> String {
     text.chars().take(MAX_LABEL).map(|c| if c.is_control() { '?' } else { c }).collect()
 }

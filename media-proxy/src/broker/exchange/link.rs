@@ -43,7 +43,7 @@ pub(super) enum LinkError {
 /// Stage of a client.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Stage {
-    /// It has not said Hello, and has to until then.
+    /// It has not sent Hello yet, which it must until this time.
     Greeting(Duration),
     Client(ClientNo),
 }
@@ -57,7 +57,7 @@ pub(super) struct Link {
     stuck_since: Option<Duration>,
     /// The kernel refused descriptors; no event will tell when it takes them again.
     crowded: bool,
-    /// The other end reads no more. What it said before may still be there to be read.
+    /// The other end reads no more. Its earlier messages may still be unread.
     deaf: bool,
 }
 
@@ -151,7 +151,7 @@ impl Link {
         [greet, stuck].into_iter().flatten().min()
     }
 
-    /// Why the link has to be closed by now, if it has.
+    /// Reason to close the link now, if there is one.
     pub(super) fn overdue(&self, now: Duration) -> Option<&'static str> {
         if self.stuck_since.is_some_and(|since| now >= since + STUCK_TIMEOUT) {
             return Some("it does not read its messages");

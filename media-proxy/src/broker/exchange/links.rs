@@ -12,11 +12,13 @@ use rustix::net::{SocketFlags, accept_with};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-/// Messages of one client, and new clients, taken before others have their turn.
+/// Number of messages of one client, and of new clients, that are handled before others have their
+/// turn.
 const TURN: usize = 32;
 /// Time-out for a client's Hello.
 const GREET_TIMEOUT: Duration = Duration::from_secs(5);
-/// Send buffer of a client's socket. Small, so that few descriptors are under way to a client that does not read.
+/// Send buffer of a client's socket. Small, so that few descriptors are in flight to a client that
+/// does not read.
 const SEND_BUFFER: usize = 64 * 1024;
 
 static TURNED_AWAY: RateLimitedLog = RateLimitedLog::new();
@@ -76,7 +78,7 @@ impl Exchange {
         TURNED_AWAY.warn(&format!("client refused: {reason}"));
         let closed = Body::Closed(Closed { key: 0, reason: reason.to_owned() });
         if let Ok(bytes) = proto::datagram::encode_from_proxy(closed) {
-            // It is told as a courtesy; the end of the connection says the same.
+            // The message is a courtesy; the end of the connection says the same.
             let _ = proto::socket::try_send(socket, &bytes, &[]);
         }
     }
@@ -145,7 +147,7 @@ impl Exchange {
         }
     }
 
-    /// Closes links whose time is up, and tries again where the kernel wanted a pause.
+    /// Closes links whose time is up, and retries where the kernel required a pause.
     pub(super) fn look_after_links(&mut self, now: Duration) {
         let overdue: Vec<_> = self
             .links
@@ -169,7 +171,7 @@ impl Exchange {
         }
     }
 
-    /// Closes a link for a fault of its client's, and tells why.
+    /// Closes a link for a violation by its client, and sends the reason.
     fn cut_off(&mut self, token: u64, reason: &str, now: Duration) {
         let Some(link) = self.links.get(&token) else { return };
         match link.stage {
@@ -189,7 +191,7 @@ impl Exchange {
         self.close(token, now);
     }
 
-    /// Closes a link. Its client, if it has said Hello, counts as out of touch.
+    /// Closes a link. Its client, if it has sent Hello, becomes detached.
     pub(super) fn close(&mut self, token: u64, now: Duration) {
         let Some(link) = self.links.remove(&token) else { return };
         self.group_queries.forget(token);
@@ -214,7 +216,7 @@ impl Exchange {
     }
 }
 
-/// A descriptor to give up when there are no others.
+/// A spare descriptor, for when there are no others.
 pub(super) fn spare() -> Option<OwnedFd> {
     std::fs::File::open("/dev/null").ok().map(OwnedFd::from)
 }

@@ -7,11 +7,11 @@ use crate::broker::registry::ConnNo;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// A reading that is nearer than this says little about a rate.
+/// Shortest span that gives a useful rate.
 const SHORTEST: Duration = Duration::from_millis(200);
 /// The span over which rates are taken, if callers ask often.
 const USUAL: Duration = Duration::from_millis(800);
-/// A reading that is older than this is about another time.
+/// Age after which a reading is obsolete.
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// Counters of one connection.

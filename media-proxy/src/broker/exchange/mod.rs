@@ -41,7 +41,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// Events taken from the kernel at once.
+/// Number of events taken from the kernel at once.
 const BATCH: usize = 1024;
 
 /// Number of reads from the socket of a dead process. Its queue is shorter; further messages come
@@ -87,13 +87,13 @@ pub(crate) struct Exchange {
     seats: HashMap<SeatNo, Arc<SeatMonitor>>,
     retired: HashMap<ConnNo, view::Retired>,
     meter: Meter,
-    /// About groups that this host does not know.
+    /// Queries for groups that this host does not know.
     group_queries: GroupQueries,
     /// Whether this host belongs to a fleet.
     reach: Reach,
-    /// Clients that were turned away or cut off.
+    /// Number of clients that were refused or disconnected.
     refused: u64,
-    /// Given up for a moment to turn a client away when descriptors have run out.
+    /// Released for a moment to refuse a client when descriptors have run out.
     spare: Option<OwnedFd>,
     buffer: Vec<u8>,
 }
@@ -173,7 +173,7 @@ impl Exchange {
             let now = self.start.elapsed();
             // Whether everything that was readable has been read.
             let mut complete = events.len() < BATCH;
-            // Deaths first: what a dead process's successor says comes after them.
+            // Deaths first: messages of a dead process's successor come after them.
             for event in &events {
                 let token = event.data.u64();
                 if token > WAKE && token % 2 == 1 {
@@ -217,7 +217,7 @@ impl Exchange {
         rustix::time::Timespec::try_from(due.saturating_sub(now)).ok()
     }
 
-    /// Does what commands say. Returns whether to stop.
+    /// Carries out commands. Returns whether to stop.
     fn obey(&mut self, now: Duration) -> bool {
         let mut count = [0; 8];
         // Nothing to read means that the commands have been seen already.
@@ -326,7 +326,7 @@ impl Exchange {
         epoll::add(&self.epoll, pidfd, data, epoll::EventFlags::IN)
     }
 
-    /// The processes that are to count as part of this one.
+    /// The processes that count as part of this one.
     pub(crate) fn with_workers(self, workers: Workers) -> Self {
         Self { workers, ..self }
     }

@@ -32,7 +32,7 @@ pub(crate) enum Ends {
 pub(crate) struct Pending {
     pub(super) client: ClientNo,
     pub(super) announcement: Announcement,
-    /// The pass in which it came, or was given its place.
+    /// The pass in which it came, or was placed.
     pub(super) pass: u64,
     pub(super) place: Place,
 }
@@ -47,7 +47,8 @@ enum Step {
 static REFUSED: RateLimitedLog = RateLimitedLog::new();
 
 impl Registry {
-    /// A client announces a connection: a new one, or one that it held before this proxy or its socket came.
+    /// Handles an announcement: of a new connection, or of one that the client held before this
+    /// proxy or its socket came.
     pub(crate) fn announce(
         &mut self,
         client: ClientNo,
@@ -274,7 +275,7 @@ impl Registry {
         }
     }
 
-    /// Decides about the sources that wait for a group, as far as that is possible now.
+    /// Decides about the sources that wait for a group, as far as possible now.
     pub(super) fn resolve(&mut self, group: &str, now: Duration) {
         while let Some((index, step)) = self.next_step(group, now) {
             if matches!(step, Step::Ask) {
@@ -299,7 +300,8 @@ impl Registry {
         self.tidy(group);
     }
 
-    /// The first of the sources that wait for a group about which something can be decided now, and what.
+    /// The first waiting source of a group about which a decision is possible now, and the
+    /// decision.
     fn next_step(&self, group: &str, now: Duration) -> Option<(usize, Step)> {
         let entry = self.groups.get(group)?;
         let held = self.hold_until.is_some_and(|until| now < until);
@@ -413,7 +415,7 @@ impl Registry {
         self.introduce(no, now, true);
     }
 
-    /// Notes in the log that a connection has come.
+    /// Logs a new connection.
     fn tell_of(&self, no: ConnNo, what: &str) {
         let Some(Connection { id, client, group, .. }) = self.connections.get(&no) else { return };
         let label = self.clients.get(client).map(|client| client.label.as_str());

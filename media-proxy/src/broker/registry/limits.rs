@@ -14,7 +14,7 @@ pub(super) const STANDBY_WAIT: Duration = Duration::from_millis(100);
 /// Time for which new sources wait after a restart of the proxy.
 pub(crate) const HOLD_TIME: Duration = Duration::from_millis(500);
 
-/// After which time a join that the source refused is tried again.
+/// Pause before a join that the source refused is tried again.
 pub(super) const RETRY_TIME: Duration = Duration::from_secs(1);
 
 /// Time-out of a connection's placement in the mesh, bridges included. Shorter than a client's own
@@ -24,7 +24,7 @@ pub(crate) const PLACE_TIMEOUT: Duration = Duration::from_secs(8);
 /// Number of sources that may wait for one group.
 pub(super) const MAX_PENDING: usize = 16;
 
-/// The longest identifier of a connection that a client may bring along.
+/// Length limit of the connection identifiers that a client announces.
 pub(super) const MAX_ID_LEN: usize = 64;
 
 /// Upper bounds that depend on the machine.

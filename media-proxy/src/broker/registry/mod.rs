@@ -42,10 +42,10 @@ pub(crate) enum Action {
     RetireSeat(SeatNo, ConnNo),
     /// The client is gone for good.
     DropClient(ClientNo),
-    /// Ask for a connection's place in the mesh; the answer comes by [`Registry::placed`]. A connection that is `returning` is
-    /// served meanwhile.
+    /// Ask the control plane to place a connection; the answer comes by [`Registry::placed`]. A
+    /// connection that is `returning` is served meanwhile.
     AskPlace { conn_id: String, kind: Kind, config: Box<ConnectionConfig>, returning: bool },
-    /// A connection whose place was asked for is no more.
+    /// A connection for which `AskPlace` was issued has ended.
     GiveUp { conn_id: String },
 }
 
@@ -59,7 +59,7 @@ pub(crate) enum Carry {
     Board(BoardNo, ClientNo),
 }
 
-/// The client did something that the protocol does not allow.
+/// The client violated the protocol.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Violation(pub(crate) String);
@@ -82,7 +82,7 @@ pub(crate) struct Group {
     receivers: Vec<ConnNo>,
     /// Sources that wait until it is clear whether the group has one.
     pending: VecDeque<Pending>,
-    /// One of them waits for its place, until then.
+    /// One of them waits for its placement, until this time.
     ask_by: Option<Duration>,
     /// Stream of the last program on this host that sent.
     last_stream: Option<String>,
@@ -108,7 +108,7 @@ impl Group {
 #[derive(Debug)]
 pub(crate) struct Registry {
     limits: Limits,
-    /// New sources wait until then, so that those that survived the last proxy come first.
+    /// Time until which new sources wait, so that those that survived the last proxy come first.
     hold_until: Option<Duration>,
     clients: HashMap<ClientNo, Client>,
     by_name: HashMap<String, ClientNo>,
@@ -117,7 +117,7 @@ pub(crate) struct Registry {
     groups: BTreeMap<String, Group>,
     /// Their streams, as far as the control plane has reported them.
     streams: HashMap<String, String>,
-    /// Receivers that wait for their place in the mesh, by the identifiers that they will have.
+    /// Receivers that wait for their placement, by the identifiers that they will have.
     asking: HashMap<String, Asking>,
     /// Number of connections of this proxy's own bridges.
     bridges: usize,

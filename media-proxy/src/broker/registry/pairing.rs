@@ -12,7 +12,7 @@ use std::time::Duration;
 static REFUSED: RateLimitedLog = RateLimitedLog::new();
 
 impl Registry {
-    /// Asks the source of a receiver's group to let the receiver in, if that is possible and due.
+    /// Asks the source of a receiver's group to add the receiver, if that is possible and due.
     pub(super) fn pair(&mut self, receiver_no: ConnNo, now: Duration) {
         let Some(connection) = self.connections.get(&receiver_no) else { return };
         let Some(source_no) = self.groups.get(&connection.group).and_then(|group| group.source)
@@ -120,7 +120,7 @@ impl Registry {
         self.version += 1;
     }
 
-    /// A receiver has sent the seat for its next ring.
+    /// Takes a receiver's seat for its next ring.
     pub(crate) fn standby(
         &mut self,
         client: ClientNo,
@@ -162,7 +162,7 @@ impl Registry {
         }
     }
 
-    /// No join with this source will be answered any more.
+    /// Cancels all joins with a source that will not answer them any more.
     pub(super) fn fail_joins(&mut self, source: ConnNo, group: &str) {
         for no in self.receivers_of(group) {
             let Some(connection) = self.connections.get_mut(&no) else { continue };

@@ -27,7 +27,7 @@ pub(crate) enum Place {
     Given,
 }
 
-/// Why a connection does not come into being.
+/// Reason for which a connection is not created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     /// Number of a `MESH_ERR_*`.
@@ -41,7 +41,7 @@ impl Refusal {
     }
 }
 
-/// A new receiver whose place has been asked for.
+/// A new receiver that waits for its placement.
 #[derive(Debug)]
 pub(super) struct Asking {
     client: ClientNo,
@@ -187,7 +187,7 @@ impl Registry {
         self.groups.iter().find(|(_, group)| asks(group)).map(|(name, _)| name.clone())
     }
 
-    /// Takes away receivers of a client that wait for their place: the one of this key, or all.
+    /// Removes receivers of a client that wait for their placement: the one of this key, or all.
     pub(super) fn drop_asking(&mut self, client: ClientNo, key: Option<u32>) {
         let gone = self.asking.extract_if(|_, asking| {
             asking.client == client && key.is_none_or(|key| asking.announcement.key == key)
@@ -198,7 +198,7 @@ impl Registry {
         }
     }
 
-    /// Refuses those who have waited for their place for too long.
+    /// Refuses connections whose placement has timed out.
     pub(super) fn end_waits(&mut self, now: Duration) {
         let refusal = || {
             let text = format!("no bridge to the network within {PLACE_TIMEOUT:?}");

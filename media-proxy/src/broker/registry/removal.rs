@@ -18,7 +18,7 @@ impl Registry {
         }
     }
 
-    /// An operator ends a connection. Returns whether there is one of that identifier.
+    /// Ends a connection on behalf of an operator. Returns whether it exists.
     pub(crate) fn delete(&mut self, conn_id: &str, reason: &str, now: Duration) -> bool {
         let Some(no) = self.by_id.get(conn_id).copied() else { return false };
         let Some(connection) = self.connections.get(&no).filter(|c| !c.bridge) else {
@@ -31,7 +31,7 @@ impl Registry {
         true
     }
 
-    /// A client's socket is gone; its process may live, and its frames flow on.
+    /// Handles the loss of a client's socket; its process may live, and its frames flow on.
     pub(crate) fn detach(&mut self, no: ClientNo, now: Duration) {
         let Some(client) = self.clients.get_mut(&no) else { return };
         client.attached = false;
@@ -54,7 +54,7 @@ impl Registry {
                 self.fail_joins(conn, &group);
                 continue;
             }
-            // The ring in use stays in use; what was under way cannot end well without a socket.
+            // The ring in use stays in use; a pending join cannot succeed without a socket.
             if connection.receiver().is_some_and(|receiver| receiver.joining.is_some()) {
                 self.part(conn);
             }
@@ -171,7 +171,8 @@ impl Registry {
         self.forget_if_idle(connection.client);
     }
 
-    /// Takes away connections of a client that wait for their turn or their place: the one of this key, or all.
+    /// Removes connections of a client that wait for their turn or their placement: the one of this
+    /// key, or all.
     fn drop_pending(&mut self, client: ClientNo, key: Option<u32>, now: Duration) {
         self.drop_asking(client, key);
         for name in self.groups_with_pending() {

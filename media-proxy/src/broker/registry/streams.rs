@@ -6,8 +6,8 @@ use log::info;
 use std::collections::HashMap;
 
 impl Registry {
-    /// The stream of a group: the id of the program's connection that sends it; where a bridge brings it, what the control plane
-    /// says; without a source the last one that there was.
+    /// The stream of a group: the id of the program's connection that sends it; for a bridge, the
+    /// control plane's; without a source, that of the last one.
     pub(crate) fn stream_of(&self, group: &str) -> Option<&str> {
         let entry = self.groups.get(group);
         let source = entry.and_then(|entry| self.connections.get(&entry.source?));
@@ -18,7 +18,7 @@ impl Registry {
         told.or_else(|| entry?.last_stream.as_deref())
     }
 
-    /// The control plane has said which streams groups carry.
+    /// Takes the streams of groups from the control plane.
     pub(crate) fn name_streams(&mut self, streams: HashMap<String, String>) {
         let before = std::mem::replace(&mut self.streams, streams);
         for (group, stream) in &self.streams {
