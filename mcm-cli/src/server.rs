@@ -90,6 +90,9 @@ impl Server {
         protocol: &[u8],
         program: &str,
     ) -> Result<Box<dyn Io>, String> {
+        if let Some(Err(error)) = self.tls.as_ref().map(TlsFiles::check_validity) {
+            return Err(error.to_string());
+        }
         let stream = TcpStream::connect(&self.address).await.map_err(|error| {
             let refused = error.kind() == std::io::ErrorKind::ConnectionRefused;
             let hint = if refused { format!("; is {program} running?") } else { String::new() };

@@ -16,8 +16,8 @@ use crate::sdk_service::SdkService;
 use crate::servers::{serve_control, serve_sdk};
 use crate::{fleet, notify};
 use daemon::signals::Signals;
-use daemon::{Networks, Port, Speaks};
-use log::{info, warn};
+use daemon::{Networks, Port, Speaks, TlsFiles};
+use log::{error, info, warn};
 use mesh::plane::ControlPlane;
 use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
@@ -40,6 +40,10 @@ pub(crate) fn run(mut args: Args) -> Result<(), ProxyError> {
     let started = Instant::now();
     for absence in absences(&args) {
         warn!("{absence}");
+    }
+    // Programs of this host need no certificate: for them it starts all the same.
+    if let Some(Err(error)) = args.tls.as_ref().map(TlsFiles::check_validity) {
+        error!("{error}: other hosts will refuse it");
     }
     args.rdma_ip = args.rdma_ip.or_else(|| fleet::address_towards(&args.agents, args.st2110_ip));
     let budget = Budget::claim();

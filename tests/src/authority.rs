@@ -48,9 +48,20 @@ impl Authority {
     /// If there cannot be any.
     #[must_use]
     pub fn files(&self, name: &str, address: &str) -> Credentials {
+        self.files_until(name, address, 3000)
+    }
+
+    /// New credentials for a program at an address, valid until the beginning of a year.
+    ///
+    /// # Panics
+    /// If there cannot be any.
+    #[must_use]
+    pub fn files_until(&self, name: &str, address: &str, year: i32) -> Credentials {
         let key = rcgen::KeyPair::generate().expect("a key");
         let params = rcgen::CertificateParams::new(vec![address.to_owned()]);
-        let certificate = params.expect("an address").signed_by(&key, &self.issuer);
+        let mut params = params.expect("an address");
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        let certificate = params.signed_by(&key, &self.issuer);
         let path = |suffix: &str| self.dir.path().join(format!("{name}.{suffix}"));
         let files = Credentials { cert: path("pem"), key: path("key") };
         write(&files.cert, &certificate.expect("a certificate").pem());

@@ -3,6 +3,7 @@
 
 use mcm::{Direction, Timeout};
 use mcm_tests::authority::Authority;
+use mcm_tests::process::Process;
 use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;
 use mcm_tests::{config, program, wait};
@@ -114,4 +115,39 @@ fn certificates_are_shown_and_checked() {
     let arguments = arguments("info", &other);
     let error = fails(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     assert!(error.contains("TLS: invalid peer certificate"), "{error}");
+}
+
+#[test]
+fn expired_certificates_are_named_at_the_start() {
+    let authority = Authority::new();
+    let own = authority.files_until("own", "127.0.0.1", 2020);
+    let tls = |command: &mut Command| {
+        command.arg("--tls-cert").arg(&own.cert).arg("--tls-key").arg(&own.key);
+        command.arg("--tls-ca").arg(authority.ca());
+    };
+    let named = format!(
+        "--tls-cert {}: valid not after 2020-01-01 00:00:00 UTC, and it is ",
+        own.cert.display()
+    );
+    let run = Run::new();
+    let mut command = Command::new(program::media_proxy());
+    tls(&mut command);
+    // It starts: programs of its host need no certificate.
+    let proxy = Proxy::start_by(command, &run);
+    let told = proxy.process().output();
+    assert!(told.contains(&named), "{told}");
+    let _client = proxy.client();
+
+    let mut command = Command::new(program::mesh_agent());
+    command.args(["-p", "0", "-c", "0"]);
+    tls(&mut command);
+    let agent = Process::start("mesh-agent", command, |_| false);
+    wait::until("mesh-agent names it", || agent.output().contains(&named));
+
+    let mut command = Command::new(program::mcm());
+    command.args(["info", "-s", &format!("127.0.0.1:{}", proxy.grpc_port)]);
+    tls(&mut command);
+    let output = command.output().expect("mcm runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && told.contains(&named), "{told}");
 }

@@ -4,6 +4,7 @@
 //! or from networks that an administrator has named.
 
 pub mod arguments;
+mod certificate;
 mod error;
 pub mod exposition;
 #[cfg(feature = "http")]

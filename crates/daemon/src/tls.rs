@@ -1,6 +1,7 @@
 //! Mutual TLS: both the daemon and its callers present a certificate.
 
 use crate::arguments::absolute_path;
+use crate::certificate::check_versions;
 use crate::error::AccessError;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -42,6 +43,7 @@ impl Credentials {
         let chain = certificates(&files.cert).map_err(failed("--tls-cert", &files.cert))?;
         let key = PrivateKeyDer::from_pem_file(&files.key)
             .map_err(|error| failed("--tls-key", &files.key)(error.to_string()))?;
+        check_versions(&chain).map_err(failed("--tls-cert", &files.cert))?;
         let mut roots = RootCertStore::empty();
         for root in certificates(&files.ca).map_err(failed("--tls-ca", &files.ca))? {
             roots.add(root).map_err(|error| failed("--tls-ca", &files.ca)(error.to_string()))?;
@@ -51,7 +53,7 @@ impl Credentials {
     }
 }
 
-fn failed(option: &'static str, path: &Path) -> impl Fn(String) -> AccessError {
+pub(crate) fn failed(option: &'static str, path: &Path) -> impl Fn(String) -> AccessError {
     move |reason| AccessError { option, path: path.to_owned(), reason }
 }
 
@@ -88,7 +90,7 @@ pub fn connector(files: &TlsFiles, protocols: &[&[u8]]) -> Result<TlsConnector, 
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)
         .map_err(|error| error.to_string())?;

@@ -4,8 +4,8 @@
 mod args;
 
 use args::Args;
-use daemon::logger;
 use daemon::signals::Signals;
+use daemon::{TlsFiles, logger};
 use mesh::AgentError;
 use mesh_agent::Agent;
 use mesh_agent::server::{Ports, serve};
@@ -38,6 +38,10 @@ fn run(args: Args) -> Result<(), AgentError> {
             None => Agent::in_memory(),
             Some(address) => Agent::on_etcd(address, args.tls.as_ref())?,
         };
+        // Proxies that are in touch stay so: it starts all the same.
+        if let Some(Err(error)) = args.tls.as_ref().map(TlsFiles::check_validity) {
+            log::error!("{error}: other hosts will refuse it");
+        }
         let ports = Ports {
             proxies: SocketAddr::new(args.listen, args.proxy_port),
             rest: SocketAddr::new(args.listen, args.control_port),
