@@ -2,6 +2,8 @@
 
 use crate::topology::{ConnectionId, GroupId, ProxyId};
 use config::{ConfigError, ErrorCode};
+use proto::Kind;
+use std::fmt::{Display, Formatter};
 use std::net::IpAddr;
 
 /// A refusal, or a failure.
@@ -35,6 +37,14 @@ pub enum AgentError {
         /// Address of streams to that proxy, if it has one.
         host: Option<IpAddr>,
     },
+    /// A connection is not compatible with its group.
+    #[error("{error}; {member}")]
+    Incompatible {
+        /// What does not fit.
+        error: ConfigError,
+        /// What it does not fit to.
+        member: Box<GroupMember>,
+    },
     /// No proxy has this id; it has to register (again).
     #[error("media proxy {0} is not registered")]
     UnknownProxy(ProxyId),
@@ -62,6 +72,31 @@ pub enum AgentError {
     Setup(String),
 }
 
+/// The member of a group that a newcomer has to fit to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupMember {
+    /// The group's source, or its oldest member if it has none.
+    pub kind: Kind,
+    /// Its connection.
+    pub connection: ConnectionId,
+    /// The proxy of the connection.
+    pub proxy: ProxyId,
+    /// Where streams to that proxy go, if it has such an address.
+    pub host: Option<IpAddr>,
+}
+
+impl Display for GroupMember {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let Self { kind, connection, proxy, host } = self;
+        let role = match kind {
+            Kind::Source => "source",
+            Kind::Receiver => "first receiver",
+        };
+        write!(f, "the group's {role} is connection {connection} on media proxy {proxy}")?;
+        host.iter().try_for_each(|host| write!(f, " (host {host})"))
+    }
+}
+
 impl AgentError {
     /// Whether it says that an administrator has removed the connection.
     #[must_use]
@@ -73,7 +108,9 @@ impl AgentError {
     #[must_use]
     pub fn mesh_err(&self) -> u32 {
         match self {
-            Self::Config(error) => ErrorCode::from(error.kind).into(),
+            Self::Config(error) | Self::Incompatible { error, .. } => {
+                ErrorCode::from(error.kind).into()
+            }
             Self::Invalid { .. } => ErrorCode::ConnConfigInval.into(),
             Self::Refused { mesh_err, .. } => *mesh_err,
             Self::SourceTaken { .. }

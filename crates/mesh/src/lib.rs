@@ -11,4 +11,4 @@ pub mod status;
 pub mod topology;
 pub mod wire;
 
-pub use error::AgentError;
+pub use error::{AgentError, GroupMember};

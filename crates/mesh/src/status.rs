@@ -15,11 +15,13 @@ const REMOVED: &str = "mcm-removed";
 impl From<AgentError> for Status {
     fn from(error: AgentError) -> Self {
         let code = match &error {
-            AgentError::Config(config) => match config.kind {
-                ConfigErrorKind::Malformed | ConfigErrorKind::Invalid => Code::InvalidArgument,
-                ConfigErrorKind::Incompatible => Code::FailedPrecondition,
-                ConfigErrorKind::NotImplemented => Code::Unimplemented,
-            },
+            AgentError::Config(error) | AgentError::Incompatible { error, .. } => {
+                match error.kind {
+                    ConfigErrorKind::Malformed | ConfigErrorKind::Invalid => Code::InvalidArgument,
+                    ConfigErrorKind::Incompatible => Code::FailedPrecondition,
+                    ConfigErrorKind::NotImplemented => Code::Unimplemented,
+                }
+            }
             AgentError::Invalid { .. } => Code::InvalidArgument,
             AgentError::SourceTaken { .. } => Code::AlreadyExists,
             AgentError::UnknownProxy(_) | AgentError::UnknownConnection(_) => Code::NotFound,
@@ -71,6 +73,7 @@ pub fn refusal(status: &Status) -> AgentError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::GroupMember;
 
     #[test]
     fn numbers_and_reasons_arrive() {
@@ -82,7 +85,17 @@ mod tests {
         };
         assert!(taken.to_string().ends_with("on media proxy p (host 10.0.0.1)"), "{taken}");
         let incompatible = AgentError::Config(media::ConfigError::incompatible("a", 1, 2));
-        for error in [taken, incompatible] {
+        let member = GroupMember {
+            kind: proto::Kind::Receiver,
+            connection: "c".into(),
+            proxy: "p".into(),
+            host: None,
+        };
+        let unfit = AgentError::Incompatible {
+            error: media::ConfigError::incompatible("a", 1, 2),
+            member: Box::new(member),
+        };
+        for error in [taken, incompatible, unfit] {
             let (number, text) = (error.mesh_err(), error.to_string());
             let read = refusal(&Status::from(error));
             assert_eq!((read.mesh_err(), read.to_string()), (number, text));

@@ -83,7 +83,9 @@ fn refused(refusal: &AgentError) -> Response {
         AgentError::UnknownProxy(_) | AgentError::UnknownConnection(_) => {
             (StatusCode::NOT_FOUND, "notFound")
         }
-        AgentError::Config(_) | AgentError::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid"),
+        AgentError::Config(_) | AgentError::Incompatible { .. } | AgentError::Invalid { .. } => {
+            (StatusCode::BAD_REQUEST, "invalid")
+        }
         AgentError::SourceTaken { .. } | AgentError::Removed(_) | AgentError::Refused { .. } => {
             (StatusCode::CONFLICT, "conflict")
         }

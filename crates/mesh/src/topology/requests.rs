@@ -3,7 +3,7 @@
 use super::identifier::{ConnectionId, GroupId, ProxyId};
 use super::model::{BridgeSpec, Connection, GroupRecord, Proxy, Source};
 use super::{Member, Topology};
-use crate::error::AgentError;
+use crate::error::{AgentError, GroupMember};
 use config::{ConnectionConfig, Endpoint};
 use media::ConfigError;
 use proto::Kind;
@@ -94,7 +94,7 @@ impl Topology {
     /// Checks that a connection may join its group, and returns the group's new record.
     ///
     /// # Errors
-    /// [`AgentError::UnknownProxy`]; [`AgentError::Removed`]; [`AgentError::Config`] if it is not compatible with the group;
+    /// [`AgentError::UnknownProxy`]; [`AgentError::Removed`]; [`AgentError::Incompatible`] if it does not fit the group;
     /// [`AgentError::SourceTaken`] if it sends and somebody else does already.
     pub fn check(&self, connection: &Connection) -> Result<GroupRecord, AgentError> {
         if !self.proxies.contains_key(&connection.proxy) {
@@ -108,7 +108,8 @@ impl Topology {
         let group = self.groups.get(&id);
         let mut record = match group.and_then(|group| group.record.clone()) {
             Some(record) if self.has_other_members(&id, &connection.id) => {
-                check_compatible(&connection.config, &record.definition)?;
+                check_compatible(&connection.config, &record.definition)
+                    .map_err(|error| self.incompatible(error, &id, &connection.id))?;
                 record
             }
             Some(record) => GroupRecord { source: record.source, ..fresh() },
@@ -140,6 +141,28 @@ impl Topology {
             record.source = Some(Source::Ingress { proxy, config });
         }
         Ok(record)
+    }
+
+    /// The refusal of a newcomer, with the member that it has to fit to.
+    fn incompatible(
+        &self,
+        error: ConfigError,
+        id: &GroupId,
+        newcomer: &ConnectionId,
+    ) -> AgentError {
+        let group = self.groups.get(id);
+        let members = group.into_iter().flat_map(|group| group.members.values());
+        let members = members.flat_map(super::group::Members::all).filter(|id| *id != newcomer);
+        let members = members.filter_map(|id| self.connections.get(id));
+        let first = members.min_by_key(|member| {
+            let is_source = member.connection.kind == Kind::Source;
+            (!is_source, member.order)
+        });
+        let Some(Member { connection, .. }) = first else { return error.into() };
+        let Connection { id: connection, proxy, kind, .. } = connection.clone();
+        let host = self.rdma_ip(&proxy);
+        let member = Box::new(GroupMember { kind, connection, proxy, host });
+        AgentError::Incompatible { error, member }
     }
 
     fn has_other_members(&self, group: &GroupId, except: &ConnectionId) -> bool {

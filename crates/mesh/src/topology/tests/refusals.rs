@@ -64,6 +64,12 @@ fn what_does_not_fit_the_group_is_named() {
         let error = fleet.try_add("r", 2, Kind::Receiver, &config).unwrap_err();
         assert_eq!(error.mesh_err(), 1010);
         assert!(error.to_string().contains(path), "{error}");
+        let member = match error.to_string() {
+            text if text.contains("connection: found") => "first receiver is connection x",
+            _ => "source is connection s",
+        };
+        let place = format!("; the group's {member} on media proxy p1 (host ");
+        assert!(error.to_string().contains(&place), "{error}");
     }
     fleet.remove("x");
     assert_eq!(fleet.desired(1).groups, before.groups);
