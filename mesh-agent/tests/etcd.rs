@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{DEADLINE, Node, mesh, request, stream, until};
+use common::relay::Relay;
+use common::{DEADLINE, Node, local, mesh, request, stream, until};
 use mesh::plane::{Accepted, ControlPlane};
 use proto::Kind;
 use proto::etcd as pb;
@@ -233,6 +234,26 @@ fn agents_share_a_fleet_and_nothing_remains_of_it() {
     until("nor in the mirrors", || {
         [&a, &b].iter().all(|agent| agent.list("/media-proxy", "mediaProxy").is_empty())
     });
+}
+
+/// etcd closes connections that ping more than once in 5 s. The lease is kept by calls.
+#[test]
+fn an_agent_does_not_ping_its_store() {
+    if !etcd_is_there() {
+        return;
+    }
+    let store = Store::new(1);
+    let relay = Relay::new(local(store.ports[0].0));
+    let agent = Program::new(&format!("etcd://{}/test", relay.address));
+    let node = Node::new(1, &[agent.proxies]);
+    node.wait_reachable(true);
+    // Long enough for pings once a second: the lease is renewed every half second.
+    let begun = Instant::now();
+    until("the agent goes on asking", || {
+        let frames = relay.frames();
+        begun.elapsed() >= Duration::from_secs(4) && frames >= 10
+    });
+    assert_eq!(relay.pings(), 0);
 }
 
 #[test]

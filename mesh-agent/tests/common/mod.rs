@@ -4,6 +4,7 @@
 
 pub(crate) mod fleet;
 pub(crate) mod original;
+pub(crate) mod relay;
 pub(crate) mod schema;
 
 use config::{ConnectionConfig, Endpoint, St2110};

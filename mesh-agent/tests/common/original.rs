@@ -1,16 +1,15 @@
 //! A double of the original's agent: it assigns ids, forgets no proxy, answers early or late, and
-//! closes connections that ping, as a grpc-go server does.
+//! closes connections that ping.
 
 use super::local;
+use super::relay::Relay;
 use prost::Message;
 use proto::mediaproxy as pb;
 use proto::mediaproxy::proxy_api_server::{ProxyApi, ProxyApiServer};
 use proto::sdk;
 use proto::sdk::connection_config::Conn;
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc::{Sender, channel};
@@ -244,14 +243,12 @@ impl Original {
 
     /// Pings of HTTP/2 that came from proxies.
     pub(crate) fn pings(&self) -> usize {
-        self.relay.shared.pings.load(Ordering::SeqCst)
+        self.relay.pings()
     }
 
     /// Cuts all connections, as a restart of a switch would.
     pub(crate) fn cut(&self) {
-        for socket in self.relay.shared.sockets.lock().unwrap().drain(..) {
-            let _gone = socket.shutdown(Shutdown::Both);
-        }
+        self.relay.cut();
     }
 
     /// Forgets everything, as its restart does, and cuts all connections.
@@ -270,78 +267,5 @@ impl Drop for Original {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
-    }
-}
-
-#[derive(Default)]
-struct Shared {
-    pings: AtomicUsize,
-    sockets: Mutex<Vec<TcpStream>>,
-}
-
-/// Passes bytes on, and closes a connection with ENHANCE_YOUR_CALM after its third ping, which in five minutes are too many.
-struct Relay {
-    address: SocketAddr,
-    shared: Arc<Shared>,
-}
-
-const PING: u8 = 6;
-const ACK: u8 = 1;
-/// GOAWAY: the last stream is 2^31-1, the error 11; "too_many_pings".
-const CALM: &[u8] =
-    b"\x00\x00\x16\x07\x00\x00\x00\x00\x00\x7f\xff\xff\xff\x00\x00\x00\x0btoo_many_pings";
-
-impl Relay {
-    fn new(server: SocketAddr) -> Self {
-        let listener = TcpListener::bind(local(0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        let shared = Arc::<Shared>::default();
-        let own = Arc::clone(&shared);
-        std::thread::spawn(move || {
-            for client in listener.incoming() {
-                let Ok(client) = client else { return };
-                let Ok(server) = TcpStream::connect(server) else { continue };
-                let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-                own.sockets
-                    .lock()
-                    .unwrap()
-                    .extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
-                std::thread::spawn(move || {
-                    let _over = std::io::copy(&mut from, &mut to);
-                    let _over = to.shutdown(Shutdown::Both);
-                });
-                let shared = Arc::clone(&own);
-                std::thread::spawn(move || {
-                    let _over = pass(&client, &server, &shared);
-                    let _over = server.shutdown(Shutdown::Both);
-                });
-            }
-        });
-        Self { address, shared }
-    }
-}
-
-/// Passes a client's frames to the server.
-fn pass(mut client: &TcpStream, mut server: &TcpStream, shared: &Shared) -> std::io::Result<()> {
-    let mut preface = [0; 24];
-    client.read_exact(&mut preface)?;
-    server.write_all(&preface)?;
-    let mut strikes = 0;
-    loop {
-        let mut head = [0; 9];
-        client.read_exact(&mut head)?;
-        let len = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-        let mut body = vec![0; len as usize];
-        client.read_exact(&mut body)?;
-        if head[3] == PING && head[4] & ACK == 0 {
-            shared.pings.fetch_add(1, Ordering::SeqCst);
-            strikes += 1;
-            if strikes > 2 {
-                client.write_all(CALM)?;
-                return client.shutdown(Shutdown::Both);
-            }
-        }
-        server.write_all(&head)?;
-        server.write_all(&body)?;
     }
 }
