@@ -26,6 +26,7 @@ use error::CliError;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    daemon::logger::start_for_tool();
     // `mcm bench` starts this program anew for each receiver.
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     if let Some(code) = benches::receiver_process(&arguments) {

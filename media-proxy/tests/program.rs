@@ -53,6 +53,34 @@ fn service_manager_is_told() {
     assert!(child.wait().unwrap().success());
 }
 
+/// A log that cannot grow, here by the limit of a file's size, costs lines and not the daemon.
+#[test]
+fn it_lives_on_when_its_log_is_full() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify");
+    let notify = UnixDatagram::bind(&path).unwrap();
+    notify.set_read_timeout(Some(DEADLINE)).unwrap();
+    let proxy = Proxy::command(&dir.path().join("run"));
+    // One block is 512 or 1024 bytes, as the shell has it.
+    let log = dir.path().join("log");
+    std::fs::write(&log, [b'\n'; 1024]).unwrap();
+    let full = std::fs::File::options().append(true).open(&log).unwrap();
+    let mut child = Command::new("sh")
+        .args(["-c", "ulimit -f 1; exec \"$0\" \"$@\""])
+        .arg(proxy.get_program())
+        .args(proxy.get_args())
+        .env("NOTIFY_SOCKET", &path)
+        .stderr(full.try_clone().unwrap())
+        .stdout(full)
+        .spawn()
+        .unwrap();
+    let mut buffer = [0; 64];
+    let len = notify.recv(&mut buffer).expect("it serves");
+    assert_eq!(&buffer[..len], b"READY=1");
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
 #[test]
 fn the_way_to_other_hosts_is_told() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A daemon's log: one line per event on standard output.
+//! The log: one line per event. A daemon's is on standard output.
 
 use clap::ValueEnum;
 use media::log_filter::LogFilter;
@@ -40,6 +40,24 @@ impl LogFormat {
 /// Starts the log. `usual` are the directives of `env_logger` without `MCM_LOG` in the environment;
 /// `format` is that of the command line, which precedes `MCM_LOG_FORMAT`.
 pub fn start(usual: &str, format: Option<LogFormat>) {
+    survive_size_limits();
+    start_on(env_logger::Target::Stdout, usual, format);
+}
+
+/// As [`start`], for a tool: on standard error, since its output goes to standard output, and
+/// nothing unless `MCM_LOG` asks for it.
+pub fn start_for_tool() {
+    start_on(env_logger::Target::Stderr, "off", None);
+}
+
+/// A log that is at the limit of a file's size (`ulimit -f`) loses lines; a daemon without this
+/// would be killed by the next one.
+fn survive_size_limits() {
+    // SAFETY: no handler is installed that could run.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+fn start_on(target: env_logger::Target, usual: &str, format: Option<LogFormat>) {
     let levels = std::env::var(LEVELS).ok();
     let filter = LogFilter::read(levels.as_deref(), usual);
     let asked = std::env::var(FORMAT).ok().filter(|text| !text.is_empty());
@@ -47,7 +65,7 @@ pub fn start(usual: &str, format: Option<LogFormat>) {
     let format = format.or(read.clone().and_then(Result::ok)).unwrap_or_default();
     env_logger::Builder::new()
         .parse_filters(&filter.directives)
-        .target(env_logger::Target::Stdout)
+        .target(target)
         .format(move |out, record| {
             let time = matches!(format, LogFormat::Time | LogFormat::Json)
                 .then(|| out.timestamp_millis().to_string());
