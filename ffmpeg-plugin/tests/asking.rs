@@ -62,8 +62,8 @@ fn ctrl_c_ends_an_input_that_waits_for_its_group() {
 fn an_input_whose_time_is_up_has_the_defaults() {
     let mut mesh = Mesh::new();
     for (options, format) in [
-        ("-f mcm -group_timeout 50 -frame_rate 50", "video 1920x1080 50/1 yuv422p10le"),
-        ("-f mcm -video_size 64x64", "video 64x64 25/1 yuv422p10le"),
+        ("-f mcm -group_timeout 50 -frame_rate 50", "video 1920x1080 50 yuv422p10le"),
+        ("-f mcm -video_size 64x64", "video 64x64 25 yuv422p10le"),
         ("-f mcm_audio -group_timeout 0 -channels 2", "audio 2 x 48000 Hz pcm_s24be 1ms"),
         ("-f mcm_audio_pcm16 -channels 1", "audio 1 x 48000 Hz pcm_s16be 1ms"),
     ] {
