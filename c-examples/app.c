@@ -297,19 +297,17 @@ double app_percentile_us(AppLatencies *latencies, double share)
     return (double)latencies->values[(size_t)(share * (double)(latencies->count - 1) + 0.5)] / 1e3;
 }
 
-AppProgress app_progress(const char *role, const char *waits_for)
+AppProgress app_progress(const char *role)
 {
-    const uint64_t now = app_now_ns();
-
-    return (AppProgress){.role = role, .waits_for = waits_for, .terminal = isatty(STDERR_FILENO),
-                         .waiting_since = now, .shown_at = now};
+    return (AppProgress){.role = role, .terminal = isatty(STDERR_FILENO), .shown_at = app_now_ns()};
 }
 
 static void show(AppProgress *progress, uint64_t now)
 {
     const uint64_t passed = now - progress->shown_at;
 
-    if (!progress->terminal || passed < 1000000000)
+    /* Before the first frame the library tells what is waited for. */
+    if (!progress->terminal || !progress->frames || passed < 1000000000)
         return;
     fprintf(stderr, "\r%s: %" PRIu64 " frames, %.2f a second \033[K", progress->role, progress->frames,
             (double)(progress->frames - progress->shown_frames) * 1e9 / (double)passed);
@@ -319,16 +317,13 @@ static void show(AppProgress *progress, uint64_t now)
 
 void app_progress_frame(AppProgress *progress)
 {
-    const uint64_t now = app_now_ns();
-
     progress->frames++;
-    progress->waiting_since = now;
-    show(progress, now);
+    show(progress, app_now_ns());
 }
 
 int app_get(MeshConnection *conn, MeshBuffer **buf, int timeout_ms, AppProgress *progress)
 {
-    enum { LOOK_MS = 200, SAY_AFTER_MS = 2000 };
+    enum { LOOK_MS = 200 };
     const uint64_t start = app_now_ns();
 
     for (;;) {
@@ -339,10 +334,6 @@ int app_get(MeshConnection *conn, MeshBuffer **buf, int timeout_ms, AppProgress 
 
         if (err != -MESH_ERR_TIMEOUT || (timeout_ms >= 0 && passed_ms >= timeout_ms))
             return err;
-        if (!progress->told && app_now_ns() - progress->waiting_since >= SAY_AFTER_MS * (uint64_t)1000000) {
-            fprintf(stderr, "%s%s: waiting for %s\n", progress->terminal ? "\r\033[K" : "", progress->role, progress->waits_for);
-            progress->told = true;
-        }
         show(progress, app_now_ns());
     }
 }

@@ -78,21 +78,21 @@ void app_add_latency(AppLatencies *latencies, uint64_t ns);
 /* The value in microseconds below which the share lies (0.5 for the median), 0 if there is none. Sorts. */
 double app_percentile_us(AppLatencies *latencies, double share);
 
-/* What a program tells while it runs: a line a second on a terminal, and once that it waits, after 2 s. */
+/* What a program tells while it runs: a line a second on a terminal. */
 typedef struct {
-    const char *role, *waits_for;
-    bool terminal, told;
-    uint64_t frames;                  /* so far; the program counts them */
-    uint64_t waiting_since, shown_at; /* CLOCK_MONOTONIC */
-    uint64_t shown_frames;            /* when the line was written */
+    const char *role;
+    bool terminal;
+    uint64_t frames;       /* so far; the program counts them */
+    uint64_t shown_at;     /* CLOCK_MONOTONIC */
+    uint64_t shown_frames; /* when the line was written */
 } AppProgress;
 
-AppProgress app_progress(const char *role, const char *waits_for);
+AppProgress app_progress(const char *role);
 
 /* One frame more. */
 void app_progress_frame(AppProgress *progress);
 
-/* As mesh_get_buffer_timeout(), and says meanwhile what it waits for. */
+/* As mesh_get_buffer_timeout(), and shows the progress meanwhile. */
 int app_get(MeshConnection *conn, MeshBuffer **buf, int timeout_ms, AppProgress *progress);
 
 /* Ends the line that was written over and over. */

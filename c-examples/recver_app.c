@@ -11,7 +11,7 @@ int main(int argc, char **argv)
     FILE *output = NULL;
     uint64_t start = 0, last = 0, received = 0;
     uintptr_t lowest = UINTPTR_MAX, highest = 0;
-    AppProgress progress = app_progress("receiver", "a source of the group, or its next frame");
+    AppProgress progress = app_progress("receiver");
     int err = 0;
 
     if (options.file && !(output = fopen(options.file, "wb")))

@@ -79,7 +79,7 @@ int main(int argc, char **argv)
     MeshConnectionStats stats;
     MeshClient *client;
     MeshConnection *conn;
-    AppProgress progress = app_progress("sender", "receivers");
+    AppProgress progress = app_progress("sender");
     uint64_t start = 0, last = 0, sent = 0;
     int err = 0;
 

@@ -151,12 +151,12 @@ waits() {
     "$work/recver_app" -j c-examples/config/video_small.json 2>"$work/out" &
     pid=$!
     for ((i = 0; i < 400; i++)); do
-        ! grep -q 'receiver: waiting for a source' "$work/out" || break
+        ! grep -q 'waiting since 2s' "$work/out" || break
         sleep 0.05
     done
     kill -INT "$pid"
     wait "$pid"
-    [ "$(grep -c 'waiting for' "$work/out")" = 1 ] || { cat "$work/out"; return 1; }
+    [ "$(grep -c 'waiting since' "$work/out")" = 1 ] || { cat "$work/out"; return 1; }
 }
 check 'waiting is told, once' waits
 

@@ -1,4 +1,5 @@
-//! Log output of the library: what configurations say in vain, and everything else for those who ask for it.
+//! Log output of the library: options without effect and long waits, and everything else where
+//! `MCM_LOG` asks for it.
 use media::log_filter::LogFilter;
 use std::io::Write;
 use std::sync::Once;
@@ -6,7 +7,7 @@ use std::sync::Once;
 /// The environment variable that asks for log output, in the filter syntax of `env_logger`.
 const VARIABLE: &str = "MCM_LOG";
 /// Without the variable.
-const USUAL: &str = "off,mcm::warnings=warn";
+const USUAL: &str = "off,mcm::warnings=warn,mcm::waiting=warn";
 
 /// Starts log output on standard error. A logger that the host program has installed stays.
 pub(super) fn start() {

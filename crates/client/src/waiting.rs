@@ -5,6 +5,9 @@ use shm::{Deadline, RingError};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+/// Target of the log lines that say what a program waits for. The library shows them by default.
+pub(crate) const LOG_TARGET: &str = "mcm::waiting";
+
 /// How long a connection waits before that is told.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -41,7 +44,10 @@ impl Waiting {
             && deadline != Deadline::Now
         {
             if self.since.elapsed() >= PATIENCE && !self.over.swap(true, Relaxed) {
-                log::info!("group {:?}: waiting since {PATIENCE:?}: {what}", self.group);
+                log::warn!(
+                    target: LOG_TARGET,
+                    "group {:?}: waiting since {PATIENCE:?}: {what}", self.group
+                );
             }
             if cut {
                 result = get(deadline);

@@ -234,7 +234,12 @@ impl Source {
             Some(slot) => slot,
             None => {
                 let waiter = inner.waiter(deadline)?;
-                self.wait(state, deadline, waiter, "no free buffer", Inner::pick)?
+                let what = if state.audience_met {
+                    "no free buffer"
+                } else {
+                    "fewer receivers are there than it waits for"
+                };
+                self.wait(state, deadline, waiter, what, Inner::pick)?
             }
         };
         Ok(WriteSlot {

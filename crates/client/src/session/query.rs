@@ -4,6 +4,7 @@ use super::{Client, Link, SETUP, Session};
 use crate::Timeout;
 use crate::error::Error;
 use crate::peer::Outgoing;
+use crate::waiting::LOG_TARGET;
 use config::ConnectionConfig;
 use proto::exchange::{Ask, Told, from_client::Body};
 use std::collections::BTreeMap;
@@ -69,7 +70,10 @@ impl Client {
         let mut told = false;
         loop {
             if begun.elapsed() >= TOLD_AFTER && !std::mem::replace(&mut told, true) {
-                log::info!("waiting for a group {group:?} since {TOLD_AFTER:?}");
+                log::warn!(
+                    target: LOG_TARGET,
+                    "group {group:?}: waiting since {TOLD_AFTER:?}: there is no such group"
+                );
             }
             if let Some(config) = self.session.ask(group)?.config {
                 let read = ConnectionConfig::from_sdk(&config);
