@@ -4,6 +4,7 @@
 mod common;
 
 use common::{Hosts, Mesh, finish};
+use mcm_tests::drops::loss;
 
 /// Name of the stream at the source's host.
 const SENT: &str = "239.77.0.1:5004";
@@ -81,7 +82,10 @@ fn video_is_as_described() {
                 mesh.sums(name).iter().map(sum).collect()
             };
             let (got, sent) = (sums(&hosts.b, "got"), sums(&hosts.a, "sent"));
-            assert_eq!((got.len(), got), (FRAMES, sent));
+            assert_eq!(sent.len(), FRAMES);
+            if got != sent {
+                loss(format!("{got:?} of {sent:?}"));
+            }
             let text = std::fs::read_to_string(hosts.b.file("got")).expect("what was received");
             assert!(text.contains(&format!("#dimensions 0: {size}")), "{text}");
         });
@@ -118,7 +122,9 @@ fn audio_is_as_described() {
             let part = 120 * frame;
             let parts = rate.parse::<usize>().expect("a number") / 120;
             let exact = got.chunks_exact(part).filter(|part| is_in(&sent, part, frame)).count();
-            assert!(exact * 2 > parts, "{exact} of {parts}");
+            if exact * 2 <= parts {
+                loss(format!("{exact} of {parts}"));
+            }
         });
     }
 }

@@ -8,8 +8,7 @@ fn offsets_are_those_of_the_headers() {
     let headers =
         Command::new("pkg-config").args(["--cflags", "libavformat", "libavcodec"]).output();
     let Some(headers) = headers.ok().filter(|output| output.status.success()) else {
-        assert!(std::env::var_os("CI").is_none(), "libavformat-dev is missing");
-        eprintln!("skipped: libavformat-dev is not installed");
+        mcm_tests::skip("Debian package libavformat-dev");
         return;
     };
     let flags = String::from_utf8(headers.stdout).expect("flags");

@@ -3,6 +3,7 @@
 mod common;
 
 use common::Hosts;
+use mcm_tests::drops::loss;
 use mcm_tests::wait;
 use st2110::rtp;
 use std::net::UdpSocket;
@@ -74,8 +75,9 @@ impl Sent {
         let mut unit = Vec::new();
         let mut datagram = [0; 2048];
         while units.len() < count {
-            let len =
-                socket.recv(&mut datagram).unwrap_or_else(|e| panic!("{e}: {}", source.output()));
+            let len = socket
+                .recv(&mut datagram)
+                .unwrap_or_else(|e| loss(format!("{e}: {}", source.output())));
             let packet = Packet::read(&datagram[..len]);
             let last = packet.header.marker;
             unit.push(packet);

@@ -9,8 +9,7 @@ use std::process::{Command, Stdio};
 fn ffmpeg_is_there() -> bool {
     let found = Command::new("ffmpeg").arg("-version").stdout(Stdio::null()).status().is_ok();
     if !found {
-        assert!(std::env::var_os("CI").is_none(), "ffmpeg is not installed");
-        eprintln!("SKIPPED: ffmpeg is not installed");
+        testkit::skip("ffmpeg");
     }
     found
 }

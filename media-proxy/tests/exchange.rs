@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Peer, Proxy, blob, block_on, dial, groups, source, wait_for};
+use common::{Peer, Proxy, blob, block_on, dial, groups, source};
 use config::{ConnectionConfig, Endpoint, Rdma};
 use media::{Payload, Video};
 use proto::control::State;
@@ -13,6 +13,7 @@ use shm::{Deadline, Reader, Receiver, Seat};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Command, Stdio};
 use std::time::Duration;
+use testkit::wait::until;
 
 fn temp() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
@@ -161,7 +162,7 @@ fn what_does_not_fit_is_refused_and_hurts_nobody() {
 #[test]
 fn violations_end_the_connection_with_a_reason() {
     let dir = temp();
-    let proxy = Proxy::start(dir.path());
+    let mut proxy = Proxy::start(dir.path());
     let fresh = || Peer { socket: dial(&proxy.socket()), id: "x".into() };
     let goodbye = || from_client::Body::Goodbye(Goodbye { key: 1 });
 
@@ -231,8 +232,7 @@ fn descriptors_that_take_long_to_close_hold_up_nobody() {
         let (socket, peer) = lingering();
         peers.push(peer);
         // Until the proxy's is the last: ours would wait.
-        proxy.signal(Signal::STOP);
-        wait_for("the proxy stands still", || proxy.is_stopped().then_some(()));
+        proxy.process.stop();
         match round % 4 {
             // In a message that is right but for this; where none belongs; too many.
             0 => member.send(from_client::Body::Standby(Standby { key: 1 }), &[socket.as_fd()]),
@@ -245,7 +245,7 @@ fn descriptors_that_take_long_to_close_hold_up_nobody() {
             }
         }
         drop(socket);
-        proxy.signal(Signal::CONT);
+        proxy.process.go_on();
         let ring = source(round + 1);
         let other = Peer::new(&proxy, &format!("s{round}"));
         other.announce_source(1, &ring, &blob(&format!("g{round}")));
@@ -295,7 +295,7 @@ fn last_words_are_heard_though_answers_were_not() {
         assert!(matches!(r.receive().0, Body::NeedSeat(_)));
         r.standby(1, &seat);
     }
-    wait_for("sources are gone", || (groups(&proxy)[0].source.is_none()).then_some(()));
+    until("sources are gone", || groups(&proxy)[0].source.is_none());
     assert!(!proxy.has_logged("did not come back") && !proxy.has_logged("cut off"));
 }
 
@@ -433,13 +433,13 @@ fn nothing_is_left_of_clients_that_have_gone() {
         s.send(from_client::Body::Goodbye(Goodbye { key: round }), &[]);
         r.send(from_client::Body::Goodbye(Goodbye { key: round }), &[]);
     }
-    wait_for("descriptors are closed", || (proxy.descriptors() <= before).then_some(()));
+    until("descriptors are closed", || proxy.descriptors() <= before);
 }
 
 #[test]
 fn thousands_of_connections_and_a_client_that_does_not_read() {
     let dir = temp();
-    let proxy = Proxy::start(dir.path());
+    let mut proxy = Proxy::start(dir.path());
     let (s, r) = (Peer::new(&proxy, "s"), Peer::new(&proxy, "r"));
     let (config, ring, seat) = (blob("g"), source(1), Seat::new().unwrap());
     s.announce_source(1, &ring, &config);
@@ -476,6 +476,6 @@ fn thousands_of_connections_and_a_client_that_does_not_read() {
     s.let_in(&ring);
     late.ring(1);
     late.created(1);
-    assert!(proxy.memory() < 200 << 20, "{}", proxy.memory());
+    assert!(proxy.memory_kib() < 200 << 10, "{} KiB", proxy.memory_kib());
     drop(r);
 }

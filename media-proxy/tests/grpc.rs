@@ -14,6 +14,8 @@ use proto::sdk::{CreateConnectionRequest, OpenExchangeRequest};
 use shm::Seat;
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream, UdpSocket};
+use std::path::Path;
+use testkit::certificates::{Authority, Credentials};
 use tonic::Code;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
@@ -166,7 +168,7 @@ fn other_address() -> Option<IpAddr> {
 #[test]
 fn strangers_are_refused_and_told_why() {
     let dir = temp();
-    let proxy = Proxy::start(dir.path());
+    let mut proxy = Proxy::start(dir.path());
     let Some(address) = other_address() else {
         println!("skipped: this host has no address but the loopback's");
         return;
@@ -193,43 +195,30 @@ fn strangers_are_refused_and_told_why() {
     proxy.wait_log("to let other hosts in, start media_proxy with --tls-cert");
 }
 
-struct Credentials {
-    ca: rcgen::CertifiedIssuer<'static, rcgen::KeyPair>,
+/// The text of a file.
+fn text(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
 }
 
-impl Credentials {
-    fn new() -> Self {
-        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let key = rcgen::KeyPair::generate().unwrap();
-        Self { ca: rcgen::CertifiedIssuer::self_signed(params, key).unwrap() }
-    }
-
-    /// Certificate and key for a name.
-    fn issue(&self, name: &str) -> (String, String) {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
-        (params.signed_by(&key, &self.ca).unwrap().pem(), key.serialize_pem())
-    }
+/// A program's certificate and key.
+fn identity(authority: &Authority) -> Identity {
+    let Credentials { cert, key } = authority.files("client", "client.test");
+    Identity::from_pem(text(&cert), text(&key))
 }
 
 #[test]
 fn certificates_let_others_in() {
     let dir = temp();
-    let credentials = Credentials::new();
-    let (cert, key) = credentials.issue("proxy.test");
-    let ca = credentials.ca.pem();
-    let path = |name: &str| dir.path().join(name).display().to_string();
-    for (name, text) in [("cert.pem", &cert), ("key.pem", &key), ("ca.pem", &ca)] {
-        std::fs::write(path(name), text).unwrap();
-    }
+    let authority = Authority::new();
+    let Credentials { cert, key } = authority.files("proxy", "proxy.test");
+    let ca = text(&authority.ca());
     let run_dir = dir.path().join("run");
     let args = [
-        &format!("--tls-cert={}", path("cert.pem")),
-        &format!("--tls-key={}", path("key.pem")),
-        &format!("--tls-ca={}", path("ca.pem")),
+        format!("--tls-cert={}", cert.display()),
+        format!("--tls-key={}", key.display()),
+        format!("--tls-ca={}", authority.ca().display()),
     ];
-    let proxy = Proxy::start_with(&run_dir, &args.map(String::as_str));
+    let mut proxy = Proxy::start_with(&run_dir, &args.each_ref().map(String::as_str));
     let tls =
         ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&ca)).domain_name("proxy.test");
     let endpoint = |tls: ClientTlsConfig| {
@@ -238,13 +227,11 @@ fn certificates_let_others_in() {
         endpoint.tls_config(tls).unwrap().local_address(other_address())
     };
     block_on(async {
-        let (cert, key) = credentials.issue("client.test");
-        let known = tls.clone().identity(Identity::from_pem(cert, key));
+        let known = tls.clone().identity(identity(&authority));
         let mut sdk = SdkapiClient::new(endpoint(known).connect().await.unwrap());
         sdk.open_exchange(OpenExchangeRequest {}).await.unwrap();
         // Without a certificate, and with one of another authority.
-        let (cert, key) = Credentials::new().issue("client.test");
-        let foreign = tls.clone().identity(Identity::from_pem(cert, key));
+        let foreign = tls.clone().identity(identity(&Authority::new()));
         for tls in [tls, foreign] {
             let result = match endpoint(tls).connect().await {
                 Ok(channel) => {
@@ -291,7 +278,7 @@ fn poke(port: u16, bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn garbage_on_both_ports() {
     let dir = temp();
-    let proxy = Proxy::start(dir.path());
+    let mut proxy = Proxy::start(dir.path());
     for port in [proxy.sdk_port, proxy.grpc_port] {
         assert_eq!(poke(port, &[0; 1000]), b"");
         assert_eq!(poke(port, b"mcm\0\x10\0\0\0\x01\0\x10\0"), b"");
@@ -336,5 +323,5 @@ fn crowds_of_silent_and_slow_connections_do_no_harm() {
         let mut sdk = SdkapiClient::new(channel(proxy.sdk_port).await);
         sdk.open_exchange(OpenExchangeRequest {}).await.unwrap();
     });
-    assert!(proxy.memory() < 200 << 20, "{}", proxy.memory());
+    assert!(proxy.memory_kib() < 200 << 10, "{} KiB", proxy.memory_kib());
 }

@@ -86,7 +86,7 @@ fn the_way_to_other_hosts_is_told() {
     let dir = tempfile::tempdir().unwrap();
     // A port without a listener.
     let args = ["-a", "127.0.0.1:1", "-r", "10.0.0.1", "-p", "9100-9199,9300"];
-    let proxy = Proxy::start_with(dir.path(), &args);
+    let mut proxy = Proxy::start_with(dir.path(), &args);
     proxy.wait_log(
         "mesh agent 127.0.0.1:1; streams from other hosts arrive at 10.0.0.1, ports 9100-9199,9300",
     );

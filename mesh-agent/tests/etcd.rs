@@ -10,87 +10,26 @@ use proto::Kind;
 use proto::etcd as pb;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::net::SocketAddr;
+use std::process::Command;
 use std::time::{Duration, Instant};
+use testkit::etcd::Cluster;
+use testkit::process::Process;
 
-/// Whether etcd is installed. Without it a test says so and passes; in continuous integration it
-/// fails.
-fn etcd_is_there() -> bool {
-    let found = Command::new("etcd").arg("--version").stdout(Stdio::null()).status().is_ok();
-    if !found {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "the program etcd is missing: package etcd-server"
-        );
-        eprintln!("SKIPPED: the program etcd is missing: package etcd-server");
-    }
-    found
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// A cluster of etcd.
-struct Store {
-    dir: tempfile::TempDir,
-    /// Ports for clients and for each other.
-    ports: Vec<(u16, u16)>,
-    members: Vec<Option<Child>>,
-}
+/// A cluster of etcd. `None`, after saying why, where etcd is not installed.
+struct Store(Cluster);
 
 impl Store {
-    fn new(members: usize) -> Self {
-        let ports = (0..members).map(|_| (free_port(), free_port())).collect();
-        let dir = tempfile::tempdir().unwrap();
-        let mut store = Self { dir, ports, members: (0..members).map(|_| None).collect() };
-        for number in 0..members {
-            store.start(number);
-        }
-        store.wait();
-        store
+    fn new(members: usize) -> Option<Self> {
+        Cluster::start(members, |program| Command::new(program)).map(Self)
     }
 
     fn start(&mut self, number: usize) {
-        let peer = |port: u16| format!("http://127.0.0.1:{port}");
-        let cluster: Vec<_> = self
-            .ports
-            .iter()
-            .enumerate()
-            .map(|(i, (_, port))| format!("m{i}={}", peer(*port)))
-            .collect();
-        let (client, own) = self.ports[number];
-        let name = format!("m{number}");
-        let child = Command::new("etcd")
-            .args(["--name", &name, "--data-dir"])
-            .arg(self.dir.path().join(&name))
-            .args(["--listen-client-urls", &peer(client), "--advertise-client-urls", &peer(client)])
-            .args(["--listen-peer-urls", &peer(own), "--initial-advertise-peer-urls", &peer(own)])
-            .args(["--initial-cluster", &cluster.join(","), "--unsafe-no-fsync"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        self.members[number] = Some(child);
-    }
-
-    fn kill(&mut self, number: usize) {
-        let mut child = self.members[number].take().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-
-    /// Until it answers.
-    fn wait(&self) {
-        until("etcd answers", || self.keys().is_some());
+        self.0.start_member(number, |program| Command::new(program));
     }
 
     fn url(&self) -> String {
-        let members: Vec<_> =
-            self.ports.iter().map(|(port, _)| format!("127.0.0.1:{port}")).collect();
-        format!("etcd://{}/test", members.join(","))
+        format!("{}/test", self.0.url())
     }
 
     /// All keys, if a member answers.
@@ -106,53 +45,33 @@ impl Store {
             let kvs = answer.into_inner().kvs;
             Some(kvs.into_iter().map(|kv| String::from_utf8(kv.key).unwrap()).collect())
         };
-        self.ports.iter().find_map(|(port, _)| {
-            let answer = runtime
-                .block_on(async { tokio::time::timeout(Duration::from_secs(2), ask(*port)).await });
+        let timeout = Duration::from_secs(2);
+        self.0.client_ports().find_map(|port| {
+            let answer = runtime.block_on(async { tokio::time::timeout(timeout, ask(port)).await });
             answer.ok().flatten()
         })
     }
 }
 
-impl Drop for Store {
-    fn drop(&mut self) {
-        for child in self.members.iter_mut().flatten() {
-            // It may have ended.
-            let _ended = child.kill();
-            let _reaped = child.wait();
-        }
-    }
-}
-
 /// An agent that can be killed.
 struct Program {
-    child: Child,
+    process: Process,
     proxies: SocketAddr,
     rest: SocketAddr,
 }
 
 impl Program {
     fn new(store: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mesh-agent"))
-            .args(["--listen=127.0.0.1", "-p", "0", "-c", "0", "--store", store])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mesh-agent"));
+        command.args(["--listen=127.0.0.1", "-p", "0", "-c", "0", "--store", store]);
+        let mut process = Process::start("mesh-agent", command, |_| false);
         let mut address = |suffix: &str| -> SocketAddr {
-            loop {
-                let line = lines.next().expect("a line of the log").unwrap();
-                let found =
-                    line.strip_prefix("INFO: listening on ").and_then(|l| l.strip_suffix(suffix));
-                if let Some(address) = found {
-                    return address.parse().unwrap();
-                }
-            }
+            let line = process.until_line(suffix);
+            let address = line.split_once("listening on ").unwrap().1.strip_suffix(suffix);
+            address.unwrap().parse().unwrap()
         };
         let (proxies, rest) = (address(" for media proxies"), address(" for REST"));
-        // The output has to be read.
-        std::thread::spawn(move || lines.for_each(drop));
-        let program = Self { child, proxies, rest };
+        let program = Self { process, proxies, rest };
         until("the agent has its store", || program.get("/health").0 == 200);
         program
     }
@@ -166,15 +85,7 @@ impl Program {
     }
 
     fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ended = self.child.kill();
-        let _reaped = self.child.wait();
+        self.process.kill();
     }
 }
 
@@ -196,10 +107,7 @@ fn assert_ports_differ(agent: &Program) {
 
 #[test]
 fn agents_share_a_fleet_and_nothing_remains_of_it() {
-    if !etcd_is_there() {
-        return;
-    }
-    let store = Store::new(1);
+    let Some(store) = Store::new(1) else { return };
     let (a, b) = (Program::new(&store.url()), Program::new(&store.url()));
     let one = Node::new(1, &[a.proxies]);
     let two = Node::new(2, &[b.proxies]);
@@ -258,10 +166,7 @@ fn an_agent_does_not_ping_its_store() {
 
 #[test]
 fn one_source_wins_whichever_agent_is_asked() {
-    if !etcd_is_there() {
-        return;
-    }
-    let store = Store::new(1);
+    let Some(store) = Store::new(1) else { return };
     let (a, b) = (Program::new(&store.url()), Program::new(&store.url()));
     let (one, two) = (Node::new(1, &[a.proxies]), Node::new(2, &[b.proxies]));
     one.wait_reachable(true);
@@ -286,10 +191,7 @@ fn one_source_wins_whichever_agent_is_asked() {
 /// A connection that an administrator removes at one agent stays removed at all of them.
 #[test]
 fn what_is_deleted_stays_away() {
-    if !etcd_is_there() {
-        return;
-    }
-    let store = Store::new(1);
+    let Some(store) = Store::new(1) else { return };
     let (a, mut b) = (Program::new(&store.url()), Program::new(&store.url()));
     let node = Node::new(1, &[b.proxies, a.proxies]);
     node.wait_reachable(true);
@@ -312,10 +214,7 @@ fn what_is_deleted_stays_away() {
 
 #[test]
 fn an_agent_killed_amid_a_hundred_registrations() {
-    if !etcd_is_there() {
-        return;
-    }
-    let store = Store::new(1);
+    let Some(store) = Store::new(1) else { return };
     let (mut a, b) = (Program::new(&store.url()), Program::new(&store.url()));
     let nodes: Vec<_> = (1..=4)
         .map(|number| {
@@ -364,17 +263,14 @@ fn an_agent_killed_amid_a_hundred_registrations() {
 
 #[test]
 fn the_store_goes_and_comes_back() {
-    if !etcd_is_there() {
-        return;
-    }
-    let mut store = Store::new(1);
+    let Some(mut store) = Store::new(1) else { return };
     let (a, b) = (Program::new(&store.url()), Program::new(&store.url()));
     let (one, two) = (Node::new(1, &[a.proxies]), Node::new(2, &[b.proxies]));
     one.add("s", Kind::Source, &mesh("cam")).unwrap();
     two.add("r", Kind::Receiver, &mesh("cam")).unwrap();
     let before = [one.wait_for_bridges(1), two.wait_for_bridges(1)];
     let seen = [&one, &two].map(|node| node.with_state(|state| state.bridges.len()));
-    store.kill(0);
+    store.0.kill(0);
     until("the agents notice", || [&a, &b].iter().all(|agent| agent.get("/health").0 == 503));
     // Connections that this host can serve alone work, and the proxy learns that within a bounded
     // time.
@@ -413,19 +309,16 @@ fn the_store_goes_and_comes_back() {
 
 #[test]
 fn two_of_three_members_are_enough() {
-    if !etcd_is_there() {
-        return;
-    }
-    let mut store = Store::new(3);
+    let Some(mut store) = Store::new(3) else { return };
     let agent = Program::new(&store.url());
     let node = Node::new(1, &[agent.proxies]);
     assert!(node.add("r", Kind::Receiver, &stream(5004)).is_ok());
     node.wait_for_bridges(1);
-    store.kill(0);
+    store.0.kill(0);
     until("the agent goes on", || agent.get("/health").0 == 200);
     node.register("q", Kind::Receiver, &stream(5006));
     until("registrations too", || agent.list("/connection", "connection").len() == 2);
-    store.kill(1);
+    store.0.kill(1);
     until("without a majority it says so", || agent.get("/health").0 == 503);
     assert_eq!(node.add("p", Kind::Receiver, &stream(5008)), Ok(Accepted::LocalOnly));
     node.wait_for_bridges(3);

@@ -8,6 +8,7 @@ use mesh::topology::{BridgeLink, ConnectionId};
 use mesh_agent::Agent;
 use proto::Kind;
 use std::net::SocketAddr;
+use testkit::certificates::{Authority, Credentials};
 
 fn again(address: SocketAddr) -> Server {
     Server::start(address.port(), || Ok(Agent::in_memory()), |ports| ports)
@@ -182,8 +183,8 @@ fn what_ends_while_the_agent_is_away_is_gone_afterwards() {
 
 #[test]
 fn credentials_let_in_and_keep_out() {
-    let pki = Pki::new();
-    let tls = |name: &str| Some(pki.files(name));
+    let pki = Authority::new();
+    let tls = |name: &str| Some(files(&pki, name));
     let server = Server::start(
         0,
         || Ok(Agent::in_memory()),
@@ -193,41 +194,14 @@ fn credentials_let_in_and_keep_out() {
     assert_eq!(node.add("r", Kind::Receiver, &stream(5004)), Ok(Accepted::Member));
     node.wait_for_bridges(1);
     // A certificate that another authority has signed.
-    let strange = Pki::new();
-    let stranger = Node::with(proxy(2), &[server.proxies], Some(strange.files("proxy")));
+    let strange = Authority::new();
+    let stranger = Node::with(proxy(2), &[server.proxies], Some(files(&strange, "proxy")));
     stranger.wait_reachable(false);
     assert_eq!(server.list("/media-proxy", "mediaProxy").len(), 1);
 }
 
-/// An authority with certificates for 127.0.0.1.
-struct Pki {
-    dir: tempfile::TempDir,
-    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
-    ca: String,
-}
-
-impl Pki {
-    fn new() -> Self {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let ca = params.self_signed(&key).unwrap().pem();
-        Self { dir: tempfile::tempdir().unwrap(), issuer: rcgen::Issuer::new(params, key), ca }
-    }
-
-    fn files(&self, name: &str) -> daemon::TlsFiles {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-        let cert = params.signed_by(&key, &self.issuer).unwrap().pem();
-        let write = |suffix: &str, text: &str| {
-            let path = self.dir.path().join(format!("{name}.{suffix}"));
-            std::fs::write(&path, text).unwrap();
-            path
-        };
-        daemon::TlsFiles {
-            cert: write("cert", &cert),
-            key: write("key", &key.serialize_pem()),
-            ca: write("ca", &self.ca),
-        }
-    }
+/// The credentials of a program on this machine.
+fn files(authority: &Authority, name: &str) -> daemon::TlsFiles {
+    let Credentials { cert, key } = authority.files(name, "127.0.0.1");
+    daemon::TlsFiles { cert, key, ca: authority.ca() }
 }

@@ -7,6 +7,7 @@ use common::{Node, Server, mesh, request, stream, until};
 use mesh::plane::{Accepted, ControlPlane};
 use proto::Kind;
 use serde_json::Value;
+use testkit::http;
 
 /// A request whose answer must be as described. `template` is its path in the description.
 fn checked(server: &Server, method: &str, path: &str, template: &str) -> (u16, Value) {
@@ -186,18 +187,11 @@ fn clients_of_the_original_find_what_they_read() {
 
 /// The header with which a browser lets a page read an answer.
 fn allowed(server: &Server, method: &str, origin: &str) -> (u16, Option<String>) {
-    use std::io::{Read, Write};
-    let mut stream = std::net::TcpStream::connect(server.rest).unwrap();
-    let head = format!(
-        "{method} /health HTTP/1.1\r\nHost: agent\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: DELETE\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    let mut lines = answer.split("\r\n\r\n").next().unwrap().lines();
+    let fields = format!("Origin: {origin}\r\nAccess-Control-Request-Method: DELETE\r\n");
+    let answer = http::request(server.rest, method, "/health", &fields).unwrap();
+    let mut lines = answer.head.lines();
     let header = lines.find_map(|line| line.strip_prefix("access-control-allow-origin: "));
-    (status, header.map(str::to_owned))
+    (answer.status, header.map(str::to_owned))
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! A real `mesh-agent`.
 
 use crate::process::Process;
-use crate::{program, wait};
+use crate::program;
 use serde_json::Value;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::Ipv4Addr;
 use std::process::Command;
+use testkit::http;
 
 /// Address for media proxies.
 pub const PROXY_PORT: u16 = 50051;
@@ -33,11 +33,7 @@ impl Agent {
         let mut command = on_host(program::mesh_agent());
         command.args(options);
         let mut process = Process::start("mesh-agent", command, |_| false);
-        wait::until("mesh-agent serves", || {
-            let output = process.output();
-            assert!(!process.has_ended(), "mesh-agent has ended:\n{output}");
-            output.contains(SERVES)
-        });
+        process.until_line(SERVES);
         Self { process }
     }
 
@@ -71,13 +67,7 @@ pub fn list(kind: &str, key: &str) -> Vec<Value> {
 /// If it does not answer.
 #[must_use]
 pub fn request(agent: Ipv4Addr, method: &str, path: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect((agent, REST_PORT)).expect("the agent");
-    stream.set_read_timeout(Some(wait::DEADLINE)).expect("a time");
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).expect("a request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-    (status.expect("a status"), body.to_owned())
+    let answer = http::request((agent, REST_PORT).into(), method, path, "");
+    let answer = answer.expect("an answer of the agent");
+    (answer.status, answer.body)
 }

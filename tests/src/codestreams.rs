@@ -28,8 +28,7 @@ pub fn stand_in() -> Option<(tempfile::TempDir, PathBuf)> {
     match cc.arg(path.join("libSvtJpegxs.so.0")).arg(source).status() {
         Ok(status) => assert!(status.success(), "{source} does not compile"),
         Err(error) => {
-            assert!(std::env::var_os("CI").is_none(), "cc is needed: {error}");
-            eprintln!("SKIPPED: a C compiler is needed: {error}");
+            testkit::skip(&format!("cc: {error}"));
             return None;
         }
     }

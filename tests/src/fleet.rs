@@ -2,7 +2,7 @@
 
 use crate::agent::{self, Agent};
 use crate::etcd::Cluster;
-use crate::netns::Net;
+use crate::net::Net;
 use crate::proxy::Proxy;
 use crate::role::{Order, Report, Role, Spec};
 use crate::run::Run;

@@ -1,7 +1,8 @@
 //! Two hosts with a proxy each, for streams from one to the other.
 
-use crate::drops::on_hosts;
-use crate::netns::Net;
+use crate::drops::{loss, on_hosts};
+use crate::host::{Host, Hosts};
+use crate::net::Net;
 use crate::proxy::Proxy;
 use crate::run::Run;
 use crate::wait;
@@ -36,8 +37,8 @@ impl Pair {
     pub fn with_options(hosts: usize, networks: usize, options: [&[&str]; 2]) -> Option<Self> {
         let net = Net::with_networks(hosts, networks)?;
         let runs = [Run::new(), Run::new()];
-        let a = net.proxy(1, &runs[0], options[0]);
-        let b = net.proxy(2, &runs[1], options[1]);
+        let a = Proxy::on(net.host(1), &runs[0], options[0]);
+        let b = Proxy::on(net.host(2), &runs[1], options[1]);
         let programs = [a.client(), b.client()];
         Some(Self { programs, a, b, net, runs })
     }
@@ -87,21 +88,21 @@ impl Pair {
     /// Waits until a counter has this value.
     #[track_caller]
     pub fn until_counter(&self, host: usize, port: u16, name: &str, value: u64) {
-        let mut last = 0;
         let start = std::time::Instant::now();
-        while last != value {
-            last = self.counter(host, port, name);
-            assert!(
-                start.elapsed() < wait::DEADLINE || last == value,
-                "{name} is {last} and not {value}: {:?}",
-                self.bridges(host)
-            );
+        loop {
+            let last = self.counter(host, port, name);
+            if last == value {
+                return;
+            }
+            if start.elapsed() >= wait::DEADLINE {
+                loss(format!("{name} is {last} and not {value}: {:?}", self.bridges(host)));
+            }
         }
     }
 }
 
-impl AsRef<Net> for Pair {
-    fn as_ref(&self) -> &Net {
-        &self.net
+impl Hosts for Pair {
+    fn hosts(&self) -> Vec<&Host> {
+        self.net.hosts()
     }
 }

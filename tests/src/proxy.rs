@@ -1,5 +1,6 @@
 //! A real `media_proxy`.
 
+use crate::host::Host;
 use crate::process::Process;
 use crate::run::Run;
 use crate::scrape::Scrape;
@@ -35,6 +36,14 @@ impl Proxy {
     #[must_use]
     pub fn start(run: &Run) -> Self {
         Self::start_at(&run.path(), 0, 0)
+    }
+
+    /// Starts a proxy with these options on a host.
+    #[must_use]
+    pub fn on(host: &Host, run: &Run, options: &[&str]) -> Self {
+        let mut command = host.command(program::media_proxy());
+        command.args(options);
+        Self::start_by(command, run)
     }
 
     /// Starts a proxy as the given command, which the arguments are added to.

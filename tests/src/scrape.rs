@@ -1,10 +1,7 @@
 //! A strict Prometheus scraper.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-
-use crate::wait;
+use testkit::http;
 
 /// One sample.
 #[derive(Clone, Debug)]
@@ -26,20 +23,6 @@ pub struct Scrape {
     pub samples: Vec<Sample>,
 }
 
-/// Asks for a path, and returns the head and the body of the answer.
-///
-/// # Errors
-/// What the network says.
-pub fn get(address: SocketAddr, path: &str) -> std::io::Result<(String, String)> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(wait::DEADLINE))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    Ok((head.to_owned(), body.to_owned()))
-}
-
 impl Scrape {
     /// Asks a server on this host.
     ///
@@ -47,8 +30,9 @@ impl Scrape {
     /// If it does not answer, or not in the format.
     #[must_use]
     pub fn of(port: u16) -> Self {
-        let (head, body) = get(([127, 0, 0, 1], port).into(), "/metrics").expect("an answer");
-        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        let answer = http::get(([127, 0, 0, 1], port).into(), "/metrics");
+        let http::Answer { status, head, body } = answer.expect("an answer");
+        assert_eq!(status, 200, "{head}");
         let is_text = |line: &str| {
             line.eq_ignore_ascii_case("content-type: text/plain; version=0.0.4; charset=utf-8")
         };

@@ -106,7 +106,7 @@ fn check_receiver(report: &Report) {
 
 #[test]
 fn survivors_go_on() {
-    let mut random = Random::announced("chaos");
+    let mut random = Random::of_test("chaos");
     let idle = {
         let run = Run::new();
         let proxy = Proxy::start(&run);

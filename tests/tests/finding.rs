@@ -1,6 +1,6 @@
 //! Discovery of the proxy by programs, and the error if there is none.
 
-use mcm_tests::netns::Net;
+use mcm_tests::net::Net;
 use mcm_tests::proxy::Proxy;
 use mcm_tests::role::{Role, Spec};
 use mcm_tests::run::Run;

@@ -2,8 +2,9 @@
 //! they send, and the fleet does not notice.
 
 use mcm_tests::agent::{self, Agent, PROXY_PORT, REST_PORT};
-use mcm_tests::authority::Authority;
+use mcm_tests::certificates::Authority;
 use mcm_tests::fleet::{AGENT, Fleet, finish, group};
+use mcm_tests::proxy::Proxy;
 use mcm_tests::wait;
 use proto::mediaproxy as pb;
 use proto::mediaproxy::proxy_api_client::ProxyApiClient;
@@ -89,7 +90,8 @@ fn strangers_without_credentials_change_nothing() {
         let mut all = vec!["-a".to_owned(), "10.77.0.4:50051".into()];
         all.extend(options(&format!("proxy{host}"), &format!("10.77.0.{host}")));
         let all: Vec<_> = all.iter().map(String::as_str).collect();
-        fleet.proxies[host - 1] = Some(fleet.net.proxy(host, &fleet.runs[host - 1], &all));
+        fleet.proxies[host - 1] =
+            Some(Proxy::on(fleet.net.host(host), &fleet.runs[host - 1], &all));
     }
     fleet.wait_listed("media-proxy", "mediaProxy", 2);
     let connection = group("studio 11");

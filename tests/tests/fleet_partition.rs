@@ -167,7 +167,7 @@ fn a_store_that_is_lost_interrupts_nothing() {
     let before = bridge_ids(&fleet);
     let store =
         |fleet: &mut Fleet,
-         act: &mut dyn FnMut(&mut mcm_tests::etcd::Cluster, &mcm_tests::netns::Net)| {
+         act: &mut dyn FnMut(&mut mcm_tests::etcd::Cluster, &mcm_tests::net::Net)| {
             let Fleet { store, net, .. } = fleet;
             act(store.as_mut().expect("a store"), net);
         };

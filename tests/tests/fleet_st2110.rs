@@ -5,6 +5,7 @@ use mcm::{Client, Connection, Direction, Timeout};
 use mcm_tests::config;
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::fleet::{AGENT, Fleet};
+use mcm_tests::proxy::Proxy;
 use mcm_tests::repeating::Repeating;
 use mcm_tests::run::Run;
 use mcm_tests::wait;
@@ -57,7 +58,7 @@ fn take(connection: &Connection, count: usize) {
 fn a_stream_from_outside_comes_in_once() {
     let Some(fleet) = Fleet::started() else { return };
     let outside = Run::new();
-    let proxy = fleet.net.proxy(AGENT, &outside, &["-d", "kernel:eth0"]);
+    let proxy = Proxy::on(fleet.net.host(AGENT), &outside, &["-d", "kernel:eth0"]);
     let config = stream(5004);
     let (beyond, clients) = (proxy.client(), [fleet.client(1), fleet.client(2)]);
     let _sender = send(&beyond, &config);
@@ -81,7 +82,7 @@ fn a_stream_from_outside_comes_in_once() {
 fn a_stream_to_the_outside_leaves_once() {
     let Some(fleet) = Fleet::started() else { return };
     let outside = Run::new();
-    let proxy = fleet.net.proxy(AGENT, &outside, &["-d", "kernel:eth0"]);
+    let proxy = Proxy::on(fleet.net.host(AGENT), &outside, &["-d", "kernel:eth0"]);
     let config = stream(5006);
     let (beyond, clients) = (proxy.client(), [fleet.client(1), fleet.client(2)]);
     let early = open(&clients[1], Direction::Receive, &config);

@@ -49,7 +49,7 @@ fn served(stream: &Stream) {
 #[test]
 fn garbage_on_the_ports() {
     let mut stream = Stream::new();
-    let mut random = Random::announced("ports");
+    let mut random = Random::of_test("ports");
     let headers = [0, 0, 200, 1, 4, 0, 0, 0, 1];
     let vast_frame = [0xff, 0xff, 0xff, 1, 4, 0, 0, 0, 1];
     for port in ports(&stream) {

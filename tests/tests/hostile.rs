@@ -95,7 +95,7 @@ fn served(stream: &Stream) {
 #[test]
 fn garbage_on_the_socket() {
     let stream = Stream::new();
-    let mut random = Random::announced("garbage");
+    let mut random = Random::of_test("garbage");
     for _ in 0..200 {
         let wire = Wire::connect(&stream.run.socket()).unwrap();
         let len = 1 + random.below(2000) as usize;
@@ -324,7 +324,7 @@ fn wrong_descriptors_for_seats() {
 #[test]
 fn a_seat_full_of_nonsense_harms_only_its_owner() {
     let mut stream = Stream::new();
-    let mut random = Random::announced("seats");
+    let mut random = Random::of_test("seats");
     for round in 0..20 {
         let mut content = vec![0; SEAT_SIZE];
         let genuine = Seat::new().unwrap();
@@ -352,7 +352,7 @@ fn a_seat_full_of_nonsense_harms_only_its_owner() {
 #[test]
 fn a_board_full_of_nonsense_harms_nobody_for_good() {
     let stream = Stream::new();
-    let mut random = Random::announced("boards");
+    let mut random = Random::of_test("boards");
     let client = stream.proxy.client();
     // A source may end the stream of receivers that do not mind; this one does.
     let wait = json!({ "options": { "endOfStream": "wait" } });

@@ -3,8 +3,8 @@
 use mcm::{Connection, Direction, Timeout};
 use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;
-use mcm_tests::scrape::{self, Scrape};
-use mcm_tests::{config, program, wait};
+use mcm_tests::scrape::Scrape;
+use mcm_tests::{config, http, program, wait};
 use proto::control::State;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -146,8 +146,7 @@ fn numbers_are_those_of_the_programs() {
     assert!(output.contains(&format!(", stream {from}")), "{output}");
 
     check_documented(&scrape);
-    let (_, page) = scrape::get(address(&proxy), "/metrics").unwrap();
-    judge(&page);
+    judge(&http::get(address(&proxy), "/metrics").unwrap().body);
     // Who has left is not shown any more.
     drop((source, reader, sleeper));
     let gone = |scrape: &Scrape| scrape.all("mcm_frames_total", &[]).is_empty();
@@ -216,8 +215,7 @@ fn lost_packets_of_a_stream_are_counted() {
     assert_eq!(scrape.all("mcm_frames_total", &labels).len(), 1, "{bridge:?}");
     assert_eq!(scrape.value("mcm_bridge_active", &kind), Some(1.0));
     check_documented(&scrape);
-    let (_, page) = scrape::get(address(&proxy), "/metrics").unwrap();
-    judge(&page);
+    judge(&http::get(address(&proxy), "/metrics").unwrap().body);
 }
 
 const DOCUMENTATION: &str = include_str!("../../docs/observability.md");

@@ -2,8 +2,7 @@
 //! use of certificates.
 
 use mcm::{Direction, Timeout};
-use mcm_tests::authority::Authority;
-use mcm_tests::process::Process;
+use mcm_tests::certificates::Authority;
 use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;
 use mcm_tests::{config, program, wait};

@@ -4,7 +4,7 @@
 use mcm::{Client, Connection, Direction, Timeout};
 use mcm_tests::codestreams::{codestream, stand_in};
 use mcm_tests::content::{self, Stamp};
-use mcm_tests::netns::Net;
+use mcm_tests::net::Net;
 use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;
 use mcm_tests::wait;

@@ -53,7 +53,7 @@ fn send(source: &Connection) {
 /// everything, ends and is gone. Its queue holds all frames, or so few that the receiver misses some.
 #[test]
 fn a_receiver_stopped_while_it_starts_gets_the_stream_and_its_end() {
-    let mut random = Random::announced("standstill");
+    let mut random = Random::of_test("standstill");
     let run = Run::new();
     let proxy = Proxy::start(&run);
     let client = proxy.client();

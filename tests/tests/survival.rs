@@ -57,7 +57,7 @@ impl World {
     /// Six receivers in touch with their sources.
     fn start(fleet: Fleet) -> Self {
         let outside_run = Run::new();
-        let outside = fleet.net.proxy(AGENT, &outside_run, &["-d", "kernel:eth0"]);
+        let outside = Proxy::on(fleet.net.host(AGENT), &outside_run, &["-d", "kernel:eth0"]);
         let mut watchers = receivers("on the source's host", &fleet.client(HERE), &group());
         watchers.extend(receivers("on another host", &fleet.client(THERE), &group()));
         watchers.extend(receivers("of the network", &fleet.client(THERE), &stream()));
@@ -93,7 +93,8 @@ impl World {
 
     fn restart_outside(&mut self, signal: Signal) {
         self.outside.end(signal);
-        self.outside = self.fleet.net.proxy(AGENT, &self.outside_run, &["-d", "kernel:eth0"]);
+        self.outside =
+            Proxy::on(self.fleet.net.host(AGENT), &self.outside_run, &["-d", "kernel:eth0"]);
     }
 }
 
@@ -215,8 +216,8 @@ fn cables_and_the_store_are_no_end() {
 #[test]
 fn a_sender_that_takes_the_place_of_the_network_is_no_end() {
     let run = Run::new();
-    let Some(net) = mcm_tests::netns::Net::new(1) else { return };
-    let proxy = net.proxy(1, &run, &["-d", "kernel:eth0"]);
+    let Some(net) = mcm_tests::net::Net::new(1) else { return };
+    let proxy = Proxy::on(net.host(1), &run, &["-d", "kernel:eth0"]);
     let client: std::sync::Arc<Client> = proxy.client();
     let watchers = receivers("of the network", &client, &stream());
     let sender = sender(&run, 1);

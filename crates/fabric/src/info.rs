@@ -186,8 +186,7 @@ mod tests {
     #[test]
     fn a_missing_device_is_told_with_what_to_install() {
         if let Err(error) = library_version() {
-            assert!(std::env::var_os("CI").is_none(), "{error}");
-            eprintln!("skipped: {error}");
+            testkit::skip(&error.to_string());
             return;
         }
         let here = Address::Inet("127.0.0.1:0".parse().unwrap());

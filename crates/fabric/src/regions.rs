@@ -87,8 +87,7 @@ mod tests {
     #[test]
     fn registrations_are_kept_for_the_memories_used_last() {
         if let Err(error) = library_version() {
-            assert!(std::env::var_os("CI").is_none(), "{error}");
-            eprintln!("skipped: {error}");
+            testkit::skip(&error.to_string());
             return;
         }
         let info = Info::at(Provider::Tcp, &Address::Inet("127.0.0.1:0".parse().unwrap())).unwrap();

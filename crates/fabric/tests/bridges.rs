@@ -2,12 +2,14 @@
 
 mod common;
 
-use common::group::{Frame, Receiver, Sender, eventually, free_ports, metadata, payload};
+use common::group::{Frame, Receiver, Sender, metadata, payload};
 use common::{Set, content, inet, options, ready};
 use fabric::bridge::wire_layout::{Origin, Trailer, WireLayout};
 use fabric::bridge::{Extended, LinkKey, LinkOptions, LinkState};
 use fabric::{Address, Provider};
 use std::time::Duration;
+use testkit::ports::free_block;
+use testkit::wait::until;
 
 const LAYOUT: WireLayout = WireLayout { payload_size: 300_000, metadata_size: 100 };
 
@@ -28,7 +30,7 @@ fn ends(
         layout,
         extended: extended.clone(),
     };
-    (link(0), link(free_ports()))
+    (link(0), link(free_block()))
 }
 
 /// Frames of several lengths.
@@ -77,7 +79,7 @@ fn carry(endpoints: usize, form: Option<Extended>) {
     assert_eq!((received.gaps, received.malformed, received.foreign), (0, 0, 0));
     assert_eq!((sent.frames, sent.connects, received.connects), (100, 1, 1));
     if exact {
-        eventually("the goodbye", || receiver.status.link() == LinkState::Down);
+        until("the goodbye", || receiver.status.link() == LinkState::Down);
     }
 }
 
@@ -149,7 +151,7 @@ fn both_ends_may_be_stopped_at_once() {
             expect(&receiver, number, true);
         }
         ending.join().unwrap();
-        eventually("the end", || receiver.has_ended());
+        until("the end", || receiver.has_ended());
         let counts = receiver.status.counts();
         assert_eq!((counts.frames, counts.losses, counts.gaps), (40, 0, 0), "{counts:?}");
     }
@@ -168,8 +170,8 @@ fn an_ingress_ends_though_the_sender_goes_on() {
     put(&sender, 0);
     expect(&receiver, 0, true);
     receiver.end();
-    eventually("the end", || receiver.has_ended());
-    eventually("the egress notices", || sender.status.link() == LinkState::Down);
+    until("the end", || receiver.has_ended());
+    until("the egress notices", || sender.status.link() == LinkState::Down);
 }
 
 #[test]
@@ -185,7 +187,7 @@ fn a_slow_receiver_loses_nothing_and_holds_the_sender_back() {
             put(&sender, number);
         }
         // Two are published, four in slots, and as many as may be under way are held: the rest stays in the ring.
-        eventually("the first two", || receiver.status.counts().frames == 2);
+        until("the first two", || receiver.status.counts().frames == 2);
         assert!(sender.left() >= 60 - 2 - 4 - 6, "{} are left", sender.left());
         for number in 0..60 {
             expect(&receiver, number, true);
@@ -248,15 +250,15 @@ fn an_ingress_that_goes_and_comes_back_is_found_again() {
         drop(receiver);
         // Without a peer frames are skipped, and the group does not wait.
         let mut number = 1;
-        eventually("the loss", || {
+        until("the loss", || {
             put(&sender, number);
             number += 1;
             sender.status.link() == LinkState::Down
         });
-        eventually("frames pass", || sender.left() == 0);
+        until("frames pass", || sender.left() == 0);
         let receiver = Receiver::start(&at, 8, 100);
         until_one_arrives(&sender, &receiver, number);
-        eventually("the connection", || sender.status.link() == LinkState::Up);
+        until("the connection", || sender.status.link() == LinkState::Up);
         let counts = sender.status.counts();
         assert!(counts.losses >= 1 && counts.connects >= 2 && counts.unsent > 0, "{counts:?}");
     }
@@ -297,7 +299,7 @@ fn ends_that_do_not_agree_say_so() {
     let _receiver = Receiver::start(&at, 8, 8);
     out.layout.metadata_size = 0;
     let sender = Sender::start(&out, &at.local);
-    eventually("a reason", || {
+    until("a reason", || {
         let reason = sender.status.problem();
         reason.as_deref()
             == Some("the other proxy refuses: the sizes of payload or metadata differ")
@@ -305,7 +307,7 @@ fn ends_that_do_not_agree_say_so() {
     out.layout = LAYOUT;
     out.extended = Some(Extended { key: LinkKey([8; 32]), sealed: false });
     let sender = Sender::start(&out, &at.local);
-    eventually("a reason", || {
+    until("a reason", || {
         let problem = sender.status.problem().unwrap_or_default();
         problem.starts_with("nothing is heard of the other proxy") && problem.contains("firewall")
     });
@@ -320,7 +322,7 @@ fn a_missing_local_address_is_told_and_tried_again() {
     let (_, mut at) = ends(LAYOUT, 1, None);
     at.local = inet("198.51.100.1:9000");
     let receiver = Receiver::start(&at, 8, 8);
-    eventually("a reason", || {
+    until("a reason", || {
         receiver
             .status
             .problem()
@@ -401,7 +403,7 @@ fn strangers_are_refused_and_counted_and_the_stream_stays_whole() {
         }
         // Some providers take longer to connect than all that lasts.
         let mut number = 200;
-        eventually("refusals", || {
+        until("refusals", || {
             number += 1;
             let said = speak(number);
             let counts = receiver.status.counts();
@@ -471,7 +473,7 @@ fn a_bridge_that_is_stopped_or_lost_is_no_end() {
     expect(&receiver, 0, true);
     // As when the proxy of the source ends; and then another one comes.
     drop(sender);
-    eventually("the goodbye", || receiver.status.link() == LinkState::Down);
+    until("the goodbye", || receiver.status.link() == LinkState::Down);
     let sender = Sender::start(&out, &at.local);
     put(&sender, 1);
     expect(&receiver, 1, true);
@@ -492,9 +494,9 @@ fn an_end_that_nobody_heard_is_told_later() {
     put(&sender, 0);
     expect(&receiver, 0, true);
     drop(receiver);
-    eventually("the loss", || sender.status.link() == LinkState::Down);
+    until("the loss", || sender.status.link() == LinkState::Down);
     sender.end_stream();
-    eventually("the end is taken", || sender.left() == 0);
+    until("the end is taken", || sender.left() == 0);
     let receiver = Receiver::start(&at, 8, 100);
     assert_eq!(receiver.stream_ended(), (true, 0));
     put(&sender, 1);

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::group::{FIRST_TAI_NS, Frame, Receiver, Sender, TAI_STEP_NS, eventually, payload};
+use common::group::{FIRST_TAI_NS, Frame, Receiver, Sender, TAI_STEP_NS, payload};
 use common::hosts::Hosts;
 use common::way::Weather;
 use common::{inet, ready};
@@ -11,6 +11,7 @@ use fabric::bridge::wire_layout::WireLayout;
 use fabric::bridge::{Extended, LinkKey, LinkOptions, LinkState};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+use testkit::wait::until;
 
 fn link(local: &str, endpoints: usize, payload_size: usize, extended: bool) -> LinkOptions {
     let extended = extended.then_some(Extended { key: LinkKey([5; 32]), sealed: false });
@@ -21,15 +22,15 @@ fn link(local: &str, endpoints: usize, payload_size: usize, extended: bool) -> L
 /// Waits until nothing is lost any more because one end is not there yet.
 fn ready_to_carry(sender: &Sender, receiver: &Receiver, extended: bool) {
     if extended {
-        eventually("a session", || sender.status.link() == LinkState::Up);
+        until("a session", || sender.status.link() == LinkState::Up);
     } else {
-        eventually("open endpoints", || receiver.held.load(Relaxed) > 0);
+        until("open endpoints", || receiver.held.load(Relaxed) > 0);
     }
 }
 
 /// Carries frames over a way; none may be missing.
-fn carry(test: &str, weather: Weather, endpoints: usize, size: usize, frames: u64, extended: bool) {
-    let Some(hosts) = Hosts::apart(test, weather).filter(|_| ready()) else { return };
+fn carry(weather: Weather, endpoints: usize, size: usize, frames: u64, extended: bool) {
+    let Some(hosts) = Hosts::apart(weather).filter(|_| ready()) else { return };
     let at = link("10.88.0.2:9100", endpoints, size, extended);
     let out = link("10.88.0.1:0", endpoints, size, extended);
     let receiver = Receiver::start_in(&at, 16, 1000, hosts.file(1));
@@ -58,33 +59,33 @@ fn carry(test: &str, weather: Weather, endpoints: usize, size: usize, frames: u6
 #[test]
 fn large_frames_arrive_over_a_long_way() {
     let weather = Weather { delay: Duration::from_millis(100), lost: 0 };
-    carry("long", weather, 1, 2_000_000, 5, true);
+    carry(weather, 1, 2_000_000, 5, true);
 }
 
 #[test]
 fn large_frames_arrive_over_a_long_way_in_the_plain_form() {
     let weather = Weather { delay: Duration::from_millis(100), lost: 0 };
-    carry("plain", weather, 1, 2_000_000, 5, false);
+    carry(weather, 1, 2_000_000, 5, false);
 }
 
 #[test]
 fn large_frames_arrive_over_a_long_way_that_loses_packets() {
     let weather = Weather { delay: Duration::from_millis(150), lost: 10_000 };
-    carry("loses", weather, 1, 400_000, 4, true);
+    carry(weather, 1, 400_000, 4, true);
 }
 
 /// Frames that come later than others through another endpoint are not skipped.
 #[test]
 fn frames_of_several_endpoints_stay_whole_over_a_long_way() {
     let weather = Weather { delay: Duration::from_millis(60), lost: 2_000 };
-    carry("several", weather, 4, 900_000, 30, true);
+    carry(weather, 4, 900_000, 30, true);
 }
 
 /// A connection may be given up before patience is long enough, and frames with it; but then they flow.
 #[test]
 fn frames_arrive_though_every_fifth_packet_is_lost() {
     let weather = Weather { delay: Duration::from_millis(2), lost: 200_000 };
-    let Some(hosts) = Hosts::apart("fifth", weather).filter(|_| ready()) else { return };
+    let Some(hosts) = Hosts::apart(weather).filter(|_| ready()) else { return };
     let (at, out) = (link("10.88.0.2:9100", 2, 60_000, true), link("10.88.0.1:0", 2, 60_000, true));
     let receiver = Receiver::start_in(&at, 16, 1000, hosts.file(1));
     let sender = Sender::try_start(&out, &at.local, hosts.file(0)).expect("an egress");
@@ -109,5 +110,5 @@ fn frames_arrive_though_every_fifth_packet_is_lost() {
 #[ignore = "takes five minutes and is in no suite: run it by hand"]
 fn frames_of_1080p_arrive_over_a_long_way_that_loses_packets() {
     let weather = Weather { delay: Duration::from_millis(150), lost: 10_000 };
-    carry("large", weather, 1, 8_294_400, 2, true);
+    carry(weather, 1, 8_294_400, 2, true);
 }

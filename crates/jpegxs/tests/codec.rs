@@ -23,8 +23,7 @@ fn stand_in() -> Option<PathBuf> {
         match cc.arg(&file).arg(source).status() {
             Ok(status) => assert!(status.success(), "{source} does not compile"),
             Err(error) => {
-                assert!(std::env::var_os("CI").is_none(), "cc is needed: {error}");
-                eprintln!("SKIPPED: a C compiler is needed: {error}");
+                testkit::skip(&format!("cc: {error}"));
                 return None;
             }
         }

@@ -219,8 +219,7 @@ fn declarations_are_those_of_the_headers() {
         .stderr(Stdio::null())
         .status();
     if !headers.is_ok_and(|status| status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "libfabric-dev or a C compiler is missing");
-        eprintln!("skipped: libfabric-dev or a C compiler is not installed");
+        testkit::skip("Debian package libfabric-dev, or a C compiler");
         return;
     }
     let checks = checks();
@@ -257,8 +256,7 @@ fn the_installed_library_is_recent_enough() {
     let functions = match Functions::load() {
         Ok(functions) => functions,
         Err(error) => {
-            assert!(std::env::var_os("CI").is_none(), "{error}");
-            eprintln!("skipped: {error}");
+            testkit::skip(&error.to_string());
             return;
         }
     };

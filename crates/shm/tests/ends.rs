@@ -6,6 +6,7 @@ use common::{Group, options, put};
 use shm::{AtEnd, Deadline, Receiver, RingError, SourceOptions};
 use std::sync::Arc;
 use std::thread;
+use testkit::wait::until;
 
 fn group(at_end: AtEnd) -> Group {
     Group::new(SourceOptions { at_end, ..options(100, 4) })
@@ -54,7 +55,7 @@ fn a_sleeper_in_a_ring_that_is_left_gets_the_next_ones_frames() {
         let receiver = Arc::clone(&receiver);
         thread::spawn(move || take(&receiver))
     };
-    common::until(|| receiver.stats().waits == 1);
+    until("the receiver waits", || receiver.stats().waits == 1);
     first.source.leave("replaced");
     let second = group(AtEnd::Close);
     second.seat_of(&receiver);

@@ -8,6 +8,7 @@ use shm::{Deadline, Origin, Receiver, RingError, Seat, Source};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
+use testkit::wait::until;
 
 #[test]
 fn frames_arrive_whole_in_order_with_number_time_and_metadata() {
@@ -91,7 +92,7 @@ fn a_put_that_waits_goes_on_as_soon_as_a_frame_is_taken() {
     let source = group.source.clone();
     let waiting =
         thread::spawn(move || put_at(&source, 2, Deadline::after(Duration::from_secs(60))));
-    common::until(|| group.source.stats().waits == 1);
+    until("the source waits", || group.source.stats().waits == 1);
     // Held, not given back: taking alone makes room in the queue.
     let held = receiver.get(Deadline::Now).unwrap();
     waiting.join().unwrap().unwrap();
@@ -108,7 +109,7 @@ fn a_receiver_that_sleeps_is_woken() {
             receiver.get(Deadline::after(Duration::from_secs(60))).unwrap().info()
         })
     };
-    common::until(|| receiver.stats().waits == 1);
+    until("the receiver waits", || receiver.stats().waits == 1);
     put(&group.source, 0);
     assert_eq!(sleeper.join().unwrap().sequence, 0);
 }
@@ -259,7 +260,7 @@ fn a_sleeping_receiver_learns_of_the_end() {
         let receiver = receiver.clone();
         thread::spawn(move || receiver.get(Deadline::Never).map(drop))
     };
-    common::until(|| receiver.stats().waits == 1);
+    until("the receiver waits", || receiver.stats().waits == 1);
     group.source.close("done");
     assert!(matches!(sleeper.join().unwrap(), Err(RingError::Closed(_))));
     assert!(matches!(group.source.get(Deadline::Never), Err(RingError::Closed("done"))));
@@ -291,7 +292,7 @@ fn a_sleeping_receiver_moves_to_the_next_source_when_the_first_has_died() {
         let receiver = receiver.clone();
         thread::spawn(move || receiver.get(Deadline::Never).unwrap().payload()[0])
     };
-    common::until(|| receiver.stats().waits == 1);
+    until("the receiver waits", || receiver.stats().waits == 1);
     receiver.orphan(first.source.ring_id());
     let second = Group::new(options(100, 4));
     second.seat_of(&receiver);
@@ -417,7 +418,7 @@ fn cancel_interrupts_both_sides() {
         let receiver = receiver.clone();
         thread::spawn(move || receiver.get(Deadline::Never).map(drop))
     };
-    common::until(|| receiver.stats().waits == 1);
+    until("the receiver waits", || receiver.stats().waits == 1);
     receiver.cancel();
     assert_eq!(sleeper.join().unwrap(), Err(RingError::Cancelled));
     group.source.cancel();

@@ -5,18 +5,16 @@
 mod common;
 #[path = "common/forge.rs"]
 mod forge;
-#[path = "common/random.rs"]
-mod random;
 
 use common::{Group, options, put_at};
 use forge::Forged;
-use random::Random;
 use shm::layout::{ENTRIES_OFFSET, Geometry, HEAD_OFFSET, SEAT_LINE_OFFSET, SLOTS_OFFSET};
 use shm::words::{ENTRIES, FLAG_ABANDONED};
 use shm::{AtEnd, BoardMonitor, Deadline, Reader, Receiver, RingError, Seat, SeatMonitor};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
+use testkit::random::Random;
 
 fn soon() -> Deadline {
     Deadline::after(Duration::from_micros(200))
@@ -38,7 +36,7 @@ impl Drop for Stop<'_> {
 /// A word that is wild, or nearly right.
 fn word(random: &mut Random, near: u64) -> u64 {
     match random.below(4) {
-        0 => random.next(),
+        0 => random.number(),
         1 => u64::MAX - random.below(3),
         _ => near.wrapping_add(random.below(300)),
     }
@@ -65,7 +63,7 @@ fn scribble_board(board: &Forged, random: &mut Random, count: u64, wild_head: bo
             // Mostly without the flag by which a source leaves, behind which little happens.
             let left = u64::from(FLAG_ABANDONED) << 32;
             let kept = if random.below(100) == 0 { u64::MAX } else { !left };
-            at(HEAD_OFFSET, 1).store(random.next() & kept, Relaxed);
+            at(HEAD_OFFSET, 1).store(random.number() & kept, Relaxed);
         }
         2 => {
             let entry = word(random, count) << 8 | random.below(256);
@@ -80,7 +78,7 @@ fn scribble_board(board: &Forged, random: &mut Random, count: u64, wild_head: bo
 
 #[test]
 fn a_receiver_survives_any_board() {
-    let mut random = Random::of_test("board", 1);
+    let mut random = Random::of_test("board");
     let geometry = Geometry::new(1000, 100, 4).unwrap();
     let mut frames = 0;
     for round in 0..12 {
@@ -92,7 +90,7 @@ fn a_receiver_survives_any_board() {
         let seat = Seat::new().unwrap();
         let seen = SeatMonitor::open(seat.fd().try_clone_to_owned().unwrap()).unwrap();
         receiver.offer(Reader::open(&pool.give(), board.give(), seat, start).unwrap());
-        let (mut scribbler, mut count) = (Random::new(random.next()), 0);
+        let (mut scribbler, mut count) = (Random::new(random.number()), 0);
         let mut act = || {
             if scribbler.below(2) == 0 {
                 publish(&board, &mut scribbler, count);
@@ -152,18 +150,18 @@ fn scribble_seat(seat: &Forged, random: &mut Random) {
     let at = |index: u64| &seat.words()[SEAT_LINE_OFFSET / 8 + index as usize];
     match random.below(5) {
         // Many leases, few, or none.
-        0 => at(random.below(4)).store(random.next(), Relaxed),
+        0 => at(random.below(4)).store(random.number(), Relaxed),
         1 => at(0).store(1 << random.below(64), Relaxed),
         2 => (0..4).for_each(|index| at(index).store(0, Relaxed)),
         // The position, the sleep word, the tick. Not the state: a close would end the test.
-        3 => at(4 + random.below(2)).store(random.next(), Relaxed),
+        3 => at(4 + random.below(2)).store(random.number(), Relaxed),
         _ => at(6).store(random.below(1 << 32), Relaxed),
     }
 }
 
 #[test]
 fn a_source_and_its_other_receivers_survive_any_seats() {
-    let mut random = Random::of_test("seat", 2);
+    let mut random = Random::of_test("seat");
     for _ in 0..10 {
         let mut options = options(1000, 4);
         options.stall_time = Duration::from_millis(5);
@@ -173,7 +171,7 @@ fn a_source_and_its_other_receivers_survive_any_seats() {
         for (index, seat) in seats.iter().enumerate() {
             group.source.join(100 + index as u64, seat.give(), false).unwrap();
         }
-        let mut scribbler = Random::new(random.next());
+        let mut scribbler = Random::new(random.number());
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
             let _stop = Stop(&done);

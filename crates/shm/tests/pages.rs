@@ -3,9 +3,10 @@
 
 mod common;
 
-use common::{Group, options, until};
+use common::{Group, options};
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use testkit::wait::until;
 
 const HUGE_PAGE: usize = 2 << 20;
 /// `MADV_COLLAPSE` of Linux 6.1.
@@ -61,10 +62,10 @@ fn a_large_pool_lies_on_huge_pages() {
     let group = Group::new(options(8_294_400, 4));
     // Some of the 48 MB at least: memory may be short of whole huge pages, and pages in use
     // elsewhere stay as they are.
-    until(|| huge_kilobytes() >= 2 << 10);
+    until("huge pages", || huge_kilobytes() >= 2 << 10);
     // Shared memory cannot be counted twice: the receiver's mapping of the same pages is as good.
     let before = huge_kilobytes();
     let receiver = group.receiver(false);
-    until(|| huge_kilobytes() >= before + (2 << 10));
+    until("huge pages of the receiver", || huge_kilobytes() >= before + (2 << 10));
     drop(receiver);
 }

@@ -3,21 +3,19 @@
 
 #[path = "processes/controller.rs"]
 mod controller;
-#[path = "common/random.rs"]
-mod random;
 #[path = "processes/roles.rs"]
 mod roles;
 #[path = "processes/wire.rs"]
 mod wire;
 
 use controller::{Group, Plan};
-use random::Random;
 use rustix::fd::BorrowedFd;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use rustix::process::{Pid, Signal, WaitOptions, waitpid};
 use shm::layout::{BOARD_SIZE, COUNTS_OFFSET};
 use shm::words::SourceCounts;
 use std::sync::atomic::Ordering::Relaxed;
+use testkit::random::Random;
 
 /// Not a test of its own: the children of the others are this program, called with a role.
 #[test]
@@ -40,7 +38,7 @@ fn slots_touched(board: BorrowedFd<'_>) -> u32 {
 
 #[test]
 fn whoever_is_killed_the_others_get_every_frame_whole_and_in_order() {
-    let random = Random::of_test("killed", 20_261);
+    let random = Random::of_test("killed");
     // No receiver may be late by this much, so none may miss a frame.
     let plan =
         Plan { receivers: 3, stall_ms: 50_000, paced: false, hold: roles::HOLD, lossless: true };
@@ -70,7 +68,7 @@ fn whoever_is_killed_the_others_get_every_frame_whole_and_in_order() {
 
 #[test]
 fn a_stopped_receiver_delays_once_and_learns_what_it_missed() {
-    let random = Random::of_test("stopped", 20_262);
+    let random = Random::of_test("stopped");
     let plan = Plan { receivers: 3, stall_ms: 100, paced: true, hold: 0, lossless: false };
     let mut group = Group::new(plan, random);
     group.until(Group::all_joined);

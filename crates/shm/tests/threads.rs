@@ -7,6 +7,7 @@ use common::{Group, options, put_at};
 use shm::{Deadline, RingError};
 use std::thread;
 use std::time::Duration;
+use testkit::wait::until;
 
 #[test]
 fn a_buffer_put_by_one_thread_lets_another_get_one() {
@@ -14,7 +15,7 @@ fn a_buffer_put_by_one_thread_lets_another_get_one() {
     let held: Vec<_> = (0..2).map(|_| group.source.get(Deadline::Now).unwrap()).collect();
     let source = group.source.clone();
     let waiting = thread::spawn(move || drop(source.get(Deadline::Never).unwrap()));
-    common::until(|| group.source.stats().waits == 1);
+    until("the source waits", || group.source.stats().waits == 1);
     for slot in held {
         group.source.put(slot, Deadline::Now, || 0).unwrap();
     }

@@ -149,9 +149,7 @@ fn lost_audio_is_silent_repeated_or_dropped_and_counted() {
         receiver.incomplete = incomplete;
         let engine = Engine::new(EngineOptions::default());
         let (queue, store) = (Queue::default(), Store::default());
-        if hosts.filter(1, rules).is_none() {
-            return;
-        }
+        hosts.filter(1, rules);
         let receiving = hosts.on(1, || receiver.start(&engine, store.clone()).unwrap());
         let _sending = hosts.on(0, || sender.start(&engine, queue.clone()).unwrap());
         let sent: Vec<Arc<[u8]>> = (0..105).map(|seed| noise(seed, 192).into()).collect();

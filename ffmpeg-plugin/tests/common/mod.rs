@@ -3,7 +3,8 @@
 
 use mcm_tests::agent::Agent;
 use mcm_tests::control::Control;
-use mcm_tests::netns::Net;
+use mcm_tests::host::Host;
+use mcm_tests::net::Net;
 use mcm_tests::process::Process;
 use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;
@@ -72,9 +73,9 @@ impl Pair {
     }
 }
 
-impl AsRef<Net> for Hosts {
-    fn as_ref(&self) -> &Net {
-        &self.net
+impl mcm_tests::host::Hosts for Hosts {
+    fn hosts(&self) -> Vec<&Host> {
+        self.net.hosts()
     }
 }
 

@@ -3,9 +3,8 @@
 use std::net::UdpSocket;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
-
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+use testkit::random::Random;
+use testkit::wait;
 
 pub(crate) fn mcm(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcm"));
@@ -57,26 +56,16 @@ pub(crate) fn free_port() -> u16 {
 
 /// Waits until a program has bound the UDP port.
 pub(crate) fn wait_for_port(child: &mut Child, port: u16) {
-    let deadline = Instant::now() + PATIENCE;
     let wanted = format!(":{port:04X} ");
-    loop {
-        let table = std::fs::read_to_string("/proc/net/udp").unwrap();
-        if table.lines().any(|line| {
-            line.split_once(": ").is_some_and(|(_, rest)| rest[8..].starts_with(&wanted))
-        }) {
-            return;
-        }
+    wait::until(&format!("port {port} is bound"), || {
         assert!(child.try_wait().unwrap().is_none(), "the receiver has ended");
-        assert!(Instant::now() < deadline, "nobody binds port {port}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+        let table = std::fs::read_to_string("/proc/net/udp").unwrap();
+        table.lines().any(|line| {
+            line.split_once(": ").is_some_and(|(_, rest)| rest[8..].starts_with(&wanted))
+        })
+    });
 }
 
 pub(crate) fn noise(len: usize) -> Vec<u8> {
-    let mut state = 1_u32;
-    let next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
-    std::iter::repeat_with(next).take(len).collect()
+    Random::new(1).bytes(len)
 }

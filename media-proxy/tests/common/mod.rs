@@ -9,36 +9,19 @@ use proto::datagram::{MAX_LEN, decode_from_proxy, encode_from_client};
 use proto::exchange::{Announce, Hello, Joined, Standby, from_client, from_proxy::Body};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
-use rustix::process::{PidfdFlags, Signal, getpid, kill_process, pidfd_open};
+use rustix::process::{PidfdFlags, Signal, getpid, pidfd_open};
 use shm::{AtEnd, Seat, Source, SourceOptions};
-use std::io::{BufRead, BufReader};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
-
-/// Nothing here takes that long unless it is broken.
-pub const DEADLINE: Duration = Duration::from_secs(20);
-
-/// Waits until a condition holds.
-pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(value) = condition() {
-            return value;
-        }
-        assert!(start.elapsed() < DEADLINE, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-type Log = Arc<(Mutex<Vec<String>>, Condvar)>;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+use testkit::process::Process;
+use testkit::resources;
+pub use testkit::wait::DEADLINE;
 
 /// A running proxy.
 pub struct Proxy {
-    child: Child,
-    log: Log,
+    pub process: Process,
     pub dir: PathBuf,
     pub sdk_port: u16,
     pub grpc_port: u16,
@@ -56,45 +39,26 @@ impl Proxy {
     }
 
     pub fn start_with(dir: &Path, args: &[&str]) -> Self {
-        let mut child = Self::command(dir)
-            .args(args)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("media_proxy starts");
-        let log = Log::default();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let lines = Arc::clone(&log);
-        std::thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                println!("proxy: {line}");
-                lines.0.lock().unwrap().push(line);
-                lines.1.notify_all();
-            }
-        });
-        let mut proxy = Self { child, log, dir: dir.to_owned(), sdk_port: 0, grpc_port: 0 };
-        let port = |line: String| line.rsplit_once(':').unwrap().1.parse().unwrap();
-        proxy.sdk_port = port(proxy.wait_log("INFO: TCP Server listening on "));
-        proxy.grpc_port = port(proxy.wait_log("INFO: gRPC Server listening on "));
-        proxy
+        let mut command = Self::command(dir);
+        command.args(args);
+        let mut process = Process::start("media_proxy", command, |_| false);
+        let mut port = |line: &str| {
+            let line = process.until_line(line);
+            line.rsplit_once(':').unwrap().1.parse().unwrap()
+        };
+        let sdk_port = port("INFO: TCP Server listening on ");
+        let grpc_port = port("INFO: gRPC Server listening on ");
+        Self { process, dir: dir.to_owned(), sdk_port, grpc_port }
     }
 
     /// Waits for a line of the log.
-    pub fn wait_log(&self, part: &str) -> String {
-        let start = Instant::now();
-        let mut lines = self.log.0.lock().unwrap();
-        loop {
-            if let Some(line) = lines.iter().find(|line| line.contains(part)) {
-                return line.clone();
-            }
-            let left = DEADLINE.checked_sub(start.elapsed());
-            let left = left.unwrap_or_else(|| panic!("no line with \"{part}\" in {lines:?}"));
-            lines = self.log.1.wait_timeout(lines, left).unwrap().0;
-        }
+    pub fn wait_log(&mut self, part: &str) -> String {
+        self.process.until_line(part)
     }
 
     /// Whether the log has had such a line so far.
     pub fn has_logged(&self, part: &str) -> bool {
-        self.log.0.lock().unwrap().iter().any(|line| line.contains(part))
+        self.process.output().contains(part)
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -102,37 +66,21 @@ impl Proxy {
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
+        self.process.signal(signal);
     }
 
     pub fn wait(&mut self) -> ExitStatus {
-        self.child.wait().unwrap()
-    }
-
-    /// Whether it has been stopped by a signal.
-    pub fn is_stopped(&self) -> bool {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+        self.process.wait()
     }
 
     /// Descriptors that the proxy has open.
     pub fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+        resources::descriptors(self.process.pid())
     }
 
-    /// The proxy's memory in use, in bytes.
-    pub fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// The proxy's memory in use, in KiB.
+    pub fn memory_kib(&self) -> u64 {
+        resources::resident_kib(self.process.pid())
     }
 }
 

@@ -18,22 +18,11 @@ use mesh_agent::server::{Ports, Serving, serve};
 use parking_lot::{Condvar, Mutex};
 use proto::Kind;
 use serde_json::Value;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-
-/// Longer than anything takes, even on a busy machine.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
-
-/// Waits until it is so.
-pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !so() {
-        assert!(Instant::now() < deadline, "{what}: not within {DEADLINE:?}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
+use testkit::http::{self, Answer};
+pub(crate) use testkit::wait::{DEADLINE, until};
 
 pub(crate) fn local(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
@@ -103,36 +92,13 @@ impl Drop for Server {
 
 /// An HTTP request. Returns the status and the body, which is JSON, or text.
 pub(crate) fn request(address: SocketAddr, method: &str, path: &str) -> (u16, Value) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n");
-    stream.write_all(head.as_bytes()).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    let answer = String::from_utf8(answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let body = if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
-        unchunk(body)
-    } else {
-        body.to_owned()
-    };
+    let Answer { status, body, .. } = http::request(address, method, path, "").unwrap();
     let value = if body.is_empty() {
         Value::Null
     } else {
         serde_json::from_str(&body).unwrap_or(Value::String(body))
     };
     (status, value)
-}
-
-fn unchunk(mut body: &str) -> String {
-    let mut out = String::new();
-    while let Some((size, rest)) = body.split_once("\r\n") {
-        let size = usize::from_str_radix(size, 16).unwrap();
-        out.push_str(&rest[..size]);
-        body = rest[size..].trim_start_matches("\r\n");
-    }
-    out
 }
 
 pub(crate) fn mesh(urn: &str) -> ConnectionConfig {

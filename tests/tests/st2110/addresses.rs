@@ -2,7 +2,7 @@
 
 use crate::{connect, hosts, send, stream, take_row, video};
 use mcm::Direction;
-use mcm_tests::netns::Net;
+use mcm_tests::net::Net;
 use mcm_tests::pair::Pair;
 use mcm_tests::wait;
 use serde_json::{Value, json};

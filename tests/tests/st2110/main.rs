@@ -10,7 +10,7 @@ mod warnings;
 
 use mcm::{Client, Connection, Direction, Timeout};
 use mcm_tests::content::{self, Stamp};
-use mcm_tests::drops::on_hosts;
+use mcm_tests::drops::{loss, on_hosts, whole};
 use mcm_tests::pair::Pair;
 use mcm_tests::repeating::Repeating;
 use mcm_tests::wait;
@@ -60,8 +60,10 @@ fn put(connection: &Connection, stamp: Stamp) {
 
 /// The next frame, which must be whole.
 fn take(connection: &Connection) -> Stamp {
-    let buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a frame");
-    assert!(!buffer.info().incomplete, "{:?}", buffer.missing().collect::<Vec<_>>());
+    let buffer = whole(connection.get(Timeout::After(wait::DEADLINE)));
+    if buffer.info().incomplete {
+        loss(format!("{:?}", buffer.missing().collect::<Vec<_>>()));
+    }
     content::check(buffer.payload(), buffer.metadata()).expect("the frame is as it was made")
 }
 
@@ -71,7 +73,7 @@ fn take_row(connection: &Connection, source: u64, count: u64) {
     let mut row = 0;
     let mut last = None;
     wait::until("frames in a row", || {
-        let buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a frame");
+        let buffer = whole(connection.get(Timeout::After(wait::DEADLINE)));
         if buffer.info().incomplete {
             row = 0;
             return false;

@@ -4,7 +4,7 @@ use crate::{connect, put, take, video};
 use mcm::Direction;
 use mcm_tests::content::Stamp;
 use mcm_tests::drops::on_hosts;
-use mcm_tests::netns::Net;
+use mcm_tests::net::Net;
 use mcm_tests::pair::Pair;
 use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;

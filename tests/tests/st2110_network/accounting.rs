@@ -6,10 +6,10 @@ use crate::{
 };
 use mcm::{Direction, Timeout};
 use mcm_tests::content::{self, Stamp};
+use mcm_tests::drops::{loss, whole};
 use mcm_tests::pair::Pair;
 use mcm_tests::wait;
 use serde_json::json;
-use std::time::Duration;
 
 #[test]
 fn loss_is_counted_to_the_packet() {
@@ -26,9 +26,13 @@ fn loss_is_counted_to_the_packet() {
         let incomplete = std::thread::scope(|scope| {
             scope.spawn(|| (1..=FRAMES).for_each(|index| put(&source, index)));
             let frames = (1..=FRAMES).map(|index| {
-                let buffer = receiver.get(Timeout::After(Duration::from_secs(5)));
+                let buffer = receiver.get(Timeout::After(wait::DEADLINE));
                 let buffer = buffer.unwrap_or_else(|error| {
-                    panic!("frame {index}: {error}: {:?} {:?}", pair.bridges(1), pair.bridges(2))
+                    loss(format!(
+                        "frame {index}: {error}: {:?} {:?}",
+                        pair.bridges(1),
+                        pair.bridges(2)
+                    ))
                 });
                 buffer.info().incomplete
             });
@@ -89,7 +93,7 @@ fn disorder_is_counted_to_the_packet() {
                 _ => {}
             }
             sender.send(&packets);
-            let buffer = receiver.get(Timeout::After(wait::DEADLINE)).expect("a frame");
+            let buffer = whole(receiver.get(Timeout::After(wait::DEADLINE)));
             assert_eq!(buffer.info().incomplete, index % 4 == 3, "frame {index}");
             if index % 4 != 3 {
                 let stamp = content::check(buffer.payload(), &[]).expect("an exact frame");

@@ -4,6 +4,7 @@
 use crate::PORT;
 use mcm::{Connection, Direction, Timeout};
 use mcm_tests::codestreams::codestream;
+use mcm_tests::drops::whole;
 use mcm_tests::pair::Pair;
 use mcm_tests::repeating::Repeating;
 use mcm_tests::{config, resources, wait};
@@ -67,7 +68,7 @@ fn put(connection: &Connection, bytes: &[u8]) {
 fn take_row(connection: &Connection, frames: &[Vec<u8>]) {
     let mut row = 0;
     wait::until("whole frames in a row", || {
-        let buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a frame");
+        let buffer = whole(connection.get(Timeout::After(wait::DEADLINE)));
         let exact = frames.iter().any(|frame| frame == buffer.payload());
         assert!(exact || buffer.info().incomplete, "a frame that nobody has sent");
         row = if exact && !buffer.info().incomplete { row + 1 } else { 0 };

@@ -4,6 +4,7 @@ use crate::packets::Packets;
 use crate::{PORT, receive_slowly, take};
 use mcm::Timeout;
 use mcm_tests::content::{self, Stamp};
+use mcm_tests::drops::whole;
 use mcm_tests::pair::Pair;
 use mcm_tests::{resources, wait};
 use serde_json::json;
@@ -55,7 +56,7 @@ fn garbage_at_the_port_is_counted_and_hurts_nobody() {
             *expected.entry(name).or_default() += garbage.len() as u64;
             packets.splice(7..7, garbage);
             sender.send(&packets);
-            let buffer = receiver.get(Timeout::After(wait::DEADLINE)).expect("a frame");
+            let buffer = whole(receiver.get(Timeout::After(wait::DEADLINE)));
             assert_eq!(buffer.info().incomplete, *name == "other_format", "{name}");
             if *name != "other_format" {
                 let stamp = content::check(buffer.payload(), &[]).expect("an exact frame");

@@ -1,6 +1,7 @@
 //! Output of other programs, as it arrives.
 
 use crate::noise::{self, Noise};
+use mcm_tests::drops::loss;
 use mcm_tests::process::Process;
 use mcm_tests::wait;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
@@ -33,7 +34,7 @@ impl Capture {
     }
 
     /// Reads until `buffer` is full.
-    fn read(&mut self, buffer: &mut [u8], program: &mut Process) -> Result<(), String> {
+    fn read(&mut self, buffer: &mut [u8], program: &mut Process) {
         let (start, mut filled) = (Instant::now(), 0);
         while filled < buffer.len() {
             match self.file.read(&mut buffer[filled..]) {
@@ -47,28 +48,23 @@ impl Capture {
             }
             assert!(!program.has_ended(), "it has ended: {}", program.output());
             if start.elapsed() > wait::DEADLINE {
-                return Err(format!("no frame within {:?}", wait::DEADLINE));
+                loss(format!("no frame within {:?}", wait::DEADLINE));
             }
         }
-        Ok(())
     }
 
     /// Reads frames until so many in a row are exact that it is no accident. Returns which ones came; `None` is one that is not exact.
-    pub(crate) fn row(
-        &mut self,
-        noise: &Noise,
-        program: &mut Process,
-    ) -> Result<Vec<Option<usize>>, String> {
+    pub(crate) fn row(&mut self, noise: &Noise, program: &mut Process) -> Vec<Option<usize>> {
         let mut frame = vec![0; noise.frame_size()];
         let mut frames = Vec::new();
         while noise::longest_row(&frames) < ROW {
             if frames.len() == MOST {
-                return Err(format!("never {ROW} exact frames in a row: {frames:?}"));
+                loss(format!("never {ROW} exact frames in a row: {frames:?}"));
             }
-            self.read(&mut frame, program)?;
+            self.read(&mut frame, program);
             frames.push(noise.which(&frame));
         }
-        Ok(frames)
+        frames
     }
 }
 

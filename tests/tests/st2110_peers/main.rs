@@ -9,7 +9,7 @@ mod sound;
 mod video;
 
 use capture::Capture;
-use mcm_tests::drops::{Witness, undisturbed};
+use mcm_tests::drops::{Witness, loss, undisturbed};
 use mcm_tests::pair::Pair;
 use mcm_tests::process::Process;
 use noise::Noise;
@@ -20,8 +20,7 @@ use std::process::Command;
 /// Two hosts, if the program is there to be run on one of them.
 fn hosts(program: &str) -> Option<Pair> {
     if let Err(error) = Command::new(program).arg("-version").output() {
-        assert!(std::env::var_os("CI").is_none(), "{program}: {error}");
-        eprintln!("SKIPPED: {program}: {error}");
+        mcm_tests::skip(&format!("{program}: {error}"));
         return None;
     }
     Pair::new(2, 1)
@@ -54,11 +53,11 @@ fn exact_row(
         let witness = Witness::new(&pair.net);
         let mut capture = Capture::new(file);
         let mut peer = start();
-        let frames = capture.row(noise, &mut peer)?;
+        let frames = capture.row(noise, &mut peer);
         let exact = frames.iter().skip(1).all(Option::is_some);
-        if exact || !witness.traces().is_empty() {
-            return Ok(frames);
+        if !exact && witness.drops(&pair.net).is_empty() {
+            loss(format!("{frames:?} {:?}", pair.bridges(1)));
         }
-        Err(format!("{frames:?} {:?}", pair.bridges(1)).into())
+        frames
     })
 }

@@ -3,7 +3,7 @@
 use crate::noise::Noise;
 use crate::video::connect;
 use mcm::{Connection, Direction, Timeout};
-use mcm_tests::drops::Failure;
+use mcm_tests::drops::loss;
 use mcm_tests::pair::Pair;
 use mcm_tests::wait;
 use media::AudioFormat;
@@ -18,9 +18,6 @@ pub(crate) const SECOND: usize = 1000 * 48 * 2 * 3;
 
 /// Time-out of a buffer: a peer has to start first.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// After so long without a packet the bridge delivers what it has.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Audio with 48 kHz from host 1 to host 2.
 #[derive(Clone, Copy, Debug)]
@@ -86,36 +83,32 @@ impl Sound {
     }
 
     /// Takes buffers that hold exactly these samples. The first and the last buffer may be filled in part, as buffers begin at
-    /// whole packet times of the clock. An error tells what is missing, or that the sender paused for so long that the bridge gave up.
+    /// whole packet times of the clock. Fails with [`loss`] if some are missing.
     ///
     /// # Panics
     /// If samples are wrong.
-    pub(crate) fn take(&self, connection: &Connection, samples: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn take(&self, connection: &Connection, samples: &[u8]) {
         let unit = self.unit() * 4 * 48;
         let mut taken = Vec::new();
         while taken.len() + 2 * unit < samples.len() {
             let (place, asked) = (taken.len(), Instant::now());
-            let buffer = connection
-                .get(Timeout::After(PATIENCE))
-                .map_err(|error| format!("after {place} bytes: {error}"))?;
+            let buffer = connection.get(Timeout::After(PATIENCE));
+            let buffer = buffer.unwrap_or_else(|e| loss(format!("after {place} bytes: {e}")));
             assert_eq!(buffer.payload_len(), unit);
             if taken.is_empty() && buffer.info().incomplete {
                 continue;
             }
             if buffer.info().incomplete {
-                let reason = format!("gap after {place} bytes");
-                let paused = asked.elapsed() >= PAUSE;
-                return Err(if paused { Failure::Disturbed(reason) } else { reason.into() });
+                loss(format!("gap after {place} bytes, which took {:?}", asked.elapsed()));
             }
             taken.extend_from_slice(buffer.payload());
         }
         let begin = (0..=unit).find(|begin| samples[*begin..].starts_with(&taken[..unit]));
-        let begin = begin.ok_or("it begins with later samples")?;
+        let begin = begin.unwrap_or_else(|| loss("it begins with later samples"));
         let equal = taken.iter().zip(&samples[begin..]).take_while(|(a, b)| a == b).count();
         if equal < taken.len() {
-            return Err(format!("samples differ after {equal} bytes").into());
+            loss(format!("samples differ after {equal} bytes"));
         }
-        Ok(())
     }
 
     /// Sends the samples again and again.
@@ -136,9 +129,9 @@ impl Sound {
         Sending { stop, thread: Some(thread) }
     }
 
-    /// Checks that a peer has written only these samples, from any one on. An error gives the
-    /// position of others.
-    pub(crate) fn check(&self, written: &[u8], samples: &[u8]) -> Result<(), Failure> {
+    /// Checks that a peer has written only these samples, from any one on. Fails with [`loss`] where
+    /// others come.
+    pub(crate) fn check(&self, written: &[u8], samples: &[u8]) {
         let unit = self.unit();
         assert!(written.len() >= 100 * 48 * unit, "{self:?}: {} bytes", written.len());
         let twice = [samples, samples].concat();
@@ -149,9 +142,8 @@ impl Sound {
         let equal = written.iter().zip(&twice[begin..]).take_while(|(a, b)| a == b).count();
         let compared = written.len().min(twice.len() - begin);
         if equal < compared {
-            return Err(format!("{equal} of {compared} bytes are equal").into());
+            loss(format!("{equal} of {compared} bytes are equal"));
         }
-        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::noise::{CYCLE, Noise};
 use mcm::{Client, Connection, Direction, Timeout};
+use mcm_tests::drops::loss;
 use mcm_tests::pair::Pair;
 use mcm_tests::repeating::Repeating;
 use mcm_tests::wait;
@@ -117,24 +118,18 @@ const PATIENCE: Duration = Duration::from_secs(20);
 ///
 /// # Panics
 /// If a whole frame is none of those that were sent.
-pub(crate) fn take(
-    connection: &Connection,
-    noise: &Noise,
-    numbers: std::ops::Range<usize>,
-) -> Result<(), String> {
+pub(crate) fn take(connection: &Connection, noise: &Noise, numbers: std::ops::Range<usize>) {
     for index in numbers {
-        let buffer = connection
-            .get(Timeout::After(PATIENCE))
-            .map_err(|error| format!("frame {index}: {error}"))?;
+        let buffer = connection.get(Timeout::After(PATIENCE));
+        let buffer = buffer.unwrap_or_else(|error| loss(format!("frame {index}: {error}")));
         if buffer.info().incomplete {
-            return Err(format!("frame {index} lacks {:?}", buffer.missing().collect::<Vec<_>>()));
+            loss(format!("frame {index} lacks {:?}", buffer.missing().collect::<Vec<_>>()));
         }
         if buffer.payload() != noise.frame(index) {
             let other = noise.which(buffer.payload()).expect("an exact frame");
-            return Err(format!("frame {index} is missing: frame {other} came"));
+            loss(format!("frame {index} is missing: frame {other} came"));
         }
     }
-    Ok(())
 }
 
 /// Sends the frames of a noise again and again until what this returns is dropped.

@@ -15,7 +15,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use testkit::wait;
 
 /// A queue with a descriptor.
 #[derive(Debug)]
@@ -375,7 +376,7 @@ impl Receiver {
     }
 
     pub fn next(&self) -> Published {
-        self.next_in(Duration::from_secs(60)).expect("a frame within a minute")
+        self.next_in(wait::DEADLINE).expect("a frame")
     }
 }
 
@@ -412,31 +413,6 @@ impl Drop for Receiver {
 /// Has this thread open its sockets in another network namespace.
 fn enter(host: Option<File>) {
     if let Some(host) = host {
-        let network = Some(rustix::thread::LinkNameSpaceType::Network);
-        rustix::thread::move_into_link_name_space(host.as_fd(), network).expect("a namespace");
-    }
-}
-
-/// Waits until something is so.
-pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !done() {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
-/// A port, the first of several, that is free at the moment.
-pub fn free_ports() -> u16 {
-    // Below the ports that the system gives to clients, and different in each test process and each call.
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let first = std::process::id() as usize % 900;
-    loop {
-        let block = first + NEXT.fetch_add(1, SeqCst) * 7;
-        let port = 10_000 + (block % 1_800) * 10;
-        let free = |port: usize| std::net::TcpListener::bind(("127.0.0.1", port as u16)).is_ok();
-        if (port..port + 8).all(free) {
-            return port as u16;
-        }
+        testkit::host::enter(&host).expect("a namespace");
     }
 }

@@ -4,7 +4,7 @@
 use shm::{AtEnd, Deadline, Reader, Receiver, RingError, Seat, Source, SourceOptions};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub fn options(payload_size: usize, capacity: usize) -> SourceOptions {
     SourceOptions {
@@ -67,13 +67,4 @@ pub fn put_at(source: &Source, number: u64, deadline: Deadline) -> Result<(), Ri
 
 pub fn put(source: &Source, number: u64) {
     put_at(source, number, Deadline::Now).unwrap();
-}
-
-/// Waits for a condition; fails the test if it does not come true in a minute.
-pub fn until(mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(60), "condition did not come true");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }

@@ -1,7 +1,6 @@
 //! The proxy's part: introduces the processes to each other, notices deaths by pidfd, and kills at
 //! random.
 
-use crate::random::Random;
 use crate::roles::{CAPACITY, HOLD};
 use crate::wire::{Kind, Message, receive, send};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -12,6 +11,7 @@ use shm::{BoardMonitor, SeatMonitor};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use testkit::random::Random;
 
 /// Options of a group.
 #[derive(Clone, Copy)]
@@ -135,7 +135,7 @@ impl Group {
     }
 
     fn new_receiver(&mut self) -> ReceiverState {
-        let process = Process::start("receiver", &self.plan, 0, self.random.next());
+        let process = Process::start("receiver", &self.plan, 0, self.random.number());
         ReceiverState { process, standby: None, seat: None, told: Vec::new() }
     }
 
@@ -353,7 +353,7 @@ impl Group {
 
 impl SourceState {
     fn start(plan: &Plan, run: u64, random: &mut Random) -> Self {
-        let process = Process::start("source", plan, run, random.next());
+        let process = Process::start("source", plan, run, random.number());
         Self { process, run, ring: None, running: false }
     }
 }

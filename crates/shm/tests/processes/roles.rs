@@ -1,6 +1,5 @@
 //! The child processes: a source that fills frames, and receivers that check them.
 
-use crate::random::Random;
 use crate::wire::{Kind, receive, send};
 use rustix::fd::AsFd;
 use shm::{AtEnd, Deadline, Frame, Reader, Receiver, Seat, Source, SourceOptions};
@@ -9,6 +8,7 @@ use std::env;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
+use testkit::random::Random;
 
 pub(crate) const CAPACITY: usize = 4;
 /// Frames that a receiver holds at most.
@@ -56,7 +56,7 @@ fn put_frame(source: &Source, run: u64, random: &mut Random) {
     let mut slot = source.get(patience()).unwrap();
     let sequence = source.stats().frames;
     let body = random.below((PAYLOAD / 8 - HEADER) as u64) as usize;
-    let seed = random.next();
+    let seed = random.number();
     let content = (0..body as u64).map(|index| seed.wrapping_mul(index | 1) ^ sequence);
     let header = [run, sequence, body as u64, checksum(content.clone())];
     let places = slot.payload_mut().chunks_exact_mut(8);

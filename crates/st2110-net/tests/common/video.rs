@@ -22,6 +22,7 @@ use st2110_net::{
     send::{Identity, VideoSender},
     socket::{Interface, ReceiverOptions, SenderOptions},
 };
+use testkit::{drops::loss, wait};
 
 pub(crate) const P50: FrameRate = FrameRate { num: 50, den: 1 };
 pub(crate) const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -90,22 +91,20 @@ impl Stream {
     }
 }
 
+/// Waits for so many frames. They are lost if they do not come.
 pub(crate) fn wait_frames(store: &Store, count: usize, receiving: &Receiving) -> Vec<Frame> {
-    let end = std::time::Instant::now() + Duration::from_secs(20);
+    let end = std::time::Instant::now() + wait::DEADLINE;
     while store.len() < count {
-        assert!(
-            std::time::Instant::now() < end,
-            "{} of {count}: {:?}",
-            store.len(),
-            receiving.stats()
-        );
+        if std::time::Instant::now() > end {
+            loss(format!("{} of {count} frames: {:?}", store.len(), receiving.stats()));
+        }
         std::thread::sleep(Duration::from_millis(1));
     }
     store.take()
 }
 
-/// Two hosts, and a stream by multicast with a source filter.
-pub(crate) fn on_hosts(hosts: &Hosts, paths: usize) -> Stream {
+/// A stream between two hosts by multicast with a source filter.
+pub(crate) fn stream_on(hosts: &Hosts, paths: usize) -> Stream {
     let format = PixelFormat::Yuv422p10le;
     let picture = picture(format, 640, 360, Scan::Progressive);
     let mut stream = Stream::new(picture, format, "239.77.2.1".parse().unwrap(), 20_000);
@@ -128,10 +127,11 @@ pub(crate) fn on_hosts(hosts: &Hosts, paths: usize) -> Stream {
     stream
 }
 
-/// A host drops the packets that `rule` says when they come in. The sender must not bundle them, or bundles are dropped.
-pub(crate) fn drop_rule(device: &str, rule: &str) -> String {
+/// Rules for the UDP packets that come in by a device. The sender must not bundle them, or the rules see bundles.
+pub(crate) fn incoming(device: &str, rules: &[&str]) -> String {
+    let rules: String = rules.iter().map(|rule| format!("meta l4proto udp {rule}\n")).collect();
     format!(
-        "table netdev loss-{device} {{ chain in {{ type filter hook ingress device {device} priority 0; policy accept; \
-         meta l4proto udp {rule} drop\n }}\n}}\n"
+        "table netdev {device} {{\ncounter both {{ }}\nchain in {{\ntype filter hook ingress device {device} priority 0; \
+         policy accept;\n{rules}}}\n}}\n"
     )
 }

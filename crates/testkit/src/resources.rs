@@ -47,7 +47,21 @@ pub fn threads(pid: u32) -> usize {
 /// If there is no such process.
 #[must_use]
 pub fn anonymous_kib(pid: u32) -> u64 {
+    memory_kib(pid, "RssAnon:")
+}
+
+/// Memory of a process that is resident, in KiB.
+///
+/// # Panics
+/// If there is no such process.
+#[must_use]
+pub fn resident_kib(pid: u32) -> u64 {
+    memory_kib(pid, "VmRSS:")
+}
+
+fn memory_kib(pid: u32, field: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a living process");
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).expect("RssAnon in status")
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
+    let value = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    value.unwrap_or_else(|| panic!("no {field} in {status}"))
 }

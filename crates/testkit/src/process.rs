@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// Lines that a process has written. A process that writes for ever keeps its last ones only.
 #[derive(Debug, Default)]
@@ -15,6 +16,8 @@ struct Output {
 }
 
 const KEPT_LINES: usize = 4000;
+/// How often the state of a process is looked at.
+const PAUSE: Duration = Duration::from_millis(1);
 
 impl Output {
     fn lock(&self) -> MutexGuard<'_, Vec<String>> {
@@ -30,7 +33,7 @@ impl Output {
     }
 }
 
-/// A running process. Dropping it kills it.
+/// A running process. It is killed on drop, and when the thread that started it ends.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -42,7 +45,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a command. Lines on its standard output for which `line` is true are taken, and not kept as output.
+    /// Starts a command. Lines of its standard output for which `line` is true are taken, and not
+    /// kept as output.
     ///
     /// # Panics
     /// If it cannot be started.
@@ -55,7 +59,7 @@ impl Process {
         // SAFETY: prctl is async-signal-safe, and touches nothing of this process.
         unsafe {
             command.pre_exec(|| {
-                // Should the test be killed, nothing of it stays behind.
+                // A test that is killed leaves no process behind.
                 libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
                 Ok(())
             });
@@ -89,6 +93,26 @@ impl Process {
     #[must_use]
     pub fn output(&self) -> String {
         self.output.lock().join("\n")
+    }
+
+    /// Waits until it has written a line with this part, and returns the line.
+    ///
+    /// # Panics
+    /// If it ends before, or writes no such line.
+    #[track_caller]
+    pub fn until_line(&mut self, part: &str) -> String {
+        let find =
+            |process: &Self| process.output.lock().iter().find(|line| line.contains(part)).cloned();
+        wait::some(&format!("{} writes {part:?}", self.name), || {
+            // What a process wrote before it ended may still be in its pipe.
+            let ended = self.has_ended();
+            if ended {
+                self.wait();
+            }
+            let found = find(self);
+            assert!(found.is_some() || !ended, "{} has ended:\n{}", self.name, self.output());
+            found
+        })
     }
 
     /// Writes a line to its standard input. A process that is gone does not mind.
@@ -131,23 +155,24 @@ impl Process {
         self.ended.is_some()
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends by itself, and all that it wrote is kept.
     ///
     /// # Panics
-    /// If it does not.
+    /// If it does not end, or a process that it started goes on and holds its output open.
+    #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         while !self.has_ended() {
-            assert!(
-                start.elapsed() < wait::DEADLINE,
-                "{} does not end:\n{}",
-                self.name,
-                self.output()
-            );
-            std::thread::sleep(std::time::Duration::from_millis(1));
+            let late = start.elapsed() >= wait::DEADLINE;
+            assert!(!late, "{} does not end:\n{}", self.name, self.output());
+            std::thread::sleep(PAUSE);
         }
         for reader in self.readers.drain(..) {
-            let _ = reader.join();
+            while !reader.is_finished() {
+                let late = start.elapsed() >= 2 * wait::DEADLINE;
+                assert!(!late, "{} has ended, and another process holds its output", self.name);
+                std::thread::sleep(PAUSE);
+            }
         }
         self.ended.unwrap_or_default()
     }
