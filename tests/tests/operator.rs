@@ -3,6 +3,7 @@
 
 use mcm::{Direction, Timeout};
 use mcm_tests::certificates::Authority;
+use mcm_tests::process::Process;
 use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;
 use mcm_tests::{config, program, wait};
