@@ -1,7 +1,7 @@
 //! The boundary that no panic crosses, and the last error of each thread.
 //!
 //! Waits within a call end when a signal handler of the program has run, see [`shm::signals`].
-use mcm::Error;
+use super::failure::Error;
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString, c_int};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
@@ -38,11 +38,10 @@ pub(super) fn guard(function: &'static str, body: impl FnOnce() -> Result<(), Er
     match result {
         Ok(()) => 0,
         Err(error) => {
-            match error {
-                Error::Timeout(..) | Error::Cancelled | Error::Interrupted => {
-                    log::debug!("{function}: {error}")
-                }
-                _ => log::error!("{function}: {error}"),
+            if error.is_usual() {
+                log::debug!("{function}: {error}");
+            } else {
+                log::error!("{function}: {error}");
             }
             let number = -error.code();
             // Fails only while the thread ends, when nobody can ask any more.
@@ -124,6 +123,7 @@ fn describe(info: &PanicHookInfo<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mcm::OpenError;
 
     fn last() -> String {
         with_last_error(|text| text.to_str().unwrap().to_owned()).unwrap()
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_zero_byte_does_not_cut_the_text() {
-        assert_eq!(guard("test", || Err(Error::ConnectionFailed("a\0b".into()))), -1008);
+        assert_eq!(guard("test", || Err(OpenError::Failed("a\0b".into()).into())), -1008);
         assert!(last().ends_with("ab"));
     }
 }

@@ -1,10 +1,10 @@
 //! Buffers.
 use super::boundary;
-use super::connection::{ConstSize, MeshConnection, connection};
+use super::connection::{ConstSize, End, MeshConnection, connection};
+use super::failure::Error;
 use super::pointer::{self, Growing};
 use super::timeout::{MESH_TIMEOUT_DEFAULT, timeout};
-use mcm::Error;
-use mcm::{Buffer, BufferInfo, Connection};
+use mcm::{Frame, FrameInfo, FrameMut, PublishError, Tai, WaitError};
 use std::ffi::{c_int, c_void};
 
 /// Prints as `MeshConnection *const`.
@@ -41,15 +41,56 @@ struct BufferBox {
     buffer: Option<Buffer>,
 }
 
+/// A source's buffer or a receiver's. C programs have one type for both.
+enum Buffer {
+    Writable(FrameMut),
+    Readable(Frame),
+}
+
+impl Buffer {
+    fn writable(&mut self) -> Result<&mut FrameMut, Error> {
+        match self {
+            Self::Writable(frame) => Ok(frame),
+            Self::Readable(_) => {
+                Err(Error::BadBuffer("it is a receiver's, which cannot be changed".into()))
+            }
+        }
+    }
+
+    /// Number and times of a received frame; of a source's, what was set.
+    fn info(&self) -> FrameInfo {
+        match self {
+            Self::Writable(frame) => {
+                let tai_ns = frame.timestamp().map_or(0, Tai::as_nanos);
+                FrameInfo { tai_ns, ..FrameInfo::default() }
+            }
+            Self::Readable(frame) => frame.info(),
+        }
+    }
+}
+
 impl BufferBox {
     /// Brings the public fields up to date with the buffer.
     fn publish(&mut self) {
-        if let Some(buffer) = &self.buffer {
-            self.public.payload_ptr = buffer.payload_ptr().cast();
-            self.public.payload_len = buffer.payload_len();
-            self.public.metadata_ptr = buffer.metadata_ptr().cast();
-            self.public.metadata_len = buffer.metadata_len();
-        }
+        let (payload, payload_len, metadata, metadata_len) = match &self.buffer {
+            Some(Buffer::Writable(frame)) => (
+                frame.payload_ptr(),
+                frame.payload().len(),
+                frame.metadata_ptr(),
+                frame.metadata().len(),
+            ),
+            Some(Buffer::Readable(frame)) => (
+                frame.payload_ptr().cast_mut(),
+                frame.payload().len(),
+                frame.metadata_ptr().cast_mut(),
+                frame.metadata().len(),
+            ),
+            None => return,
+        };
+        self.public.payload_ptr = payload.cast();
+        self.public.payload_len = payload_len;
+        self.public.metadata_ptr = metadata.cast();
+        self.public.metadata_len = metadata_len;
     }
 }
 
@@ -88,9 +129,9 @@ unsafe impl Growing for MeshBufferInfo {
     const FIRST_SIZE: usize = 32;
 }
 
-impl From<BufferInfo> for MeshBufferInfo {
-    fn from(info: BufferInfo) -> Self {
-        let BufferInfo { sequence, tai_ns, published_ns, missed, incomplete, .. } = info;
+impl From<FrameInfo> for MeshBufferInfo {
+    fn from(info: FrameInfo) -> Self {
+        let FrameInfo { sequence, tai_ns, published_ns, missed, incomplete, .. } = info;
         let flags = if incomplete { MESH_BUFFER_INCOMPLETE } else { 0 };
         Self { sequence, tai_ns, published_ns, missed, flags }
     }
@@ -142,11 +183,17 @@ pub unsafe extern "C" fn mesh_get_buffer_timeout(
 ) -> c_int {
     boundary::guard("mesh_get_buffer", || {
         // SAFETY: null, or a live connection of this library.
-        let connection = unsafe { connection(conn) }?;
+        let end = unsafe { connection(conn) }?;
         // SAFETY: null, or the caller's own variable.
         let out = unsafe { pointer::output(buf, "buf") }?;
         *out = std::ptr::null_mut();
-        let buffer = connection.get(timeout(timeout_ms)?)?;
+        let timeout = timeout(timeout_ms)?;
+        let buffer = match &*end {
+            End::Source(source) => Buffer::Writable(source.frame(timeout)?),
+            End::Receiver(receiver) => {
+                Buffer::Readable(receiver.recv(timeout)?.ok_or(Error::Ended)?)
+            }
+        };
         let public = MeshBuffer {
             conn,
             payload_ptr: std::ptr::null_mut(),
@@ -196,12 +243,16 @@ pub unsafe extern "C" fn mesh_put_buffer_timeout(
         // and the caller's variable, now null, was the one reference. A panic frees it with the buffer.
         let mut boxed = unsafe { Box::from_raw(pointer.cast::<BufferBox>()) };
         let buffer = boxed.buffer.take().ok_or_else(|| Error::BadBuffer("is being put".into()))?;
-        Connection::put(buffer, timeout).map_err(|(buffer, error)| {
-            if !matches!(error, Error::Closed(_)) {
-                boxed.buffer = Some(buffer);
+        let Buffer::Writable(frame) = buffer else {
+            // A received frame is given back by being dropped, and that cannot fail.
+            return Ok(());
+        };
+        frame.publish_within(timeout).map_err(|PublishError { frame, reason }| {
+            if !matches!(reason, WaitError::Closed(_)) {
+                boxed.buffer = Some(Buffer::Writable(frame));
                 *variable = Box::into_raw(boxed).cast();
             }
-            error
+            reason.into()
         })
     })
 }
@@ -234,7 +285,7 @@ pub unsafe extern "C" fn mesh_discard_buffer(buf: *mut *mut MeshBuffer) -> c_int
 pub unsafe extern "C" fn mesh_buffer_set_payload_len(buf: *mut MeshBuffer, len: usize) -> c_int {
     boundary::guard("mesh_buffer_set_payload_len", || {
         // SAFETY: the caller's contract is passed on.
-        unsafe { with_buffer(buf, |buffer| buffer.set_payload_len(len)) }
+        unsafe { with_buffer(buf, |buffer| Ok(buffer.writable()?.set_payload_len(len)?)) }
     })
 }
 
@@ -246,7 +297,7 @@ pub unsafe extern "C" fn mesh_buffer_set_payload_len(buf: *mut MeshBuffer, len: 
 pub unsafe extern "C" fn mesh_buffer_set_metadata_len(buf: *mut MeshBuffer, len: usize) -> c_int {
     boundary::guard("mesh_buffer_set_metadata_len", || {
         // SAFETY: the caller's contract is passed on.
-        unsafe { with_buffer(buf, |buffer| buffer.set_metadata_len(len)) }
+        unsafe { with_buffer(buf, |buffer| Ok(buffer.writable()?.set_metadata_len(len)?)) }
     })
 }
 
@@ -259,7 +310,12 @@ pub unsafe extern "C" fn mesh_buffer_set_metadata_len(buf: *mut MeshBuffer, len:
 pub unsafe extern "C" fn mesh_buffer_set_timestamp(buf: *mut MeshBuffer, tai_ns: u64) -> c_int {
     boundary::guard("mesh_buffer_set_timestamp", || {
         // SAFETY: the caller's contract is passed on.
-        unsafe { with_buffer(buf, |buffer| buffer.set_tai_ns(tai_ns)) }
+        unsafe {
+            with_buffer(buf, |buffer| {
+                buffer.writable()?.set_timestamp(Tai::from_nanos(tai_ns));
+                Ok(())
+            })
+        }
     })
 }
 
@@ -308,7 +364,8 @@ pub unsafe extern "C" fn mesh_get_missing_regions(
             return Err(Error::BadBuffer("regions is null".into()));
         }
         let write = |buffer: &mut Buffer| {
-            let missing = buffer.missing();
+            let Buffer::Readable(frame) = buffer else { return Ok(0) };
+            let missing = frame.missing();
             let total = missing.len();
             for (index, region) in missing.take(capacity).enumerate() {
                 let region = MeshRegion { offset: region.offset, len: region.len };

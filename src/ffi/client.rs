@@ -1,25 +1,13 @@
 //! Clients.
+use super::failure::Error;
 use super::{boundary, logger, pointer, timeout};
-use mcm::Error;
-use mcm::{Client, Direction};
+use mcm::Client;
 use std::ffi::{c_char, c_int};
-use std::sync::Arc;
 
 /// A program's session with the media proxy; the holder of connections.
 #[derive(Debug)]
 pub struct MeshClient {
-    client: Arc<Client>,
-}
-
-impl MeshClient {
-    /// Creates a connection for the functions of the connection file.
-    pub(super) fn connect(
-        &self,
-        direction: Direction,
-        config: &str,
-    ) -> Result<Arc<mcm::Connection>, Error> {
-        self.client.connect(direction, config)
-    }
+    pub(super) client: Client,
 }
 
 /// The client behind a pointer.
@@ -51,7 +39,9 @@ pub unsafe extern "C" fn mesh_create_client(mc: *mut *mut MeshClient, cfg: *cons
         *out = std::ptr::null_mut();
         // SAFETY: null, or the caller's text.
         let config = unsafe { pointer::config(cfg) }?;
-        *out = Box::into_raw(Box::new(MeshClient { client: Client::new(config)? }));
+        // The proxy is not needed before the first connection.
+        let client = Client::builder().json(config)?.build()?;
+        *out = Box::into_raw(Box::new(MeshClient { client }));
         Ok(())
     })
 }
@@ -67,7 +57,10 @@ pub unsafe extern "C" fn mesh_delete_client(mc: *mut *mut MeshClient) -> c_int {
         // SAFETY: null, or the caller's own variable.
         let variable = unsafe { mc.as_mut() }.ok_or(Error::BadClient)?;
         // SAFETY: null, or a live client of this library.
-        unsafe { client(*variable) }?.client.close()?;
+        let connections = unsafe { client(*variable) }?.client.connections();
+        if connections > 0 {
+            return Err(Error::FoundAllocated(connections));
+        }
         let client = std::mem::replace(variable, std::ptr::null_mut());
         // SAFETY: it came from `Box::into_raw` in `mesh_create_client`, and the caller's variable, now
         // null, was the one reference: connections hold the client behind it, not this box.

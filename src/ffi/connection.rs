@@ -1,9 +1,9 @@
 //! Connections.
 use super::boundary;
 use super::client::{MeshClient, client};
+use super::failure::Error;
 use super::pointer::{self, Growing};
-use mcm::Error;
-use mcm::{Connection, ConnectionStats, Direction};
+use mcm::{OpenError, Receiver, Source, Stats};
 use std::ffi::{c_char, c_int};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -32,7 +32,29 @@ pub struct MeshConnection {
 #[repr(C)]
 struct ConnectionBox {
     public: MeshConnection,
-    connection: Arc<Connection>,
+    end: Arc<End>,
+}
+
+/// Either end of a stream. C programs have one type for both.
+pub(super) enum End {
+    Source(Source),
+    Receiver(Receiver),
+}
+
+/// Calls the method that both ends have.
+macro_rules! either {
+    ($end:expr, $method:ident) => {
+        match $end {
+            End::Source(source) => source.$method(),
+            End::Receiver(receiver) => receiver.$method(),
+        }
+    };
+}
+
+impl End {
+    fn shutdown(&self) {
+        either!(self, shutdown);
+    }
 }
 
 /// Counts of a connection since it was created.
@@ -65,11 +87,10 @@ unsafe impl Growing for MeshConnectionStats {
     const FIRST_SIZE: usize = 40;
 }
 
-impl From<ConnectionStats> for MeshConnectionStats {
-    fn from(stats: ConnectionStats) -> Self {
-        let ConnectionStats { frames, bytes, missed, waits, held, peers, hold_limit, ended } =
-            stats;
-        let ended = u64::from(ended);
+impl From<Stats> for MeshConnectionStats {
+    fn from(stats: Stats) -> Self {
+        let Stats { frames, bytes, missed, waits, held, peers, hold_limit, ended } = stats;
+        let (hold_limit, ended) = (hold_limit as u64, u64::from(ended));
         Self { frames, bytes, missed, waits, held, peers, hold_limit, ended }
     }
 }
@@ -79,10 +100,10 @@ impl From<ConnectionStats> for MeshConnectionStats {
 ///
 /// # Safety
 /// `conn` is null or points to a live connection of this library.
-pub(super) unsafe fn connection(conn: *mut MeshConnection) -> Result<Arc<Connection>, Error> {
+pub(super) unsafe fn connection(conn: *mut MeshConnection) -> Result<Arc<End>, Error> {
     // SAFETY: by this function's contract; every `MeshConnection` is the head of a `ConnectionBox`.
     let boxed = unsafe { conn.cast::<ConnectionBox>().as_ref() }.ok_or(Error::BadConnection)?;
-    Ok(Arc::clone(&boxed.connection))
+    Ok(Arc::clone(&boxed.end))
 }
 
 /// The common part of both creations.
@@ -92,8 +113,8 @@ pub(super) unsafe fn connection(conn: *mut MeshConnection) -> Result<Arc<Connect
 unsafe fn create(
     mc: *mut MeshClient,
     conn: *mut *mut MeshConnection,
-    direction: Direction,
     cfg: *const c_char,
+    open: impl FnOnce(&mcm::Client, &str) -> Result<End, OpenError>,
 ) -> Result<(), Error> {
     // SAFETY: null, or a live client of this library.
     let owner = unsafe { client(mc) }?;
@@ -102,13 +123,13 @@ unsafe fn create(
     *out = std::ptr::null_mut();
     // SAFETY: null, or the caller's text.
     let config = unsafe { pointer::config(cfg) }?;
-    let connection = owner.connect(direction, config)?;
+    let end = open(&owner.client, config)?;
     let public = MeshConnection {
         client: mc,
-        payload_size: connection.payload_size(),
-        metadata_size: connection.metadata_size(),
+        payload_size: either!(&end, payload_size),
+        metadata_size: either!(&end, metadata_size),
     };
-    *out = Box::into_raw(Box::new(ConnectionBox { public, connection })).cast();
+    *out = Box::into_raw(Box::new(ConnectionBox { public, end: Arc::new(end) })).cast();
     Ok(())
 }
 
@@ -131,7 +152,7 @@ pub unsafe extern "C" fn mesh_create_tx_connection(
 ) -> c_int {
     boundary::guard("mesh_create_tx_connection", || {
         // SAFETY: the caller's contract is passed on.
-        unsafe { create(mc, conn, Direction::Send, cfg) }
+        unsafe { create(mc, conn, cfg, |client, config| client.source(config).map(End::Source)) }
     })
 }
 
@@ -146,7 +167,9 @@ pub unsafe extern "C" fn mesh_create_rx_connection(
 ) -> c_int {
     boundary::guard("mesh_create_rx_connection", || {
         // SAFETY: the caller's contract is passed on.
-        unsafe { create(mc, conn, Direction::Receive, cfg) }
+        unsafe {
+            create(mc, conn, cfg, |client, config| client.receiver(config).map(End::Receiver))
+        }
     })
 }
 
@@ -196,7 +219,8 @@ pub unsafe extern "C" fn mesh_delete_connection(conn: *mut *mut MeshConnection) 
 pub unsafe extern "C" fn mesh_cancel_connection(conn: *mut MeshConnection) -> c_int {
     boundary::guard("mesh_cancel_connection", || {
         // SAFETY: null, or a live connection of this library.
-        unsafe { connection(conn) }?.cancel();
+        let end = unsafe { connection(conn) }?;
+        either!(&*end, cancel);
         Ok(())
     })
 }
@@ -216,7 +240,8 @@ pub unsafe extern "C" fn mesh_get_connection_stats(
 ) -> c_int {
     boundary::guard("mesh_get_connection_stats", || {
         // SAFETY: null, or a live connection of this library.
-        let counts = unsafe { connection(conn) }?.stats();
+        let end = unsafe { connection(conn) }?;
+        let counts = either!(&*end, stats);
         // SAFETY: null, or the caller's structure of the size that the caller gives.
         unsafe { pointer::fill(stats, stats_size, &counts.into()) }
     })
@@ -241,11 +266,11 @@ pub unsafe extern "C" fn mesh_get_connection_fd(
 ) -> c_int {
     boundary::guard("mesh_get_connection_fd", || {
         // SAFETY: null, or a live connection of this library.
-        let connection = unsafe { connection(conn) }?;
+        let end = unsafe { connection(conn) }?;
         // SAFETY: null, or the caller's own variable.
         let out = unsafe { pointer::output(fd, "fd") }?;
         *out = -1;
-        *out = connection.event_fd()?.as_raw_fd();
+        *out = either!(&*end, event_fd)?.as_raw_fd();
         Ok(())
     })
 }
@@ -261,6 +286,6 @@ const _: () = {
 
     // C programs may use these from any thread.
     const fn shared<T: Send + Sync>() {}
-    shared::<Connection>();
+    shared::<End>();
     shared::<mcm::Client>();
 };

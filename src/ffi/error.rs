@@ -84,36 +84,61 @@ fn text(number: c_int) -> &'static CStr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mcm::Error;
+    use crate::ffi::failure::Error;
+    use mcm::{ClientError, GroupError, LengthError, OpenError, WaitError};
     use std::time::Duration;
 
     #[test]
     fn each_error_has_its_number_and_text() {
-        let table = [
+        let text_of = String::new;
+        let timeout = WaitError::Timeout { after: Duration::ZERO, reason: "frame" };
+        let length = LengthError { partition: "payload", len: 2, max: 1 };
+        let table: [(Error, c_int); 18] = [
             (Error::BadClient, MESH_ERR_BAD_CLIENT_PTR),
             (Error::BadConnection, MESH_ERR_BAD_CONN_PTR),
-            (Error::BadConfig(String::new()), MESH_ERR_BAD_CONFIG_PTR),
-            (Error::BadBuffer(String::new()), MESH_ERR_BAD_BUF_PTR),
-            (Error::BadLength { partition: "payload", len: 2, max: 1 }, MESH_ERR_BAD_BUF_LEN),
-            (Error::ClientConfig(String::new()), MESH_ERR_CLIENT_CONFIG_INVAL),
-            (Error::MaxConnections(1), MESH_ERR_MAX_CONN),
+            (Error::BadConfig(text_of()), MESH_ERR_BAD_CONFIG_PTR),
+            (Error::BadBuffer(text_of()), MESH_ERR_BAD_BUF_PTR),
+            (length.into(), MESH_ERR_BAD_BUF_LEN),
+            (ClientError::Config(text_of()).into(), MESH_ERR_CLIENT_CONFIG_INVAL),
+            (OpenError::TooMany(1).into(), MESH_ERR_MAX_CONN),
             (Error::FoundAllocated(1), MESH_ERR_FOUND_ALLOCATED),
-            (Error::ConnectionFailed(String::new()), MESH_ERR_CONN_FAILED),
-            (Error::ConnectionConfig(String::new()), MESH_ERR_CONN_CONFIG_INVAL),
-            (Error::Incompatible(String::new()), MESH_ERR_CONN_CONFIG_INCOMPAT),
-            (Error::Closed(String::new()), MESH_ERR_CONN_CLOSED),
-            (Error::Timeout(Duration::ZERO, "frame"), MESH_ERR_TIMEOUT),
-            (Error::NotImplemented(String::new()), MESH_ERR_NOT_IMPLEMENTED),
-            (Error::Cancelled, MESH_ERR_CANCELLED),
-            (Error::Forked, MESH_ERR_FORKED),
-            (Error::Internal(String::new()), MESH_ERR_INTERNAL),
-            (Error::Interrupted, MESH_ERR_INTERRUPTED),
+            (OpenError::Failed(text_of()).into(), MESH_ERR_CONN_FAILED),
+            (OpenError::Config(text_of()).into(), MESH_ERR_CONN_CONFIG_INVAL),
+            (OpenError::Incompatible(text_of()).into(), MESH_ERR_CONN_CONFIG_INCOMPAT),
+            (WaitError::Closed("").into(), MESH_ERR_CONN_CLOSED),
+            (timeout.into(), MESH_ERR_TIMEOUT),
+            (OpenError::NotImplemented(text_of()).into(), MESH_ERR_NOT_IMPLEMENTED),
+            (WaitError::Cancelled.into(), MESH_ERR_CANCELLED),
+            (WaitError::Forked.into(), MESH_ERR_FORKED),
+            (WaitError::System(text_of()).into(), MESH_ERR_INTERNAL),
+            (WaitError::Interrupted.into(), MESH_ERR_INTERRUPTED),
         ];
         assert_eq!(table.len(), ErrorCode::ALL.len());
         for (error, number) in &table {
             assert_eq!(error.code(), *number, "{error}");
             let code = ErrorCode::from_number(*number).unwrap();
             assert_eq!(text(*number), code.text());
+        }
+    }
+
+    /// Errors that several functions return have one number, whichever part of the client they come from.
+    #[test]
+    fn the_same_failure_has_the_same_number() {
+        let text_of = String::new;
+        let same: [(Error, c_int); 10] = [
+            (OpenError::Forked.into(), MESH_ERR_FORKED),
+            (GroupError::Forked.into(), MESH_ERR_FORKED),
+            (GroupError::Interrupted.into(), MESH_ERR_INTERRUPTED),
+            (GroupError::Failed(text_of()).into(), MESH_ERR_CONN_FAILED),
+            (GroupError::NotFound(Duration::ZERO).into(), MESH_ERR_TIMEOUT),
+            (GroupError::Name { len: 0, max: 1 }.into(), MESH_ERR_BAD_CONFIG_PTR),
+            (OpenError::Closed(text_of()).into(), MESH_ERR_CONN_CLOSED),
+            (Error::Ended, MESH_ERR_CONN_CLOSED),
+            (OpenError::System(text_of()).into(), MESH_ERR_INTERNAL),
+            (Error::Internal(text_of()), MESH_ERR_INTERNAL),
+        ];
+        for (error, number) in same {
+            assert_eq!(error.code(), number, "{error}");
         }
     }
 

@@ -15,6 +15,7 @@ mod buffer;
 mod client;
 mod connection;
 mod error;
+mod failure;
 mod logger;
 mod pointer;
 mod timeout;

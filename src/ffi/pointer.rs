@@ -1,5 +1,5 @@
 //! Checks of what C programs pass in.
-use mcm::Error;
+use super::failure::Error;
 use std::ffi::{CStr, c_char};
 
 /// The text behind a configuration pointer.

@@ -1,5 +1,5 @@
 //! Timeouts as C programs write them.
-use mcm::Error;
+use super::failure::Error;
 use mcm::Timeout;
 use std::ffi::c_int;
 use std::time::Duration;

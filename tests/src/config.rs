@@ -1,5 +1,6 @@
 //! Configurations of clients and connections.
 
+use mcm::Client;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -20,6 +21,16 @@ pub fn tcp_client(port: u16) -> Value {
         "apiConnectionString": format!("Server=127.0.0.1; Port={port}"),
         "apiDefaultTimeoutMicroseconds": 30_000_000,
     })
+}
+
+/// The client that a configuration describes.
+///
+/// # Panics
+/// If it is wrong.
+#[must_use]
+pub fn build(client: &Value) -> Client {
+    let builder = Client::builder().json(&client.to_string()).expect("a configuration");
+    builder.build().expect("a client")
 }
 
 /// A connection that carries blobs of up to `payload` bytes with up to 64 bytes of metadata.

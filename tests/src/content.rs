@@ -1,6 +1,6 @@
 //! Self-describing frames: their source, their number, and a checksum of all octets.
 
-use mcm::BufferInfo;
+use mcm::FrameInfo;
 
 /// Bytes at the start of the payload that describe it.
 pub const HEADER: usize = 40;
@@ -69,7 +69,7 @@ impl Order {
     ///
     /// # Errors
     /// What is out of order.
-    pub fn take(&mut self, stamp: Stamp, info: &BufferInfo) -> Result<(), String> {
+    pub fn take(&mut self, stamp: Stamp, info: &FrameInfo) -> Result<(), String> {
         let Stamp { source, index } = stamp;
         if info.sequence != index {
             return Err(format!(
@@ -137,8 +137,8 @@ fn mix(sum: u64, word: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn info(sequence: u64, missed: u64) -> BufferInfo {
-        BufferInfo { sequence, missed, ..BufferInfo::default() }
+    fn info(sequence: u64, missed: u64) -> FrameInfo {
+        FrameInfo { sequence, missed, ..FrameInfo::default() }
     }
 
     #[test]

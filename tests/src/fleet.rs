@@ -13,7 +13,6 @@ use proto::control::{Bridge, BridgeDirection, BridgeState, Group};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
 /// The host on which the agent runs; the proxies have those before it.
 pub const AGENT: usize = 4;
@@ -124,7 +123,7 @@ impl Fleet {
     /// # Panics
     /// If it does not run.
     #[must_use]
-    pub fn client(&self, host: usize) -> Arc<Client> {
+    pub fn client(&self, host: usize) -> Client {
         self.proxies[host - 1].as_ref().expect("a proxy").client()
     }
 

@@ -10,6 +10,7 @@ pub mod fleet;
 pub mod pair;
 pub mod program;
 pub mod proxy;
+pub mod refusal;
 pub mod role;
 pub mod run;
 pub mod scrape;

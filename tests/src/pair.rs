@@ -8,13 +8,12 @@ use crate::run::Run;
 use crate::wait;
 use mcm::Client;
 use proto::control::Bridge;
-use std::sync::Arc;
 
 /// Two hosts with a proxy each: `a` on host 1, `b` on host 2. Their interfaces are eth0, and more if there are more networks.
 #[derive(Debug)]
 pub struct Pair {
     /// A program of each proxy, in this process. They stay as long as the hosts: with a client its connections end.
-    pub programs: [Arc<Client>; 2],
+    pub programs: [Client; 2],
     /// The proxy on host 1, which is 10.77.0.1.
     pub a: Proxy,
     /// The proxy on host 2, which is 10.77.0.2.

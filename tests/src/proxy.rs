@@ -9,7 +9,6 @@ use mcm::Client;
 use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
-use std::sync::Arc;
 
 /// A proxy that serves a run directory, on ports that the system chose.
 #[derive(Debug)]
@@ -117,8 +116,8 @@ impl Proxy {
     /// # Panics
     /// If there cannot be one.
     #[must_use]
-    pub fn client(&self) -> Arc<Client> {
-        Client::new(&config::client(&self.socket()).to_string()).expect("a client")
+    pub fn client(&self) -> Client {
+        config::build(&config::client(&self.socket()))
     }
 
     /// Its measurements, as Prometheus on its host gets them.

@@ -1,10 +1,9 @@
 //! A receiver that joined before the source gets the first frame, on every host.
 
-use mcm::{Client, Connection, Direction, Timeout};
+use mcm::{Client, Receiver};
 use mcm_tests::fleet::Fleet;
 use mcm_tests::{config, wait};
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Frames of each set-up.
@@ -24,12 +23,12 @@ fn stream(number: usize) -> (Value, Duration) {
 }
 
 /// A receiver that takes all frames: returns how many came, how many it missed, and the number of the first.
-fn receive(connection: &Arc<Connection>) -> (u64, u64, Option<u64>) {
+fn receive(receiver: &Receiver) -> (u64, u64, Option<u64>) {
     let mut first = None;
     let mut count = 0;
     while count < FRAMES {
-        match connection.get(Timeout::After(wait::DEADLINE)) {
-            Ok(buffer) => {
+        match receiver.recv(wait::DEADLINE) {
+            Ok(Some(buffer)) => {
                 first.get_or_insert(buffer.info().sequence);
                 count += 1;
                 // Of the last frame it is known that there will be no other.
@@ -37,28 +36,29 @@ fn receive(connection: &Arc<Connection>) -> (u64, u64, Option<u64>) {
                     break;
                 }
             }
+            Ok(None) => panic!("the stream ended after {count} frames"),
             Err(error) => panic!("after {count} frames: {error}"),
         }
     }
-    (count, connection.stats().missed, first)
+    (count, receiver.stats().missed, first)
 }
 
-fn set_up(clients: &[Arc<Client>; 3], number: usize) {
+fn set_up(clients: &[Client; 3], number: usize) {
     let (connection, period) = stream(number);
     let connection = connection.to_string();
     let hosts: &[usize] = if number.is_multiple_of(2) { &[2] } else { &[1, 2, 3] };
     let receivers: Vec<_> = hosts
         .iter()
-        .map(|host| clients[host - 1].connect(Direction::Receive, &connection).expect("a receiver"))
+        .map(|host| clients[host - 1].receiver(&connection).expect("a receiver"))
         .collect();
     let got: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> =
             receivers.iter().map(|receiver| scope.spawn(|| receive(receiver))).collect();
-        let source = clients[0].connect(Direction::Send, &connection).expect("a source");
+        let source = clients[0].source(&connection).expect("a source");
         let begun = Instant::now();
         for frame in 0..FRAMES {
-            let buffer = source.get(Timeout::After(wait::DEADLINE)).expect("a buffer");
-            Connection::put(buffer, Timeout::After(wait::DEADLINE)).map_err(|it| it.1).unwrap();
+            let buffer = source.frame(wait::DEADLINE).expect("a buffer");
+            buffer.publish_within(wait::DEADLINE).unwrap();
             let next = begun + period * u32::try_from(frame + 1).unwrap();
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
         }

@@ -1,6 +1,5 @@
 //! Every host of a fleet knows a group's format.
 
-use mcm::Timeout;
 use mcm_tests::fleet::{Fleet, finish, group};
 use mcm_tests::{config, program, wait};
 use std::time::Duration;
@@ -20,19 +19,19 @@ fn a_host_without_members_knows_what_a_group_carries() {
     let Some(mut fleet) = Fleet::started() else { return };
     let connection = group("studio 1");
     let client = fleet.client(2);
-    let nothing = client.group_config("studio 1", Timeout::After(Duration::ZERO)).unwrap_err();
+    let nothing = client.group_config("studio 1", Duration::ZERO).unwrap_err();
     assert!(nothing.to_string().contains("no such group"), "{nothing}");
     // It is asked for before it exists.
     let waiting = std::thread::spawn({
         let client = client.clone();
-        move || client.group_config("studio 1", Timeout::After(wait::DEADLINE))
+        move || client.group_config("studio 1", wait::DEADLINE)
     });
     let source = fleet.source(1, &connection, 7).ready();
     let told = waiting.join().unwrap().unwrap();
     assert_eq!(told.max_payload_size, 60_000);
     assert_eq!(told.options.stall_timeout, Duration::from_secs(20), "all that its source said");
     // And once it does.
-    assert_eq!(client.group_config("studio 1", Timeout::After(wait::DEADLINE)).unwrap(), told);
+    assert_eq!(client.group_config("studio 1", wait::DEADLINE).unwrap(), told);
     let text = listed(&fleet, 2, &[]);
     assert!(text.contains("studio 1  blob 60000 bytes  stream "), "{text}");
     assert!(text.contains("on 10.77.0.1"), "{text}");
@@ -43,10 +42,7 @@ fn a_host_without_members_knows_what_a_group_carries() {
         let text = listed(&fleet, 2, &["studio 2"]);
         text.contains("studio 2  blob 1234 bytes") && text.contains("on 10.77.0.3")
     });
-    assert_eq!(
-        client.group_config("studio 2", Timeout::After(wait::DEADLINE)).unwrap().max_payload_size,
-        1234
-    );
+    assert_eq!(client.group_config("studio 2", wait::DEADLINE).unwrap().max_payload_size, 1234);
     receiver.end();
     // What it was told is what it can join with.
     let mut receiver = fleet.receiver(2, &connection);
@@ -55,6 +51,6 @@ fn a_host_without_members_knows_what_a_group_carries() {
     fleet.wait_empty();
     // While the agent is away no call waits for it.
     fleet.kill_agent();
-    let gone = client.group_config("studio 1", Timeout::After(Duration::ZERO)).unwrap_err();
+    let gone = client.group_config("studio 1", Duration::ZERO).unwrap_err();
     assert!(gone.to_string().contains("no such group"), "{gone}");
 }

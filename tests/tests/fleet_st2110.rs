@@ -1,7 +1,6 @@
 //! ST 2110 streams into and out of a mesh of several hosts.
 
-use mcm::Error;
-use mcm::{Client, Connection, Direction, Timeout};
+use mcm::{Client, Receiver, Source, Timeout, WaitError};
 use mcm_tests::config;
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::fleet::{AGENT, Fleet};
@@ -10,7 +9,6 @@ use mcm_tests::repeating::Repeating;
 use mcm_tests::run::Run;
 use mcm_tests::wait;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 /// A stream of few, small pictures. An unfinished one is left out: who begins in the middle sees those.
 fn stream(port: u16) -> Value {
@@ -25,26 +23,30 @@ fn stream(port: u16) -> Value {
     })
 }
 
-fn open(client: &Arc<Client>, direction: Direction, config: &Value) -> Arc<Connection> {
-    client.connect(direction, &config.to_string()).expect("a connection")
+fn open_source(client: &Client, config: &Value) -> Source {
+    client.source(config.to_string()).expect("a source")
+}
+
+fn open_receiver(client: &Client, config: &Value) -> Receiver {
+    client.receiver(config.to_string()).expect("a receiver")
 }
 
 /// A program that sends until it is dropped.
-fn send(client: &Arc<Client>, config: &Value) -> Repeating {
-    let connection = open(client, Direction::Send, config);
+fn send(client: &Client, config: &Value) -> Repeating {
+    let connection = open_source(client, config);
     Repeating::start(move |index| {
-        let mut buffer = connection.get(Timeout::Infinite).expect("a buffer");
+        let mut buffer = connection.frame(Timeout::Infinite).expect("a buffer");
         content::fill(Stamp { source: 7, index }, buffer.payload_mut(), &mut []);
-        Connection::put(buffer, Timeout::Infinite).map_err(|(_, it)| it).expect("put");
+        buffer.publish_within(Timeout::Infinite).expect("put");
     })
 }
 
 /// The next frames, which must be whole, and each later than the one before.
 #[track_caller]
-fn take(connection: &Connection, count: usize) {
+fn take(receiver: &Receiver, count: usize) {
     let mut last = None;
     for _ in 0..count {
-        let buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a frame");
+        let buffer = receiver.recv(wait::DEADLINE).expect("a frame").expect("no end");
         let stamp = content::check(buffer.payload(), buffer.metadata());
         let stamp = stamp.expect("the frame is as it was made");
         assert_eq!(stamp.source, 7);
@@ -62,9 +64,9 @@ fn a_stream_from_outside_comes_in_once() {
     let config = stream(5004);
     let (beyond, clients) = (proxy.client(), [fleet.client(1), fleet.client(2)]);
     let _sender = send(&beyond, &config);
-    let first = open(&clients[0], Direction::Receive, &config);
+    let first = open_receiver(&clients[0], &config);
     take(&first, 3);
-    let second = open(&clients[1], Direction::Receive, &config);
+    let second = open_receiver(&clients[1], &config);
     take(&second, 3);
     fleet.wait_bridges(1, &[("st2110-20", true, "239.77.1.1"), ("rdma", false, "10.77.0.2")]);
     fleet.wait_bridges(2, &[("rdma", true, "10.77.0.1")]);
@@ -85,15 +87,15 @@ fn a_stream_to_the_outside_leaves_once() {
     let proxy = Proxy::on(fleet.net.host(AGENT), &outside, &["-d", "kernel:eth0"]);
     let config = stream(5006);
     let (beyond, clients) = (proxy.client(), [fleet.client(1), fleet.client(2)]);
-    let early = open(&clients[1], Direction::Receive, &config);
+    let early = open_receiver(&clients[1], &config);
     fleet.wait_bridges(2, &[("st2110-20", true, "239.77.1.1")]);
     let sender = send(&clients[0], &config);
     fleet.wait_bridges(1, &[("st2110-20", false, "239.77.1.1"), ("rdma", false, "10.77.0.2")]);
     fleet.wait_bridges(2, &[("rdma", true, "10.77.0.1")]);
     take(&early, 3);
-    let beside = open(&clients[0], Direction::Receive, &config);
+    let beside = open_receiver(&clients[0], &config);
     take(&beside, 3);
-    let far = open(&beyond, Direction::Receive, &config);
+    let far = open_receiver(&beyond, &config);
     take(&far, 3);
     drop((early, beside, far));
     fleet.wait_bridges(2, &[]);
@@ -108,16 +110,16 @@ fn what_is_still_sent_does_not_come_twice() {
     let Some(fleet) = Fleet::started() else { return };
     let config = config::with(stream(5008), json!({ "options": { "endOfStream": "wait" } }));
     let (here, there) = (fleet.client(1), fleet.client(2));
-    let receiver = open(&there, Direction::Receive, &config);
-    let source = open(&here, Direction::Send, &config);
+    let receiver = open_receiver(&there, &config);
+    let source = open_source(&here, &config);
     fleet.wait_bridges(1, &[("st2110-20", false, "239.77.1.1"), ("rdma", false, "10.77.0.2")]);
     fleet.wait_bridges(2, &[("rdma", true, "10.77.0.1")]);
     // As fast as it goes, so that many wait for their turn on the network: at 10 a second for longer than the mesh needs.
     let put = std::thread::spawn(move || {
         for index in 0..60 {
-            let mut buffer = source.get(Timeout::Infinite).expect("a buffer");
+            let mut buffer = source.frame(Timeout::Infinite).expect("a buffer");
             content::fill(Stamp { source: 7, index }, buffer.payload_mut(), &mut []);
-            Connection::put(buffer, Timeout::Infinite).map_err(|(_, it)| it).expect("put");
+            buffer.publish_within(Timeout::Infinite).expect("put");
         }
     });
     take(&receiver, 60);
@@ -125,7 +127,7 @@ fn what_is_still_sent_does_not_come_twice() {
     // The bridge from the network is there, and has been for longer than the other host may send.
     fleet.wait_bridges(2, &[("st2110-20", true, "239.77.1.1")]);
     fleet.wait_bridges(1, &[]);
-    let after = receiver.get(Timeout::After(std::time::Duration::from_millis(1500)));
-    let stamp = after.map(|it| content::check(it.payload(), it.metadata()).map(|it| it.index));
-    assert!(matches!(stamp, Err(Error::Timeout(..))), "a frame came twice: {stamp:?}");
+    let after = receiver.recv(std::time::Duration::from_millis(1500));
+    let twice = after.map(|frame| frame.map(|it| it.info()));
+    assert!(twice.as_ref().is_err_and(WaitError::is_timeout), "a frame came twice: {twice:?}");
 }

@@ -4,7 +4,6 @@
 mod common;
 
 use common::Stream;
-use mcm::{Client, Direction};
 use mcm_tests::random::Random;
 use mcm_tests::wire::Wire;
 use mcm_tests::{config, wait};
@@ -39,9 +38,9 @@ fn connect(port: u16) -> std::io::Result<TcpStream> {
 
 /// A program that comes by TCP is served, and so is a tool.
 fn served(stream: &Stream) {
-    let client = Client::new(&config::tcp_client(stream.proxy.sdk_port).to_string()).unwrap();
+    let client = config::build(&config::tcp_client(stream.proxy.sdk_port));
     let config = config::blob("served", 10).to_string();
-    wait::until("a program is served", || client.connect(Direction::Send, &config).is_ok());
+    wait::until("a program is served", || client.source(&config).is_ok());
     let mut control = stream.proxy.control();
     wait::until("a tool is served", || control.try_groups().is_ok());
 }

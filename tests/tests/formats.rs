@@ -1,7 +1,7 @@
 //! Every receiver gets the frames that the source puts: all payloads, sizes, lengths, order and
 //! timestamps, in any start order.
 
-use mcm::{Buffer, Client, Connection, Direction, Timeout};
+use mcm::{Client, Source, Timeout};
 use mcm_tests::content::{self, Order, Stamp};
 use mcm_tests::proxy::Proxy;
 use mcm_tests::role::{Role, Spec};
@@ -9,51 +9,33 @@ use mcm_tests::run::Run;
 use mcm_tests::{config, program, wait};
 use serde_json::{Value, json};
 use std::process::Command;
-use std::sync::Arc;
 
-fn payload(buffer: &Buffer) -> &[u8] {
-    // SAFETY: the buffer is held, and the length is that of its frame.
-    unsafe { std::slice::from_raw_parts(buffer.payload_ptr(), buffer.payload_len()) }
-}
-
-fn metadata(buffer: &Buffer) -> &[u8] {
-    // SAFETY: as for the payload.
-    unsafe { std::slice::from_raw_parts(buffer.metadata_ptr(), buffer.metadata_len()) }
-}
-
-fn send(source: &Connection, stamp: Stamp, tai_ns: u64) {
-    let mut buffer = source.get(Timeout::Default).unwrap();
-    let len = buffer.payload_len();
+fn send(source: &Source, stamp: Stamp, tai_ns: u64) {
+    let mut buffer = source.frame(Timeout::Default).unwrap();
+    let len = buffer.payload().len();
     assert_eq!(len, source.payload_size());
     let meta = source.metadata_size().min(7);
-    buffer.set_metadata_len(meta).unwrap();
-    buffer.set_tai_ns(tai_ns).unwrap();
-    // SAFETY: the buffer is writable and not yet put; the lengths lie within its partitions.
-    let (payload, metadata) = unsafe {
-        (
-            std::slice::from_raw_parts_mut(buffer.payload_ptr(), len),
-            std::slice::from_raw_parts_mut(buffer.metadata_ptr(), meta),
-        )
-    };
-    content::fill(stamp, payload, metadata);
-    Connection::put(buffer, Timeout::Default).map_err(|(_, error)| error).unwrap();
+    buffer.set_timestamp(media::Tai::from_nanos(tai_ns));
+    let mut metadata = vec![0; meta];
+    content::fill(stamp, buffer.payload_mut(), &mut metadata);
+    buffer.set_metadata(&metadata).unwrap();
+    buffer.publish().unwrap();
 }
 
 /// One source and three receivers in clients of their own; `source_at` says how many receivers come before the source.
 fn exchange(proxy: &Proxy, config: &Value, size: usize, source_at: usize) {
     let text = config.to_string();
-    let mut clients: Vec<Arc<Client>> = Vec::new();
+    let mut clients: Vec<Client> = Vec::new();
     let mut source = None;
     let mut receivers = Vec::new();
     for place in 0..4 {
         let client = proxy.client();
-        let direction = if place == source_at { Direction::Send } else { Direction::Receive };
-        let connection = client.connect(direction, &text).unwrap();
-        assert_eq!(connection.payload_size(), size, "{text}");
         if place == source_at {
-            source = Some(connection);
+            source = Some(client.source(&text).unwrap());
         } else {
-            receivers.push(connection);
+            let receiver = client.receiver(&text).unwrap();
+            assert_eq!(receiver.payload_size(), size, "{text}");
+            receivers.push(receiver);
         }
         clients.push(client);
     }
@@ -66,26 +48,24 @@ fn exchange(proxy: &Proxy, config: &Value, size: usize, source_at: usize) {
     for index in 0..frames {
         send(&source, stamp(index), 1_000_000 + index);
         for (receiver, order) in receivers.iter().zip(&mut order) {
-            let buffer = receiver.get(Timeout::Default).unwrap();
-            assert_eq!((buffer.payload_len(), buffer.payload_ptr() as usize % 64), (size, 0));
-            let found = content::check(payload(&buffer), metadata(&buffer));
+            let buffer = receiver.recv(Timeout::Default).unwrap().unwrap();
+            assert_eq!((buffer.payload().len(), buffer.payload_ptr() as usize % 64), (size, 0));
+            let found = content::check(buffer.payload(), buffer.metadata());
             assert_eq!(found, Ok(stamp(index)), "{text}");
             let info = buffer.info();
             order.take(stamp(index), &info).unwrap();
             assert_eq!((info.missed, info.tai_ns), (0, 1_000_000 + index));
             assert!(info.published_ns > 0);
-            Connection::put(buffer, Timeout::Default).map_err(|(_, error)| error).unwrap();
         }
     }
     for receiver in &receivers {
         let stats = receiver.stats();
         assert_eq!((stats.frames, stats.missed, stats.held), (frames, 0, 0));
         assert_eq!(stats.bytes, frames * size as u64);
-        let nothing = receiver.get(Timeout::After(std::time::Duration::ZERO)).map(drop);
-        assert_eq!(nothing.unwrap_err().code(), 1012);
+        assert!(receiver.recv(std::time::Duration::ZERO).unwrap_err().is_timeout());
     }
     drop((source, receivers));
-    clients.iter().for_each(|client| client.close().unwrap());
+    clients.iter().for_each(|client| assert_eq!(client.connections(), 0));
 }
 
 #[test]
@@ -154,18 +134,18 @@ fn lengths_are_those_of_each_frame() {
     let proxy = Proxy::start(&run);
     let client = proxy.client();
     let config = config::blob("lengths", 300).to_string();
-    let source = client.connect(Direction::Send, &config).unwrap();
-    let receiver = client.connect(Direction::Receive, &config).unwrap();
+    let source = client.source(&config).unwrap();
+    let receiver = client.receiver(&config).unwrap();
     for (payload_len, metadata_len) in [(300, 64), (0, 0), (1, 64), (299, 1), (0, 64), (300, 0)] {
-        let mut buffer = source.get(Timeout::Default).unwrap();
-        assert_eq!((buffer.payload_len(), buffer.metadata_len()), (300, 0));
+        let mut buffer = source.frame(Timeout::Default).unwrap();
+        assert_eq!((buffer.payload().len(), buffer.metadata().len()), (300, 0));
         buffer.set_payload_len(payload_len).unwrap();
         buffer.set_metadata_len(metadata_len).unwrap();
-        assert_eq!(buffer.set_payload_len(301).unwrap_err().code(), 1004);
-        assert_eq!(buffer.set_metadata_len(65).unwrap_err().code(), 1004);
-        Connection::put(buffer, Timeout::Default).map_err(|(_, error)| error).unwrap();
-        let buffer = receiver.get(Timeout::Default).unwrap();
-        assert_eq!((buffer.payload_len(), buffer.metadata_len()), (payload_len, metadata_len));
+        assert_eq!(buffer.set_payload_len(301).unwrap_err().max, 300);
+        assert_eq!(buffer.set_metadata_len(65).unwrap_err().max, 64);
+        buffer.publish().unwrap();
+        let buffer = receiver.recv(Timeout::Default).unwrap().unwrap();
+        assert_eq!((buffer.payload().len(), buffer.metadata().len()), (payload_len, metadata_len));
     }
 }
 
@@ -175,13 +155,13 @@ fn frames_without_a_time_of_their_own_get_that_of_put() {
     let proxy = Proxy::start(&run);
     let client = proxy.client();
     let config = config::blob("time", 100).to_string();
-    let source = client.connect(Direction::Send, &config).unwrap();
-    let receiver = client.connect(Direction::Receive, &config).unwrap();
+    let source = client.source(&config).unwrap();
+    let receiver = client.receiver(&config).unwrap();
     let before = media::tai::now().as_nanos();
-    let buffer = source.get(Timeout::Default).unwrap();
-    Connection::put(buffer, Timeout::Default).map_err(|(_, error)| error).unwrap();
+    let buffer = source.frame(Timeout::Default).unwrap();
+    buffer.publish().unwrap();
     let after = media::tai::now().as_nanos();
-    let time = receiver.get(Timeout::Default).unwrap().info().tai_ns;
+    let time = receiver.recv(Timeout::Default).unwrap().unwrap().info().tai_ns;
     assert!((before..=after).contains(&time), "{before} <= {time} <= {after}");
 }
 
@@ -197,9 +177,9 @@ fn several_groups_and_connections_in_one_client() {
     for (n, config) in groups.iter().enumerate() {
         let text = config.to_string();
         let owner = if n % 2 == 0 { &left } else { &right };
-        receivers.push((n, left.connect(Direction::Receive, &text).unwrap()));
-        sources.push(owner.connect(Direction::Send, &text).unwrap());
-        receivers.push((n, right.connect(Direction::Receive, &text).unwrap()));
+        receivers.push((n, left.receiver(&text).unwrap()));
+        sources.push(owner.source(&text).unwrap());
+        receivers.push((n, right.receiver(&text).unwrap()));
     }
     assert_eq!((left.connections(), right.connections()), (18, 18));
     for index in 0..20 {
@@ -207,9 +187,9 @@ fn several_groups_and_connections_in_one_client() {
             send(source, Stamp { source: n as u64, index }, 1);
         }
         for (n, receiver) in &receivers {
-            let buffer = receiver.get(Timeout::Default).unwrap();
+            let buffer = receiver.recv(Timeout::Default).unwrap().unwrap();
             let expected = Stamp { source: *n as u64, index };
-            assert_eq!(content::check(payload(&buffer), metadata(&buffer)), Ok(expected));
+            assert_eq!(content::check(buffer.payload(), buffer.metadata()), Ok(expected));
         }
     }
 }
@@ -220,9 +200,9 @@ fn as_many_receivers_as_a_group_can_have() {
     let proxy = Proxy::start(&run);
     let client = proxy.client();
     let config = config::blob("crowd", 100).to_string();
-    let receive = || client.connect(Direction::Receive, &config);
+    let receive = || client.receiver(&config);
     let mut receivers: Vec<_> = (0..64).map(|_| receive().unwrap()).collect();
-    let source = client.connect(Direction::Send, &config).unwrap();
+    let source = client.source(&config).unwrap();
     receivers.extend((64..128).map(|_| receive().unwrap()));
     assert_eq!(source.stats().peers, 128);
     let error = receive().unwrap_err();
@@ -231,8 +211,8 @@ fn as_many_receivers_as_a_group_can_have() {
         let stamp = Stamp { source: 1, index };
         send(&source, stamp, 1);
         for receiver in &receivers {
-            let buffer = receiver.get(Timeout::Default).unwrap();
-            assert_eq!(content::check(payload(&buffer), metadata(&buffer)), Ok(stamp));
+            let buffer = receiver.recv(Timeout::Default).unwrap().unwrap();
+            assert_eq!(content::check(buffer.payload(), buffer.metadata()), Ok(stamp));
         }
     }
     // A place that becomes free can be taken.

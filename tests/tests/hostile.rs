@@ -3,7 +3,6 @@
 mod common;
 
 use common::Stream;
-use mcm::Direction;
 use mcm_tests::config;
 use mcm_tests::random::Random;
 use mcm_tests::wire::{Heard, Wire};
@@ -87,8 +86,8 @@ fn board_header(change: impl Fn(&mut BoardHeader)) -> Vec<u8> {
 fn served(stream: &Stream) {
     let client = stream.proxy.client();
     let config = config::blob("served", 10).to_string();
-    let receiver = client.connect(Direction::Receive, &config).unwrap();
-    drop(client.connect(Direction::Send, &config).unwrap());
+    let receiver = client.receiver(&config).unwrap();
+    drop(client.source(&config).unwrap());
     drop(receiver);
 }
 
@@ -357,7 +356,7 @@ fn a_board_full_of_nonsense_harms_nobody_for_good() {
     // A source may end the stream of receivers that do not mind; this one does.
     let wait = json!({ "options": { "endOfStream": "wait" } });
     let text = config::with(config::blob("board", PAYLOAD), wait).to_string();
-    let receiver = client.connect(Direction::Receive, &text).unwrap();
+    let receiver = client.receiver(&text).unwrap();
     for round in 0..20_u8 {
         let mut content = board_header(|header| header.ring_id = [round; 16]);
         let body = shm::layout::HEAD_OFFSET;
@@ -383,21 +382,21 @@ fn a_board_full_of_nonsense_harms_nobody_for_good() {
         wire.say(from_client::Body::Joined(joined), &[]);
         for _ in 0..20 {
             // Whatever comes lies within the partitions.
-            if let Ok(buffer) = receiver.get(mcm::Timeout::After(Duration::ZERO)) {
-                assert!(buffer.payload_len() <= PAYLOAD && buffer.metadata_len() <= 64);
+            if let Ok(Some(buffer)) = receiver.recv(Duration::ZERO) {
+                assert!(buffer.payload().len() <= PAYLOAD && buffer.metadata().len() <= 64);
             }
         }
         wire.say(from_client::Body::Goodbye(Goodbye { key: 1 }), &[]);
     }
-    let source =
-        mcm_tests::wait::some("the group is free", || client.connect(Direction::Send, &text).ok());
-    let mut buffer = source.get(mcm::Timeout::Default).unwrap();
+    let source = mcm_tests::wait::some("the group is free", || client.source(&text).ok());
+    let mut buffer = source.frame(mcm::Timeout::Default).unwrap();
     buffer.set_payload_len(123).unwrap();
-    buffer.set_tai_ns(456).unwrap();
-    mcm::Connection::put(buffer, mcm::Timeout::Default).map_err(|(_, error)| error).unwrap();
+    buffer.set_timestamp(media::Tai::from_nanos(456));
+    buffer.publish().unwrap();
     mcm_tests::wait::until("a frame of the proper source", || {
-        let got = receiver.get(mcm::Timeout::After(Duration::from_millis(10)));
-        got.is_ok_and(|buffer| (buffer.payload_len(), buffer.info().tai_ns) == (123, 456))
+        let got = receiver.recv(Duration::from_millis(10));
+        let frame = got.ok().flatten();
+        frame.is_some_and(|frame| (frame.payload().len(), frame.info().tai_ns) == (123, 456))
     });
     drop((source, receiver));
     served(&stream);

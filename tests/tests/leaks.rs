@@ -1,12 +1,11 @@
 //! Connections and clients come and go thousands of times without a leak. This program has one
 //! test, since it counts the whole process's resources.
 
-use mcm::{Client, Connection, Direction, Timeout};
+use mcm::{Client, Timeout};
 use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;
 use mcm_tests::{config, resources, wait};
 use serde_json::json;
-use std::sync::Arc;
 
 /// Descriptors, mappings and threads of this process, and descriptors of the proxy.
 fn usage(proxy: &Proxy) -> [usize; 4] {
@@ -20,28 +19,28 @@ fn usage(proxy: &Proxy) -> [usize; 4] {
     ]
 }
 
-fn exchange(client: &Arc<Client>, round: usize) {
+fn exchange(client: &Client, round: usize) {
     let config =
         config::with(config::blob("leaks", 5000), json!({ "bufferQueueCapacity": 4 + round % 7 }));
-    let open = |direction| client.connect(direction, &config.to_string()).unwrap();
-    let early = (round.is_multiple_of(2)).then(|| open(Direction::Receive));
-    let source = open(Direction::Send);
-    let receiver = early.unwrap_or_else(|| open(Direction::Receive));
+    let receive = || client.receiver(config.to_string()).unwrap();
+    let early = (round.is_multiple_of(2)).then(receive);
+    let source = client.source(config.to_string()).unwrap();
+    let receiver = early.unwrap_or_else(receive);
     for _ in 0..3 {
-        let buffer = source.get(Timeout::Default).unwrap();
-        Connection::put(buffer, Timeout::Default).map_err(|(_, error)| error).unwrap();
+        let buffer = source.frame(Timeout::Default).unwrap();
+        buffer.publish().unwrap();
     }
-    let first = receiver.get(Timeout::Default).unwrap();
+    let first = receiver.recv(Timeout::Default).unwrap().unwrap();
     if round.is_multiple_of(5) {
         receiver.event_fd().unwrap();
         source.event_fd().unwrap();
     }
     if round.is_multiple_of(3) {
         let wrong = config::blob("leaks", 5001).to_string();
-        assert_eq!(client.connect(Direction::Receive, &wrong).unwrap_err().code(), 1010);
+        assert_eq!(client.receiver(&wrong).unwrap_err().code(), 1010);
     }
     // Buffers may outlive their connections.
-    let unput = source.get(Timeout::Default).unwrap();
+    let unput = source.frame(Timeout::Default).unwrap();
     match round % 4 {
         0 => drop((source, receiver, first, unput)),
         1 => drop((first, unput, receiver, source)),
@@ -54,7 +53,7 @@ fn client_after_client(proxy: &Proxy, rounds: usize) {
     for round in 0..rounds {
         let client = proxy.client();
         exchange(&client, round);
-        client.close().unwrap();
+        drop(client);
     }
 }
 
@@ -63,7 +62,7 @@ fn connection_after_connection(proxy: &Proxy, rounds: usize) {
     for round in 0..rounds {
         exchange(&client, round);
     }
-    client.close().unwrap();
+    drop(client);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Ends of calls and connections: end of stream, replacement of sources, cancel, operators, the
 //! readiness descriptor.
 
-use mcm::{Client, Connection, Direction, Timeout};
+use mcm::{Client, Receiver, Source, Timeout, WaitError};
 use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;
 use mcm_tests::{config, wait};
@@ -17,7 +17,7 @@ const NOW: Timeout = Timeout::After(Duration::ZERO);
 struct World {
     _run: Run,
     proxy: Proxy,
-    client: Arc<Client>,
+    client: Client,
 }
 
 impl World {
@@ -28,35 +28,44 @@ impl World {
         Self { _run: run, proxy, client }
     }
 
-    fn open(&self, direction: Direction, options: Value) -> Arc<Connection> {
-        let more = json!({ "bufferQueueCapacity": 4, "options": options });
-        let config = config::with(config::blob("life", 100), more);
-        self.client.connect(direction, &config.to_string()).unwrap()
+    fn receiver(&self, options: Value) -> Arc<Receiver> {
+        Arc::new(self.client.receiver(config(options)).unwrap())
     }
 
-    fn receiver(&self, options: Value) -> Arc<Connection> {
-        self.open(Direction::Receive, options)
-    }
-
-    fn source(&self, options: Value) -> Arc<Connection> {
-        self.open(Direction::Send, options)
+    fn source(&self, options: Value) -> Arc<Source> {
+        Arc::new(self.client.source(config(options)).unwrap())
     }
 }
 
-fn put(source: &Connection, number: u8) {
-    let mut buffer = source.get(Timeout::Default).unwrap();
+fn config(options: Value) -> String {
+    let more = json!({ "bufferQueueCapacity": 4, "options": options });
+    config::with(config::blob("life", 100), more).to_string()
+}
+
+fn put(source: &Source, number: u8) {
+    let mut buffer = source.frame(Timeout::Default).unwrap();
     buffer.set_payload_len(usize::from(number)).unwrap();
-    Connection::put(buffer, Timeout::Default).map_err(|(_, error)| error).unwrap();
+    buffer.publish().unwrap();
 }
 
 /// The length stands for the number of the frame.
-fn take(receiver: &Connection) -> (usize, u64) {
-    let buffer = receiver.get(Timeout::Default).unwrap();
-    (buffer.payload_len(), buffer.info().sequence)
+fn take(receiver: &Receiver) -> (usize, u64) {
+    let buffer = receiver.recv(Timeout::Default).unwrap().unwrap();
+    (buffer.payload().len(), buffer.info().sequence)
 }
 
-fn code(result: Result<mcm::Buffer, mcm::Error>) -> i32 {
-    result.err().map_or(0, |error| error.code())
+/// A frame has come.
+const FRAME: i32 = 0;
+/// The stream has ended.
+const END: i32 = -1;
+
+/// What a call has come to: [`FRAME`], [`END`] or the number of its error.
+fn outcome(receiver: &Receiver, timeout: Timeout) -> i32 {
+    match receiver.recv(timeout) {
+        Ok(Some(_)) => FRAME,
+        Ok(None) => END,
+        Err(error) => error.code(),
+    }
 }
 
 #[test]
@@ -70,14 +79,14 @@ fn a_stream_that_closes_ends_after_its_last_frame() {
     for receiver in [&obedient, &steady] {
         assert_eq!([take(receiver), take(receiver), take(receiver)], [(1, 0), (2, 1), (3, 2)]);
     }
-    assert_eq!(code(obedient.get(Timeout::Infinite)), 1011);
-    assert_eq!(code(obedient.get(NOW)), 1011);
-    assert_eq!(code(steady.get(NOW)), 1012);
+    assert_eq!(outcome(&obedient, Timeout::Infinite), END);
+    assert_eq!(outcome(&obedient, NOW), END);
+    assert_eq!(outcome(&steady, NOW), 1012);
     // A waiting receiver gets the next source's frames, from the first on.
     let next = world.source(json!({}));
     put(&next, 9);
     assert_eq!(take(&steady), (9, 0));
-    assert_eq!(code(obedient.get(NOW)), 1011);
+    assert_eq!(outcome(&obedient, NOW), END);
 }
 
 #[test]
@@ -89,8 +98,8 @@ fn a_stream_ends_for_a_receiver_that_wishes_so() {
     put(&source, 1);
     drop(source);
     assert_eq!((take(&eager), take(&waiting)), ((1, 0), (1, 0)));
-    assert_eq!(code(eager.get(Timeout::Infinite)), 1011);
-    assert_eq!(code(waiting.get(NOW)), 1012);
+    assert_eq!(outcome(&eager, Timeout::Infinite), END);
+    assert_eq!(outcome(&waiting, NOW), 1012);
     assert_eq!((eager.stats().ended, waiting.stats().ended), (true, false));
 }
 
@@ -105,8 +114,8 @@ fn a_stream_ends_where_nobody_says_what_to_do_then() {
     drop(source);
     assert_eq!(take(&receiver), (1, 0));
     // Another source may still follow.
-    assert_eq!(code(receiver.get(NOW)), 1012);
-    assert_eq!(code(receiver.get(Timeout::Infinite)), 1011);
+    assert_eq!(outcome(&receiver, NOW), 1012);
+    assert_eq!(outcome(&receiver, Timeout::Infinite), END);
     assert!(receiver.stats().ended);
 }
 
@@ -144,7 +153,7 @@ fn cancel_ends_blocked_calls_and_one_that_is_to_come() {
     for _ in 0..20 {
         let blocked = {
             let receiver = Arc::clone(&receiver);
-            thread::spawn(move || code(receiver.get(Timeout::Infinite)))
+            thread::spawn(move || outcome(&receiver, Timeout::Infinite))
         };
         // Whether it blocks already or not makes no difference.
         receiver.cancel();
@@ -154,13 +163,13 @@ fn cancel_ends_blocked_calls_and_one_that_is_to_come() {
     let full = {
         let source = Arc::clone(&source);
         thread::spawn(move || {
-            let buffer = source.get(Timeout::Infinite).unwrap();
-            Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error.code())
+            let buffer = source.frame(Timeout::Infinite).unwrap();
+            buffer.publish_within(Timeout::Infinite).map_err(|error| error.reason)
         })
     };
     wait::until("put waits", || source.stats().waits > 0);
     source.cancel();
-    assert_eq!(full.join().unwrap(), Err(1014));
+    assert_eq!(full.join().unwrap(), Err(WaitError::Cancelled));
     // Neither side is any worse for it.
     assert_eq!(take(&receiver), (1, 0));
     put(&source, 5);
@@ -174,11 +183,11 @@ fn shutdown_ends_blocked_calls_and_keeps_what_was_put() {
     let source = world.source(json!({}));
     (1..=4).for_each(|number| put(&source, number));
     source.shutdown();
-    assert_eq!(code(source.get(Timeout::Infinite)), 1011);
+    assert_eq!(source.frame(Timeout::Infinite).unwrap_err().code(), 1011);
     assert_eq!((0..4).map(|_| take(&receiver).0).collect::<Vec<_>>(), [1, 2, 3, 4]);
     let blocked = {
         let receiver = Arc::clone(&receiver);
-        thread::spawn(move || code(receiver.get(Timeout::Infinite)))
+        thread::spawn(move || outcome(&receiver, Timeout::Infinite))
     };
     wait::until("get sleeps or is about to", || !blocked.is_finished());
     receiver.shutdown();
@@ -193,14 +202,18 @@ fn an_operator_ends_connections() {
     let mut control = world.proxy.control();
     let group = control.group("life").unwrap();
     let ids = [group.receivers[0].conn_id.clone(), group.source.unwrap().conn_id];
-    for (connection, id) in [&receiver, &source].into_iter().zip(ids) {
+    let closed: [&dyn Fn() -> bool; 2] =
+        [&|| matches!(receiver.recv(NOW), Err(WaitError::Closed(_))), &|| {
+            matches!(source.frame(NOW), Err(WaitError::Closed(_)))
+        }];
+    for (closed, id) in closed.into_iter().zip(ids) {
         control.delete(&id).unwrap();
-        wait::until("the connection is closed", || code(connection.get(NOW)) == 1011);
+        wait::until("the connection is closed", closed);
         assert_eq!(control.delete(&id).unwrap_err().code(), tonic::Code::NotFound);
     }
     assert!(control.group("life").is_none());
     drop((receiver, source));
-    world.client.close().unwrap();
+    assert_eq!(world.client.connections(), 0);
 }
 
 #[test]
@@ -213,7 +226,7 @@ fn what_tools_see_is_what_happened() {
         put(&source, number);
         assert_eq!(take(&receiver), (usize::from(number), u64::from(number)));
     }
-    let held = late.get(Timeout::Default).unwrap();
+    let held = late.recv(Timeout::Default).unwrap().unwrap();
     let missed = held.info().missed;
     let mut control = world.proxy.control();
     let group = control.group("life").unwrap();
@@ -244,13 +257,13 @@ fn the_readiness_descriptor_tells_when_a_get_succeeds() {
         put(&source, round % 100);
         assert!(readable(rx, true));
         assert_eq!(take(&receiver).0, usize::from(round % 100));
-        assert_eq!(code(receiver.get(NOW)), 1012);
+        assert_eq!(outcome(&receiver, NOW), 1012);
         assert!(!readable(rx, false), "nothing is there, and the last get has said so");
     }
     (1..=4).for_each(|number| put(&source, number));
     // A full queue: a buffer can be had, but not put.
-    let buffer = source.get(NOW).ok();
-    assert!(buffer.is_none_or(|buffer| Connection::put(buffer, NOW).is_err()));
+    let buffer = source.frame(NOW).ok();
+    assert!(buffer.is_none_or(|buffer| buffer.publish_within(NOW).is_err()));
     assert!(readable(rx, true));
     (1..=4).for_each(|number| assert_eq!(take(&receiver).0, number));
     assert!(readable(tx, true));

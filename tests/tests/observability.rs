@@ -1,6 +1,6 @@
 //! Prometheus' view of a media proxy: correct numbers in the correct format, under any other load.
 
-use mcm::{Connection, Direction, Timeout};
+use mcm::{Receiver, Source};
 use mcm_tests::proxy::Proxy;
 use mcm_tests::run::Run;
 use mcm_tests::scrape::Scrape;
@@ -11,7 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A proxy with a port for Prometheus.
@@ -21,14 +20,14 @@ fn proxy(run: &Run, more: &[&str]) -> Proxy {
     Proxy::start_by(command, run)
 }
 
-fn put(source: &Connection, len: usize) {
-    let mut buffer = source.get(Timeout::After(wait::DEADLINE)).expect("a buffer");
+fn put(source: &Source, len: usize) {
+    let mut buffer = source.frame(wait::DEADLINE).expect("a buffer");
     buffer.set_payload_len(len).expect("room");
-    Connection::put(buffer, Timeout::After(wait::DEADLINE)).map_err(|(_, e)| e).expect("put");
+    buffer.publish_within(wait::DEADLINE).expect("put");
 }
 
-fn take(receiver: &Connection) -> u64 {
-    receiver.get(Timeout::After(wait::DEADLINE)).expect("a frame").info().sequence
+fn take(receiver: &Receiver) -> u64 {
+    receiver.recv(wait::DEADLINE).expect("a frame").expect("no end").info().sequence
 }
 
 /// Asks until the answer is as wished: an answer may be half a second old.
@@ -64,10 +63,9 @@ fn numbers_are_those_of_the_programs() {
     let small = json!({ "bufferQueueCapacity": 4 });
     let shape = config::with(config::blob(group, 1000), small);
     let live = config::with(shape.clone(), json!({ "options": { "delivery": "live" } }));
-    let open = |direction, shape: &Value| client.connect(direction, &shape.to_string()).unwrap();
-    let reader = open(Direction::Receive, &shape);
-    let sleeper = open(Direction::Receive, &live);
-    let source = open(Direction::Send, &shape);
+    let reader = client.receiver(shape.to_string()).unwrap();
+    let sleeper = client.receiver(live.to_string()).unwrap();
+    let source = client.source(shape.to_string()).unwrap();
     for number in 0..50 {
         put(&source, 100 + number);
         assert_eq!(take(&reader), number as u64);
@@ -96,8 +94,7 @@ fn numbers_are_those_of_the_programs() {
     let missed = sleeper.stats().missed;
     assert!(missed >= 40, "{missed}");
 
-    let of = |connection: &Connection| connection.id();
-    let (from, to, late) = (of(&source), of(&reader), of(&sleeper));
+    let (from, to, late) = (source.id(), reader.id(), sleeper.id());
     let sent =
         |scrape: &Scrape| scrape.value("mcm_frames_total", &[("connection", &late)]) == Some(1.0);
     let scrape = scraped(&proxy, "all frames are counted", sent);
@@ -177,7 +174,7 @@ fn lost_packets_of_a_stream_are_counted() {
         }},
         "bufferQueueCapacity": 128,
     });
-    let receiver = client.connect(Direction::Receive, &shape.to_string()).unwrap();
+    let receiver = client.receiver(shape.to_string()).unwrap();
     let start = std::time::Instant::now();
     let lost = [40, 41, 90];
     for number in 0..200_u16 {
@@ -298,8 +295,8 @@ fn hostile_clients_harm_nobody() {
     let proxy = proxy(&run, &[]);
     let client = proxy.client();
     let shape = config::blob("camera", 100).to_string();
-    let receiver = client.connect(Direction::Receive, &shape).unwrap();
-    let source = client.connect(Direction::Send, &shape).unwrap();
+    let receiver = client.receiver(&shape).unwrap();
+    let source = client.source(&shape).unwrap();
     let at = address(&proxy);
     let ask = |request: &str| {
         status(at, format!("{request}\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())
@@ -343,7 +340,7 @@ fn hostile_clients_harm_nobody() {
     assert_eq!(take_one_more(&source, &receiver), 50);
 }
 
-fn take_one_more(source: &Arc<Connection>, receiver: &Arc<Connection>) -> u64 {
+fn take_one_more(source: &Source, receiver: &Receiver) -> u64 {
     put(source, 10);
     take(receiver)
 }

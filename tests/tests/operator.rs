@@ -1,7 +1,6 @@
 //! The command-line tool beside a running media proxy: its output, its actions, its errors, and its
 //! use of certificates.
 
-use mcm::{Direction, Timeout};
 use mcm_tests::certificates::Authority;
 use mcm_tests::process::Process;
 use mcm_tests::proxy::Proxy;
@@ -44,7 +43,7 @@ fn connections_are_shown_and_ended() {
     }
     let client = proxy.client();
     let shape = config::blob("studio 1", 1000).to_string();
-    let receiver = client.connect(Direction::Receive, &shape).expect("a receiver");
+    let receiver = client.receiver(&shape).expect("a receiver");
     let list = succeeds(&["list", "-s", &server, "--json", "studio 1"]);
     let list: serde_json::Value = serde_json::from_str(&list).expect("JSON");
     assert_eq!(list["groups"][0]["receivers"][0]["conn_id"], receiver.id().as_str());
@@ -53,7 +52,7 @@ fn connections_are_shown_and_ended() {
     assert_eq!((&info["groups"], &info["connections"]), (&1.into(), &1.into()));
 
     assert_eq!(succeeds(&["delete", "-s", &server, &receiver.id()]), "");
-    let error = receiver.get(Timeout::After(wait::DEADLINE)).expect_err("it is over");
+    let error = receiver.recv(wait::DEADLINE).expect_err("it is over");
     assert!(error.to_string().contains("closed"), "{error}");
     let error = fails(&["delete", "-s", &server, &receiver.id()]);
     assert!(error.contains(&format!("there is no connection \"{}\"", receiver.id())), "{error}");

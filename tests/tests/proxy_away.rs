@@ -179,14 +179,14 @@ fn the_socket_stays_for_clients_and_goes_without() {
     let mut proxy = Proxy::start(&run);
     let client = proxy.client();
     let config = config::blob("stream", 10).to_string();
-    let kept = client.connect(mcm::Direction::Receive, &config).unwrap();
+    let kept = client.receiver(&config).unwrap();
     assert!(proxy.end(Signal::TERM).success());
     assert!(run.socket().exists());
     proxy.start_again();
     let mut control = proxy.control();
     wait::until("the client is back", || control.info().connections == 1);
     drop(kept);
-    client.close().unwrap();
+    drop(client);
     wait::until("the client is gone", || control.info().clients == 0);
     drop(control);
     assert!(proxy.end(Signal::TERM).success());

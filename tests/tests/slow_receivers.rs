@@ -1,14 +1,13 @@
 //! Receivers that sleep, hold frames or are stopped: they cost the source one wait, and the other
 //! receivers nothing.
 
-use mcm::{Buffer, Client, Connection, Direction, Timeout};
+use mcm::{Client, Frame, Receiver, Source, Timeout};
 use mcm_tests::config;
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::proxy::Proxy;
 use mcm_tests::role::{Order, Role, Spec};
 use mcm_tests::run::Run;
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::time::Duration;
 
 const CAPACITY: u64 = 4;
@@ -18,9 +17,9 @@ const SIZE: usize = 200;
 struct Group {
     _run: Run,
     _proxy: Proxy,
-    _client: Arc<Client>,
-    source: Arc<Connection>,
-    receivers: Vec<Arc<Connection>>,
+    _client: Client,
+    source: Source,
+    receivers: Vec<Receiver>,
     put: u64,
 }
 
@@ -33,22 +32,16 @@ impl Group {
             let more = json!({ "bufferQueueCapacity": CAPACITY, "options": options });
             config::with(config::blob("slow", SIZE), more).to_string()
         };
-        let receivers = receivers
-            .iter()
-            .map(|options| client.connect(Direction::Receive, &config(options)).unwrap())
-            .collect();
-        let source = client.connect(Direction::Send, &config(&options)).unwrap();
+        let receivers =
+            receivers.iter().map(|options| client.receiver(config(options)).unwrap()).collect();
+        let source = client.source(config(&options)).unwrap();
         Self { _run: run, _proxy: proxy, _client: client, source, receivers, put: 0 }
     }
 
     fn put(&mut self) {
-        let mut buffer = self.source.get(Timeout::Default).unwrap();
-        // SAFETY: the buffer is writable and not yet put, and its payload has so many bytes.
-        let payload =
-            unsafe { std::slice::from_raw_parts_mut(buffer.payload_ptr(), buffer.payload_len()) };
-        content::fill(Stamp { source: 1, index: self.put }, payload, &mut []);
-        buffer.set_metadata_len(0).unwrap();
-        Connection::put(buffer, Timeout::Default).map_err(|(_, error)| error).unwrap();
+        let mut buffer = self.source.frame(Timeout::Default).unwrap();
+        content::fill(Stamp { source: 1, index: self.put }, buffer.payload_mut(), &mut []);
+        buffer.publish().unwrap();
         self.put += 1;
     }
 
@@ -57,7 +50,7 @@ impl Group {
         for _ in 0..frames {
             self.put();
             for &receiver in awake {
-                let buffer = self.receivers[receiver].get(Timeout::Default).unwrap();
+                let buffer = self.receivers[receiver].recv(Timeout::Default).unwrap().unwrap();
                 assert_eq!(index(&buffer), self.put - 1);
                 assert_eq!(buffer.info().missed, 0);
             }
@@ -71,7 +64,7 @@ impl Group {
         let mut taken = Vec::new();
         // Its first frame may still be on the way; the newest one is always there.
         while next < self.put {
-            let buffer = receiver.get(Timeout::Default).unwrap();
+            let buffer = receiver.recv(Timeout::Default).unwrap().unwrap();
             next += buffer.info().missed;
             assert_eq!(index(&buffer), next);
             next += 1;
@@ -87,10 +80,8 @@ impl Group {
     }
 }
 
-fn index(buffer: &Buffer) -> u64 {
-    // SAFETY: the frame is held, and its payload has so many bytes.
-    let payload = unsafe { std::slice::from_raw_parts(buffer.payload_ptr(), buffer.payload_len()) };
-    content::check(payload, &[]).unwrap().index
+fn index(frame: &Frame) -> u64 {
+    content::check(frame.payload(), &[]).unwrap().index
 }
 
 const STALL: u64 = 50;
@@ -124,13 +115,12 @@ fn the_source_does_wait_for_the_stall_time() {
     let options = json!({ "stallTimeoutMilliseconds": 60_000 });
     let mut group = Group::new(options, &[json!({}), json!({})]);
     group.put_for(CAPACITY, &[0]);
-    let buffer = group.source.get(Timeout::Default).unwrap();
-    let (buffer, error) =
-        Connection::put(buffer, Timeout::After(Duration::from_millis(300))).unwrap_err();
-    assert_eq!(error.code(), 1012, "{error}");
-    drop(buffer);
+    let buffer = group.source.frame(Timeout::Default).unwrap();
+    let error = buffer.publish_within(Duration::from_millis(300)).unwrap_err();
+    assert!(error.reason.is_timeout(), "{error}");
+    drop(error);
     // One frame taken is room for one.
-    drop(group.receivers[1].get(Timeout::Default).unwrap());
+    drop(group.receivers[1].recv(Timeout::Default).unwrap().unwrap());
     group.put_for(1, &[0]);
     assert_eq!(group.catch_up(1).len() as u64, CAPACITY);
     assert_eq!(group.receivers[1].stats().missed, 0);
@@ -142,12 +132,12 @@ fn one_that_holds_what_it_has_is_waited_for_once_and_its_frames_stay_whole() {
     let mut held = Vec::new();
     for expected in 0..CAPACITY {
         group.put_for(1, &[0]);
-        let buffer = group.receivers[1].get(Timeout::Default).unwrap();
+        let buffer = group.receivers[1].recv(Timeout::Default).unwrap().unwrap();
         assert_eq!(index(&buffer), expected);
         held.push(buffer);
     }
     group.put_for(1, &[0]);
-    let more = group.receivers[1].get(Timeout::After(Duration::ZERO)).map(drop);
+    let more = group.receivers[1].recv(Duration::ZERO).map(drop);
     assert_eq!(more.unwrap_err().code(), 1012, "it holds as many as it may");
     group.put_for(20 * CAPACITY, &[0]);
     assert!(group.waits() <= 1, "one stall, and no more: {} waits", group.waits());
@@ -172,7 +162,7 @@ fn several_that_hold_different_frames_do_not_stop_the_source() {
     for holder in 1..=holders {
         for _ in 0..CAPACITY {
             group.put_for(1, &[0]);
-            held.push(group.receivers[holder].get(Timeout::Default).unwrap());
+            held.push(group.receivers[holder].recv(Timeout::Default).unwrap().unwrap());
         }
     }
     let indices: Vec<_> = held.iter().map(index).collect();
@@ -208,15 +198,15 @@ fn the_first_buffer_waits_for_as_many_receivers_as_wished() {
     let client = proxy.client();
     let config = config::blob("audience", 100);
     let patient = config::with(config.clone(), json!({ "options": { "waitForReceivers": 2 } }));
-    let source = client.connect(Direction::Send, &patient.to_string()).unwrap();
-    let none = || source.get(Timeout::After(Duration::from_millis(30))).unwrap_err().code();
+    let source = client.source(patient.to_string()).unwrap();
+    let none = || source.frame(Duration::from_millis(30)).unwrap_err().code();
     assert_eq!(none(), 1012);
-    let _first = client.connect(Direction::Receive, &config.to_string()).unwrap();
+    let _first = client.receiver(config.to_string()).unwrap();
     assert_eq!(none(), 1012);
-    let second = client.connect(Direction::Receive, &config.to_string()).unwrap();
-    drop(source.get(Timeout::Default).unwrap());
+    let second = client.receiver(config.to_string()).unwrap();
+    drop(source.frame(Timeout::Default).unwrap());
     drop(second);
-    drop(source.get(Timeout::Default).unwrap());
+    drop(source.frame(Timeout::Default).unwrap());
 }
 
 /// Processes: one receiver is stopped by a signal, one sleeps, one holds, and two keep up.

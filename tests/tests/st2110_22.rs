@@ -1,16 +1,17 @@
 //! Compressed video (ST 2110-22) between programs on two hosts: codestreams of the program, and raw
 //! frames that the proxies encode and decode.
 
-use mcm::{Client, Connection, Direction, Timeout};
+use mcm::{Client, Receiver, Source, Timeout};
 use mcm_tests::codestreams::{codestream, stand_in};
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::net::Net;
 use mcm_tests::proxy::Proxy;
+use mcm_tests::refusal::refusal;
 use mcm_tests::run::Run;
 use mcm_tests::wait;
+use proto::Kind;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::sync::Arc;
 
 const GROUP: &str = "239.77.0.1:5004";
 
@@ -75,8 +76,12 @@ fn application(scan: &str, mode: &str) -> Value {
     stream("application", scan, &more)
 }
 
-fn connect(client: &Arc<Client>, direction: Direction, config: &Value) -> Arc<Connection> {
-    client.connect(direction, &config.to_string()).expect("a connection")
+fn open_source(client: &Client, config: &Value) -> Source {
+    client.source(config.to_string()).expect("a source")
+}
+
+fn open_receiver(client: &Client, config: &Value) -> Receiver {
+    client.receiver(config.to_string()).expect("a receiver")
 }
 
 /// The codestreams of a frame.
@@ -87,11 +92,11 @@ fn frame(scan: &str, number: u8) -> Vec<u8> {
     }
 }
 
-fn put(connection: &Connection, bytes: &[u8]) {
-    let mut buffer = connection.get(Timeout::Infinite).expect("a buffer");
+fn put(source: &Source, bytes: &[u8]) {
+    let mut buffer = source.frame(Timeout::Infinite).expect("a buffer");
     buffer.payload_mut()[..bytes.len()].copy_from_slice(bytes);
     buffer.set_payload_len(bytes.len()).unwrap();
-    Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).expect("put");
+    buffer.publish_within(Timeout::Infinite).expect("put");
 }
 
 #[test]
@@ -104,7 +109,7 @@ fn codestreams_of_programs_arrive_as_they_were_put() {
         ("interlaced", "codestream"),
         ("psf", "slice"),
     ] {
-        let source = connect(&a, Direction::Send, &application(scan, mode));
+        let source = open_source(&a, &application(scan, mode));
         let sdp = pair.net.on(1, || pair.a.control().sdp(GROUP)).unwrap();
         let packetmode = if mode == "slice" { "packetmode=1" } else { "packetmode=0" };
         for part in ["jxsv/90000", packetmode, "transmode=1", "SSN=ST2110-22:2019", "b=AS:"] {
@@ -115,14 +120,14 @@ fn codestreams_of_programs_arrive_as_they_were_put() {
             "connection": { "st2110": { "sdp": sdp, "codec": "application" } },
             "maxPayloadSize": 200_000,
         });
-        let receiver = connect(&b, Direction::Receive, &by_sdp);
+        let receiver = open_receiver(&b, &by_sdp);
         // What is no codestream is not sent, and hurts no other frame.
         put(&source, b"no codestream");
         for number in 0..6 {
             put(&source, &frame(scan, number));
         }
         for number in 0..6 {
-            let buffer = receiver.get(Timeout::After(wait::DEADLINE)).expect("a frame");
+            let buffer = receiver.recv(wait::DEADLINE).expect("a frame").expect("no end");
             assert!(!buffer.info().incomplete);
             assert!(buffer.payload() == frame(scan, number), "{scan} {mode} {number}");
         }
@@ -144,15 +149,15 @@ fn raw_frames_are_encoded_and_decoded() {
     });
     for scan in ["progressive", "interlaced"] {
         let config = stream("jpegxs", scan, &more);
-        let receiver = connect(&b, Direction::Receive, &config);
-        let source = connect(&a, Direction::Send, &config);
+        let receiver = open_receiver(&b, &config);
+        let source = open_source(&a, &config);
         for index in 0..6 {
-            let mut buffer = source.get(Timeout::Infinite).expect("a buffer");
+            let mut buffer = source.frame(Timeout::Infinite).expect("a buffer");
             content::fill(Stamp { source: 1, index }, buffer.payload_mut(), &mut []);
-            Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).expect("put");
+            buffer.publish_within(Timeout::Infinite).expect("put");
         }
         for index in 0..6 {
-            let buffer = receiver.get(Timeout::After(wait::DEADLINE)).expect("a frame");
+            let buffer = receiver.recv(wait::DEADLINE).expect("a frame").expect("no end");
             assert!(!buffer.info().incomplete);
             let stamp = content::check(buffer.payload(), &[]).expect("an exact frame");
             assert_eq!(stamp, Stamp { source: 1, index }, "{scan}");
@@ -164,10 +169,10 @@ fn raw_frames_are_encoded_and_decoded() {
 
     // Frames that the codec fails on are counted, and the next ones come. Here it has too few bits for any.
     let few = json!({ "connection": { "st2110": { "bitsPerPixel": 1 } } });
-    let source = connect(&a, Direction::Send, &stream("jpegxs", "progressive", &few));
+    let source = open_source(&a, &stream("jpegxs", "progressive", &few));
     for _ in 0..3 {
-        let buffer = source.get(Timeout::Infinite).expect("a buffer");
-        Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).expect("put");
+        let buffer = source.frame(Timeout::Infinite).expect("a buffer");
+        buffer.publish_within(Timeout::Infinite).expect("put");
     }
     wait::until("failures are counted", || pair.counter(1, "codec_failures") == 3);
 }
@@ -175,8 +180,8 @@ fn raw_frames_are_encoded_and_decoded() {
 #[test]
 fn what_cannot_be_coded_is_refused_with_the_reason() {
     let Some((_directory, library)) = stand_in() else { return };
-    let refusal = |pair: &Pair, direction, config: &Value| {
-        let error = pair.a.client().connect(direction, &config.to_string()).expect_err("a refusal");
+    let reason = |pair: &Pair, end, config: &Value| {
+        let error = refusal(&pair.a.client(), end, config);
         assert_eq!(error.code(), 1008, "{error}");
         error.to_string()
     };
@@ -185,8 +190,8 @@ fn what_cannot_be_coded_is_refused_with_the_reason() {
         eprintln!("SKIPPED in part: libSvtJpegxs is installed here, so it cannot be missed");
     } else {
         let Some(pair) = Pair::new(None) else { return };
-        for direction in [Direction::Send, Direction::Receive] {
-            let text = refusal(&pair, direction, &raw);
+        for end in [Kind::Source, Kind::Receiver] {
+            let text = reason(&pair, end, &raw);
             assert!(text.contains("connection.st2110.codec"), "{text}");
             assert!(text.contains("libSvtJpegxs.so.0") && text.contains("install"), "{text}");
         }
@@ -194,10 +199,10 @@ fn what_cannot_be_coded_is_refused_with_the_reason() {
     }
     let Some(pair) = Pair::new(Some(&library)) else { return };
     let packed = json!({ "payload": { "video": { "pixelFormat": "v210" } } });
-    let text = refusal(&pair, Direction::Send, &stream("jpegxs", "progressive", &packed));
+    let text = reason(&pair, Kind::Source, &stream("jpegxs", "progressive", &packed));
     assert!(text.contains("v210") && text.contains("yuv422p10le"), "{text}");
     let eight = json!({ "connection": { "st2110": { "sampling": "YCbCr-4:2:2", "depth": 8 } } });
-    let text = refusal(&pair, Direction::Send, &stream("jpegxs", "progressive", &eight));
+    let text = reason(&pair, Kind::Source, &stream("jpegxs", "progressive", &eight));
     assert!(text.contains("sampling and depth"), "{text}");
 }
 

@@ -1,7 +1,7 @@
 //! Processes that are stopped while the others carry on a whole stream: the stopped ones lose
 //! nothing of it.
 
-use mcm::{Connection, Direction, Timeout};
+use mcm::{Source, Timeout};
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::process::Process;
 use mcm_tests::proxy::Proxy;
@@ -13,7 +13,7 @@ use mcm_tests::{config, wait};
 use proto::Kind;
 use proto::exchange::{Goodbye, Joined, from_client, from_proxy};
 use serde_json::{Value, json};
-use shm::{AtEnd, Deadline, Source, SourceOptions};
+use shm::{AtEnd, Deadline, SourceOptions};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -37,15 +37,11 @@ fn check(receiver: Role, missed: bool, what: &str) {
     assert!(report.frames > 0 && (missed || report.missed == 0), "{what}: {report:?}");
 }
 
-fn send(source: &Connection) {
+fn send(source: &Source) {
     for index in 0..FRAMES {
-        let mut buffer = source.get(Timeout::Infinite).unwrap();
-        // SAFETY: the buffer is writable and not yet put, and its payload has so many bytes.
-        let payload =
-            unsafe { std::slice::from_raw_parts_mut(buffer.payload_ptr(), buffer.payload_len()) };
-        content::fill(Stamp { source: 1, index }, payload, &mut []);
-        buffer.set_metadata_len(0).unwrap();
-        Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).unwrap();
+        let mut buffer = source.frame(Timeout::Infinite).unwrap();
+        content::fill(Stamp { source: 1, index }, buffer.payload_mut(), &mut []);
+        buffer.publish_within(Timeout::Infinite).unwrap();
     }
 }
 
@@ -72,7 +68,7 @@ fn a_receiver_stopped_while_it_starts_gets_the_stream_and_its_end() {
         let more = json!({ "bufferQueueCapacity": capacity });
         let options = json!({ "stallTimeoutMilliseconds": if roomy { 60_000 } else { 1 } });
         let config = config::with(blob(&group, options), more).to_string();
-        let connect = || client.connect(Direction::Send, &config).unwrap();
+        let connect = || client.source(&config).unwrap();
         let early = source_first.then(connect);
 
         let receiver = Role::start(&spec(&group));
@@ -143,7 +139,7 @@ fn short_life(socket: &std::path::Path) {
         regions: 0,
         relay: false,
     };
-    let source = Source::new(options, [7; 16]).unwrap();
+    let source = shm::Source::new(options, [7; 16]).unwrap();
     let wire = Wire::welcomed(socket, "brief");
     let config = parsed.to_sdk_of(Kind::Source);
     let fds = [source.pool_fd(), source.board_fd()];
@@ -169,7 +165,7 @@ fn short_life(socket: &std::path::Path) {
         let slot = source.get(Deadline::Never).unwrap();
         // SAFETY: the slot is this source's until it is put, and its payload has so many bytes.
         let payload =
-            unsafe { std::slice::from_raw_parts_mut(slot.payload_ptr(), slot.payload_len()) };
+            unsafe { std::slice::from_raw_parts_mut(slot.payload_ptr(), slot.payload().len()) };
         content::fill(Stamp { source: 1, index }, payload, &mut []);
         source.put(slot, Deadline::Never, || 1).map_err(|(_, error)| error).unwrap();
     }

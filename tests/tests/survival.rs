@@ -8,7 +8,7 @@
 #[path = "common/watcher.rs"]
 mod watcher;
 
-use mcm::{Client, Direction, Timeout};
+use mcm::Client;
 use mcm_tests::agent;
 use mcm_tests::config;
 use mcm_tests::fleet::{AGENT, Fleet};
@@ -218,7 +218,7 @@ fn a_sender_that_takes_the_place_of_the_network_is_no_end() {
     let run = Run::new();
     let Some(net) = mcm_tests::net::Net::new(1) else { return };
     let proxy = Proxy::on(net.host(1), &run, &["-d", "kernel:eth0"]);
-    let client: std::sync::Arc<Client> = proxy.client();
+    let client: Client = proxy.client();
     let watchers = receivers("of the network", &client, &stream());
     let sender = sender(&run, 1);
     watchers.iter().for_each(|watcher| watcher.goes_on("with the program's frames"));
@@ -227,6 +227,6 @@ fn a_sender_that_takes_the_place_of_the_network_is_no_end() {
     let [waits, closes] = <[Watcher; 2]>::try_from(watchers).unwrap_or_else(|_| unreachable!());
     closes.has_ended();
     waits.is_open();
-    let late = client.connect(Direction::Receive, &stream().to_string()).expect("a receiver");
-    assert!(late.get(Timeout::After(std::time::Duration::ZERO)).is_err());
+    let late = client.receiver(stream().to_string()).expect("a receiver");
+    assert!(late.recv(std::time::Duration::ZERO).is_err());
 }

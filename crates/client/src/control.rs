@@ -3,7 +3,8 @@
 use super::link;
 use super::peer::{Outgoing, Peer};
 use super::session::Session;
-use crate::error::Error;
+use crate::OpenError;
+use config::ErrorCode;
 use proto::datagram::{MAX_LEN, VERSION, decode_from_proxy, encode_from_client};
 use proto::exchange::{Hello, from_client, from_proxy::Body};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -78,7 +79,7 @@ impl Control<'_> {
         let hello = Hello {
             version: VERSION,
             client_id: self.session.client_id.clone(),
-            program: program(),
+            program: self.session.name.clone().unwrap_or_else(program),
             pid: std::process::id(),
         };
         let bytes = encode_from_client(from_client::Body::Hello(hello))?;
@@ -229,7 +230,7 @@ impl Control<'_> {
     fn with_receiver(
         &self,
         key: u32,
-        act: impl FnOnce(&super::peer::ReceiverPeer) -> Result<Outgoing, Error>,
+        act: impl FnOnce(&super::peer::ReceiverPeer) -> Result<Outgoing, OpenError>,
     ) -> Option<Outgoing> {
         let entry = self.session.entry(key)?;
         match &entry.peer {
@@ -259,11 +260,11 @@ fn program() -> String {
 }
 
 /// The error behind the proxy's number and text.
-fn reason_of(code: i32, reason: String) -> Error {
-    match code {
-        1009 => Error::ConnectionConfig(reason),
-        1010 => Error::Incompatible(reason),
-        1013 => Error::NotImplemented(reason),
-        _ => Error::ConnectionFailed(reason),
+fn reason_of(code: i32, reason: String) -> OpenError {
+    match ErrorCode::from_number(code) {
+        Some(ErrorCode::ConnConfigInval) => OpenError::Config(reason),
+        Some(ErrorCode::ConnConfigIncompat) => OpenError::Incompatible(reason),
+        Some(ErrorCode::NotImplemented) => OpenError::NotImplemented(reason),
+        _ => OpenError::Failed(reason),
     }
 }

@@ -1,6 +1,6 @@
 //! What a connection says to the proxy and does at its word: the source's side and the receiver's.
 
-use crate::error::Error;
+use crate::OpenError;
 use parking_lot::Mutex;
 use proto::exchange::{Announce, Join, Joined, Part, Ring, Standby, from_client::Body};
 use rustix::event::{PollFd, PollFlags};
@@ -71,7 +71,7 @@ struct ReceiverState {
 
 impl Peer {
     /// The announcement of this connection, with which the proxy can begin or go on.
-    pub(super) fn announce(&self, announce: Announce) -> Result<Outgoing, Error> {
+    pub(super) fn announce(&self, announce: Announce) -> Result<Outgoing, OpenError> {
         match self {
             Self::Source(peer) => peer.announce(announce),
             Self::Receiver(peer) => peer.announce(announce),
@@ -104,7 +104,7 @@ impl SourcePeer {
         Self { source, seats: Mutex::default() }
     }
 
-    fn announce(&self, mut announce: Announce) -> Result<Outgoing, Error> {
+    fn announce(&self, mut announce: Announce) -> Result<Outgoing, OpenError> {
         let mut seats = self.seats.lock();
         self.forget_left(&mut seats);
         let sitting = seats.list.iter().filter(|seated| !seated.parted);
@@ -170,7 +170,7 @@ impl ReceiverPeer {
     }
 
     /// Announces with a fresh standby seat: the one before may have been passed on by a proxy that is no more.
-    fn announce(&self, mut announce: Announce) -> Result<Outgoing, Error> {
+    fn announce(&self, mut announce: Announce) -> Result<Outgoing, OpenError> {
         let mut state = self.state.lock();
         let seat = Seat::new().map_err(failed)?;
         let mut fds = vec![duplicate(seat.fd())?];
@@ -189,10 +189,10 @@ impl ReceiverPeer {
         pool: &OwnedFd,
         board: OwnedFd,
         process: OwnedFd,
-    ) -> Result<Outgoing, Error> {
+    ) -> Result<Outgoing, OpenError> {
         let mut state = self.state.lock();
         let Some(seat) = state.standby.take() else {
-            return Err(Error::Internal("a ring came for which there is no seat".into()));
+            return Err(OpenError::System("a ring came for which there is no seat".into()));
         };
         let opened = Reader::open(pool, board, seat, ring.start).map_err(|error| error.to_string());
         match opened.and_then(|reader| self.fitting(reader)) {
@@ -222,11 +222,11 @@ impl ReceiverPeer {
     }
 
     /// A new standby seat for the proxy.
-    pub(super) fn standby(&self, key: u32) -> Result<Outgoing, Error> {
+    pub(super) fn standby(&self, key: u32) -> Result<Outgoing, OpenError> {
         Self::fresh_standby(&mut self.state.lock(), key)
     }
 
-    fn fresh_standby(state: &mut ReceiverState, key: u32) -> Result<Outgoing, Error> {
+    fn fresh_standby(state: &mut ReceiverState, key: u32) -> Result<Outgoing, OpenError> {
         let seat = Seat::new().map_err(failed)?;
         let fds = vec![duplicate(seat.fd())?];
         state.standby = Some(seat);
@@ -244,12 +244,12 @@ impl ReceiverPeer {
     }
 }
 
-fn failed(error: shm::RingError) -> Error {
-    Error::ConnectionFailed(error.to_string())
+fn failed(error: shm::RingError) -> OpenError {
+    OpenError::Failed(error.to_string())
 }
 
-fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
-    fd.try_clone_to_owned().map_err(|error| Error::ConnectionFailed(error.to_string()))
+fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd, OpenError> {
+    fd.try_clone_to_owned().map_err(|error| OpenError::Failed(error.to_string()))
 }
 
 /// Whether the process behind a pidfd is dead.

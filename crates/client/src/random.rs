@@ -1,13 +1,17 @@
 //! Random identifiers.
 
-use crate::error::Error;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 /// 128 random bits.
-pub(super) fn bytes() -> Result<[u8; 16], Error> {
+pub(crate) fn bytes() -> Result<[u8; 16], String> {
     let mut bytes = [0; 16];
     // Requests of up to 256 bytes are answered in full.
     getrandom(&mut bytes, GetRandomFlags::empty())
-        .map_err(|errno| Error::Internal(format!("getrandom: {errno}")))?;
+        .map_err(|errno| format!("getrandom: {errno}"))?;
     Ok(bytes)
+}
+
+/// 128 random bits in hexadecimal.
+pub(crate) fn id() -> Result<String, String> {
+    Ok(bytes()?.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -3,7 +3,6 @@
 //! Rings wake their sleepers through futexes, which poll() cannot wait for, and a source must not be made to write to
 //! descriptors of its receivers. So only programs that ask for a descriptor pay for it, with a thread of their own.
 
-use crate::error::Error;
 use parking_lot::{Condvar, Mutex};
 use rustix::event::{EventfdFlags, eventfd};
 use shm::RingError;
@@ -41,14 +40,14 @@ impl Readiness {
     /// Starts the thread; `wait` blocks until a get may succeed, and fails for ever once the connection is closed.
     pub(super) fn start(
         wait: impl Fn() -> Result<(), RingError> + Send + 'static,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, String> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(|errno| Error::Internal(format!("eventfd: {errno}")))?;
+            .map_err(|errno| format!("eventfd: {errno}"))?;
         let state = Mutex::new(State::Watching);
         let shared = Arc::new(Shared { event, state, changed: Condvar::new() });
         let seen = Arc::clone(&shared);
         let thread = shm::quiet_thread("mcm-readiness", move || seen.run(wait))
-            .map_err(|error| Error::Internal(format!("no thread for the descriptor: {error}")))?;
+            .map_err(|error| format!("no thread for the descriptor: {error}"))?;
         Ok(Self { shared, thread: Some(thread), made: ForkMark::here() })
     }
 

@@ -2,75 +2,28 @@
 
 mod join;
 mod query;
+mod setup;
 
-use super::configuration;
-use super::connection::Connection;
-use super::control;
-use super::peer::{Outgoing, Peer};
-use super::warnings;
-use crate::error::Error;
+use crate::entry::Entry;
+use crate::peer::Outgoing;
+use crate::{ClientError, OpenError, random};
 use config::ClientConfig;
 use parking_lot::{Condvar, Mutex};
-use proto::Kind;
 use proto::datagram::encode_from_client;
-use proto::exchange::{Announce, Goodbye, from_client::Body};
+use proto::exchange::{Goodbye, from_client::Body};
 use rustix::event::{EventfdFlags, eventfd};
 use shm::fork::ForkMark;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-
-/// How long the proxy may take to set a connection up. It waits for others itself, for less.
-const SETUP: Duration = Duration::from_secs(10);
-
-/// How long the session's thread may take to read an answer that is there.
-const GRACE: Duration = Duration::from_secs(1);
-
-/// Which way frames go, seen from the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// The program is the group's source.
-    Send,
-    /// The program is a receiver.
-    Receive,
-}
-
-impl From<Direction> for Kind {
-    fn from(direction: Direction) -> Self {
-        match direction {
-            Direction::Send => Self::Source,
-            Direction::Receive => Self::Receiver,
-        }
-    }
-}
-
-/// What connections of bridges have that those of programs have not.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Extras {
-    /// Source: so many missing regions can be described in each buffer, at most 1024; see
-    /// [`Buffer::set_missing`](super::Buffer::set_missing).
-    pub regions: usize,
-    /// Source: it passes on frames from elsewhere. Its presence alone does not keep a stream from ending, and only
-    /// [`Connection::shutdown`] ends it.
-    pub relay: bool,
-    /// Receiver: where a source has said goodbye, and everything was read, one get fails with [`Error::Farewell`] before the next
-    /// source's frames come.
-    pub tell_ends: bool,
-}
-
-/// A client: the holder of connections.
-#[derive(Debug)]
-pub struct Client {
-    session: Arc<Session>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-}
+use std::time::Duration;
 
 /// What the program's threads and the session's own thread share.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) config: ClientConfig,
+    /// The name by which the proxy shows the program; `None`: that of its executable.
+    pub(super) name: Option<String>,
     pub(super) client_id: String,
     made: ForkMark,
     /// Wakes the session's thread.
@@ -87,18 +40,40 @@ struct State {
     open: usize,
     last_key: u32,
     questions: query::Questions,
+    /// Threads that wait for the link without a connection or a question.
+    callers: usize,
     /// Why the last attempt to reach the proxy failed.
     trouble: String,
     stopping: bool,
 }
 
 impl State {
-    fn no_answer(&self, patience: Duration) -> Error {
+    fn no_answer(&self, patience: Duration) -> String {
         let mut reason = format!("the media proxy did not answer within {patience:?}");
         if matches!(self.link, Link::Lost) && !self.trouble.is_empty() {
             reason = format!("{reason}: {}", self.trouble);
         }
-        Error::ConnectionFailed(reason)
+        reason
+    }
+
+    /// The proxy's socket, if the link is up.
+    fn up(&self) -> Option<Arc<OwnedFd>> {
+        match &self.link {
+            Link::Up(socket) => Some(Arc::clone(socket)),
+            Link::Untried | Link::Failed(_) | Link::Lost => None,
+        }
+    }
+
+    /// The proxy's socket; if the link is not up, the thread is made to reach for the proxy.
+    fn link(&mut self, session: &Session) -> Option<Arc<OwnedFd>> {
+        let socket = self.up();
+        if socket.is_none() {
+            if let Link::Failed(_) = self.link {
+                self.link = Link::Untried;
+            }
+            session.ring_alarm();
+        }
+        socket
     }
 }
 
@@ -114,162 +89,54 @@ enum Link {
     Up(Arc<OwnedFd>),
 }
 
-/// A connection as the session knows it.
-#[derive(Debug)]
-pub(super) struct Entry {
-    key: u32,
-    config: proto::sdk::ConnectionConfig,
-    pub(super) peer: Peer,
-    /// Empty until the proxy has given it.
-    conn_id: Mutex<String>,
-    answer: Mutex<Option<Result<(), Error>>>,
-}
-
-impl Entry {
-    fn announce(&self) -> Result<Outgoing, Error> {
-        self.peer.announce(Announce {
-            key: self.key,
-            conn_id: self.conn_id.lock().clone(),
-            config: Some(self.config.clone()),
-            ring_id: Vec::new(),
-            receivers: Vec::new(),
-        })
-    }
-
-    /// Ends the connection from the proxy's side. The origin of a stream ends it with that, a bridge does not.
-    fn close(&self, reason: &'static str) {
-        match &self.peer {
-            Peer::Source(peer) if peer.source.is_relay() => peer.source.leave(reason),
-            Peer::Source(peer) => peer.source.close(reason),
-            Peer::Receiver(peer) => peer.receiver.close(reason),
-        }
-    }
-}
-
-impl Client {
-    /// A client from its JSON configuration. No proxy need be there yet.
-    pub fn new(config: &str) -> Result<Arc<Self>, Error> {
-        let read = ClientConfig::from_json_with_warnings(config);
-        warnings::keep("client", read.as_ref().map_or(&[], |(_, warnings)| warnings));
-        let (config, _) = read.map_err(|error| Error::ClientConfig(error.to_string()))?;
+impl Session {
+    pub(super) fn new(config: ClientConfig, name: Option<String>) -> Result<Self, ClientError> {
         let alarm = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(|errno| Error::Internal(format!("eventfd: {errno}")))?;
-        let session = Session {
+            .map_err(|errno| ClientError::System(format!("eventfd: {errno}")))?;
+        Ok(Self {
             config,
-            client_id: random_id()?,
+            name,
+            client_id: random::id().map_err(ClientError::System)?,
             made: ForkMark::here(),
             alarm,
             state: Mutex::default(),
             changed: Condvar::new(),
-        };
-        Ok(Arc::new(Self { session: Arc::new(session), thread: Mutex::new(None) }))
+        })
     }
 
-    /// A connection from its JSON configuration; fails as a whole or succeeds as a whole.
-    pub fn connect(
-        self: &Arc<Self>,
-        direction: Direction,
-        config: &str,
-    ) -> Result<Arc<Connection>, Error> {
-        let config = configuration::read(direction, config)?;
-        self.open(direction, &config, Extras::default())
+    /// Whether this is the process that made the session, and not a forked child of that.
+    pub(super) fn is_here(&self) -> bool {
+        self.made.is_here()
     }
 
-    /// A connection from a configuration that has been validated.
-    pub fn open(
-        self: &Arc<Self>,
-        direction: Direction,
-        config: &config::ConnectionConfig,
-        extras: Extras,
-    ) -> Result<Arc<Connection>, Error> {
-        self.session.check_here()?;
-        let place = Session::reserve(&self.session)?;
-        self.start()?;
-        let peer = Connection::peer(direction, config, extras)?;
-        let wire = config.to_sdk_of(direction.into());
-        let entry = self.session.introduce(peer, wire)?;
-        Ok(Arc::new(Connection::new(place, entry, config)))
-    }
-
-    /// How many connections have been created and not dropped.
-    pub fn connections(&self) -> usize {
-        self.session.state.lock().open
-    }
-
-    /// Ends the session. Refused while connections exist.
-    pub fn close(&self) -> Result<(), Error> {
-        if !self.session.made.is_here() {
-            // A fork has inherited neither thread nor connections; there is nothing to end.
-            return Ok(());
+    /// Takes a place among the connections that the client may have.
+    pub(super) fn reserve(&self) -> Result<(), OpenError> {
+        if !self.is_here() {
+            return Err(OpenError::Forked);
         }
-        {
-            let mut state = self.session.state.lock();
-            if state.open > 0 {
-                return Err(Error::FoundAllocated(state.open));
-            }
-            state.stopping = true;
+        let mut state = self.state.lock();
+        if state.open >= self.config.max_connections {
+            return Err(OpenError::TooMany(state.open));
         }
-        self.stop();
+        state.open += 1;
         Ok(())
     }
 
-    /// Starts the session's thread, if it does not run yet.
-    fn start(&self) -> Result<(), Error> {
-        let mut thread = self.thread.lock();
-        if thread.is_none() {
-            let session = Arc::clone(&self.session);
-            let started = shm::quiet_thread("mcm-control", move || control::run(&session));
-            *thread = Some(started.map_err(|error| {
-                Error::ConnectionFailed(format!("no thread for the client: {error}"))
-            })?);
-        }
-        Ok(())
-    }
-
-    fn stop(&self) {
-        self.session.state.lock().stopping = true;
-        self.session.ring_alarm();
-        if let Some(thread) = self.thread.lock().take() {
-            // A panic of the thread has been reported by the panic hook already.
-            let _ = thread.join();
-        }
-        // Connections and buffers that outlive the client keep the session, but not its socket.
-        self.session.state.lock().link = Link::default();
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        if self.session.made.is_here() {
-            self.stop();
-        } else {
-            // A fork has no such thread to wait for.
-            std::mem::forget(self.thread.get_mut().take());
+    /// Gives a place back.
+    pub(super) fn release(&self) {
+        if self.is_here() {
+            self.state.lock().open -= 1;
         }
     }
-}
 
-/// A place among the connections that a client may have.
-#[derive(Debug)]
-pub(super) struct Place(Arc<Session>);
-
-impl Place {
-    pub(super) fn session(&self) -> &Arc<Session> {
-        &self.0
+    pub(super) fn open_connections(&self) -> usize {
+        if self.is_here() { self.state.lock().open } else { 0 }
     }
-}
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        if self.0.made.is_here() {
-            self.0.state.lock().open -= 1;
-        }
-    }
-}
-
-impl Session {
-    pub(super) fn check_here(&self) -> Result<(), Error> {
-        if self.made.is_here() { Ok(()) } else { Err(Error::Forked) }
+    /// Makes the thread end.
+    pub(super) fn stop(&self) {
+        self.state.lock().stopping = true;
+        self.ring_alarm();
     }
 
     pub(super) fn alarm(&self) -> BorrowedFd<'_> {
@@ -279,80 +146,6 @@ impl Session {
     fn ring_alarm(&self) {
         // Fails only if the counter is full, and then the thread is on its way.
         let _ = rustix::io::write(&self.alarm, &1u64.to_ne_bytes());
-    }
-
-    fn reserve(session: &Arc<Self>) -> Result<Place, Error> {
-        let mut state = session.state.lock();
-        if state.open >= session.config.max_connections {
-            return Err(Error::MaxConnections(state.open));
-        }
-        state.open += 1;
-        Ok(Place(Arc::clone(session)))
-    }
-
-    /// Makes a connection known to the proxy, and waits for its answer.
-    fn introduce(
-        &self,
-        peer: Peer,
-        config: proto::sdk::ConnectionConfig,
-    ) -> Result<Arc<Entry>, Error> {
-        let entry = {
-            let mut state = self.state.lock();
-            state.last_key += 1;
-            let key = state.last_key;
-            let (conn_id, answer) = (Mutex::default(), Mutex::default());
-            let entry = Arc::new(Entry { key, config, peer, conn_id, answer });
-            state.entries.insert(key, Arc::clone(&entry));
-            match &state.link {
-                // The thread announces everything that it finds as soon as the link is up.
-                Link::Untried | Link::Failed(_) => {
-                    state.link = Link::Untried;
-                    self.ring_alarm();
-                }
-                Link::Lost => self.ring_alarm(),
-                Link::Up(socket) => {
-                    let socket = Arc::clone(socket);
-                    let announced = entry.announce().map(|message| self.transmit(&socket, message));
-                    if let Err(error) = announced {
-                        state.entries.remove(&key);
-                        return Err(error);
-                    }
-                }
-            }
-            entry
-        };
-        let answer = self.await_answer(&entry);
-        if answer.is_err() {
-            self.forget(entry.key);
-        }
-        answer.map(|()| entry)
-    }
-
-    fn await_answer(&self, entry: &Entry) -> Result<(), Error> {
-        let start = Instant::now();
-        let mut state = self.state.lock();
-        let mut grace = Duration::ZERO;
-        loop {
-            if let Some(answer) = entry.answer.lock().take() {
-                return answer;
-            }
-            let patience = match &state.link {
-                Link::Failed(reason) => return Err(Error::ConnectionFailed(reason.clone())),
-                Link::Lost => self.config.default_timeout,
-                Link::Untried | Link::Up(_) => SETUP,
-            };
-            let elapsed = start.elapsed();
-            let Some(left) = (patience + grace).checked_sub(elapsed).filter(|left| !left.is_zero())
-            else {
-                if grace.is_zero() && matches!(state.link, Link::Up(_)) {
-                    // If the process was stopped, the answer may be there, and the thread has only now the chance to read it.
-                    grace = elapsed + GRACE - patience;
-                    continue;
-                }
-                return Err(state.no_answer(patience));
-            };
-            self.changed.wait_for(&mut state, left);
-        }
     }
 
     /// Ends a connection: the proxy is told, and the session knows it no more.
@@ -383,15 +176,15 @@ impl Session {
         }
     }
 
-    /// Whether the thread has an end to come to.
+    /// Whether shutdown was requested.
     pub(super) fn stopping(&self) -> bool {
         self.state.lock().stopping
     }
 
-    /// Whether somebody needs the proxy.
+    /// Whether the proxy is needed and not there.
     pub(super) fn wants_link(&self) -> bool {
         let state = self.state.lock();
-        let needed = !state.entries.is_empty() || !state.questions.is_empty();
+        let needed = state.callers > 0 || !state.entries.is_empty() || !state.questions.is_empty();
         needed && !matches!(state.link, Link::Up(_) | Link::Failed(_))
     }
 
@@ -403,8 +196,8 @@ impl Session {
         for entry in state.entries.values() {
             match entry.announce() {
                 Ok(message) => self.transmit(socket, message),
-                Err(error) if entry.conn_id.lock().is_empty() => {
-                    *entry.answer.lock() = Some(Err(error));
+                Err(error) if entry.is_new() => {
+                    entry.answer(Err(error));
                     self.changed.notify_all();
                 }
                 Err(error) => log::error!("announcing a connection: {error}"),
@@ -424,9 +217,9 @@ impl Session {
     /// The process is out of descriptors: connections that are being set up fail.
     pub(super) fn exhausted(&self) {
         for entry in self.entries() {
-            if entry.conn_id.lock().is_empty() {
+            if entry.is_new() {
                 let error = std::io::Error::from(rustix::io::Errno::MFILE);
-                self.answered(&entry, Err(Error::ConnectionFailed(error.to_string())));
+                self.answered(&entry, Err(OpenError::Failed(error.to_string())));
             }
         }
     }
@@ -434,7 +227,7 @@ impl Session {
     /// There is no proxy. Once connections have been set up the thread keeps trying; the first ones fail.
     pub(super) fn link_failed(&self, reason: String) {
         let mut state = self.state.lock();
-        let established = state.entries.values().any(|entry| !entry.conn_id.lock().is_empty());
+        let established = state.entries.values().any(|entry| !entry.is_new());
         state.link = if established { Link::Lost } else { Link::Failed(reason.clone()) };
         state.trouble = reason;
         self.changed.notify_all();
@@ -450,13 +243,13 @@ impl Session {
 
     /// The proxy has set a connection up, or taken it on again.
     pub(super) fn created(&self, entry: &Entry, conn_id: String) {
-        *entry.conn_id.lock() = conn_id;
+        entry.name(conn_id);
         self.answered(entry, Ok(()));
     }
 
     /// The proxy does not want a connection: a new one fails, one that was there before has no group any more.
-    pub(super) fn refused(&self, entry: &Entry, error: Error) {
-        if entry.conn_id.lock().is_empty() {
+    pub(super) fn refused(&self, entry: &Entry, error: OpenError) {
+        if entry.is_new() {
             self.answered(entry, Err(error));
         } else {
             log::error!("the media proxy did not take a connection on again: {error}");
@@ -468,28 +261,13 @@ impl Session {
     pub(super) fn closed(&self, entry: &Entry, reason: &str) {
         log::warn!("connection closed by the media proxy: {reason}");
         entry.close("closed by the media proxy");
-        self.answered(entry, Err(Error::Closed(reason.to_owned())));
+        self.answered(entry, Err(OpenError::Closed(reason.to_owned())));
     }
 
-    fn answered(&self, entry: &Entry, answer: Result<(), Error>) {
+    fn answered(&self, entry: &Entry, answer: Result<(), OpenError>) {
         let state = self.state.lock();
-        *entry.answer.lock() = Some(answer);
+        entry.answer(answer);
         drop(state);
         self.changed.notify_all();
     }
-}
-
-impl Entry {
-    pub(super) fn key(&self) -> u32 {
-        self.key
-    }
-
-    pub(super) fn id(&self) -> String {
-        self.conn_id.lock().clone()
-    }
-}
-
-/// 128 random bits in hexadecimal.
-fn random_id() -> Result<String, Error> {
-    Ok(super::random::bytes()?.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -33,9 +33,12 @@ pub enum RingError {
     /// A signal handler has run: see [`crate::signals`].
     #[error("interrupted by a signal")]
     Interrupted,
-    /// The ring was closed on this side, or the stream has ended.
+    /// The ring was closed on this side.
     #[error("closed: {0}")]
     Closed(&'static str),
+    /// The source has ended the stream, and everything was read.
+    #[error("the source has ended the stream")]
+    Ended,
     /// The source has closed, and everything was read: reported once to a receiver that asks for
     /// it, which then continues with the next source.
     #[error("the source has said goodbye")]

@@ -51,6 +51,8 @@ mod spin;
 #[cfg(not(loom))]
 mod stall;
 #[cfg(not(loom))]
+mod stats;
+#[cfg(not(loom))]
 mod thread;
 
 #[cfg(not(loom))]
@@ -62,9 +64,10 @@ pub use {
     memory::{REQUIRED_SEALS, check_seals},
     monitor::{BoardMonitor, SeatMonitor},
     reader::{Frame, FrameInfo, Reader},
-    receiver::{GRACE, Receiver, ReceiverStats},
+    receiver::{GRACE, Receiver},
     region::Region,
     seat::Seat,
-    source::{AtEnd, Source, SourceOptions, SourceStats, WriteSlot},
+    source::{AtEnd, Source, SourceOptions, WriteSlot},
+    stats::Stats,
     thread::quiet_thread,
 };

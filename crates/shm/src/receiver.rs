@@ -12,6 +12,7 @@ use crate::layout::RingId;
 use crate::reader::{Frame, Reader};
 use crate::source::AtEnd;
 use crate::spin::{self, Spin};
+use crate::stats::Stats;
 use parking_lot::Mutex;
 use rings::{Outcome, State};
 use std::sync::Arc;
@@ -26,35 +27,11 @@ pub const GRACE: Duration = Duration::from_nanos(GRACE_NS);
 /// has to come sooner.
 const GRACE_NS: u64 = 500_000_000;
 
-/// Reason of the error of a get after the end.
-const ENDED: &str = "the source has ended the stream";
-
 /// Longest wait without a check of all conditions.
 const LOOK_NS: u64 = 1_000_000_000;
 
 /// Pause between two attempts to wake a thread that has registered but does not wait yet.
 const WAKE_AGAIN: Duration = Duration::from_micros(20);
-
-/// Counts of a receiver, over all the rings that it has read.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ReceiverStats {
-    /// Frames taken.
-    pub frames: u64,
-    /// Payload bytes of these frames.
-    pub bytes: u64,
-    /// Frames missed.
-    pub missed: u64,
-    /// Number of gets that had to wait.
-    pub waits: u64,
-    /// Frames that the program holds.
-    pub held: u32,
-    /// Frames that the program may hold of the ring that it reads; 0 if there has been no ring.
-    pub hold_limit: usize,
-    /// Whether there is a source now.
-    pub connected: bool,
-    /// Whether the source has ended the stream, and everything was got.
-    pub ended: bool,
-}
 
 /// A receiver. All calls may come from any thread.
 #[derive(Debug)]
@@ -168,7 +145,7 @@ impl Receiver {
         let outcome = self.look(&mut self.state.lock());
         match outcome {
             Outcome::Frame(frame) => Ok(frame),
-            Outcome::Ended => Err(RingError::Closed(ENDED)),
+            Outcome::Ended => Err(RingError::Ended),
             Outcome::SourceClosed => Err(RingError::SourceClosed),
             _ if deadline == Deadline::Now => Err(RingError::Timeout("no frame is there")),
             _ => self.wait(deadline),
@@ -213,7 +190,7 @@ impl Receiver {
             let until = deadline.or(now + LOOK_NS).min(ends_at);
             match outcome {
                 Outcome::Frame(_) => {}
-                Outcome::Ended => return Err(RingError::Closed(ENDED)),
+                Outcome::Ended => return Err(RingError::Ended),
                 Outcome::SourceClosed => return Err(RingError::SourceClosed),
                 Outcome::Idle => {
                     let _limited = Counted::new(&self.limited);
@@ -314,11 +291,11 @@ impl Receiver {
         }
     }
 
-    /// Counts so far.
+    /// Counts so far, over all the rings that it has read.
     #[must_use]
-    pub fn stats(&self) -> ReceiverStats {
+    pub fn stats(&self) -> Stats {
         if !self.made.is_here() {
-            return ReceiverStats::default();
+            return Stats::default();
         }
         let state = self.state.lock();
         let current = state.current.as_ref().map(|cursor| &cursor.reader);
@@ -329,7 +306,12 @@ impl Receiver {
             .filter_map(std::sync::Weak::upgrade)
             .map(|reader| reader.held())
             .sum();
-        ReceiverStats {
+        let connected = current.is_some_and(|reader| !state.orphaned && !reader.is_abandoned())
+            || state
+                .next
+                .iter()
+                .any(|next| !state.orphans.contains(&next.ring_id()) && !next.is_abandoned());
+        Stats {
             frames: self.frames.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
             missed: self.missed.load(Relaxed).saturating_add(untold),
@@ -337,11 +319,7 @@ impl Receiver {
             held: left + current.map_or(0, |reader| reader.held()),
             hold_limit: state.hold_limit,
             ended: state.ended,
-            connected: current.is_some_and(|reader| !state.orphaned && !reader.is_abandoned())
-                || state
-                    .next
-                    .iter()
-                    .any(|next| !state.orphans.contains(&next.ring_id()) && !next.is_abandoned()),
+            peers: u32::from(connected),
         }
     }
 }

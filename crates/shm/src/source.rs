@@ -15,6 +15,7 @@ use crate::layout::{
 use crate::memory::{OwnMemory, Pages};
 use crate::pages::{Prefault, pool_memory};
 use crate::spin::Spin;
+use crate::stats::Stats;
 use crate::words::{
     Board, ENTRIES, FLAG_CLOSE_AT_END, FLAG_GRACE_AT_END, FLAG_LIVE, FLAG_RELAY, FRAME_INCOMPLETE,
     FRAME_RELAYED, Head, NO_FRAME, SourceCounts,
@@ -64,23 +65,6 @@ pub enum AtEnd {
     Grace,
     /// It ends.
     Close,
-}
-
-/// Counts of a source.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SourceStats {
-    /// Frames published.
-    pub frames: u64,
-    /// Payload bytes published.
-    pub bytes: u64,
-    /// Number of gets and puts that waited for receivers.
-    pub waits: u64,
-    /// Slots that the program holds for writing.
-    pub held: u32,
-    /// Slots that the program may hold.
-    pub hold_limit: usize,
-    /// Receivers in the ring.
-    pub receivers: u32,
 }
 
 /// The source of one ring. All calls may come from any thread.
@@ -347,18 +331,19 @@ impl Source {
 
     /// Counts so far.
     #[must_use]
-    pub fn stats(&self) -> SourceStats {
+    pub fn stats(&self) -> Stats {
         if self.0.check_here().is_err() {
-            return SourceStats::default();
+            return Stats::default();
         }
         let state = self.0.state.lock();
-        SourceStats {
+        Stats {
             frames: state.slots.published(),
             bytes: self.0.counts().bytes.load(Relaxed),
             waits: self.0.counts().waits.load(Relaxed),
             held: state.slots.writing() as u32,
             hold_limit: self.0.geometry.capacity,
-            receivers: state.seats.len() as u32,
+            peers: state.seats.len() as u32,
+            ..Stats::default()
         }
     }
 }

@@ -127,7 +127,7 @@ fn a_receiver_survives_any_board() {
                         frames += 1;
                     }
                     Err(RingError::Timeout(_)) => {}
-                    Err(RingError::Closed(_)) => break,
+                    Err(RingError::Closed(_) | RingError::Ended) => break,
                     Err(other) => panic!("{other}"),
                 }
                 assert!(held.len() <= geometry.lease_limit());
@@ -195,7 +195,7 @@ fn a_source_and_its_other_receivers_survive_any_seats() {
         for index in 0..3 {
             group.source.reap(100 + index);
         }
-        assert_eq!(group.source.stats().receivers, 1);
+        assert_eq!(group.source.stats().peers, 1);
         let all: Vec<_> = (0..4).map(|_| group.source.get(Deadline::Now).unwrap()).collect();
         assert_eq!(all.len(), 4);
     }
@@ -235,5 +235,5 @@ fn a_seat_with_more_leases_than_allowed_is_dropped() {
     for number in 0..50 {
         put_at(&group.source, number, Deadline::Now).unwrap();
     }
-    assert_eq!(group.source.stats().receivers, 0);
+    assert_eq!(group.source.stats().peers, 0);
 }

@@ -211,7 +211,7 @@ fn other_layouts_and_impossible_shapes_are_refused() {
         assert_refused(SeatMonitor::open(seat.give()).map(drop), "seat", named);
         let group = Group::new(options(100, 4));
         assert_refused(group.source.join(1, seat.give(), false), "seat", named);
-        assert_eq!(group.source.stats().receivers, 0);
+        assert_eq!(group.source.stats().peers, 0);
     }
 }
 

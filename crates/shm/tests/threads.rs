@@ -78,7 +78,7 @@ fn nothing_is_published_after_the_goodbye() {
         group.source.close("done");
         while receiver.get(Deadline::after(Duration::from_secs(60))).is_ok() {}
         let end = receiver.get(Deadline::after(Duration::from_secs(60))).map(drop);
-        assert_eq!(end, Err(RingError::Closed("the source has ended the stream")));
+        assert_eq!(end, Err(RingError::Ended));
         putter.join().unwrap();
     }
 }

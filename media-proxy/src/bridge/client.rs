@@ -1,10 +1,10 @@
 //! Bridges' clients of the exchange, in the proxy's own process.
 
 use config::{ConnectionConfig, EndOfStream};
-use mcm::Error;
-use mcm::{Client, Connection, Direction, Extras};
+use mcm::bridge::{self, Follower};
+use mcm::{Client, OpenError, Receiver, Source};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// Missing regions that an ingress bridge can report for each frame.
 const REGIONS: usize = 64;
@@ -15,7 +15,7 @@ const REGIONS: usize = 64;
 #[derive(Debug)]
 pub(crate) struct BridgeClient {
     socket: PathBuf,
-    client: Mutex<Option<Arc<Client>>>,
+    client: Mutex<Option<Client>>,
 }
 
 impl BridgeClient {
@@ -29,47 +29,38 @@ impl BridgeClient {
         &self.socket
     }
 
-    /// Joins a bridge to its group. A receiving bridge outlives the end of a stream, since another may
-    /// follow.
-    pub(crate) fn join(
-        &self,
-        direction: Direction,
-        config: &ConnectionConfig,
-    ) -> Result<Arc<Connection>, Error> {
-        self.open(direction, config, Extras { regions: REGIONS, relay: true, tell_ends: false })
+    /// Joins a bridge to its group as the source of frames from elsewhere.
+    pub(crate) fn relay(&self, config: &ConnectionConfig) -> Result<Source, OpenError> {
+        bridge::relay(&self.client()?, config, REGIONS)
+    }
+
+    /// Joins a bridge to its group as a receiver, which outlives the end of a stream, since another
+    /// may follow.
+    pub(crate) fn receive(&self, config: &ConnectionConfig) -> Result<Receiver, OpenError> {
+        bridge::receiver(&self.client()?, &without_end(config))
     }
 
     /// Joins a bridge to its group as a receiver that learns of each source's orderly close, to pass
     /// it on.
-    pub(crate) fn follow(&self, config: &ConnectionConfig) -> Result<Arc<Connection>, Error> {
-        self.open(Direction::Receive, config, Extras { tell_ends: true, ..Extras::default() })
+    pub(crate) fn follow(&self, config: &ConnectionConfig) -> Result<Follower, OpenError> {
+        bridge::follower(&self.client()?, &without_end(config))
     }
 
-    fn open(
-        &self,
-        direction: Direction,
-        config: &ConnectionConfig,
-        extras: Extras,
-    ) -> Result<Arc<Connection>, Error> {
-        let mut config = config.clone();
-        if direction == Direction::Receive {
-            config.options.end_of_stream = Some(EndOfStream::Wait);
-        }
-        self.client()?.open(direction, &config, extras)
-    }
-
-    fn client(&self) -> Result<Arc<Client>, Error> {
+    fn client(&self) -> Result<Client, OpenError> {
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = &*client {
-            return Ok(Arc::clone(client));
+            return Ok(client.clone());
         }
-        let config = serde_json::json!({
-            "apiConnectionString": format!("Unix={}", self.socket.display()),
-            // The most that the configuration allows: limits are for programs.
-            "maxMediaConnections": 65535,
-        });
-        let made = Client::new(&config.to_string())?;
-        *client = Some(Arc::clone(&made));
+        // The most that there can be: limits are for programs.
+        let builder = Client::builder().socket(&self.socket).max_connections(u16::MAX);
+        let made = builder.build().map_err(|error| OpenError::Failed(error.to_string()))?;
+        *client = Some(made.clone());
         Ok(made)
     }
+}
+
+fn without_end(config: &ConnectionConfig) -> ConnectionConfig {
+    let mut config = config.clone();
+    config.options.end_of_stream = Some(EndOfStream::Wait);
+    config
 }

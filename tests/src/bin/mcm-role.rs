@@ -1,13 +1,11 @@
 //! One source or receiver, as `mcm_tests::role` describes it. Not for people.
 
-use mcm::Error;
-use mcm::{Buffer, Client, Connection, Direction, Timeout};
+use mcm::{Frame, FrameMut, LengthError, OpenError, Receiver, Source, Stats, WaitError};
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::role::{Order, Report, Spec, frame_len};
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::mpsc::{self, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
 /// Time limit of a call, after which the role reads its orders.
@@ -29,9 +27,9 @@ fn main() -> ExitCode {
     reporter.now.ended = true;
     let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Library(error)) => {
-            reporter.now.error = error.code();
-            reporter.now.reason = error.to_string();
+        Err(Failure::Library(number, reason)) => {
+            reporter.now.error = number;
+            reporter.now.reason = reason;
             // The test decides whether this error was to come.
             ExitCode::SUCCESS
         }
@@ -46,16 +44,32 @@ fn main() -> ExitCode {
 
 /// Why a role ends early.
 enum Failure {
-    Library(Error),
+    /// The number that the C API has for the error, and its text.
+    Library(i32, String),
     /// Something about the frames is wrong.
     Frame(String),
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Library(error)
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        Self::Library(error.code(), error.to_string())
     }
 }
+
+impl From<WaitError> for Failure {
+    fn from(error: WaitError) -> Self {
+        Self::Library(error.code(), error.to_string())
+    }
+}
+
+impl From<LengthError> for Failure {
+    fn from(error: LengthError) -> Self {
+        Self::Frame(error.to_string())
+    }
+}
+
+/// The number that the C API has for the end of a stream.
+const CLOSED: i32 = 1011;
 
 #[derive(Default)]
 struct Reporter {
@@ -66,16 +80,15 @@ struct Reporter {
 
 impl Reporter {
     /// Prints the report if it has changed, but not all the time.
-    fn tick(&mut self, connection: &Connection) {
+    fn tick(&mut self, stats: impl FnOnce() -> Stats) {
         if self.at.is_some_and(|at| at.elapsed() < Duration::from_millis(10)) {
             return;
         }
-        self.take(connection);
+        self.take(stats());
         self.print();
     }
 
-    fn take(&mut self, connection: &Connection) {
-        let stats = connection.stats();
+    fn take(&mut self, stats: Stats) {
         let now = &mut self.now;
         (now.frames, now.missed, now.waits) = (stats.frames, stats.missed, stats.waits);
         (now.held, now.peers) = (stats.held, stats.peers);
@@ -95,7 +108,7 @@ impl Reporter {
 }
 
 /// Orders that are not carried out yet.
-struct Orders(Receiver<Order>);
+struct Orders(mpsc::Receiver<Order>);
 
 impl Orders {
     fn follow() -> Self {
@@ -134,29 +147,31 @@ impl Orders {
 }
 
 fn play(spec: &Spec, reporter: &mut Reporter) -> Result<(), Failure> {
-    let client = Client::new(&spec.client.to_string())?;
-    let connection = connect(&client, spec)?;
-    reporter.now.created = true;
-    reporter.tick(&connection);
+    let client = mcm_tests::config::build(&spec.client);
     let orders = Orders::follow();
-    let outcome = if spec.send {
-        send(spec, &connection, &orders, reporter)
+    if spec.send {
+        let source = patiently(spec, || client.source(spec.connection.to_string()))?;
+        reporter.now.created = true;
+        reporter.tick(|| source.stats());
+        let outcome = send(spec, &source, &orders, reporter);
+        reporter.take(source.stats());
+        outcome
     } else {
-        receive(spec, &connection, &orders, reporter)
-    };
-    reporter.take(&connection);
-    drop(connection);
-    client.close()?;
-    outcome
+        let receiver = patiently(spec, || client.receiver(spec.connection.to_string()))?;
+        reporter.now.created = true;
+        reporter.tick(|| receiver.stats());
+        let outcome = receive(spec, &receiver, &orders, reporter);
+        reporter.take(receiver.stats());
+        outcome
+    }
 }
 
-/// Connects; while there is no proxy, again and again.
-fn connect(client: &Arc<Client>, spec: &Spec) -> Result<Arc<Connection>, Error> {
-    let direction = if spec.send { Direction::Send } else { Direction::Receive };
+/// Opens a source or receiver; while there is no proxy, again and again.
+fn patiently<T>(spec: &Spec, open: impl Fn() -> Result<T, OpenError>) -> Result<T, OpenError> {
     let give_up = Instant::now() + Duration::from_millis(spec.patience_ms);
     loop {
-        match client.connect(direction, &spec.connection.to_string()) {
-            Err(Error::ConnectionFailed(_)) if Instant::now() < give_up => {
+        match open() {
+            Err(OpenError::Failed(_)) if Instant::now() < give_up => {
                 std::thread::sleep(Duration::from_millis(5));
             }
             result => return result,
@@ -172,12 +187,12 @@ fn pause(spec: &Spec) {
 
 fn send(
     spec: &Spec,
-    connection: &Connection,
+    source: &Source,
     orders: &Orders,
     reporter: &mut Reporter,
 ) -> Result<(), Failure> {
     let mut index = 0;
-    let mut filled: Option<Buffer> = None;
+    let mut filled: Option<FrameMut> = None;
     while spec.frames == 0 || index < spec.frames {
         match orders.next() {
             Some(Order::End) => return Ok(()),
@@ -185,10 +200,10 @@ fn send(
                 // A filled buffer counts as taken; it is given back unpublished, and filled again later.
                 filled = None;
                 if order == Order::Count {
-                    reporter.now.free = Some(count(spec, connection, reporter)?);
+                    reporter.now.free = Some(count(spec, source, reporter)?);
                 }
                 reporter.now.asleep = true;
-                reporter.take(connection);
+                reporter.take(source.stats());
                 reporter.print();
                 if orders.sleep() == Order::End {
                     return Ok(());
@@ -198,69 +213,62 @@ fn send(
             _ => {}
         }
         reporter.now.index = index;
-        reporter.tick(connection);
+        reporter.tick(|| source.stats());
         let buffer = match filled.take() {
             Some(buffer) => buffer,
-            None => match connection.get(Timeout::After(LOOK)) {
+            None => match source.frame(LOOK) {
                 Ok(mut buffer) => {
                     fill(spec, Stamp { source: spec.source, index }, &mut buffer)?;
                     buffer
                 }
-                Err(Error::Timeout(..)) => continue,
+                Err(error) if error.is_timeout() => continue,
                 Err(error) => return Err(error.into()),
             },
         };
-        match Connection::put(buffer, Timeout::After(LOOK)) {
+        match buffer.publish_within(LOOK) {
             Ok(()) => {
                 index += 1;
                 pause(spec);
             }
-            Err((buffer, Error::Timeout(..))) => filled = Some(buffer),
-            Err((_, error)) => return Err(error.into()),
+            Err(error) if error.reason.is_timeout() => filled = Some(error.frame),
+            Err(error) => return Err(error.reason.into()),
         }
     }
     reporter.now.index = index;
     Ok(())
 }
 
-fn fill(spec: &Spec, stamp: Stamp, buffer: &mut Buffer) -> Result<(), Error> {
-    let len = frame_len(spec, stamp, buffer.payload_len());
+fn fill(spec: &Spec, stamp: Stamp, buffer: &mut FrameMut) -> Result<(), LengthError> {
+    let len = frame_len(spec, stamp, buffer.payload().len());
     buffer.set_payload_len(len)?;
-    let metadata = if buffer.set_metadata_len(16).is_ok() { 16 } else { 0 };
-    // SAFETY: the buffer is this source's alone until it is put, and both lengths were accepted for its partitions.
-    let (payload, metadata) = unsafe {
-        (
-            std::slice::from_raw_parts_mut(buffer.payload_ptr(), len),
-            std::slice::from_raw_parts_mut(buffer.metadata_ptr(), metadata),
-        )
-    };
-    content::fill(stamp, payload, metadata);
-    Ok(())
+    let mut metadata = vec![0; buffer.metadata_mut().len().min(16)];
+    content::fill(stamp, &mut buffer.payload_mut()[..len], &mut metadata);
+    buffer.set_metadata(&metadata)
 }
 
 /// Number of buffers that the source can hold at once; it tries as many as its queue has.
-fn count(spec: &Spec, connection: &Connection, reporter: &mut Reporter) -> Result<usize, Error> {
+fn count(spec: &Spec, source: &Source, reporter: &mut Reporter) -> Result<usize, WaitError> {
     let capacity = spec.connection["bufferQueueCapacity"].as_u64().unwrap_or(16);
     let mut held = Vec::new();
     while (held.len() as u64) < capacity {
-        match connection.get(Timeout::After(PATIENCE)) {
+        match source.frame(PATIENCE) {
             Ok(buffer) => held.push(buffer),
-            Err(Error::Timeout(..)) => break,
+            Err(error) if error.is_timeout() => break,
             Err(error) => return Err(error),
         }
-        reporter.tick(connection);
+        reporter.tick(|| source.stats());
     }
     Ok(held.len())
 }
 
 fn receive(
     spec: &Spec,
-    connection: &Connection,
+    receiver: &Receiver,
     orders: &Orders,
     reporter: &mut Reporter,
 ) -> Result<(), Failure> {
     let mut order = content::Order::default();
-    let mut held: Vec<Buffer> = Vec::new();
+    let mut held: Vec<Frame> = Vec::new();
     let mut holding = false;
     loop {
         match orders.next() {
@@ -272,7 +280,7 @@ fn receive(
             }
             Some(Order::Sleep) => {
                 reporter.now.asleep = true;
-                reporter.take(connection);
+                reporter.take(receiver.stats());
                 reporter.print();
                 if orders.sleep() == Order::End {
                     return Ok(());
@@ -281,10 +289,11 @@ fn receive(
             }
             _ => {}
         }
-        reporter.tick(connection);
-        let buffer = match connection.get(Timeout::After(LOOK)) {
-            Ok(buffer) => buffer,
-            Err(Error::Timeout(..)) => continue,
+        reporter.tick(|| receiver.stats());
+        let buffer = match receiver.recv(LOOK) {
+            Ok(Some(buffer)) => buffer,
+            Ok(None) => return Err(Failure::Library(CLOSED, "the stream has ended".to_owned())),
+            Err(error) if error.is_timeout() => continue,
             Err(error) => return Err(error.into()),
         };
         let stamp = examine(&buffer).map_err(Failure::Frame)?;
@@ -309,22 +318,14 @@ fn receive(
 
 /// Checks frames once more before they are released: no process may have written to them in
 /// between.
-fn give_back(held: &mut Vec<Buffer>) -> Result<(), Failure> {
+fn give_back(held: &mut Vec<Frame>) -> Result<(), Failure> {
     for buffer in held.drain(..) {
         examine(&buffer)
             .map_err(|reason| Failure::Frame(format!("while it was held: {reason}")))?;
-        Connection::put(buffer, Timeout::Default).map_err(|(_, error)| error)?;
     }
     Ok(())
 }
 
-fn examine(buffer: &Buffer) -> Result<Stamp, String> {
-    // SAFETY: the frame is leased until the buffer goes back, and the lengths are those of the frame.
-    let (payload, metadata) = unsafe {
-        (
-            std::slice::from_raw_parts(buffer.payload_ptr(), buffer.payload_len()),
-            std::slice::from_raw_parts(buffer.metadata_ptr(), buffer.metadata_len()),
-        )
-    };
-    content::check(payload, metadata)
+fn examine(frame: &Frame) -> Result<Stamp, String> {
+    content::check(frame.payload(), frame.metadata())
 }

@@ -1,8 +1,7 @@
 //! Receivers on threads of this process that report whether they go on or have ended.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part")]
 
-use mcm::Error;
-use mcm::{Client, Direction, Timeout};
+use mcm::Client;
 use mcm_tests::config;
 use mcm_tests::wait;
 use serde_json::{Value, json};
@@ -12,43 +11,44 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Frames by which a receiver shows that it goes on: more than could have been under way when something happened.
 const MORE: u64 = 20;
 
+/// What a receiver says whose source has ended the stream.
+const ENDED: &str = "the stream has ended";
+
 /// A receiver that takes frames until its stream ends.
 pub struct Watcher {
     pub name: String,
-    /// Client of the proxy's control service.
-    _client: Arc<Client>,
     seen: Arc<Seen>,
 }
 
 #[derive(Default)]
 struct Seen {
     frames: AtomicU64,
-    end: Mutex<Option<Error>>,
+    end: Mutex<Option<String>>,
 }
 
 impl Watcher {
     /// Joins, and takes frames from now on.
-    pub fn start(name: String, client: &Arc<Client>, connection: &Value) -> Self {
-        let connection = client.connect(Direction::Receive, &connection.to_string());
-        let connection = connection.expect("a receiver");
+    pub fn start(name: String, client: &Client, connection: &Value) -> Self {
+        let receiver = client.receiver(connection.to_string()).expect("a receiver");
         let seen = Arc::new(Seen::default());
         let told = Arc::clone(&seen);
         // It ends with the process at the latest.
         std::thread::spawn(move || {
-            let error = loop {
-                match connection.get(Timeout::Infinite) {
-                    Ok(_) => told.frames.fetch_add(1, SeqCst),
-                    Err(error) => break error,
+            let end = loop {
+                match receiver.next() {
+                    Ok(Some(_)) => told.frames.fetch_add(1, SeqCst),
+                    Ok(None) => break ENDED.to_owned(),
+                    Err(error) => break error.to_string(),
                 };
             };
-            *told.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            *told.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
         });
-        Self { name, _client: Arc::clone(client), seen }
+        Self { name, seen }
     }
 
     fn end(&self) -> Option<String> {
         let end = self.seen.end.lock().unwrap_or_else(PoisonError::into_inner);
-        end.as_ref().map(ToString::to_string)
+        end.clone()
     }
 
     /// Its stream has not ended.
@@ -71,13 +71,12 @@ impl Watcher {
     #[track_caller]
     pub fn has_ended(&self) {
         let end = wait::some(&format!("the end of the receiver {}", self.name), || self.end());
-        let wanted = "connection is closed: the source has ended the stream";
-        assert_eq!(end, wanted, "{}", self.name);
+        assert_eq!(end, ENDED, "{}", self.name);
     }
 }
 
 /// Two receivers: the first one waits at the end of a stream, and the other one ends.
-pub fn receivers(place: &str, client: &Arc<Client>, connection: &Value) -> Vec<Watcher> {
+pub fn receivers(place: &str, client: &Client, connection: &Value) -> Vec<Watcher> {
     let receiver = |end: &str| {
         let options = json!({ "options": { "endOfStream": end } });
         let config = config::with(connection.clone(), options);

@@ -1,7 +1,6 @@
 //! Packets on the wire: addresses of both IP versions, time to live and service class.
 
-use crate::{connect, hosts, send, stream, take_row, video};
-use mcm::Direction;
+use crate::{hosts, open_receiver, open_source, send, stream, take_row, video};
 use mcm_tests::net::Net;
 use mcm_tests::pair::Pair;
 use mcm_tests::wait;
@@ -42,8 +41,8 @@ fn streams_flow_over_ipv6() {
             ("ff15::77:2", "ff15::77:2", filter),
             ("fd77::2", "fd77::1", json!({})),
         ] {
-            let receiver = connect(&b, Direction::Receive, &with(video(from, 5004), &more));
-            let sender = send(connect(&a, Direction::Send, &with(video(to, 5004), &own)), 1);
+            let receiver = open_receiver(&b, &with(video(from, 5004), &more));
+            let sender = send(open_source(&a, &with(video(to, 5004), &own)), 1);
             take_row(&receiver, 1, 5);
             let bridge = pair.wait_bridges(1, 1).remove(0);
             assert_eq!(bridge.remote, format!("[{to}]:5004"));
@@ -107,7 +106,7 @@ fn packets_have_the_time_to_live_and_class_that_are_configured() {
             let v4 = stream["ipAddr"].as_str().unwrap().parse::<Ipv4Addr>().is_ok();
             let protocol = if v4 { libc::ETH_P_IP } else { libc::ETH_P_IPV6 };
             let network = packets_of(&pair.net, 2, protocol);
-            let _sender = send(connect(&pair.programs[0], Direction::Send, &config), 1);
+            let _sender = send(open_source(&pair.programs[0], &config), 1);
             let mut buffer = vec![0; 65_536];
             let mut seen = 0;
             wait::until(&format!("packets of {stream}"), || {

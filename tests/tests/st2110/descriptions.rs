@@ -1,8 +1,7 @@
 //! Session descriptions of running streams.
 
 use crate::figures::measured;
-use crate::{connect, hosts, put, send, take, take_row, video};
-use mcm::Direction;
+use crate::{hosts, open_receiver, open_source, put, send, take, take_row, video};
 use mcm_tests::content::Stamp;
 use mcm_tests::pair::Pair;
 use serde_json::json;
@@ -38,7 +37,7 @@ fn a_given_description_goes_on_to_receivers() {
         let control = [&pair.a, &pair.b][host - 1];
         pair.net.on(host, || control.control().sdp(GROUP)).expect("a description")
     };
-    let source = connect(&a, Direction::Send, &given(GIVEN));
+    let source = open_source(&a, &given(GIVEN));
     let first = described(1);
     for part in [
         "o=studio 77 ",
@@ -53,7 +52,7 @@ fn a_given_description_goes_on_to_receivers() {
         assert!(first.contains(part), "{part}: {first}");
     }
     assert!(!first.contains("TROFF") && !first.contains("192.0.2.1"), "{first}");
-    let receiver = connect(&b, Direction::Receive, &given(&first));
+    let receiver = open_receiver(&b, &given(&first));
     put(&source, Stamp { source: 1, index: 0 });
     assert_eq!(take(&receiver).index, 0);
     assert_eq!(described(2), first, "a receiver has what it was given");
@@ -62,19 +61,19 @@ fn a_given_description_goes_on_to_receivers() {
     // Another program describes the same session otherwise.
     drop(source);
     pair.wait_no_bridges();
-    let source = connect(&a, Direction::Send, &given(&GIVEN.replace("Camera 7", "Camera 8")));
+    let source = open_source(&a, &given(&GIVEN.replace("Camera 7", "Camera 8")));
     let second = described(1);
     assert!(version(&second) > version(&first), "{first}{second}");
     drop(source);
     pair.wait_no_bridges();
-    let _source = connect(&a, Direction::Send, &given(&GIVEN.replace("Camera 7", "Camera 8")));
+    let _source = open_source(&a, &given(&GIVEN.replace("Camera 7", "Camera 8")));
     assert_eq!(described(1), second, "nothing has changed");
 }
 
 #[test]
 fn a_receiver_without_a_description_tells_what_it_expects() {
     let Some(pair) = Pair::new(2, 1) else { return };
-    let _receiver = connect(&pair.programs[1], Direction::Receive, &video("239.77.0.1", 5004));
+    let _receiver = open_receiver(&pair.programs[1], &video("239.77.0.1", 5004));
     let sdp = pair.net.on(2, || pair.b.control().sdp(GROUP)).expect("a description");
     for part in
         ["m=video 5004 RTP/AVP 112\r\n", "c=IN IP4 239.77.0.1/64\r\n", "width=320; height=180"]
@@ -89,12 +88,12 @@ fn a_stream_is_judged_by_what_its_description_says() {
     hosts(|pair| {
         let [a, b] = pair.programs.clone();
         let mut config = video("239.77.0.1", 5004);
-        let _sender = send(connect(&a, Direction::Send, &config), 1);
+        let _sender = send(open_source(&a, &config), 1);
         let told = &mut config["connection"]["st2110"];
         told["troffMicroseconds"] = 1234.into();
         // An hour: not the clock of this sender, whose frames so have times that cannot be.
         told["mediaClockOffset"] = (90_000 * 3600).into();
-        let receiver = connect(&b, Direction::Receive, &config);
+        let receiver = open_receiver(&b, &config);
         take_row(&receiver, 1, 3);
         let bridge = measured(pair, "path1_tro_us");
         assert_eq!(bridge.measurements["path1_tro_us"], 1234.0, "{bridge:?}");
@@ -120,8 +119,8 @@ fn two_senders_of_one_group_are_two_paths() {
         "connection": { "st2110": { "sdp": text } },
         "payload": { "video": { "pixelFormat": "yuv422p10rfc4175" } },
     });
-    let receiver = connect(&pair.programs[1], Direction::Receive, &received);
-    let _sender = send(connect(&pair.programs[0], Direction::Send, &sent), 1);
+    let receiver = open_receiver(&pair.programs[1], &received);
+    let _sender = send(open_source(&pair.programs[0], &sent), 1);
     take_row(&receiver, 1, 3);
     for path in ["path1_received", "path2_received"] {
         assert!(pair.counter(2, 5004, path) > 0, "{path}: {:?}", pair.bridges(2));

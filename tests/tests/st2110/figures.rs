@@ -1,19 +1,17 @@
 //! Measurements of streams and of the clock.
 
-use crate::{connect, hosts, put, send, take, take_row, video};
-use mcm::Direction;
+use crate::{hosts, open_receiver, open_source, put, send, take, take_row, video};
 use mcm_tests::content::Stamp;
 use mcm_tests::pair::Pair;
 use mcm_tests::wait;
 use proto::control::Bridge;
 use serde_json::json;
-use std::sync::Arc;
 
 #[test]
 fn a_stream_is_described_for_others() {
     hosts(|pair| {
         let [a, b] = pair.programs.clone();
-        let _source = connect(&a, Direction::Send, &video("239.77.0.1", 5004));
+        let _source = open_source(&a, &video("239.77.0.1", 5004));
         let sdp = pair.net.on(1, || pair.a.control().sdp("239.77.0.1:5004")).unwrap();
         for part in
             ["c=IN IP4 239.77.0.1", "m=video 5004", "raw/90000", "width=320", "IN IP4 10.77.0.1"]
@@ -30,7 +28,7 @@ fn a_stream_is_described_for_others() {
             "connection": { "st2110": { "sdp": sdp } },
             "payload": { "video": { "pixelFormat": "yuv422p10rfc4175" } },
         });
-        let receiver = connect(&b, Direction::Receive, &by_sdp);
+        let receiver = open_receiver(&b, &by_sdp);
         put(&_source, Stamp { source: 1, index: 0 });
         assert_eq!(take(&receiver).index, 0);
         let unknown = pair.net.on(1, || pair.a.control().sdp("nothing")).unwrap_err();
@@ -51,8 +49,8 @@ fn received_video_is_judged() {
     hosts(|pair| {
         let [a, b] = pair.programs.clone();
         let config = video("239.77.0.1", 5004);
-        let receiver = connect(&b, Direction::Receive, &config);
-        let _sender = send(connect(&a, Direction::Send, &config), 1);
+        let receiver = open_receiver(&b, &config);
+        let _sender = send(open_source(&a, &config), 1);
         take_row(&receiver, 1, 5);
         let bridge = measured(pair, "path1_vrx_max");
         let count = |name: &str| bridge.counters[name];
@@ -93,8 +91,8 @@ fn received_audio_is_measured() {
             }},
             "bufferQueueCapacity": 128,
         });
-        let _receiver = connect(&b, Direction::Receive, &config);
-        let _sender = send(connect(&a, Direction::Send, &config), 1);
+        let _receiver = open_receiver(&b, &config);
+        let _sender = send(open_source(&a, &config), 1);
         let bridge = measured(pair, "path1_ts_df_max_us");
         assert_eq!(bridge.measurements["path1_samples_per_packet"], 48.0, "{bridge:?}");
         assert!(bridge.measurements["path1_ts_df_min_us"] >= 0.0, "{bridge:?}");
@@ -106,11 +104,11 @@ fn received_audio_is_measured() {
 #[test]
 fn the_clock_is_shown() {
     hosts(|pair| {
-        let a = Arc::clone(&pair.programs[0]);
+        let a = pair.programs[0].clone();
         let clock = || pair.net.on(1, || pair.a.control().info()).reference_clock.expect("a clock");
         let before = clock();
         assert!(!before.source.is_empty() && before.tai_offset_s.is_some(), "{before:?}");
-        let _source = connect(&a, Direction::Send, &video("239.77.0.1", 5004));
+        let _source = open_source(&a, &video("239.77.0.1", 5004));
         let now = clock();
         assert_eq!(now.synchronised.is_none(), before.synchronised.is_none());
         // Session descriptions name the same clock.

@@ -8,14 +8,13 @@ mod reasons;
 mod streams;
 mod warnings;
 
-use mcm::{Client, Connection, Direction, Timeout};
+use mcm::{Client, Receiver, Source, Timeout};
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::drops::{loss, on_hosts, whole};
 use mcm_tests::pair::Pair;
 use mcm_tests::repeating::Repeating;
 use mcm_tests::wait;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 /// Runs a test on two hosts with a proxy each, whose interfaces are chosen by address and by name.
 fn hosts(test: impl Fn(&mut Pair)) {
@@ -43,24 +42,28 @@ fn video(ip: &str, port: u16) -> Value {
     )
 }
 
-fn connect(client: &Arc<Client>, direction: Direction, config: &Value) -> Arc<Connection> {
-    client.connect(direction, &config.to_string()).expect("a connection")
+fn open_source(client: &Client, config: &Value) -> Source {
+    client.source(config.to_string()).expect("a source")
+}
+
+fn open_receiver(client: &Client, config: &Value) -> Receiver {
+    client.receiver(config.to_string()).expect("a receiver")
 }
 
 /// Sends frames until what this returns is dropped.
-fn send(connection: Arc<Connection>, source: u64) -> Repeating {
+fn send(connection: Source, source: u64) -> Repeating {
     Repeating::start(move |index| put(&connection, Stamp { source, index }))
 }
 
-fn put(connection: &Connection, stamp: Stamp) {
-    let mut buffer = connection.get(Timeout::Infinite).expect("a buffer");
+fn put(source: &Source, stamp: Stamp) {
+    let mut buffer = source.frame(Timeout::Infinite).expect("a buffer");
     content::fill(stamp, buffer.payload_mut(), &mut []);
-    Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).expect("put");
+    buffer.publish_within(Timeout::Infinite).expect("put");
 }
 
 /// The next frame, which must be whole.
-fn take(connection: &Connection) -> Stamp {
-    let buffer = whole(connection.get(Timeout::After(wait::DEADLINE)));
+fn take(receiver: &Receiver) -> Stamp {
+    let buffer = whole(receiver.recv(wait::DEADLINE)).expect("no end");
     if buffer.info().incomplete {
         loss(format!("{:?}", buffer.missing().collect::<Vec<_>>()));
     }
@@ -69,11 +72,11 @@ fn take(connection: &Connection) -> Stamp {
 
 /// Waits for so many whole frames in a row. Those before them may be missing in part or whole, as the stream was joined or
 /// interrupted; but none is ever wrong.
-fn take_row(connection: &Connection, source: u64, count: u64) {
+fn take_row(receiver: &Receiver, source: u64, count: u64) {
     let mut row = 0;
     let mut last = None;
     wait::until("frames in a row", || {
-        let buffer = whole(connection.get(Timeout::After(wait::DEADLINE)));
+        let buffer = whole(receiver.recv(wait::DEADLINE)).expect("no end");
         if buffer.info().incomplete {
             row = 0;
             return false;

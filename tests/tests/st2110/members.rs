@@ -1,10 +1,11 @@
 //! Bridges come, go, and change places with programs.
 
-use crate::{connect, hosts, put, send, take, take_row, video};
-use mcm::{Direction, Timeout};
+use crate::{hosts, open_receiver, open_source, put, send, take, take_row, video};
 use mcm_tests::content::{self, Stamp};
+use mcm_tests::refusal::refusal;
 use mcm_tests::repeating::Repeating;
 use mcm_tests::{config, wait};
+use proto::Kind;
 use proto::control::{BridgeDirection, BridgeState};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -17,14 +18,14 @@ fn receivers_of_a_stream_share_its_bridge() {
     hosts(|pair| {
         let [a, b] = pair.programs.clone();
         let config = video("239.77.0.1", 5004);
-        let source = connect(&a, Direction::Send, &config);
+        let source = open_source(&a, &config);
         let _sender = send(source, 1);
-        let first = connect(&b, Direction::Receive, &config);
+        let first = open_receiver(&b, &config);
         take_row(&first, 1, 5);
-        let second = connect(&b, Direction::Receive, &config);
+        let second = open_receiver(&b, &config);
         take_row(&second, 1, 5);
         // On the source's own host the stream comes from the ring, without a way over the network.
-        let local = connect(&a, Direction::Receive, &config);
+        let local = open_receiver(&a, &config);
         take_row(&local, 1, 5);
         let (on_a, on_b) = (pair.wait_bridges(1, 1), pair.wait_bridges(2, 1));
         assert_eq!(on_a[0].direction(), BridgeDirection::Egress);
@@ -53,12 +54,12 @@ fn receivers_of_a_stream_share_its_bridge() {
 #[test]
 fn a_source_takes_over_from_the_network() {
     hosts(|pair| {
-        let b = Arc::clone(&pair.programs[1]);
+        let b = pair.programs[1].clone();
         let config = video("239.77.0.1", 5004);
-        let receiver = connect(&b, Direction::Receive, &config);
+        let receiver = open_receiver(&b, &config);
         assert_eq!(pair.wait_bridges(2, 1)[0].direction(), BridgeDirection::Ingress);
         // A program on the same host sends that stream: its frames come from the ring, and go to the network.
-        let source = connect(&b, Direction::Send, &config);
+        let source = open_source(&b, &config);
         for index in 0..6 {
             put(&source, Stamp { source: 7, index });
             assert_eq!(take(&receiver), Stamp { source: 7, index });
@@ -73,8 +74,8 @@ fn a_source_takes_over_from_the_network() {
         only(BridgeDirection::Egress);
         drop(source);
         only(BridgeDirection::Ingress);
-        let a = Arc::clone(&pair.programs[0]);
-        let _sender = send(connect(&a, Direction::Send, &config), 8);
+        let a = pair.programs[0].clone();
+        let _sender = send(open_source(&a, &config), 8);
         take_row(&receiver, 8, 5);
     });
 }
@@ -82,43 +83,43 @@ fn a_source_takes_over_from_the_network() {
 #[test]
 fn what_cannot_be_is_refused_with_the_reason() {
     hosts(|pair| {
-        let a = Arc::clone(&pair.programs[0]);
-        let failure = |direction, config: &Value| {
-            let error = a.connect(direction, &config.to_string()).expect_err("a refusal");
+        let a = pair.programs[0].clone();
+        let failure = |end, config: &Value| {
+            let error = refusal(&a, end, config);
             (error.code(), error.to_string())
         };
         let mut elsewhere = video("239.77.0.1", 5004);
         elsewhere["connection"]["st2110"]["interfaceIpAddr"] = json!("10.99.0.1");
-        for direction in [Direction::Send, Direction::Receive] {
-            let (code, text) = failure(direction, &elsewhere);
+        for end in [Kind::Source, Kind::Receiver] {
+            let (code, text) = failure(end, &elsewhere);
             assert_eq!(code, 1008, "{text}");
             assert!(text.contains("10.99.0.1") && text.contains("10.77.0.1"), "{text}");
         }
         // Another program has the port.
         let other = pair.net.on(1, || std::net::UdpSocket::bind("0.0.0.0:5004").unwrap());
         let unicast = video("10.77.0.2", 5004);
-        let (code, text) = failure(Direction::Receive, &unicast);
+        let (code, text) = failure(Kind::Receiver, &unicast);
         assert_eq!(code, 1008, "{text}");
         assert!(text.contains("5004") && text.contains("in use"), "{text}");
         let _ = pair.wait_bridges(1, 0);
         drop(other);
-        let receiver = connect(&a, Direction::Receive, &unicast);
+        let receiver = open_receiver(&a, &unicast);
         // The stream is there in another format.
         let mut wider = video("10.77.0.2", 5004);
         wider["payload"]["video"]["width"] = json!(640);
-        let (code, text) = failure(Direction::Receive, &wider);
+        let (code, text) = failure(Kind::Receiver, &wider);
         assert_eq!(code, 1010, "{text}");
         assert!(text.contains("payload.video.width"), "{text}");
         // No route to the destination.
-        let (code, text) = failure(Direction::Send, &video("192.0.2.1", 5004));
+        let (code, text) = failure(Kind::Source, &video("192.0.2.1", 5004));
         assert_eq!(code, 1008, "{text}");
         drop(receiver);
         let _ = pair.wait_bridges(1, 0);
         // Nothing of all this has done any harm.
-        let b = Arc::clone(&pair.programs[1]);
+        let b = pair.programs[1].clone();
         let config = video("239.77.0.1", 5004);
-        let _sender = send(connect(&a, Direction::Send, &config), 1);
-        take_row(&connect(&b, Direction::Receive, &config), 1, 5);
+        let _sender = send(open_source(&a, &config), 1);
+        take_row(&open_receiver(&b, &config), 1, 5);
     });
 }
 
@@ -127,9 +128,9 @@ fn streams_come_back_after_a_restart_of_either_proxy() {
     hosts(|pair| {
         let [a, b] = pair.programs.clone();
         let config = video("239.77.0.1", 5004);
-        let source = connect(&a, Direction::Send, &config);
+        let source = open_source(&a, &config);
         let _sender = send(source, 1);
-        let receiver = connect(&b, Direction::Receive, &config);
+        let receiver = open_receiver(&b, &config);
         take_row(&receiver, 1, 5);
         for signal in [Signal::KILL, Signal::TERM] {
             pair.b.end(signal);
@@ -155,7 +156,7 @@ fn a_source_that_goes_on_does_not_delay_the_end_of_its_proxy() {
         let [a, b] = pair.programs.clone();
         let mut config = video("239.77.0.1", 5004);
         config["bufferQueueCapacity"] = json!(3);
-        let source = connect(&a, Direction::Send, &config);
+        let source = open_source(&a, &config);
         let put_last = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&put_last);
         // As fast as the queue allows, so that it is always full.
@@ -163,7 +164,7 @@ fn a_source_that_goes_on_does_not_delay_the_end_of_its_proxy() {
             put(&source, Stamp { source: 1, index });
             counter.store(index, Relaxed);
         });
-        let receiver = connect(&b, Direction::Receive, &config);
+        let receiver = open_receiver(&b, &config);
         take_row(&receiver, 1, 5);
         pair.a.process().signal(Signal::TERM);
         let queued_last = put_last.load(Relaxed);
@@ -171,7 +172,7 @@ fn a_source_that_goes_on_does_not_delay_the_end_of_its_proxy() {
         // The source has to wait for no one, now that its only receiver is gone.
         drop(sender);
         let mut last = 0;
-        while let Ok(buffer) = receiver.get(Timeout::After(Duration::from_secs(1))) {
+        while let Ok(Some(buffer)) = receiver.recv(Duration::from_secs(1)) {
             if !buffer.info().incomplete {
                 last = content::check(buffer.payload(), buffer.metadata()).expect("exact").index;
             }
@@ -185,8 +186,8 @@ fn a_source_that_goes_on_does_not_delay_the_end_of_its_proxy() {
 #[test]
 fn operators_see_and_cannot_delete_bridges() {
     hosts(|pair| {
-        let a = Arc::clone(&pair.programs[0]);
-        let _source = connect(&a, Direction::Send, &video("239.77.0.1", 5004));
+        let a = pair.programs[0].clone();
+        let _source = open_source(&a, &video("239.77.0.1", 5004));
         let bridge = pair.wait_bridges(1, 1).remove(0);
         let refused = pair.net.on(1, || pair.a.control().delete(&bridge.conn_id));
         assert_eq!(
@@ -196,7 +197,7 @@ fn operators_see_and_cannot_delete_bridges() {
         assert_eq!(bridge.local, "10.77.0.1");
         assert_eq!(bridge.state(), BridgeState::Active);
         // A process that is not this proxy cannot claim to be a bridge.
-        let receiver = connect(&a, Direction::Receive, &config::blob("g", 100));
+        let receiver = open_receiver(&a, &config::blob("g", 100));
         let groups = pair.net.on(1, || pair.a.control().try_groups()).unwrap();
         let group = groups.iter().find(|group| group.id == "g").unwrap();
         assert!(group.receivers.iter().all(|receiver| !receiver.bridge));

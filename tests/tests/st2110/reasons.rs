@@ -1,7 +1,6 @@
 //! Refused packets are reported by reason: by `ListBridges` and to Prometheus.
 
-use crate::{connect, video};
-use mcm::Direction;
+use crate::{open_receiver, video};
 use mcm_tests::drops::on_hosts;
 use mcm_tests::pair::Pair;
 use mcm_tests::wait;
@@ -74,7 +73,7 @@ fn damaged_ancillary_data_are_counted_by_reason() {
             }},
             "payload": { "ancillary": { "fps": 10 } },
         });
-        let receiver = connect(&pair.programs[1], Direction::Receive, &config);
+        let receiver = open_receiver(&pair.programs[1], &config);
         send(pair, 5020, 100, &damaged());
         check(pair, 5020, "refused_", "mcm_st2110_refused_payloads_total", &DAMAGED);
         pair.until_counter(2, 5020, "other_format", 6);
@@ -85,7 +84,7 @@ fn damaged_ancillary_data_are_counted_by_reason() {
         config["connection"]["st2110"]["ancillary"] =
             json!({ "ipAddr": "10.77.0.1", "port": 5022, "payloadType": 100 });
         config["maxMetadataSize"] = json!(512);
-        let _receiver = connect(&pair.programs[1], Direction::Receive, &config);
+        let _receiver = open_receiver(&pair.programs[1], &config);
         send(pair, 5022, 100, &damaged());
         let family = "mcm_st2110_ancillary_refused_packets_total";
         check(pair, 5004, "ancillary_refused_", family, &DAMAGED);
@@ -106,7 +105,7 @@ fn audio_that_is_not_as_long_as_it_should_be_is_counted_by_reason() {
             }},
             "payload": { "audio": { "channels": 2, "format": "pcm_s24be" } },
         });
-        let _receiver = connect(&pair.programs[1], Direction::Receive, &config);
+        let _receiver = open_receiver(&pair.programs[1], &config);
         send(pair, 5010, 97, &[vec![], vec![0; 287], vec![0; 289], vec![0; 5]]);
         let expected = [("empty", 1), ("length", 3), ("too_long", 0)];
         check(pair, 5010, "refused_", "mcm_st2110_refused_payloads_total", &expected);

@@ -1,10 +1,12 @@
 //! Video, audio and ancillary data arrive as sent.
 
-use crate::{connect, hosts, put, stream, take, take_row, video};
-use mcm::{Connection, Direction, Timeout};
+use crate::{hosts, open_receiver, open_source, put, stream, take, take_row, video};
+use mcm::Timeout;
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::drops::{loss, whole};
+use mcm_tests::refusal::refusal;
 use mcm_tests::wait;
+use proto::Kind;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -20,9 +22,9 @@ fn frames_arrive_as_they_were_put() {
             for receiver_first in [true, false] {
                 let sent = video(destination, 5004);
                 let received = video(origin, 5004);
-                let early = receiver_first.then(|| connect(&b, Direction::Receive, &received));
-                let source = connect(&a, Direction::Send, &sent);
-                let receiver = early.unwrap_or_else(|| connect(&b, Direction::Receive, &received));
+                let early = receiver_first.then(|| open_receiver(&b, &received));
+                let source = open_source(&a, &sent);
+                let receiver = early.unwrap_or_else(|| open_receiver(&b, &received));
                 // The bridges are there when the connections are, so the first frame arrives.
                 for index in 0..6 {
                     put(&source, Stamp { source: number, index });
@@ -45,13 +47,13 @@ fn large_datagrams_are_sent_where_they_are_wished_for() {
         let mut config = video("239.77.0.4", 5040);
         config["connection"]["st2110"]["maxUdp"] = 8960.into();
         // The network does not take them.
-        let refused = a.connect(Direction::Send, &config.to_string()).expect_err("no such packets");
+        let refused = a.source(config.to_string()).expect_err("no such packets");
         assert!(refused.to_string().contains("MTU"), "{refused}");
         for host in [1, 2] {
             pair.net.run(host, "ip", &["link", "set", "eth0", "mtu", "9000"]);
         }
-        let receiver = connect(&b, Direction::Receive, &config);
-        let source = connect(&a, Direction::Send, &config);
+        let receiver = open_receiver(&b, &config);
+        let source = open_source(&a, &config);
         for index in 0..6 {
             put(&source, Stamp { source: 4, index });
         }
@@ -85,8 +87,8 @@ fn audio_arrives_as_it_was_put() {
                 }},
                 "bufferQueueCapacity": 128,
             });
-            let receiver = connect(&b, Direction::Receive, &config);
-            let source = connect(&a, Direction::Send, &config);
+            let receiver = open_receiver(&b, &config);
+            let source = open_source(&a, &config);
             let stopped = Arc::new(AtomicBool::new(false));
             let stop = Arc::clone(&stopped);
             let sender = std::thread::spawn(move || {
@@ -127,17 +129,17 @@ fn ancillary_data_arrive_alone_and_with_video() {
             "payload": { "ancillary": { "fps": 10 } },
             "bufferQueueCapacity": 32,
         });
-        let receiver = connect(&b, Direction::Receive, &alone);
-        let source = connect(&a, Direction::Send, &alone);
+        let receiver = open_receiver(&b, &alone);
+        let source = open_source(&a, &alone);
         for count in 0..5 {
-            let mut buffer = source.get(Timeout::Infinite).unwrap();
+            let mut buffer = source.frame(Timeout::Infinite).unwrap();
             let block = block(count);
             buffer.payload_mut()[..block.len()].copy_from_slice(&block);
             buffer.set_payload_len(block.len()).unwrap();
-            Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).unwrap();
+            buffer.publish_within(Timeout::Infinite).unwrap();
         }
         for count in 0..5 {
-            let buffer = whole(receiver.get(Timeout::After(wait::DEADLINE)));
+            let buffer = whole(receiver.recv(wait::DEADLINE)).expect("no end");
             assert_eq!(buffer.payload(), block(count));
         }
         drop((source, receiver));
@@ -146,18 +148,18 @@ fn ancillary_data_arrive_alone_and_with_video() {
         riding["connection"]["st2110"]["ancillary"] =
             json!({ "ipAddr": "239.77.0.3", "port": 5022 });
         riding["maxMetadataSize"] = json!(512);
-        let receiver = connect(&b, Direction::Receive, &riding);
-        let source = connect(&a, Direction::Send, &riding);
+        let receiver = open_receiver(&b, &riding);
+        let source = open_source(&a, &riding);
         for index in 0..5 {
-            let mut buffer = source.get(Timeout::Infinite).unwrap();
+            let mut buffer = source.frame(Timeout::Infinite).unwrap();
             let block = block(index);
             content::fill(Stamp { source: 1, index: index.into() }, buffer.payload_mut(), &mut []);
             buffer.metadata_mut()[..block.len()].copy_from_slice(&block);
             buffer.set_metadata_len(block.len()).unwrap();
-            Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).unwrap();
+            buffer.publish_within(Timeout::Infinite).unwrap();
         }
         for index in 0..5 {
-            let buffer = whole(receiver.get(Timeout::After(wait::DEADLINE)));
+            let buffer = whole(receiver.recv(wait::DEADLINE)).expect("no end");
             assert_eq!(buffer.metadata(), block(index));
             let stamp = content::check(buffer.payload(), &[]).expect("an exact frame");
             assert_eq!(stamp.index, u64::from(index));
@@ -170,9 +172,9 @@ fn what_was_put_before_the_end_is_sent() {
     hosts(|pair| {
         let [a, b] = pair.programs.clone();
         let config = video("239.77.0.1", 5004);
-        let receiver = connect(&b, Direction::Receive, &config);
+        let receiver = open_receiver(&b, &config);
         for source in 1..3 {
-            let connection = connect(&a, Direction::Send, &config);
+            let connection = open_source(&a, &config);
             for index in 0..8 {
                 put(&connection, Stamp { source, index });
             }
@@ -212,10 +214,10 @@ fn gray_pictures_and_twelve_bits_on_the_wire_are_exact() {
             ("yuv444p10le", Some(("YCbCr-4:4:4", 12))),
         ] {
             let config = pictures(format, wire);
-            let receiver = connect(&b, Direction::Receive, &config);
-            let source = connect(&a, Direction::Send, &config);
+            let receiver = open_receiver(&b, &config);
+            let source = open_source(&a, &config);
             for index in 0..3 {
-                let mut buffer = source.get(Timeout::Infinite).expect("a buffer");
+                let mut buffer = source.frame(Timeout::Infinite).expect("a buffer");
                 let pixels = buffer.payload_mut();
                 content::fill(Stamp { source: 1, index }, pixels, &mut []);
                 if format.ends_with("10le") {
@@ -223,8 +225,8 @@ fn gray_pictures_and_twelve_bits_on_the_wire_are_exact() {
                     pixels.iter_mut().skip(1).step_by(2).for_each(|high| *high &= 3);
                 }
                 let sent = pixels.to_vec();
-                Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).unwrap();
-                let buffer = whole(receiver.get(Timeout::After(wait::DEADLINE)));
+                buffer.publish_within(Timeout::Infinite).unwrap();
+                let buffer = whole(receiver.recv(wait::DEADLINE)).expect("no end");
                 if buffer.info().incomplete {
                     loss(format!("{format} {index}"));
                 }
@@ -234,9 +236,8 @@ fn gray_pictures_and_twelve_bits_on_the_wire_are_exact() {
             pair.wait_no_bridges();
         }
         // There is no memory for these.
-        for direction in [Direction::Send, Direction::Receive] {
-            let config = pictures("rgb24", Some(("RGB", 12))).to_string();
-            let error = a.connect(direction, &config).expect_err("a refusal");
+        for end in [Kind::Source, Kind::Receiver] {
+            let error = refusal(&a, end, &pictures("rgb24", Some(("RGB", 12))));
             assert!(
                 error.code() == 1010 && error.to_string().contains("RGB with 8 bit"),
                 "{error}"

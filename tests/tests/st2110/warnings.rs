@@ -1,7 +1,6 @@
 //! Degradations are reported: in the log, once, and by `ListBridges`.
 
-use crate::{connect, put, take, video};
-use mcm::Direction;
+use crate::{open_receiver, open_source, put, take, video};
 use mcm_tests::content::Stamp;
 use mcm_tests::drops::on_hosts;
 use mcm_tests::net::Net;
@@ -61,7 +60,7 @@ fn a_proxy_without_privileges_says_what_it_lacks() {
             "width": 1920, "height": 1080, "fps": 50, "pixelFormat": "yuv422p10le",
         }});
         config["bufferQueueCapacity"] = json!(4);
-        let _receiver = connect(&pair.programs[1], Direction::Receive, &config);
+        let _receiver = open_receiver(&pair.programs[1], &config);
         let bridge = pair.wait_bridges(2, 1).remove(0);
         let told = |part: &str| bridge.warnings.iter().filter(|it| it.contains(part)).count();
         assert_eq!((told(BUFFER), told(PRIORITY)), (1, 1), "{bridge:?}");
@@ -91,7 +90,7 @@ fn a_proxy_without_privileges_says_what_it_lacks() {
 fn a_warning_that_comes_to_light_while_frames_flow_is_told() {
     const REFUSED: &str = "the network refused packets: ";
     Pair::test(2, 1, |pair| {
-        let source = connect(&pair.programs[0], Direction::Send, &video("10.77.0.2", 5004));
+        let source = open_source(&pair.programs[0], &video("10.77.0.2", 5004));
         put(&source, Stamp { source: 1, index: 0 });
         pair.until_counter(1, 5004, "frames", 1);
         let has = |pair: &Pair| {
@@ -117,7 +116,7 @@ fn a_warning_that_comes_to_light_while_frames_flow_is_told() {
 fn a_stream_that_does_not_keep_its_rate_is_told() {
     const SLOW: &str = "the stream does not keep its rate: ";
     Pair::test(2, 1, |pair| {
-        let source = connect(&pair.programs[0], Direction::Send, &video("239.77.0.1", 5004));
+        let source = open_source(&pair.programs[0], &video("239.77.0.1", 5004));
         let ended = Arc::<AtomicBool>::default();
         let putting = {
             let ended = Arc::clone(&ended);
@@ -166,7 +165,7 @@ fn a_stream_that_does_not_keep_its_rate_is_told() {
 fn what_is_wrong_with_the_time_is_told_once() {
     const OFFSET: &str = "TAI offset is not set";
     Pair::test(2, 1, |pair| {
-        let _source = connect(&pair.programs[0], Direction::Send, &video("239.77.0.1", 5004));
+        let _source = open_source(&pair.programs[0], &video("239.77.0.1", 5004));
         wait::until("the clock in the log", || !lines(&pair.a, "ST 2110 follows").is_empty());
         let info = pair.net.on(1, || pair.a.control().info());
         let clock = info.reference_clock.expect("a clock");
@@ -190,16 +189,14 @@ fn the_substitute_for_a_device_is_named_once() {
         || Pair::with_options(2, 1, options),
         |pair| {
             let config = |port| video("239.77.0.1", port);
-            let streams: Vec<_> = [5004, 5006, 5008]
-                .into_iter()
-                .flat_map(|port| {
-                    let [a, b] = &pair.programs;
-                    let receiver = connect(b, Direction::Receive, &config(port));
-                    [receiver, connect(a, Direction::Send, &config(port))]
-                })
-                .collect();
-            put(&streams[1], Stamp { source: 1, index: 0 });
-            assert_eq!(take(&streams[0]), Stamp { source: 1, index: 0 });
+            let streams = [5004, 5006, 5008].map(|port| {
+                let [a, b] = &pair.programs;
+                let receiver = open_receiver(b, &config(port));
+                (receiver, open_source(a, &config(port)))
+            });
+            let (receiver, source) = &streams[0];
+            put(source, Stamp { source: 1, index: 0 });
+            assert_eq!(take(receiver), Stamp { source: 1, index: 0 });
             for (proxy, device) in [(&pair.a, "0000:31:00.0"), (&pair.b, "native_af_xdp:eth0")] {
                 let told = lines(proxy, "--dev ");
                 let expected = format!(
@@ -216,7 +213,7 @@ fn a_source_filter_without_effect_is_remarked_on() {
     Pair::test(2, 1, |pair| {
         let mut config = video("10.77.0.2", 5004);
         config["connection"]["st2110"]["multicastSourceIpAddr"] = json!("10.77.0.9");
-        let _source = connect(&pair.programs[0], Direction::Send, &config);
+        let _source = open_source(&pair.programs[0], &config);
         let bridge = pair.wait_bridges(1, 1).remove(0);
         let remark = "connection.st2110.multicastSourceIpAddr 10.77.0.9 is ignored";
         assert!(bridge.warnings.iter().any(|it| it.starts_with(remark)), "{bridge:?}");

@@ -2,9 +2,9 @@
 
 use crate::packets::Packets;
 use crate::{
-    PORT, connect, drop_incoming, drop_no_more, dropped, put, receive_slowly, single_packets, take,
+    PORT, drop_incoming, drop_no_more, dropped, open_receiver, open_source, put, receive_slowly,
+    single_packets, take,
 };
-use mcm::{Direction, Timeout};
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::drops::{loss, whole};
 use mcm_tests::pair::Pair;
@@ -17,8 +17,8 @@ fn loss_is_counted_to_the_packet() {
     Pair::test(2, 1, |pair| {
         single_packets(pair, &["eth0"]);
         let stream = |ip: &str| json!({ "ipAddr": ip, "port": PORT });
-        let receiver = connect(&pair.programs[1], Direction::Receive, &stream("10.77.0.1"));
-        let source = connect(&pair.programs[0], Direction::Send, &stream("10.77.0.2"));
+        let receiver = open_receiver(&pair.programs[1], &stream("10.77.0.1"));
+        let source = open_source(&pair.programs[0], &stream("10.77.0.2"));
         put(&source, 0);
         take(&receiver, 0);
         let rule = format!("udp dport {PORT} numgen inc mod 100 == 37");
@@ -26,7 +26,7 @@ fn loss_is_counted_to_the_packet() {
         let incomplete = std::thread::scope(|scope| {
             scope.spawn(|| (1..=FRAMES).for_each(|index| put(&source, index)));
             let frames = (1..=FRAMES).map(|index| {
-                let buffer = receiver.get(Timeout::After(wait::DEADLINE));
+                let buffer = receiver.recv(wait::DEADLINE);
                 let buffer = buffer.unwrap_or_else(|error| {
                     loss(format!(
                         "frame {index}: {error}: {:?} {:?}",
@@ -34,7 +34,7 @@ fn loss_is_counted_to_the_packet() {
                         pair.bridges(2)
                     ))
                 });
-                buffer.info().incomplete
+                buffer.expect("no end").info().incomplete
             });
             frames.filter(|incomplete| *incomplete).count() as u64
         });
@@ -93,7 +93,7 @@ fn disorder_is_counted_to_the_packet() {
                 _ => {}
             }
             sender.send(&packets);
-            let buffer = whole(receiver.get(Timeout::After(wait::DEADLINE)));
+            let buffer = whole(receiver.recv(wait::DEADLINE)).expect("no end");
             assert_eq!(buffer.info().incomplete, index % 4 == 3, "frame {index}");
             if index % 4 != 3 {
                 let stamp = content::check(buffer.payload(), &[]).expect("an exact frame");

@@ -2,7 +2,7 @@
 //! counted, and disturbs no stream.
 
 use crate::PORT;
-use mcm::{Connection, Direction, Timeout};
+use mcm::{Receiver, Source, Timeout};
 use mcm_tests::codestreams::codestream;
 use mcm_tests::drops::whole;
 use mcm_tests::pair::Pair;
@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use st2110::ancillary::{Packet, write_block};
 use st2110::rtp::Header;
 use std::net::UdpSocket;
-use std::sync::Arc;
 
 /// More than the proxy's memory may grow by, in KiB.
 const BOUND_KIB: u64 = 32 * 1024;
@@ -57,18 +56,18 @@ fn kinds() -> [Kind; 4] {
     ]
 }
 
-fn put(connection: &Connection, bytes: &[u8]) {
-    let mut buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a buffer");
+fn put(source: &Source, bytes: &[u8]) {
+    let mut buffer = source.frame(wait::DEADLINE).expect("a buffer");
     buffer.payload_mut()[..bytes.len()].copy_from_slice(bytes);
     buffer.set_payload_len(bytes.len()).expect("room");
-    Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).expect("put");
+    buffer.publish_within(Timeout::Infinite).expect("put");
 }
 
 /// Waits for frames that are whole and exact, so many in a row.
-fn take_row(connection: &Connection, frames: &[Vec<u8>]) {
+fn take_row(receiver: &Receiver, frames: &[Vec<u8>]) {
     let mut row = 0;
     wait::until("whole frames in a row", || {
-        let buffer = whole(connection.get(Timeout::After(wait::DEADLINE)));
+        let buffer = whole(receiver.recv(wait::DEADLINE)).expect("no end");
         let exact = frames.iter().any(|frame| frame == buffer.payload());
         assert!(exact || buffer.info().incomplete, "a frame that nobody has sent");
         row = if exact && !buffer.info().incomplete { row + 1 } else { 0 };
@@ -88,11 +87,8 @@ fn garbage_at_the_ports_of_all_kinds_is_counted_and_hurts_nobody() {
                 config::with(config.clone(), json!({ "connection": { "st2110": stream } }))
             };
             let [a, b] = &pair.programs;
-            let connect = |client: &Arc<mcm::Client>, direction, config: Value| {
-                client.connect(direction, &config.to_string()).expect("a connection")
-            };
-            let receiver = connect(b, Direction::Receive, at("10.77.0.1"));
-            let source = connect(a, Direction::Send, at("10.77.0.2"));
+            let receiver = b.receiver(at("10.77.0.1").to_string()).expect("a receiver");
+            let source = a.source(at("10.77.0.2").to_string()).expect("a source");
             let put_all = frames.clone();
             let sender = Repeating::start(move |index| {
                 put(&source, &put_all[index as usize % put_all.len()]);

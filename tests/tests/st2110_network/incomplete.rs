@@ -2,7 +2,6 @@
 
 use crate::packets::Packets;
 use crate::{HEIGHT, PORT, WIDTH, receive_slowly, take};
-use mcm::Timeout;
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::drops::whole;
 use mcm_tests::pair::Pair;
@@ -38,7 +37,7 @@ fn gaps_are_filled_from_the_frame_before() {
         for index in [1, 2] {
             let packets = with_gaps(&mut sender, index);
             sender.send(&packets);
-            let buffer = whole(receiver.get(Timeout::After(wait::DEADLINE)));
+            let buffer = whole(receiver.recv(wait::DEADLINE)).expect("no end");
             assert!(buffer.info().incomplete, "marked all the same");
             let (mut expected, before) = (frame(index), frame(0));
             assert!(buffer.missing().len() > 0);

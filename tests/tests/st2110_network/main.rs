@@ -9,13 +9,12 @@ mod packets;
 mod redundancy;
 mod strangers;
 
-use mcm::{Client, Connection, Direction, Timeout};
+use mcm::{Client, Receiver, Source, Timeout};
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::drops::loss;
 use mcm_tests::pair::Pair;
 use mcm_tests::wait;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 const WIDTH: u32 = 640;
 const HEIGHT: u32 = 360;
@@ -34,26 +33,31 @@ fn config(stream: &Value, rate: u32) -> Value {
     })
 }
 
-fn connect(client: &Arc<Client>, direction: Direction, stream: &Value) -> Arc<Connection> {
-    client.connect(direction, &config(stream, RATE).to_string()).expect("a connection")
+fn open_source(client: &Client, stream: &Value) -> Source {
+    client.source(config(stream, RATE).to_string()).expect("a source")
+}
+
+fn open_receiver(client: &Client, stream: &Value) -> Receiver {
+    client.receiver(config(stream, RATE).to_string()).expect("a receiver")
 }
 
 /// Receives on host 2 what [`packets::Packets`] sends from an address of host 1.
-fn receive_slowly(pair: &Pair, stream: &Value) -> Arc<Connection> {
+fn receive_slowly(pair: &Pair, stream: &Value) -> Receiver {
     let config = config(stream, packets::SLOW).to_string();
-    pair.programs[1].connect(Direction::Receive, &config).expect("a connection")
+    pair.programs[1].receiver(&config).expect("a receiver")
 }
 
-fn put(connection: &Connection, index: u64) {
-    let mut buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a buffer");
+fn put(source: &Source, index: u64) {
+    let mut buffer = source.frame(wait::DEADLINE).expect("a buffer");
     content::fill(Stamp { source: 1, index }, buffer.payload_mut(), &mut []);
-    Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).expect("put");
+    buffer.publish_within(Timeout::Infinite).expect("put");
 }
 
 /// The next frame, which must be this one, and whole.
-fn take(connection: &Connection, index: u64) {
-    let buffer = connection.get(Timeout::After(wait::DEADLINE));
+fn take(receiver: &Receiver, index: u64) {
+    let buffer = receiver.recv(wait::DEADLINE);
     let buffer = buffer.unwrap_or_else(|error| loss(format!("frame {index}: {error}")));
+    let buffer = buffer.expect("no end");
     if buffer.info().incomplete {
         let missing: Vec<_> = buffer.missing().collect();
         loss(format!("frame {index}: {missing:?}"));

@@ -2,16 +2,15 @@
 
 use crate::detour::Detour;
 use crate::{
-    HEIGHT, PORT, WIDTH, connect, counted, drop_incoming, drop_no_more, dropped, put,
-    single_packets, take,
+    HEIGHT, PORT, WIDTH, counted, drop_incoming, drop_no_more, dropped, open_receiver, open_source,
+    put, single_packets, take,
 };
-use mcm::{Connection, Direction, Timeout};
+use mcm::{Receiver, Source};
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::drops::{loss, undisturbed, whole};
 use mcm_tests::pair::Pair;
 use mcm_tests::wait;
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -22,20 +21,20 @@ const SKEW: Duration = Duration::from_millis(5);
 const ALLOWED_MS: u64 = 100;
 
 /// A stream on both networks; on the second one by the detour.
-fn two_paths(pair: &Pair) -> (Arc<Connection>, Arc<Connection>) {
+fn two_paths(pair: &Pair) -> (Source, Receiver) {
     two_paths_apart(pair, json!({ "skewMilliseconds": ALLOWED_MS }))
 }
 
 /// The same; `skew` is what the receiver's configuration says of it.
-fn two_paths_apart(pair: &Pair, skew: Value) -> (Arc<Connection>, Arc<Connection>) {
+fn two_paths_apart(pair: &Pair, skew: Value) -> (Source, Receiver) {
     let mut second = skew;
     second["ipAddr"] = "10.78.0.3".into();
     second["interfaceIpAddr"] = "10.78.0.2".into();
     let received = json!({ "ipAddr": "10.77.0.1", "port": PORT, "secondPath": second });
     let second = json!({ "ipAddr": "10.78.0.3", "interfaceIpAddr": "10.78.0.1" });
     let sent = json!({ "ipAddr": "10.77.0.2", "port": PORT, "secondPath": second });
-    let receiver = connect(&pair.programs[1], Direction::Receive, &received);
-    let source = connect(&pair.programs[0], Direction::Send, &sent);
+    let receiver = open_receiver(&pair.programs[1], &received);
+    let source = open_source(&pair.programs[0], &sent);
     (source, receiver)
 }
 
@@ -49,7 +48,7 @@ fn over_two_paths(pair: &Pair, detour: &Detour, case: &str, test: impl Fn()) {
 }
 
 /// Sends the first frame, and waits until both paths are in use and all of it has passed. The packets of it.
-fn begin(pair: &Pair, detour: &Detour, source: &Connection) -> u64 {
+fn begin(pair: &Pair, detour: &Detour, source: &Source) -> u64 {
     put(source, 0);
     wait::until("both paths are in use", || pair.counter(2, PORT, "path2_received") > 100);
     let packets = wait::some("packets of the first frame", || {
@@ -61,12 +60,12 @@ fn begin(pair: &Pair, detour: &Detour, source: &Connection) -> u64 {
 }
 
 /// Sends so many more frames. Takes them, and returns the bytes that are missing in each.
-fn missing(source: &Connection, receiver: &Connection, frames: u64) -> Vec<usize> {
+fn missing(source: &Source, receiver: &Receiver, frames: u64) -> Vec<usize> {
     std::thread::scope(|scope| {
         scope.spawn(|| (1..=frames).for_each(|index| put(source, index)));
         let mut all = Vec::new();
         while all.len() < frames as usize {
-            let buffer = whole(receiver.get(Timeout::After(wait::DEADLINE)));
+            let buffer = whole(receiver.recv(wait::DEADLINE)).expect("no end");
             let missing: usize = buffer.missing().map(|region| region.len as usize).sum();
             if missing == 0 {
                 let stamp = content::check(buffer.payload(), &[]).expect("an exact frame");
@@ -231,8 +230,8 @@ fn a_dead_path_is_told_while_the_other_carries_the_stream() {
         let received = json!({ "ipAddr": "10.77.0.1", "port": PORT, "secondPath": second });
         let second = json!({ "ipAddr": "10.78.0.2", "interfaceIpAddr": "10.78.0.1" });
         let sent = json!({ "ipAddr": "10.77.0.2", "port": PORT, "secondPath": second });
-        let receiver = connect(&pair.programs[1], Direction::Receive, &received);
-        let source = connect(&pair.programs[0], Direction::Send, &sent);
+        let receiver = open_receiver(&pair.programs[1], &received);
+        let source = open_source(&pair.programs[0], &sent);
         let mut index = 0;
         let mut flows_until = |what: &str, done: &dyn Fn(&[String], f64) -> bool| {
             wait::until(what, || {

@@ -2,7 +2,6 @@
 
 use crate::packets::Packets;
 use crate::{PORT, receive_slowly, take};
-use mcm::Timeout;
 use mcm_tests::content::{self, Stamp};
 use mcm_tests::drops::whole;
 use mcm_tests::pair::Pair;
@@ -56,7 +55,7 @@ fn garbage_at_the_port_is_counted_and_hurts_nobody() {
             *expected.entry(name).or_default() += garbage.len() as u64;
             packets.splice(7..7, garbage);
             sender.send(&packets);
-            let buffer = whole(receiver.get(Timeout::After(wait::DEADLINE)));
+            let buffer = whole(receiver.recv(wait::DEADLINE)).expect("no end");
             assert_eq!(buffer.info().incomplete, *name == "other_format", "{name}");
             if *name != "other_format" {
                 let stamp = content::check(buffer.payload(), &[]).expect("an exact frame");
@@ -206,9 +205,8 @@ fn a_flood_at_the_port_ends_with_the_flood() {
             let packets = sender.frame(index);
             sender.send(&packets);
             index += 1;
-            let whole = std::iter::from_fn(|| {
-                receiver.get(Timeout::After(Duration::from_millis(200))).ok()
-            });
+            let whole =
+                std::iter::from_fn(|| receiver.recv(Duration::from_millis(200)).ok().flatten());
             for buffer in whole.filter(|buffer| !buffer.info().incomplete) {
                 let stamp = content::check(buffer.payload(), &[]).expect("an exact frame");
                 row = if stamp.index >= 10_000 { row + 1 } else { 0 };

@@ -1,8 +1,8 @@
 //! Audio streams, and our end of them.
 
 use crate::noise::Noise;
-use crate::video::connect;
-use mcm::{Connection, Direction, Timeout};
+use crate::video::{open_receiver, open_source};
+use mcm::{Receiver, Source, Timeout};
 use mcm_tests::drops::loss;
 use mcm_tests::pair::Pair;
 use mcm_tests::wait;
@@ -65,21 +65,21 @@ impl Sound {
     }
 
     /// Sends it from host 1.
-    pub(crate) fn source(&self, pair: &Pair) -> Arc<Connection> {
+    pub(crate) fn source(&self, pair: &Pair) -> Source {
         let stream = json!({
             "ipAddr": self.destination(), "port": self.port, "transport": "st2110-30",
             "payloadType": 97,
         });
-        connect(&pair.programs[0], Direction::Send, &self.config(&stream, "1ms"))
+        open_source(&pair.programs[0], &self.config(&stream, "1ms"))
     }
 
     /// Receives it on host 2 from host 1 alone, by what this says of it. The longest buffers: with as many as there may be in a queue,
     /// this program may stand still for a quarter of a second without missing one.
-    pub(crate) fn receiver(&self, pair: &Pair, mut stream: Value) -> Arc<Connection> {
+    pub(crate) fn receiver(&self, pair: &Pair, mut stream: Value) -> Receiver {
         if self.multicast {
             stream["multicastSourceIpAddr"] = json!("10.77.0.1");
         }
-        connect(&pair.programs[1], Direction::Receive, &self.config(&stream, "4ms"))
+        open_receiver(&pair.programs[1], &self.config(&stream, "4ms"))
     }
 
     /// Takes buffers that hold exactly these samples. The first and the last buffer may be filled in part, as buffers begin at
@@ -87,14 +87,15 @@ impl Sound {
     ///
     /// # Panics
     /// If samples are wrong.
-    pub(crate) fn take(&self, connection: &Connection, samples: &[u8]) {
+    pub(crate) fn take(&self, receiver: &Receiver, samples: &[u8]) {
         let unit = self.unit() * 4 * 48;
         let mut taken = Vec::new();
         while taken.len() + 2 * unit < samples.len() {
             let (place, asked) = (taken.len(), Instant::now());
-            let buffer = connection.get(Timeout::After(PATIENCE));
+            let buffer = receiver.recv(PATIENCE);
             let buffer = buffer.unwrap_or_else(|e| loss(format!("after {place} bytes: {e}")));
-            assert_eq!(buffer.payload_len(), unit);
+            let buffer = buffer.expect("no end");
+            assert_eq!(buffer.payload().len(), unit);
             if taken.is_empty() && buffer.info().incomplete {
                 continue;
             }
@@ -112,7 +113,7 @@ impl Sound {
     }
 
     /// Sends the samples again and again.
-    pub(crate) fn send(&self, connection: Arc<Connection>, samples: Arc<Noise>) -> Sending {
+    pub(crate) fn send(&self, source: Source, samples: Arc<Noise>) -> Sending {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let unit = self.unit() * 48;
@@ -121,9 +122,9 @@ impl Sound {
                 if stopped.load(Relaxed) {
                     break;
                 }
-                let mut buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a buffer");
+                let mut buffer = source.frame(wait::DEADLINE).expect("a buffer");
                 buffer.payload_mut().copy_from_slice(part);
-                Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).unwrap();
+                buffer.publish_within(Timeout::Infinite).unwrap();
             }
         });
         Sending { stop, thread: Some(thread) }

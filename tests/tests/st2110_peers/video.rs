@@ -1,7 +1,7 @@
 //! Video streams, and our end of them.
 
 use crate::noise::{CYCLE, Noise};
-use mcm::{Client, Connection, Direction, Timeout};
+use mcm::{Client, Receiver, Source, Timeout};
 use mcm_tests::drops::loss;
 use mcm_tests::pair::Pair;
 use mcm_tests::repeating::Repeating;
@@ -73,16 +73,16 @@ impl Video {
     }
 
     /// Sends it from host 1.
-    pub(crate) fn source(&self, pair: &Pair) -> Arc<Connection> {
+    pub(crate) fn source(&self, pair: &Pair) -> Source {
         let config = json!({
             "connection": { "st2110": { "ipAddr": self.destination(), "port": self.port } },
             "payload": self.payload(),
         });
-        connect(&pair.programs[0], Direction::Send, &config)
+        open_source(&pair.programs[0], &config)
     }
 
     /// Receives on host 2 what this says of the stream, from host 1 alone.
-    pub(crate) fn receiver(&self, pair: &Pair, mut stream: Value) -> Arc<Connection> {
+    pub(crate) fn receiver(&self, pair: &Pair, mut stream: Value) -> Receiver {
         if self.multicast {
             stream["multicastSourceIpAddr"] = json!("10.77.0.1");
         }
@@ -91,7 +91,7 @@ impl Video {
             "payload": self.payload(),
             "bufferQueueCapacity": 16,
         });
-        connect(&pair.programs[1], Direction::Receive, &config)
+        open_receiver(&pair.programs[1], &config)
     }
 
     /// The description of it that our side gives to others.
@@ -101,14 +101,12 @@ impl Video {
     }
 }
 
-pub(crate) fn connect(
-    client: &Arc<Client>,
-    direction: Direction,
-    config: &Value,
-) -> Arc<Connection> {
-    client
-        .connect(direction, &config.to_string())
-        .unwrap_or_else(|error| panic!("{config}: {error}"))
+pub(crate) fn open_source(client: &Client, config: &Value) -> Source {
+    client.source(config.to_string()).unwrap_or_else(|error| panic!("{config}: {error}"))
+}
+
+pub(crate) fn open_receiver(client: &Client, config: &Value) -> Receiver {
+    client.receiver(config.to_string()).unwrap_or_else(|error| panic!("{config}: {error}"))
 }
 
 /// Time-out of a frame: a peer has to start first.
@@ -118,10 +116,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 ///
 /// # Panics
 /// If a whole frame is none of those that were sent.
-pub(crate) fn take(connection: &Connection, noise: &Noise, numbers: std::ops::Range<usize>) {
+pub(crate) fn take(receiver: &Receiver, noise: &Noise, numbers: std::ops::Range<usize>) {
     for index in numbers {
-        let buffer = connection.get(Timeout::After(PATIENCE));
+        let buffer = receiver.recv(PATIENCE);
         let buffer = buffer.unwrap_or_else(|error| loss(format!("frame {index}: {error}")));
+        let buffer = buffer.expect("no end");
         if buffer.info().incomplete {
             loss(format!("frame {index} lacks {:?}", buffer.missing().collect::<Vec<_>>()));
         }
@@ -133,22 +132,18 @@ pub(crate) fn take(connection: &Connection, noise: &Noise, numbers: std::ops::Ra
 }
 
 /// Sends the frames of a noise again and again until what this returns is dropped.
-pub(crate) fn send(connection: Arc<Connection>, noise: Arc<Noise>) -> Repeating {
+pub(crate) fn send(source: Source, noise: Arc<Noise>) -> Repeating {
     Repeating::start(move |index| {
-        let mut buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a buffer");
+        let mut buffer = source.frame(wait::DEADLINE).expect("a buffer");
         buffer.payload_mut().copy_from_slice(noise.frame(index as usize % CYCLE));
-        Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).unwrap();
+        buffer.publish_within(Timeout::Infinite).unwrap();
     })
 }
 
 /// The same with frames whose fields are the frames of a noise, by turns; their rows have so many bytes.
-pub(crate) fn send_fields(
-    connection: Arc<Connection>,
-    fields: Arc<Noise>,
-    row: usize,
-) -> Repeating {
+pub(crate) fn send_fields(source: Source, fields: Arc<Noise>, row: usize) -> Repeating {
     Repeating::start(move |index| {
-        let mut buffer = connection.get(Timeout::After(wait::DEADLINE)).expect("a buffer");
+        let mut buffer = source.frame(wait::DEADLINE).expect("a buffer");
         let first = 2 * index as usize % CYCLE;
         let [top, bottom] = [0, 1].map(|field| fields.frame(first + field).chunks_exact(row));
         let pairs = buffer.payload_mut().chunks_exact_mut(2 * row);
@@ -156,6 +151,6 @@ pub(crate) fn send_fields(
             rows[..row].copy_from_slice(top);
             rows[row..].copy_from_slice(bottom);
         }
-        Connection::put(buffer, Timeout::Infinite).map_err(|(_, error)| error).unwrap();
+        buffer.publish_within(Timeout::Infinite).unwrap();
     })
 }

@@ -1,6 +1,7 @@
 //! Receivers join the session's sources, and leave them.
 
-use super::{Entry, Session};
+use super::Session;
+use crate::entry::Entry;
 use crate::peer::{Peer, SourcePeer};
 use proto::exchange::{Join, Part};
 use std::os::fd::OwnedFd;
@@ -43,9 +44,7 @@ fn source(entry: &Entry) -> Option<&SourcePeer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{Client, Extras};
-    use crate::{Connection, Direction, Timeout};
-    use config::ConnectionConfig;
+    use crate::{Client, Timeout};
     use proto::datagram::{MAX_LEN, decode_from_client};
     use proto::exchange::from_client::Body;
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -85,26 +84,21 @@ mod tests {
     #[test]
     fn a_join_is_answered_before_the_goodbye_of_a_source_that_leaves_at_once() {
         stay_on_one_cpu();
-        let client = Client::new("{}").unwrap();
-        let session = &client.session;
+        let client = Client::builder().build().unwrap();
+        let session = client.session();
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let (ours, proxy) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
         let ours = Arc::new(ours);
         session.link_up(&ours);
         for _ in 0..20 {
-            let place = Session::reserve(session).unwrap();
-            let config = ConnectionConfig::from_json(CONFIG, proto::Kind::Source).unwrap();
-            let peer = Connection::peer(Direction::Send, &config, Extras::default()).unwrap();
-            let wire = config.to_sdk_of(proto::Kind::Source);
             let program = {
-                let session = Arc::clone(session);
+                let client = client.clone();
                 std::thread::spawn(move || {
-                    let entry = session.introduce(peer, wire).unwrap();
-                    let connection = Connection::new(place, entry, &config);
-                    let buffer = connection.get(Timeout::Infinite).unwrap();
-                    Connection::put(buffer, Timeout::Infinite).map_err(|(_, e)| e).unwrap();
-                    connection.shutdown();
+                    let source = client.source(CONFIG).unwrap();
+                    let frame = source.frame(Timeout::Infinite).unwrap();
+                    frame.publish_within(Timeout::Infinite).unwrap();
+                    source.shutdown();
                 })
             };
             let Body::Announce(announce) = next(&proxy) else { panic!("no announcement") };

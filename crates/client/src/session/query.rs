@@ -1,14 +1,13 @@
 //! Questions to the proxy: what a group carries.
 
-use super::{Client, Link, SETUP, Session};
-use crate::Timeout;
-use crate::error::Error;
+use super::setup::SETUP;
+use super::{Link, Session};
 use crate::peer::Outgoing;
 use crate::waiting::LOG_TARGET;
+use crate::{GroupError, Timeout};
 use config::ConnectionConfig;
 use proto::exchange::{Ask, Told, from_client::Body};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How soon a client asks again for a group that is not there.
@@ -49,23 +48,23 @@ fn ask(question: u32, group: &str) -> Outgoing {
     Outgoing { body: Body::Ask(Ask { question, group: group.to_owned() }), fds: Vec::new() }
 }
 
-impl Client {
-    /// What a group carries: the configuration of its source, or of a receiver if it has no source yet. Waits until the group
-    /// exists; without time to wait it asks once.
-    pub fn group_config(&self, group: &str, timeout: Timeout) -> Result<ConnectionConfig, Error> {
-        self.session.check_here()?;
-        if !(1..=MAX_GROUP).contains(&group.len()) {
-            let len = group.len();
-            return Err(Error::BadConfig(format!(
-                "name of the group has {len} bytes, 1 to {MAX_GROUP} are accepted"
-            )));
+impl Session {
+    /// Checks that a question about this group can be asked.
+    pub(crate) fn check_group(&self, group: &str) -> Result<(), GroupError> {
+        if !self.is_here() {
+            return Err(GroupError::Forked);
         }
-        self.start()?;
-        let patience = match timeout {
-            Timeout::Default => Some(self.session.config.default_timeout),
-            Timeout::Infinite => None,
-            Timeout::After(time) => Some(time),
-        };
+        let (len, max) = (group.len(), MAX_GROUP);
+        if (1..=max).contains(&len) { Ok(()) } else { Err(GroupError::Name { len, max }) }
+    }
+
+    /// What a group carries. Waits until the group exists; without time to wait it asks once.
+    pub(crate) fn group_config(
+        &self,
+        group: &str,
+        timeout: Timeout,
+    ) -> Result<ConnectionConfig, GroupError> {
+        let patience = timeout.duration(self.config.default_timeout);
         let begun = Instant::now();
         let mut told = false;
         loop {
@@ -75,36 +74,29 @@ impl Client {
                     "group {group:?}: waiting since {TOLD_AFTER:?}: there is no such group"
                 );
             }
-            if let Some(config) = self.session.ask(group)?.config {
-                let read = ConnectionConfig::from_sdk(&config);
-                let unreadable = |error| {
-                    Error::ConnectionFailed(format!("the media proxy describes the group: {error}"))
-                };
-                return read.map_err(unreadable);
+            if let Some(config) = self.ask(group).map_err(GroupError::Failed)?.config {
+                return ConnectionConfig::from_sdk(&config).map_err(|error| {
+                    GroupError::Failed(format!("the media proxy describes the group: {error}"))
+                });
             }
-            if patience.is_some_and(|patience| begun.elapsed() >= patience) {
-                return Err(Error::Timeout(patience.unwrap_or_default(), "there is no such group"));
+            if let Some(patience) = patience
+                && begun.elapsed() >= patience
+            {
+                return Err(GroupError::NotFound(patience));
             }
-            shm::signals::sleep(ASK_AGAIN).map_err(|_| Error::Interrupted)?;
+            shm::signals::sleep(ASK_AGAIN).map_err(|_| GroupError::Interrupted)?;
         }
     }
-}
 
-impl Session {
-    fn ask(&self, group: &str) -> Result<Told, Error> {
+    fn ask(&self, group: &str) -> Result<Told, String> {
         let mut state = self.state.lock();
         state.questions.last = state.questions.last.wrapping_add(1);
         let number = state.questions.last;
         let question = Question { group: group.to_owned(), answer: None };
         state.questions.asked.insert(number, question);
-        match &state.link {
-            // The thread asks whatever is open as soon as the link is up.
-            Link::Untried | Link::Failed(_) => {
-                state.link = Link::Untried;
-                self.ring_alarm();
-            }
-            Link::Lost => self.ring_alarm(),
-            Link::Up(socket) => self.transmit(&Arc::clone(socket), ask(number, group)),
+        // Otherwise the thread asks whatever is open as soon as the link is up.
+        if let Some(socket) = state.link(self) {
+            self.transmit(&socket, ask(number, group));
         }
         let begun = Instant::now();
         let answer = loop {
@@ -114,7 +106,7 @@ impl Session {
                 break Ok(answer);
             }
             let patience = match &state.link {
-                Link::Failed(reason) => break Err(Error::ConnectionFailed(reason.clone())),
+                Link::Failed(reason) => break Err(reason.clone()),
                 Link::Lost => self.config.default_timeout,
                 Link::Untried | Link::Up(_) => SETUP,
             };

@@ -130,7 +130,7 @@ fn source() {
                 let slots: Vec<_> =
                     (0..CAPACITY).map(|_| source.get(patience()).unwrap()).collect();
                 assert_eq!(source.stats().held as usize, slots.len());
-                assert_eq!(source.stats().receivers, 0);
+                assert_eq!(source.stats().peers, 0);
                 drop(slots);
                 send(control, Kind::HeldAll, &[], &[]);
             }

@@ -5,13 +5,48 @@ use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::status::Figures;
 use crate::cpu::ThreadClock;
 use fabric::bridge::{BridgeStatus, Finished, LinkOptions, Stop};
-use mcm::Connection;
+use mcm::Source;
+use mcm::bridge::{self, Follower};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
+/// How the bridge takes part in its group.
+pub(super) enum Member {
+    /// It brings the group's frames.
+    Source(Arc<Source>),
+    /// It takes them elsewhere.
+    Follower(Arc<Follower>),
+}
+
+impl Member {
+    fn id(&self) -> String {
+        match self {
+            Self::Source(source) => source.id(),
+            Self::Follower(follower) => follower.receiver().id(),
+        }
+    }
+
+    /// Makes the descriptor that the bridge sleeps on.
+    fn prepare(&self) -> Result<(), String> {
+        let made = match self {
+            Self::Source(source) => source.event_fd(),
+            Self::Follower(follower) => follower.receiver().event_fd(),
+        };
+        made.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Leaves the group. That is no end of the stream, unless it was told before.
+    fn leave(&self) {
+        match self {
+            Self::Source(source) => bridge::leave(source),
+            Self::Follower(follower) => follower.receiver().shutdown(),
+        }
+    }
+}
+
 /// A bridge on a thread of its own.
 pub(super) struct End {
-    connection: Arc<Connection>,
+    member: Member,
     stop: Stop,
     thread: Option<JoinHandle<()>>,
     figures: Arc<LinkFigures>,
@@ -19,7 +54,7 @@ pub(super) struct End {
 
 impl End {
     pub(super) fn start(
-        connection: Arc<Connection>,
+        member: Member,
         status: BridgeStatus,
         link: &LinkOptions,
         alarm: Alarm,
@@ -36,7 +71,7 @@ impl End {
         let figures = Arc::new(figures);
         let (stopped, own) = (stop.clone(), thread);
         // Creates the descriptor that the bridge waits on here, where an error can be returned.
-        connection.event_fd().map_err(|error| error.to_string())?;
+        member.prepare()?;
         let thread = shm::quiet_thread("mcm-rdma", move || {
             own.get_or_init(ThreadClock::here);
             let finished = run(&stopped);
@@ -47,7 +82,7 @@ impl End {
             }
         });
         let thread = thread.map_err(|error| format!("no thread for the bridge: {error}"))?;
-        Ok(Self { connection, stop, thread: Some(thread), figures })
+        Ok(Self { member, stop, thread: Some(thread), figures })
     }
 
     fn end(&mut self, stop: impl FnOnce(&Stop)) {
@@ -57,13 +92,13 @@ impl End {
             let _ = thread.join();
         }
         // This does not end the stream, unless its end was passed on before.
-        self.connection.leave();
+        self.member.leave();
     }
 }
 
 impl Bridge for End {
     fn connection(&self) -> String {
-        self.connection.id()
+        self.member.id()
     }
 
     fn figures(&self) -> Arc<dyn Figures> {

@@ -5,8 +5,8 @@ use config::ConnectionConfig;
 use fabric::bridge::wire_layout::{Origin, WireLayout};
 use fabric::bridge::{Ended, FrameSource, SourceFrame, Taken};
 use fabric::{MemoryId, SendBuffer};
-use mcm::Error;
-use mcm::{Connection, Timeout};
+use mcm::Frame;
+use mcm::bridge::{Event, Follower};
 use shm::Geometry;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -15,18 +15,18 @@ use std::time::Duration;
 /// Frames of the group's source.
 #[derive(Debug)]
 pub(super) struct RingFrames {
-    connection: Arc<Connection>,
+    follower: Arc<Follower>,
     layout: WireLayout,
     hold_limit: usize,
 }
 
 impl RingFrames {
-    pub(super) fn new(connection: Arc<Connection>, config: &ConnectionConfig) -> Self {
+    pub(super) fn new(follower: Arc<Follower>, config: &ConnectionConfig) -> Self {
         let layout = layout::of(config);
         let capacity = usize::from(config.queue_capacity);
         let geometry = Geometry::new(layout.payload_size, layout.metadata_size, capacity);
         let hold_limit = geometry.map_or(1, |geometry| geometry.lease_limit());
-        Self { connection, layout, hold_limit }
+        Self { follower, layout, hold_limit }
     }
 }
 
@@ -35,19 +35,19 @@ impl FrameSource for RingFrames {
 
     fn ready(&self) -> BorrowedFd<'_> {
         // It was made by `take`, which the bridge calls first.
-        self.connection.event_fd().unwrap_or_else(|error| unreachable!("{error}"))
+        self.follower.receiver().event_fd().unwrap_or_else(|error| unreachable!("{error}"))
     }
 
     fn take(&mut self) -> Result<Taken<RingFrame>, Ended> {
         loop {
-            match self.connection.get(Timeout::After(Duration::ZERO)) {
-                Ok(buffer) => match Held::new(buffer, &self.layout) {
+            match self.follower.recv(Duration::ZERO) {
+                Ok(Event::Frame(frame)) => match Held::new(frame, &self.layout) {
                     Some(held) => return Ok(Taken::Frame(RingFrame(held))),
                     // A source whose buffers are not what the control plane knows of the group.
                     None => continue,
                 },
-                Err(Error::Timeout(..)) => return Ok(Taken::Nothing),
-                Err(Error::Farewell) => return Ok(Taken::StreamEnd),
+                Ok(Event::SourceEnded) => return Ok(Taken::StreamEnd),
+                Err(error) if error.is_timeout() => return Ok(Taken::Nothing),
                 Err(_) => return Err(Ended),
             }
         }
@@ -60,10 +60,10 @@ impl FrameSource for RingFrames {
 
 /// A frame that stays in its slot while it is being sent.
 #[derive(Debug)]
-pub(super) struct RingFrame(Held);
+pub(super) struct RingFrame(Held<Frame>);
 
 // SAFETY: the frame lies in one slot, from its system data on; its rounded end within the slot's slack. The slot is mapped as long
-// as the buffer exists, at the same place, and its source does not write there as long as it is leased.
+// as the frame exists, at the same place, and its source does not write there as long as it is leased.
 unsafe impl SendBuffer for RingFrame {
     fn start(&self) -> *const u8 {
         self.0.start()
@@ -80,23 +80,23 @@ unsafe impl SendBuffer for RingFrame {
 
 impl SourceFrame for RingFrame {
     fn payload_len(&self) -> usize {
-        self.0.buffer.payload_len()
+        self.0.frame.payload().len()
     }
 
     fn metadata_len(&self) -> usize {
-        self.0.buffer.metadata_len()
+        self.0.frame.metadata().len()
     }
 
     fn tai_ns(&self) -> u64 {
-        self.0.buffer.info().tai_ns
+        self.0.frame.info().tai_ns
     }
 
     fn origin(&self) -> Origin {
-        let info = self.0.buffer.info();
+        let info = self.0.frame.info();
         Origin { mark: info.origin, sequence: info.sequence }
     }
 
     fn is_incomplete(&self) -> bool {
-        self.0.buffer.info().incomplete
+        self.0.frame.info().incomplete
     }
 }

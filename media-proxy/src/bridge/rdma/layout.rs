@@ -3,7 +3,7 @@
 use config::ConnectionConfig;
 use fabric::MemoryId;
 use fabric::bridge::wire_layout::{SYSDATA, WireLayout};
-use mcm::Buffer;
+use mcm::{Frame, FrameMut, bridge};
 
 /// Sizes of a group's partitions.
 pub(super) fn of(config: &ConnectionConfig) -> WireLayout {
@@ -13,27 +13,63 @@ pub(super) fn of(config: &ConnectionConfig) -> WireLayout {
     }
 }
 
-/// A buffer of a ring, with the place and length of its frame.
+/// A frame in shared memory: a received one, or one to fill.
+pub(super) trait InSlot {
+    /// Address of the payload.
+    fn payload_at(&self) -> usize;
+    /// Address of the metadata.
+    fn metadata_at(&self) -> usize;
+    /// The memory that both lie in.
+    fn memory(&self) -> MemoryId;
+}
+
+impl InSlot for Frame {
+    fn payload_at(&self) -> usize {
+        self.payload_ptr() as usize
+    }
+
+    fn metadata_at(&self) -> usize {
+        self.metadata_ptr() as usize
+    }
+
+    fn memory(&self) -> MemoryId {
+        MemoryId(bridge::memory_of(self))
+    }
+}
+
+impl InSlot for FrameMut {
+    fn payload_at(&self) -> usize {
+        self.payload_ptr() as usize
+    }
+
+    fn metadata_at(&self) -> usize {
+        self.metadata_ptr() as usize
+    }
+
+    fn memory(&self) -> MemoryId {
+        MemoryId(bridge::memory_of_mut(self))
+    }
+}
+
+/// A frame of a ring, with the address and length of its wire layout.
 #[derive(Debug)]
-pub(super) struct Held {
-    pub(super) buffer: Buffer,
+pub(super) struct Held<F> {
+    pub(super) frame: F,
     start: usize,
     len: usize,
     memory: MemoryId,
 }
 
-impl Held {
-    /// `None` for a buffer whose partitions lie elsewhere than this layout has them.
-    pub(super) fn new(buffer: Buffer, layout: &WireLayout) -> Option<Self> {
-        let payload = buffer.payload_ptr() as usize;
-        let metadata = buffer.metadata_ptr() as usize;
+impl<F: InSlot> Held<F> {
+    /// `None` for a frame whose partitions lie elsewhere than this layout has them.
+    pub(super) fn new(frame: F, layout: &WireLayout) -> Option<Self> {
+        let (payload, metadata) = (frame.payload_at(), frame.metadata_at());
         // The system data lies right before the payload, in all slots.
         let start = payload.checked_sub(SYSDATA)?;
         if metadata.checked_sub(start)? != layout.metadata_offset() {
             return None;
         }
-        let memory = MemoryId(buffer.ring_id());
-        Some(Self { start, len: layout.size(), memory, buffer })
+        Some(Self { start, len: layout.size(), memory: frame.memory(), frame })
     }
 
     pub(super) fn start(&self) -> *mut u8 {

@@ -16,10 +16,9 @@ use super::engine::{Alarm, Bridge};
 use crate::args::Args;
 use address::local_address;
 use config::{ConnectionConfig, Options, RdmaProvider};
-use end::End;
+use end::{End, Member};
 use fabric::bridge::{BridgeStatus, Egress, Extended, Finished, Ingress, LinkKey, LinkOptions};
 use fabric::{Address, Provider};
-use mcm::Direction as Role;
 use mesh::topology::{BridgeSpec, Direction, RdmaLink};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
@@ -134,13 +133,14 @@ impl Wires {
         // the control plane ends the bridge.
         let options = Options { delivery: None, wait_for_receivers: 0, ..config.options };
         let config = ConnectionConfig { options, ..config.clone() };
-        let connection =
+        let follower =
             self.client.follow(&config).map_err(|error| format!("egress bridge: {error}"))?;
-        let source = frames::RingFrames::new(Arc::clone(&connection), &config);
+        let follower = Arc::new(follower);
+        let source = frames::RingFrames::new(Arc::clone(&follower), &config);
         let egress = Egress::new(link.clone(), remote, source, status.clone());
         let mut egress = egress.map_err(|error| error.to_string())?;
         egress.open().map_err(|error| error.to_string())?;
-        End::start(connection, status, &link, alarm, move |stop| {
+        End::start(Member::Follower(follower), status, &link, alarm, move |stop| {
             egress.run(stop);
             Finished::Stopped
         })
@@ -158,15 +158,14 @@ impl Wires {
         let least = u16::from(config.options.rdma.num_endpoints) * 2;
         let queue_capacity = config.queue_capacity.max(least);
         let config = ConnectionConfig { options, queue_capacity, ..config.clone() };
-        let connection = self
-            .client
-            .join(Role::Send, &config)
-            .map_err(|error| format!("ingress bridge: {error}"))?;
-        let sink = slots::RingSlots::new(Arc::clone(&connection), &config);
+        let source =
+            self.client.relay(&config).map_err(|error| format!("ingress bridge: {error}"))?;
+        let source = Arc::new(source);
+        let sink = slots::RingSlots::new(Arc::clone(&source), &config);
         let ingress = Ingress::new(link.clone(), sink, status.clone());
         let mut ingress = ingress.map_err(|error| error.to_string())?;
         ingress.open().map_err(|error| error.to_string())?;
-        End::start(connection, status, &link, alarm, move |stop| ingress.run(stop))
+        End::start(Member::Source(source), status, &link, alarm, move |stop| ingress.run(stop))
     }
 }
 

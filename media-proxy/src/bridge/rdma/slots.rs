@@ -5,8 +5,8 @@ use config::ConnectionConfig;
 use fabric::bridge::wire_layout::{MAX_TAIL, Origin, WireLayout};
 use fabric::bridge::{Arrival, Ended, FrameSink, NotPublished};
 use fabric::{MemoryId, ReceiveBuffer};
-use mcm::Error;
-use mcm::{Buffer, Connection, Timeout};
+use mcm::{FrameMut, LengthError, PublishError, Source, bridge};
+use media::Tai;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,15 +17,15 @@ const _: () = assert!(7 + MAX_TAIL <= shm::layout::SLACK);
 /// The group's source.
 #[derive(Debug)]
 pub(super) struct RingSlots {
-    connection: Arc<Connection>,
+    source: Arc<Source>,
     layout: WireLayout,
     hold_limit: usize,
 }
 
 impl RingSlots {
-    pub(super) fn new(connection: Arc<Connection>, config: &ConnectionConfig) -> Self {
+    pub(super) fn new(source: Arc<Source>, config: &ConnectionConfig) -> Self {
         let hold_limit = usize::from(config.queue_capacity);
-        Self { connection, layout: layout::of(config), hold_limit }
+        Self { source, layout: layout::of(config), hold_limit }
     }
 }
 
@@ -34,14 +34,14 @@ impl FrameSink for RingSlots {
 
     fn ready(&self) -> BorrowedFd<'_> {
         // It was made by `slot`, which the bridge calls first.
-        self.connection.event_fd().unwrap_or_else(|error| unreachable!("{error}"))
+        self.source.event_fd().unwrap_or_else(|error| unreachable!("{error}"))
     }
 
     fn slot(&mut self) -> Result<Option<RingSlot>, Ended> {
-        match self.connection.get(Timeout::After(Duration::ZERO)) {
+        match self.source.frame(Duration::ZERO) {
             // A slot of another shape cannot come from this bridge's own source.
-            Ok(buffer) => Held::new(buffer, &self.layout).map(RingSlot).map(Some).ok_or(Ended),
-            Err(Error::Timeout(..)) => Ok(None),
+            Ok(frame) => Held::new(frame, &self.layout).map(RingSlot).map(Some).ok_or(Ended),
+            Err(error) if error.is_timeout() => Ok(None),
             Err(_) => Err(Ended),
         }
     }
@@ -52,21 +52,19 @@ impl FrameSink for RingSlots {
         arrival: Arrival,
         patience: Duration,
     ) -> Result<(), NotPublished<RingSlot>> {
-        let mut buffer = slot.0.buffer;
-        if describe(&mut buffer, &arrival).is_err() {
+        let mut frame = slot.0.frame;
+        if describe(&mut frame, &arrival).is_err() {
             // The bridge has checked the lengths against the same sizes.
             return Err(NotPublished::Ended);
         }
-        match Connection::put(buffer, Timeout::After(patience)) {
-            Ok(()) => Ok(()),
-            Err((buffer, Error::Timeout(..))) => Err(Held::new(buffer, &self.layout)
-                .map_or(NotPublished::Ended, |held| NotPublished::Full(RingSlot(held)))),
-            Err(_) => Err(NotPublished::Ended),
-        }
+        frame.publish_within(patience).map_err(|PublishError { frame, reason }| {
+            let kept = if reason.is_timeout() { Held::new(frame, &self.layout) } else { None };
+            kept.map_or(NotPublished::Ended, |held| NotPublished::Full(RingSlot(held)))
+        })
     }
 
     fn end_stream(&mut self) {
-        self.connection.shutdown();
+        self.source.shutdown();
     }
 
     fn hold_limit(&self) -> usize {
@@ -74,28 +72,28 @@ impl FrameSink for RingSlots {
     }
 }
 
-fn describe(buffer: &mut Buffer, arrival: &Arrival) -> Result<(), Error> {
-    buffer.set_payload_len(arrival.payload_len)?;
-    buffer.set_metadata_len(arrival.metadata_len)?;
+fn describe(frame: &mut FrameMut, arrival: &Arrival) -> Result<(), LengthError> {
+    frame.set_payload_len(arrival.payload_len)?;
+    frame.set_metadata_len(arrival.metadata_len)?;
     if let Some(tai_ns) = arrival.tai_ns {
-        buffer.set_tai_ns(tai_ns)?;
+        frame.set_timestamp(Tai::from_nanos(tai_ns));
     }
     if let Some(Origin { mark, sequence }) = arrival.origin {
-        buffer.set_origin(shm::Origin { mark, sequence })?;
+        bridge::set_origin(frame, shm::Origin { mark, sequence });
     }
     if arrival.incomplete {
         // Only the stream's host knows the missing parts.
-        buffer.set_missing([])?;
+        bridge::set_missing(frame, []);
     }
     Ok(())
 }
 
 /// A slot that a frame is received into.
 #[derive(Debug)]
-pub(super) struct RingSlot(Held);
+pub(super) struct RingSlot(Held<FrameMut>);
 
 // SAFETY: the frame and what follows it lie in one slot, from its system data on, the end within the slot's slack. The slot is
-// mapped, at the same place, as long as the buffer exists, and is the buffer's alone until it is put.
+// mapped, at the same place, as long as the frame exists, and is the frame's alone until it is put.
 unsafe impl ReceiveBuffer for RingSlot {
     fn start(&self) -> *mut u8 {
         self.0.start()

@@ -6,8 +6,8 @@ use crate::broker::exchange::{Exchange, Handle};
 use crate::broker::registry::Reach;
 use crate::run_dir::RunDir;
 use config::Endpoint;
-use mcm::{Connection, Timeout};
-use media::Payload;
+use mcm::{Receiver, Source};
+use media::{Payload, Tai};
 use mesh::topology::{BridgeLink, SessionKey};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
@@ -49,8 +49,12 @@ impl Node {
         Wires::for_worker(Arc::clone(&self.client), ip, sealed)
     }
 
-    fn join(&self, role: Role, config: &ConnectionConfig) -> Arc<Connection> {
-        self.client.join(role, config).unwrap()
+    fn relay(&self, config: &ConnectionConfig) -> Source {
+        self.client.relay(config).unwrap()
+    }
+
+    fn receive(&self, config: &ConnectionConfig) -> Receiver {
+        self.client.receive(config).unwrap()
     }
 }
 
@@ -100,28 +104,28 @@ fn alarm() -> (Alarm, std::sync::mpsc::Receiver<crate::placement::Input>) {
     (Alarm { events, bridge: "bridge".into(), attempt: 1 }, inbox)
 }
 
-fn put(source: &Connection, number: u64) {
-    let mut buffer = source.get(Timeout::After(Duration::from_secs(60))).unwrap();
+fn put(source: &Source, number: u64) {
+    let mut frame = source.frame(Duration::from_secs(60)).unwrap();
     let len = FRAME - (number as usize % 5) * 1_000;
-    buffer.payload_mut()[..len].fill(number as u8);
-    buffer.payload_mut()[..8].copy_from_slice(&number.to_le_bytes());
-    buffer.metadata_mut()[..5].copy_from_slice(b"about");
-    buffer.set_payload_len(len).unwrap();
-    buffer.set_metadata_len((number % 2) as usize * 5).unwrap();
-    buffer.set_tai_ns(1_000_000_007 * (number + 1)).unwrap();
-    Connection::put(buffer, Timeout::After(Duration::from_secs(60))).unwrap();
+    frame.payload_mut()[..len].fill(number as u8);
+    frame.payload_mut()[..8].copy_from_slice(&number.to_le_bytes());
+    frame.metadata_mut()[..5].copy_from_slice(b"about");
+    frame.set_payload_len(len).unwrap();
+    frame.set_metadata_len((number % 2) as usize * 5).unwrap();
+    frame.set_timestamp(Tai::from_nanos(1_000_000_007 * (number + 1)));
+    frame.publish_within(Duration::from_secs(60)).unwrap();
 }
 
 /// Reads the next frame and checks all of it; returns its number.
-fn get(receiver: &Connection) -> u64 {
-    let buffer = receiver.get(Timeout::After(Duration::from_secs(60))).unwrap();
-    let number = u64::from_le_bytes(buffer.payload()[..8].try_into().unwrap());
-    assert_eq!(buffer.payload().len(), FRAME - (number as usize % 5) * 1_000);
-    assert!(buffer.payload()[8..].iter().all(|byte| *byte == number as u8), "frame {number}");
+fn get(receiver: &Receiver) -> u64 {
+    let frame = receiver.recv(Duration::from_secs(60)).unwrap().unwrap();
+    let number = u64::from_le_bytes(frame.payload()[..8].try_into().unwrap());
+    assert_eq!(frame.payload().len(), FRAME - (number as usize % 5) * 1_000);
+    assert!(frame.payload()[8..].iter().all(|byte| *byte == number as u8), "frame {number}");
     let about: &[u8] = if number % 2 == 1 { b"about" } else { b"" };
-    assert_eq!(buffer.metadata(), about);
-    assert_eq!(buffer.info().tai_ns, 1_000_000_007 * (number + 1));
-    assert_eq!((buffer.info().sequence, buffer.info().missed), (number, 0));
+    assert_eq!(frame.metadata(), about);
+    assert_eq!(frame.info().tai_ns, 1_000_000_007 * (number + 1));
+    assert_eq!((frame.info().sequence, frame.info().missed), (number, 0));
     number
 }
 
@@ -153,9 +157,9 @@ fn carry(endpoints: u8, sealed: bool) {
         ingress.start(&spec(Direction::Ingress, &config, &link), &link, tell.clone()).unwrap();
     let egress = here.wires(sealed);
     let egress = egress.start(&spec(Direction::Egress, &config, &link), &link, tell).unwrap();
-    let source = here.join(Role::Send, &config);
-    let beside = here.join(Role::Receive, &config);
-    let far = [(); 2].map(|()| there.join(Role::Receive, &config));
+    let source = here.relay(&config);
+    let beside = here.receive(&config);
+    let far = [(); 2].map(|()| there.receive(&config));
     until("a link", || linked(&*egress) && linked(&*ingress));
 
     std::thread::scope(|scope| {
@@ -209,8 +213,8 @@ fn a_source_without_a_link_waits_for_nobody_for_long() {
     let (tell, _inbox) = alarm();
     let egress = here.wires(false);
     let egress = egress.start(&spec(Direction::Egress, &config, &link), &link, tell).unwrap();
-    let source = here.join(Role::Send, &config);
-    let beside = here.join(Role::Receive, &config);
+    let source = here.relay(&config);
+    let beside = here.receive(&config);
     std::thread::scope(|scope| {
         scope.spawn(|| (0..300).for_each(|number| put(&source, number)));
         scope.spawn(|| (0..300).for_each(|number| assert_eq!(get(&beside), number)));

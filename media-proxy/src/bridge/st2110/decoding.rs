@@ -6,8 +6,7 @@ use super::coding::{CodecCounts, Coding};
 use super::session::Life;
 use jpegxs::{Decoder, JpegXsCodecError};
 use log::{debug, warn};
-use mcm::Error;
-use mcm::{Connection, Region, Timeout};
+use mcm::{Region, Source, bridge};
 use media::Tai;
 use st2110::jpegxs::{Part, PictureSegment};
 use st2110_net::{FrameSink, FrameSlot, Received};
@@ -80,13 +79,13 @@ impl FrameSink for DecodingSink {
     }
 }
 
-/// Starts a decoder into the ring of `connection`, and returns its sink.
+/// Starts a decoder into the ring of `source`, and returns its sink.
 ///
 /// # Errors
 /// There can be no thread.
 pub(super) fn start(
     coding: &Coding,
-    connection: Arc<Connection>,
+    source: Arc<Source>,
     metadata_size: usize,
     counts: Arc<CodecCounts>,
     life: Life,
@@ -98,7 +97,7 @@ pub(super) fn start(
         decoder: coding.decoder(),
         parts: coding.parts(),
         frame_size: coding.frame_size(),
-        connection,
+        source,
         counts: Arc::clone(&counts),
     };
     std::thread::Builder::new()
@@ -122,7 +121,7 @@ struct Worker {
     decoder: Decoder,
     parts: &'static [Part],
     frame_size: usize,
-    connection: Arc<Connection>,
+    source: Arc<Source>,
     counts: Arc<CodecCounts>,
 }
 
@@ -145,33 +144,27 @@ impl Worker {
     }
 
     fn put(&mut self, frame: &Coded) -> Result<(), Fault> {
-        let mut buffer =
-            self.connection.get(Timeout::After(Duration::ZERO)).map_err(|error| match error {
-                Error::Timeout(..) => Fault::NoSlot,
-                _ => Fault::Gone,
-            })?;
+        let taken = self.source.frame(Duration::ZERO);
+        let mut out =
+            taken.map_err(|error| if error.is_timeout() { Fault::NoSlot } else { Fault::Gone })?;
         let mut rest = &frame.slot.payload[..frame.payload];
         for part in self.parts {
             let picture =
                 PictureSegment::parse(rest).map_err(|error| Fault::Codec(error.into()))?;
-            self.decoder
-                .decode(picture.bytes(), *part, buffer.payload_mut())
-                .map_err(Fault::Codec)?;
+            self.decoder.decode(picture.bytes(), *part, out.payload_mut()).map_err(Fault::Codec)?;
             rest = picture.after(rest);
         }
         let metadata = &frame.slot.metadata[..frame.metadata];
         // Never larger than the partition, whose size the slot has.
-        buffer.metadata_mut()[..metadata.len()].copy_from_slice(metadata);
-        buffer
-            .set_payload_len(self.frame_size)
-            .and_then(|()| buffer.set_metadata_len(metadata.len()))
-            .and_then(|()| buffer.set_tai_ns(frame.tai.as_nanos()))
+        out.set_metadata(metadata)
+            .and_then(|()| out.set_payload_len(self.frame_size))
             .map_err(|_| Fault::NoSlot)?;
+        out.set_timestamp(frame.tai);
         if !frame.complete {
-            // It shows the last whole frame, so all of it is missing. At most 1 GiB. The buffer is a source's: this cannot fail.
+            // It shows the last whole frame, so all of it is missing. At most 1 GiB.
             let all = Region { offset: 0, len: self.frame_size as u32 };
-            let _ = buffer.set_missing([all]);
+            bridge::set_missing(&mut out, [all]);
         }
-        Connection::put(buffer, Timeout::After(Duration::ZERO)).map_err(|_| Fault::Gone)
+        out.publish_within(Duration::ZERO).map_err(|_| Fault::Gone)
     }
 }

@@ -12,7 +12,7 @@ use super::{description, encoding, ignored_options};
 use crate::bridge::client::BridgeClient;
 use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::status::Figures;
-use mcm::{Connection, Direction};
+use mcm::Receiver;
 use st2110_net::configured;
 use st2110_net::engine::{Engine, Priority};
 use st2110_net::send::{self, Identity, Sending};
@@ -26,7 +26,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 
 /// A receiver of its group whose frames go to the network.
 pub(super) struct Egress {
-    connection: Arc<Connection>,
+    receiver: Arc<Receiver>,
     sending: Sending,
     destination: SocketAddr,
     identity: Identity,
@@ -48,14 +48,14 @@ pub(super) struct Place<'a> {
 impl Egress {
     pub(super) fn start(place: Place<'_>, stream: &Stream, alarm: Alarm) -> Result<Self, String> {
         let Place { engine, client, interface, identities, clock, versions } = place;
-        let connection = client
-            .join(Direction::Receive, &stream.config)
-            .map_err(|error| format!("egress bridge: {error}"))?;
+        let receiver =
+            client.receive(&stream.config).map_err(|error| format!("egress bridge: {error}"))?;
+        let receiver = Arc::new(receiver);
         let (watch, life) = session::pair(alarm);
         let destination = SocketAddr::new(stream.endpoint.ip_addr, stream.endpoint.port);
         let identity = identities.take(destination, stream.endpoint.payload_type);
         let ring = |life| RingFeed {
-            connection: Arc::clone(&connection),
+            receiver: Arc::clone(&receiver),
             frame_size: stream.frame_size(),
             life,
         };
@@ -65,11 +65,11 @@ impl Egress {
             Essence::Coded(coding) => {
                 let counts = Arc::<CodecCounts>::default();
                 codec = Some(Arc::clone(&counts));
-                let (feed, limit) = encoding::start(coding, Arc::clone(&connection), counts, life)?;
+                let (feed, limit) = encoding::start(coding, Arc::clone(&receiver), counts, life)?;
                 send::open(engine, config, interface, identity, limit, feed)
             }
             _ => {
-                let limit = connection.payload_size();
+                let limit = receiver.payload_size();
                 send::open(engine, config, interface, identity, limit, ring(life))
             }
         }
@@ -89,13 +89,13 @@ impl Egress {
             shortfall: priority.and_then(Priority::shortfall),
         };
         let figures = Arc::new(SendingFigures::new(&sending, facts));
-        Ok(Self { connection, sending, destination, identity, identities, watch, figures })
+        Ok(Self { receiver, sending, destination, identity, identities, watch, figures })
     }
 }
 
 impl Bridge for Egress {
     fn connection(&self) -> String {
-        self.connection.id()
+        self.receiver.id()
     }
 
     fn figures(&self) -> Arc<dyn Figures> {
@@ -108,6 +108,6 @@ impl Bridge for Egress {
         let stats = Arc::clone(self.sending.stats());
         self.sending.stop();
         self.identities.keep(self.destination, self.identity, stats.get().packets);
-        self.connection.shutdown();
+        self.receiver.shutdown();
     }
 }

@@ -6,8 +6,7 @@ use super::coding::{CodecCounts, Coding};
 use super::session::{Ending, Life};
 use jpegxs::{Encoder, JpegXsCodecError};
 use log::{debug, warn};
-use mcm::Error;
-use mcm::{Buffer, Connection, Timeout};
+use mcm::Frame;
 use media::Tai;
 use st2110::jpegxs::Part;
 use st2110_net::{FrameFeed, HeldFrame, Next};
@@ -81,7 +80,7 @@ impl FrameFeed for EncodedFeed {
 /// The library refuses, or there can be no thread.
 pub(super) fn start(
     coding: &Coding,
-    connection: Arc<Connection>,
+    ring: Arc<mcm::Receiver>,
     counts: Arc<CodecCounts>,
     life: Life,
 ) -> Result<(EncodedFeed, usize), String> {
@@ -92,7 +91,7 @@ pub(super) fn start(
     // One more is being encoded, and one sent.
     let (spare, used) = sync_channel(AHEAD + 2);
     let ending = life.ending().clone();
-    let worker = Worker { encoder, parts, limit, connection, encoded, used, ending, counts };
+    let worker = Worker { encoder, parts, limit, ring, encoded, used, ending, counts };
     std::thread::Builder::new()
         .name("mcm-encode".into())
         .spawn(move || worker.run())
@@ -104,7 +103,7 @@ struct Worker {
     encoder: Encoder,
     parts: &'static [Part],
     limit: usize,
-    connection: Arc<Connection>,
+    ring: Arc<mcm::Receiver>,
     encoded: SyncSender<Encoded>,
     used: Receiver<Vec<u8>>,
     ending: Ending,
@@ -114,20 +113,20 @@ struct Worker {
 impl Worker {
     fn run(mut self) {
         loop {
-            let buffer = match self.connection.get(Timeout::After(LOOK)) {
-                Ok(buffer) if self.ending.is_before(buffer.info().published_ns) => return,
-                Ok(buffer) => buffer,
-                Err(Error::Timeout(..)) if !self.ending.is_set() => continue,
+            let frame = match self.ring.recv(LOOK) {
+                Ok(Some(frame)) if self.ending.is_before(frame.info().published_ns) => return,
+                Ok(Some(frame)) => frame,
+                Err(error) if error.is_timeout() && !self.ending.is_set() => continue,
                 // Everything is encoded, or the connection is gone: the feed ends when the queue is empty.
-                Err(_) => return,
+                Ok(None) | Err(_) => return,
             };
             let begin = Instant::now();
-            match self.encode(&buffer) {
-                Ok(frame) => {
+            match self.encode(&frame) {
+                Ok(encoded) => {
                     self.counts.done(begin.elapsed());
                     // Others may use the slot while this frame waits.
-                    drop(buffer);
-                    if self.encoded.send(frame).is_err() {
+                    drop(frame);
+                    if self.encoded.send(encoded).is_err() {
                         return;
                     }
                 }
@@ -137,14 +136,14 @@ impl Worker {
         }
     }
 
-    fn encode(&mut self, buffer: &Buffer) -> Result<Encoded, JpegXsCodecError> {
+    fn encode(&mut self, frame: &Frame) -> Result<Encoded, JpegXsCodecError> {
         let mut bytes = self.used.try_recv().unwrap_or_default();
         bytes.resize(self.limit, 0);
         let mut len = 0;
         for part in self.parts {
-            len += self.encoder.encode(buffer.payload(), *part, &mut bytes[len..])?;
+            len += self.encoder.encode(frame.payload(), *part, &mut bytes[len..])?;
         }
-        let tai = Tai::from_nanos(buffer.info().tai_ns);
-        Ok(Encoded { bytes, len, metadata: buffer.metadata().to_vec(), tai })
+        let metadata = frame.metadata().to_vec();
+        Ok(Encoded { bytes, len, metadata, tai: frame.timestamp() })
     }
 }

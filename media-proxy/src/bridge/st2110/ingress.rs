@@ -11,7 +11,7 @@ use crate::bridge::client::BridgeClient;
 use crate::bridge::engine::{Alarm, Bridge};
 use crate::bridge::status::Figures;
 use config::{ConnectionConfig, Delivery, Endpoint, Options};
-use mcm::{Connection, Direction};
+use mcm::{Source, bridge};
 use st2110_net::IncompleteFrames;
 use st2110_net::configured;
 use st2110_net::engine::{Engine, Priority};
@@ -24,7 +24,7 @@ const HEADERS: usize = 4096;
 
 /// The source of its group, whose frames come from the network.
 pub(super) struct Ingress {
-    connection: Arc<Connection>,
+    source: Arc<Source>,
     receiving: Receiving,
     watch: Watch,
     figures: Arc<ReceivingFigures>,
@@ -51,12 +51,11 @@ impl Ingress {
             let frames = u16::try_from(frames).unwrap_or(u16::MAX);
             config.queue_capacity = config.queue_capacity.max(frames);
         }
-        let connection = client
-            .join(Direction::Send, &config)
-            .map_err(|error| format!("ingress bridge: {error}"))?;
+        let source = client.relay(&config).map_err(|error| format!("ingress bridge: {error}"))?;
+        let source = Arc::new(source);
         let (watch, life) = session::pair(alarm);
         let ring = |life| RingSink {
-            connection: Arc::clone(&connection),
+            source: Arc::clone(&source),
             regions: Regions::new(&stream.config.payload),
             first: true,
             life,
@@ -69,12 +68,12 @@ impl Ingress {
                 // No encoder makes pictures much larger than they are.
                 let limit = coding.frame_size() / 8 * 9 + HEADERS;
                 let metadata = config.max_metadata_size as usize;
-                let ring = Arc::clone(&connection);
+                let ring = Arc::clone(&source);
                 let sink = decoding::start(coding, ring, metadata, counts, life)?;
                 receive::open(engine, &decodable(&stream.config), interface, limit, sink)
             }
             _ => {
-                let limit = connection.payload_size();
+                let limit = source.payload_size();
                 receive::open(engine, &stream.config, interface, limit, ring(life))
             }
         }
@@ -92,7 +91,7 @@ impl Ingress {
             shortfall: priority.and_then(Priority::shortfall),
         };
         let figures = Arc::new(ReceivingFigures::new(&receiving, &stream.essence, facts));
-        Ok(Self { connection, receiving, watch, figures })
+        Ok(Self { source, receiving, watch, figures })
     }
 }
 
@@ -110,7 +109,7 @@ fn decodable(config: &ConnectionConfig) -> ConnectionConfig {
 
 impl Bridge for Ingress {
     fn connection(&self) -> String {
-        self.connection.id()
+        self.source.id()
     }
 
     fn figures(&self) -> Arc<dyn Figures> {
@@ -121,6 +120,6 @@ impl Bridge for Ingress {
         self.watch.end();
         self.receiving.stop();
         // The network knows no end of a stream, and so there is none when a bridge ends.
-        self.connection.leave();
+        bridge::leave(&self.source);
     }
 }
