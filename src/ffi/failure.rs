@@ -3,7 +3,8 @@
 use config::ErrorCode;
 use mcm::{ClientError, GroupError, LengthError, OpenError, WaitError};
 
-/// Every failure of the library. The text says what was wrong, the value seen and what would be accepted.
+/// Every failure of the library. The text says what was wrong, the value seen and what would be
+/// accepted.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     /// A null client pointer, or one to a null client.

@@ -24,6 +24,12 @@ NOT_RUN = {
         "python3 ffmpeg-plugin/examples/pyav_mesh.py send camera-1 'testsrc2=size=640x360:rate=25:duration=4' --input-format lavfi":
             "PyAV: ./build.sh test-ffmpeg-matrix",
     },
+    "docs/rust.md": {
+        "cargo run -p mcm-mesh --example receive studio": "tests/tests/rust_examples.rs runs the examples",
+        "cargo run -p mcm-mesh --example send studio 250": "tests/tests/rust_examples.rs runs the examples",
+        "cargo run -p mcm-mesh --features tokio --example bridge studio copy":
+            "tests/tests/rust_examples.rs runs the examples",
+    },
     "docs/st2110.md": {
         "ptp4l -i eth0 -s --domainNumber 127 &": "a PTP grandmaster and an interface with a hardware clock",
         "phc2sys -a -r &": "an interface with a hardware clock",

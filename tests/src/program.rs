@@ -60,7 +60,7 @@ fn current(name: &str, package: &str, sources: &[&str]) -> PathBuf {
     let changed = sources.iter().map(|path| newest(&source(path))).max();
     let built = program.metadata().and_then(|meta| meta.modified()).ok();
     if built < changed {
-        build(&[package]);
+        build(&[package], &[]);
     }
     program
 }
@@ -79,10 +79,28 @@ pub fn ffmpeg_libraries() -> &'static [PathBuf; 2] {
         let changed = sources.map(|path| newest(&source(path))).into_iter().max();
         let built = libraries.iter().map(|it| it.metadata().and_then(|meta| meta.modified()).ok());
         if built.min().flatten() < changed {
-            build(&["mcm-ffmpeg-plugin", "mcm_dp"]);
+            build(&["mcm-ffmpeg-plugin", "mcm_dp"], &[]);
         }
         libraries
     })
+}
+
+/// An example of the Rust client. All are built if one is missing or older than its source.
+///
+/// # Panics
+/// If they cannot be built.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    let directory = beside("examples");
+    BUILT.get_or_init(|| {
+        let built = ["send", "receive", "bridge"]
+            .map(|name| directory.join(name).metadata().and_then(|meta| meta.modified()).ok());
+        if built.into_iter().min().flatten() < Some(newest(&source("crates"))) {
+            build(&["mcm-mesh"], &["--examples", "--features", "tokio"]);
+        }
+    });
+    directory.join(name)
 }
 
 /// The program of this package that sends and receives.
@@ -117,7 +135,7 @@ fn newest(directory: &Path) -> SystemTime {
     times.max().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-fn build(packages: &[&str]) {
+fn build(packages: &[&str], more: &[&str]) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut target = beside("");
     let profile = target.components().next_back().map(|name| name.as_os_str().to_owned());
@@ -127,6 +145,7 @@ fn build(packages: &[&str]) {
     for package in packages {
         command.args(["--package", package]);
     }
+    command.args(more);
     if profile.is_some_and(|name| name == "release") {
         command.arg("--release");
     }

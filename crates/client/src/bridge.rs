@@ -1,14 +1,16 @@
-//! For the media proxy's bridges, which pass streams on from and to other hosts. Internal: it may change with
-//! every version, and programs have no use for it.
+//! For the media proxy's bridges, which pass streams on from and to other hosts. Internal: it may
+//! change with every version, and programs have no use for it.
 
 use crate::{Client, Frame, FrameMut, OpenError, Receiver, Region, Source, Timeout, WaitError};
 use config::ConnectionConfig;
 use shm::{Origin, RingError};
 
-/// Opens a source that passes on frames from elsewhere, with a configuration that was validated before.
+/// Opens a source that passes on frames from elsewhere, with a configuration that was validated
+/// before.
 ///
-/// Its presence alone does not keep a stream from ending, and only [`Source::shutdown`] ends its stream:
-/// dropping it is [`leave`]. Up to `regions` missing regions can be described in each frame, at most 1024.
+/// Its presence alone does not keep a stream from ending, and only [`Source::shutdown`] ends its
+/// stream: dropping it is [`leave`]. Up to `regions` missing regions can be described in each
+/// frame, at most 1024.
 ///
 /// # Errors
 /// As [`Client::source`].
@@ -28,7 +30,8 @@ pub fn receiver(client: &Client, config: &ConnectionConfig) -> Result<Receiver, 
     client.open_receiver(config, false)
 }
 
-/// Opens a receiver that learns of the end of each source's stream, and goes on with the next source.
+/// Opens a receiver that learns of the end of each source's stream, and goes on with the next
+/// source.
 ///
 /// # Errors
 /// As [`Client::receiver`].
@@ -36,8 +39,8 @@ pub fn follower(client: &Client, config: &ConnectionConfig) -> Result<Follower, 
     client.open_receiver(config, true).map(Follower)
 }
 
-/// Leaves the group without an end of the stream: receivers wait for the next source, whatever they do at
-/// the end of a stream.
+/// Leaves the group without an end of the stream: receivers wait for the next source, whatever they
+/// do at the end of a stream.
 pub fn leave(source: &Source) {
     source.leave("left by the bridge");
 }
@@ -47,8 +50,8 @@ pub fn set_origin(frame: &mut FrameMut, origin: Origin) {
     frame.slot.set_origin(origin);
 }
 
-/// Marks a frame as incomplete: these regions of its payload are missing, in order and apart from each
-/// other. If the source was opened for fewer, the last one covers all that follow.
+/// Marks a frame as incomplete: these regions of its payload are missing, in order and apart from
+/// each other. If the source was opened for fewer, the last one covers all that follow.
 pub fn set_missing(frame: &mut FrameMut, regions: impl IntoIterator<Item = Region>) {
     frame.slot.set_missing(regions);
 }
@@ -74,7 +77,8 @@ pub struct Follower(Receiver);
 pub enum Event {
     /// The next frame.
     Frame(Frame),
-    /// The source has ended its stream, and every frame of it was received. Another source may follow.
+    /// The source has ended its stream, and every frame of it was received. Another source may
+    /// follow.
     SourceEnded,
 }
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 /// Settings of a client, and where it finds the media proxy.
 ///
 /// Without an address the proxy is looked for as `docs/sdk.md` says: in the run directory that
-/// `MCM_RUN_DIR` names or in the usual ones, then at `MCM_MEDIA_PROXY_IP` and `MCM_MEDIA_PROXY_PORT`.
+/// `MCM_RUN_DIR` names or in the usual ones, then at `MCM_MEDIA_PROXY_IP` and
+/// `MCM_MEDIA_PROXY_PORT`.
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder does nothing before `connect` or `build`"]
 pub struct ClientBuilder {
@@ -28,8 +29,8 @@ impl ClientBuilder {
         self.socket(run_dir::socket_path(directory.as_ref()))
     }
 
-    /// The TCP address at which the proxy serves programs. It must be on this host: frames pass through
-    /// shared memory.
+    /// The TCP address at which the proxy serves programs. It must be on this host: frames pass
+    /// through shared memory.
     pub fn address(self, host: impl Into<String>, port: u16) -> Self {
         self.proxy(ProxyAddress::Tcp { host: host.into(), port })
     }
@@ -40,7 +41,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The name by which the proxy and `mcm list` show the program; otherwise that of its executable.
+    /// The name by which the proxy and `mcm list` show the program; otherwise that of its
+    /// executable.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -80,8 +82,8 @@ impl ClientBuilder {
         Ok(client)
     }
 
-    /// Makes the client, which connects to the proxy when it first needs it: for programs that may start
-    /// before the proxy does.
+    /// Makes the client, which connects to the proxy when it first needs it: for programs that may
+    /// start before the proxy does.
     ///
     /// # Errors
     /// [`ClientError::Config`] for a limit of 0 connections or the port 0, [`ClientError::System`].

@@ -16,8 +16,8 @@ use std::thread::JoinHandle;
 
 /// A program's session with the media proxy of its host, from which it opens sources and receivers.
 ///
-/// Clones share one session. It lasts as long as one of them, or a source or receiver, exists. When the
-/// proxy restarts, frames flow on, and the client connects to it again.
+/// Clones share one session. It lasts as long as one of them, or a source or receiver, exists. When
+/// the proxy restarts, frames flow on, and the client connects to it again.
 #[derive(Clone, Debug)]
 pub struct Client(Arc<Shared>);
 
@@ -28,8 +28,8 @@ struct Shared {
 }
 
 impl Client {
-    /// Connects to the media proxy that the environment names, or that runs at one of the usual places:
-    /// as [`Client::builder`] with every default.
+    /// Connects to the media proxy that the environment names, or that runs at one of the usual
+    /// places: as [`Client::builder`] with every default.
     ///
     /// # Errors
     /// No proxy can be reached.
@@ -58,8 +58,8 @@ impl Client {
         self.0.session.reach().map_err(ClientError::Unreachable)
     }
 
-    /// Opens a source of frames, from JSON text or a [`ConnectionConfig`]. Receivers may come before or
-    /// after it.
+    /// Opens a source of frames, from JSON text or a [`ConnectionConfig`]. Receivers may come
+    /// before or after it.
     ///
     /// # Errors
     /// See [`OpenError`]. Nothing is left behind.
@@ -67,8 +67,8 @@ impl Client {
         self.open_source(&into_config::read(config, Kind::Source)?, 0, false)
     }
 
-    /// Opens a receiver of frames, from JSON text or a [`ConnectionConfig`]. The source may come before or
-    /// after it.
+    /// Opens a receiver of frames, from JSON text or a [`ConnectionConfig`]. The source may come
+    /// before or after it.
     ///
     /// # Errors
     /// See [`OpenError`]. Nothing is left behind.
@@ -76,10 +76,11 @@ impl Client {
         self.open_receiver(&into_config::read(config, Kind::Receiver)?, false)
     }
 
-    /// What a group carries: a configuration with which a receiver joins it. It is that of the group's
-    /// source, or of a receiver if there is no source yet. Waits until the group exists.
+    /// What a group carries: a configuration with which a receiver joins it. It is that of the
+    /// group's source, or of a receiver if there is no source yet. Waits until the group exists.
     ///
-    /// `group` is the name of a multipoint group, or `ADDRESS:PORT` of an ST 2110 stream on this host.
+    /// `group` is the name of a multipoint group, or `ADDRESS:PORT` of an ST 2110 stream on this
+    /// host.
     ///
     /// # Errors
     /// See [`GroupError`].

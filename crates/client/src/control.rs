@@ -1,4 +1,5 @@
-//! The session's thread: talks to the proxy, watches the processes at the other ends, and gets a lost proxy back.
+//! The session's thread: talks to the proxy, watches the processes at the other ends, and gets a
+//! lost proxy back.
 
 use super::link;
 use super::peer::{Outgoing, Peer};
@@ -13,7 +14,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Pauses between attempts to reach a proxy that was lost: short at first, because a restarted one is back soon.
+/// Pauses between attempts to reach a proxy that was lost: short at first, because a restarted one
+/// is back soon.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_LATER: Duration = Duration::from_millis(250);
 const RETRIES_FIRST: u32 = 40;
@@ -72,8 +74,9 @@ impl Control<'_> {
     }
 
     fn greet(&self, socket: &OwnedFd) -> Result<(), proto::ProtoError> {
-        // Newer kernels tell the proxy themselves who we are, and then it does not look at this. So a sandbox that
-        // does not know the call (Valgrind is one) need not keep a program out: any other descriptor stands in.
+        // Newer kernels tell the proxy themselves who we are, and then it does not look at this. So
+        // a sandbox that does not know the call (Valgrind is one) need not keep a program out: any
+        // other descriptor stands in.
         let process = pidfd_open(getpid(), PidfdFlags::empty())
             .or_else(|_| rustix::io::fcntl_dupfd_cloexec(self.session.alarm(), 0))?;
         let hello = Hello {
@@ -103,12 +106,14 @@ impl Control<'_> {
     /// Sleeps until there is something to do.
     fn wait(&self) {
         let entries = self.session.entries();
-        // The descriptors of processes are borrowed from behind locks, so they are polled as copies.
+        // The descriptors of processes are borrowed from behind locks, so they are polled as
+        // copies.
         let mut processes = Vec::new();
         for entry in &entries {
             entry.peer.watch(&mut |process| processes.extend(process.try_clone_to_owned().ok()));
         }
-        // A connection that is deleted meanwhile must not be kept alive, with all its memory, by this sleep.
+        // A connection that is deleted meanwhile must not be kept alive, with all its memory, by
+        // this sleep.
         drop(entries);
         let mut fds = vec![PollFd::from_borrowed_fd(self.session.alarm(), PollFlags::IN)];
         fds.extend(self.line.iter().map(|line| PollFd::new(&*line.socket, PollFlags::IN)));
@@ -134,7 +139,8 @@ impl Control<'_> {
                 Err(error) if error.would_block() => return,
                 Err(error) => {
                     if matches!(error, proto::ProtoError::TooManyDescriptors { .. }) {
-                        // Nothing that this process does not have room for can be set up, however often it is tried.
+                        // Nothing that this process does not have room for can be set up, however
+                        // often it is tried.
                         self.session.exhausted();
                     }
                     self.lose(&error.to_string());
@@ -169,7 +175,7 @@ impl Control<'_> {
                 }
                 if let Some(line) = &mut self.line {
                     if !welcome.proxy_id.starts_with(&line.proxy) {
-                        let reason = "the socket in the run directory here is that of another proxy than the one at the address                             that was given; share that proxy's run directory";
+                        let reason = "the socket in the run directory here is that of another proxy than the one at the address that was given; share that proxy's run directory";
                         return self.lose(reason);
                     }
                     line.welcome = true;
@@ -245,8 +251,8 @@ impl Control<'_> {
     }
 }
 
-/// The program's name, for people. What it was called as comes first: one that the dynamic loader was told to run is known to
-/// the kernel by the loader's name.
+/// The program's name, for people. What it was called as comes first: one that the dynamic loader
+/// was told to run is known to the kernel by the loader's name.
 fn program() -> String {
     let called = std::env::args_os().next().map(std::path::PathBuf::from);
     let called = called.as_deref().and_then(std::path::Path::file_name);

@@ -61,8 +61,8 @@ impl Entry {
         })
     }
 
-    /// Ends the connection from the proxy's side. The origin of a stream ends it with that, a bridge does
-    /// not.
+    /// Ends the connection from the proxy's side. The origin of a stream ends it with that, a
+    /// bridge does not.
     pub(super) fn close(&self, reason: &'static str) {
         match &self.peer {
             Peer::Source(peer) if peer.source.is_relay() => peer.source.leave(reason),

@@ -36,8 +36,8 @@ impl ClientError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The configuration is malformed, or a value in it is unknown or out of range. The text names the
-    /// field, the value and what is accepted.
+    /// The configuration is malformed, or a value in it is unknown or out of range. The text names
+    /// the field, the value and what is accepted.
     #[error("connection configuration: {0}")]
     Config(String),
     /// Values of the configuration do not fit together, or not to the group.
@@ -173,8 +173,8 @@ impl WaitError {
     }
 }
 
-/// A frame that could not be published, and why. The frame can be published again, changed before, or
-/// dropped.
+/// A frame that could not be published, and why. The frame can be published again, changed before,
+/// or dropped.
 #[derive(Debug, thiserror::Error)]
 #[error("frame is not published: {reason}")]
 pub struct PublishError {

@@ -7,8 +7,8 @@ use config::{ConfigError, ConfigErrorKind, ConnectionConfig, Kind};
 /// A configuration that [`Client::source`](crate::Client::source) and
 /// [`Client::receiver`](crate::Client::receiver) accept: JSON text, or a [`ConnectionConfig`].
 ///
-/// `docs/sdk.md` has the members of the JSON. Members that have no effect are told once through [`log`];
-/// [`last_warnings`](crate::last_warnings) has those of the thread's last configuration.
+/// `docs/sdk.md` has the members of the JSON. Members that have no effect are told once through
+/// [`log`]; [`last_warnings`](crate::last_warnings) has those of the thread's last configuration.
 pub trait IntoConfig: sealed::Sealed {}
 
 mod sealed {

@@ -1,5 +1,22 @@
-//! Client of the Media Communications Mesh: sends and receives video, audio and ancillary data.
+#![doc = include_str!("../README.md")]
+//!
+//! ## A source
+//!
+//! ```no_run
+#![doc = include_str!("../examples/send.rs")]
+//! ```
+//!
+//! ## A receiver
+//!
+//! ```no_run
+#![doc = include_str!("../examples/receive.rs")]
+//! ```
+#![cfg_attr(feature = "tokio", doc = "\n## Tasks\n\n```no_run")]
+#![cfg_attr(feature = "tokio", doc = include_str!("../examples/bridge.rs"))]
+#![cfg_attr(feature = "tokio", doc = "```")]
 
+#[cfg(feature = "tokio")]
+mod asynchronous;
 #[cfg(feature = "bridge")]
 pub mod bridge;
 mod builder;
@@ -20,6 +37,8 @@ mod timeout;
 mod waiting;
 mod warnings;
 
+#[cfg(feature = "tokio")]
+pub use asynchronous::{AsyncReceiver, AsyncSource};
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub use error::{ClientError, GroupError, LengthError, OpenError, PublishError, WaitError};
@@ -38,3 +57,8 @@ pub use media::{
 };
 pub use shm::{FrameInfo, Region, Stats, signals};
 pub use st2110::Transport;
+
+/// The programs of the guide are compiled with the crate's own.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/rust.md")]
+struct Guide;

@@ -29,7 +29,8 @@ impl From<OwnedFd> for Found {
     }
 }
 
-/// Connects to the proxy that the configuration and the environment name. The error says what was tried.
+/// Connects to the proxy that the configuration and the environment name. The error says what was
+/// tried.
 pub(super) fn open(config: &ClientConfig) -> Result<Found, String> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     let in_environment =
@@ -115,11 +116,13 @@ fn dial(path: &Path) -> Result<OwnedFd, Unreachable> {
 enum Answer {
     /// The path of its socket.
     Path(PathBuf),
-    /// It does not answer callers from here, such as those in a network namespace of their own, but says how its identifier begins.
+    /// It does not answer callers from here, such as those in a network namespace of their own, but
+    /// says how its identifier begins.
     Denied { proxy: String, reason: String },
 }
 
-/// Connects to the proxy at an address. Where only its run directory is shared, the socket that is found there must be that proxy's.
+/// Connects to the proxy at an address. Where only its run directory is shared, the socket that is
+/// found there must be that proxy's.
 fn by_tcp(host: &str, port: u16) -> Result<Found, String> {
     match ask(host, port)? {
         Answer::Path(path) => dial_handed_over(host, port, &path).map(Found::from),
@@ -136,8 +139,8 @@ fn by_tcp(host: &str, port: u16) -> Result<Found, String> {
     }
 }
 
-/// Connects to the socket that a proxy handed over. In a container its directory may be mounted elsewhere, so the usual
-/// places are tried as well.
+/// Connects to the socket that a proxy handed over. In a container its directory may be mounted
+/// elsewhere, so the usual places are tried as well.
 fn dial_handed_over(host: &str, port: u16, path: &Path) -> Result<OwnedFd, String> {
     let first = match dial(path) {
         Ok(socket) => return Ok(socket),

@@ -169,7 +169,8 @@ impl ReceiverPeer {
         Self { receiver, partitions, state: Mutex::default() }
     }
 
-    /// Announces with a fresh standby seat: the one before may have been passed on by a proxy that is no more.
+    /// Announces with a fresh standby seat: the one before may have been passed on by a proxy that
+    /// is no more.
     fn announce(&self, mut announce: Announce) -> Result<Outgoing, OpenError> {
         let mut state = self.state.lock();
         let seat = Seat::new().map_err(failed)?;

@@ -1,7 +1,8 @@
 //! A descriptor for poll(): a thread of the connection sleeps on the ring in the program's place.
 //!
-//! Rings wake their sleepers through futexes, which poll() cannot wait for, and a source must not be made to write to
-//! descriptors of its receivers. So only programs that ask for a descriptor pay for it, with a thread of their own.
+//! Rings wake their sleepers through futexes, which poll() cannot wait for, and a source must not
+//! be made to write to descriptors of its receivers. So only programs that ask for a descriptor pay
+//! for it, with a thread of their own.
 
 use parking_lot::{Condvar, Mutex};
 use rustix::event::{EventfdFlags, eventfd};
@@ -27,8 +28,8 @@ enum State {
     Stopping,
 }
 
-/// The descriptor and its thread. The wait that the thread sits in must end before this is dropped, as it does when the
-/// connection closes.
+/// The descriptor and its thread. The wait that the thread sits in must end before this is dropped,
+/// as it does when the connection closes.
 #[derive(Debug)]
 pub(super) struct Readiness {
     shared: Arc<Shared>,
@@ -37,7 +38,8 @@ pub(super) struct Readiness {
 }
 
 impl Readiness {
-    /// Starts the thread; `wait` blocks until a get may succeed, and fails for ever once the connection is closed.
+    /// Starts the thread; `wait` blocks until a get may succeed, and fails for ever once the
+    /// connection is closed.
     pub(super) fn start(
         wait: impl Fn() -> Result<(), RingError> + Send + 'static,
     ) -> Result<Self, String> {

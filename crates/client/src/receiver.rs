@@ -10,8 +10,8 @@ use std::time::Duration;
 
 /// A receiver of a group's frames.
 ///
-/// All methods may be called from any thread; threads that receive from one receiver share its frames.
-/// Dropping it leaves the group. Frames that are still held stay valid.
+/// All methods may be called from any thread; threads that receive from one receiver share its
+/// frames. Dropping it leaves the group. Frames that are still held stay valid.
 #[derive(Debug)]
 pub struct Receiver {
     ring: Arc<shm::Receiver>,
@@ -55,15 +55,15 @@ impl Receiver {
         self.recv(Timeout::Infinite)
     }
 
-    /// The frames from now to the end of the stream. The iterator waits for each without a limit, and ends
-    /// after an error.
+    /// The frames from now to the end of the stream. The iterator waits for each without a limit,
+    /// and ends after an error.
     #[must_use]
     pub fn frames(&self) -> Frames<'_> {
         Frames { receiver: self, timeout: Timeout::Infinite, over: false }
     }
 
-    /// The frames that have come already. The iterator never waits: it ends where there is no frame yet,
-    /// and at the end of the stream.
+    /// The frames that have come already. The iterator never waits: it ends where there is no frame
+    /// yet, and at the end of the stream.
     #[must_use]
     pub fn ready_frames(&self) -> Frames<'_> {
         Frames { receiver: self, timeout: Timeout::After(Duration::ZERO), over: false }
@@ -93,8 +93,8 @@ impl Receiver {
         self.ring.stats()
     }
 
-    /// Makes every blocked call of this receiver return [`WaitError::Cancelled`]; where none is blocked,
-    /// the next one that would block. The receiver stays usable.
+    /// Makes every blocked call of this receiver return [`WaitError::Cancelled`]; where none is
+    /// blocked, the next one that would block. The receiver stays usable.
     pub fn cancel(&self) {
         self.ring.cancel();
     }
@@ -109,11 +109,11 @@ impl Receiver {
         self.connection.forget();
     }
 
-    /// A descriptor that polls readable while [`recv`](Self::recv) would not block. It stays readable
-    /// until `recv` has timed out: receive until then.
+    /// A descriptor that polls readable while [`recv`](Self::recv) would not block. It stays
+    /// readable until `recv` has timed out: receive until then.
     ///
-    /// It belongs to the receiver: programs only poll it. The first call starts a thread that waits in the
-    /// program's place.
+    /// It belongs to the receiver: programs only poll it. The first call starts a thread that waits
+    /// in the program's place.
     ///
     /// # Errors
     /// [`WaitError::System`] if the system has no descriptor or thread left, [`WaitError::Forked`].
@@ -176,8 +176,8 @@ impl Iterator for Frames<'_> {
 
 impl std::iter::FusedIterator for Frames<'_> {}
 
-/// A received frame, in the shared memory of its source. It can be read and not changed, and its memory is
-/// not used again before it is dropped, on whatever thread. Several may be held at once.
+/// A received frame, in the shared memory of its source. It can be read and not changed, and its
+/// memory is not used again before it is dropped, on whatever thread. Several may be held at once.
 #[derive(Debug)]
 pub struct Frame {
     pub(crate) frame: shm::Frame,
@@ -208,8 +208,8 @@ impl Frame {
         self.frame.metadata()
     }
 
-    /// First byte of the payload, 64-byte aligned: for foreign functions that read it. The memory is
-    /// mapped read-only.
+    /// First byte of the payload, 64-byte aligned: for foreign functions that read it. The memory
+    /// is mapped read-only.
     #[must_use]
     pub fn payload_ptr(&self) -> *const u8 {
         self.frame.payload_ptr()
@@ -233,8 +233,8 @@ impl Frame {
         Tai::from_nanos(self.info().tai_ns)
     }
 
-    /// Which regions of an incomplete frame's payload are missing ([`FrameInfo::incomplete`]), in order.
-    /// Their bytes are those of another frame, or zero.
+    /// Which regions of an incomplete frame's payload are missing ([`FrameInfo::incomplete`]), in
+    /// order. Their bytes are those of another frame, or zero.
     pub fn missing(&self) -> impl ExactSizeIterator<Item = Region> + '_ {
         self.frame.missing()
     }

@@ -164,8 +164,8 @@ impl Session {
         self.ring_alarm();
     }
 
-    /// Sends without waiting: a proxy that does not read for so long that the socket is full is treated as lost, and learns
-    /// everything when it is back.
+    /// Sends without waiting: a proxy that does not read for so long that the socket is full is
+    /// treated as lost, and learns everything when it is back.
     pub(super) fn transmit(&self, socket: &OwnedFd, message: Outgoing) {
         let fds: Vec<_> = message.fds.iter().map(AsFd::as_fd).collect();
         let sent = encode_from_client(message.body)
@@ -224,7 +224,8 @@ impl Session {
         }
     }
 
-    /// There is no proxy. Once connections have been set up the thread keeps trying; the first ones fail.
+    /// There is no proxy. Once connections have been set up the thread keeps trying; the first ones
+    /// fail.
     pub(super) fn link_failed(&self, reason: String) {
         let mut state = self.state.lock();
         let established = state.entries.values().any(|entry| !entry.is_new());
@@ -247,7 +248,8 @@ impl Session {
         self.answered(entry, Ok(()));
     }
 
-    /// The proxy does not want a connection: a new one fails, one that was there before has no group any more.
+    /// The proxy does not want a connection: a new one fails, one that was there before has no
+    /// group any more.
     pub(super) fn refused(&self, entry: &Entry, error: OpenError) {
         if entry.is_new() {
             self.answered(entry, Err(error));

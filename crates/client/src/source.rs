@@ -9,8 +9,8 @@ use std::time::Duration;
 
 /// A group's source: the program sends frames to all receivers of the group.
 ///
-/// All methods may be called from any thread. Dropping the source ends the stream: receivers read what
-/// was published, and then learn of the end.
+/// All methods may be called from any thread. Dropping the source ends the stream: receivers read
+/// what was published, and then learn of the end.
 #[derive(Debug)]
 pub struct Source {
     ring: shm::Source,
@@ -58,14 +58,14 @@ impl Source {
         self.ring.stats()
     }
 
-    /// Makes every blocked call of this source return [`WaitError::Cancelled`]; where none is blocked,
-    /// the next one that would block. The source stays usable.
+    /// Makes every blocked call of this source return [`WaitError::Cancelled`]; where none is
+    /// blocked, the next one that would block. The source stays usable.
     pub fn cancel(&self) {
         self.ring.cancel();
     }
 
-    /// Ends the stream: blocked and later calls return [`WaitError::Closed`]. What was published stays
-    /// readable for receivers.
+    /// Ends the stream: blocked and later calls return [`WaitError::Closed`]. What was published
+    /// stays readable for receivers.
     pub fn shutdown(&self) {
         self.close("shut down by the program");
     }
@@ -75,11 +75,11 @@ impl Source {
         self.connection.forget();
     }
 
-    /// A descriptor that polls readable while [`frame`](Self::frame) and a publish would not block, and
-    /// once the source is closed. It stays readable until `frame` has timed out.
+    /// A descriptor that polls readable while [`frame`](Self::frame) and a publish would not block,
+    /// and once the source is closed. It stays readable until `frame` has timed out.
     ///
-    /// It belongs to the source: programs only poll it. The first call starts a thread that waits in the
-    /// program's place.
+    /// It belongs to the source: programs only poll it. The first call starts a thread that waits
+    /// in the program's place.
     ///
     /// # Errors
     /// [`WaitError::System`] if the system has no descriptor or thread left, [`WaitError::Forked`].
@@ -119,8 +119,8 @@ impl Drop for Source {
 
 /// A frame in shared memory that the program fills. Dropping it gives it back unsent.
 ///
-/// A fresh frame has the whole payload partition as its payload, and no metadata. Its bytes are those of
-/// an older frame, or zero.
+/// A fresh frame has the whole payload partition as its payload, and no metadata. Its bytes are
+/// those of an older frame, or zero.
 #[derive(Debug)]
 pub struct FrameMut {
     pub(crate) slot: WriteSlot,
@@ -213,8 +213,8 @@ impl FrameMut {
         self.slot.tai_ns().map(Tai::from_nanos)
     }
 
-    /// Sends the frame. Waits, as long as the client's default timeout says, for receivers whose queue is
-    /// full, unless delivery is live.
+    /// Sends the frame. Waits, as long as the client's default timeout says, for receivers whose
+    /// queue is full, unless delivery is live.
     ///
     /// # Errors
     /// The frame comes back with the reason.

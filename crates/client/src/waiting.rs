@@ -28,7 +28,8 @@ impl Waiting {
         Self { over: AtomicBool::new(false), since: Instant::now(), group: config.group_id() }
     }
 
-    /// Calls `get`, which blocks until the deadline, and tells the log if the first buffer takes its time.
+    /// Calls `get`, which blocks until the deadline, and tells the log if the first buffer takes
+    /// its time.
     pub(super) fn first<T>(
         &self,
         deadline: Deadline,

@@ -5,14 +5,16 @@ use parking_lot::Mutex;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-/// Texts that are remembered as told. A program that invents ever new ones is told about the rest each time.
+/// Texts that are remembered as told. A program that invents ever new ones is told about the rest
+/// each time.
 const MAX_TOLD: usize = 256;
 
 thread_local! {
     static LAST: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Keeps the warnings of this thread's last configuration, and logs those that are new to the process.
+/// Keeps the warnings of this thread's last configuration, and logs those that are new to the
+/// process.
 pub(super) fn keep(whose: &str, warnings: &[ConfigWarning]) {
     static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let lines: Vec<String> =
@@ -31,7 +33,8 @@ pub(super) fn keep(whose: &str, warnings: &[ConfigWarning]) {
     LAST.set(lines.join("\n"));
 }
 
-/// The warnings of this thread's last configuration of a client or connection, a line each; empty if there were none.
+/// The warnings of this thread's last configuration of a client or connection, a line each; empty
+/// if there were none.
 pub fn last_warnings() -> String {
     LAST.with_borrow(String::clone)
 }

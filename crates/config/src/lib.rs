@@ -15,6 +15,7 @@ mod configuration_properties;
 #[cfg(test)]
 mod configuration_tests;
 mod connection;
+mod connection_builder;
 mod endpoint;
 mod error_code;
 #[cfg(test)]

@@ -13,12 +13,12 @@ pub struct Stats {
     pub waits: u64,
     /// Frames that the program holds now.
     pub held: u32,
-    /// Source: receivers in its ring, which are those on this host. Receiver: 1 while its group has a
-    /// source, else 0.
+    /// Source: receivers in its ring, which are those on this host. Receiver: 1 while its group has
+    /// a source, else 0.
     pub peers: u32,
     /// Frames that the program may hold at once. Receiver: 0 until its group has had a source.
     pub hold_limit: usize,
-    /// Receiver: the source has ended the stream and every frame of it was taken. A receiver that was
-    /// closed for another reason, or a source: false.
+    /// Receiver: the source has ended the stream and every frame of it was taken. A receiver that
+    /// was closed for another reason, or a source: false.
     pub ended: bool,
 }

@@ -40,8 +40,8 @@ impl BridgeClient {
         bridge::receiver(&self.client()?, &without_end(config))
     }
 
-    /// Joins a bridge to its group as a receiver that learns of each source's orderly close, to pass
-    /// it on.
+    /// Joins a bridge to its group as a receiver that learns of each source's orderly close, to
+    /// pass it on.
     pub(crate) fn follow(&self, config: &ConnectionConfig) -> Result<Follower, OpenError> {
         bridge::follower(&self.client()?, &without_end(config))
     }

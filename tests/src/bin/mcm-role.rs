@@ -197,7 +197,8 @@ fn send(
         match orders.next() {
             Some(Order::End) => return Ok(()),
             Some(order @ (Order::Sleep | Order::Count)) => {
-                // A filled buffer counts as taken; it is given back unpublished, and filled again later.
+                // A filled buffer counts as taken; it is given back unpublished, and filled again
+                // later.
                 filled = None;
                 if order == Order::Count {
                     reporter.now.free = Some(count(spec, source, reporter)?);

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Frames by which a receiver shows that it goes on: more than could have been under way when something happened.
+/// Frames by which a receiver shows that it goes on: more than could have been under way when
+/// something happened.
 const MORE: u64 = 20;
 
 /// What a receiver says whose source has ended the stream.

@@ -87,8 +87,8 @@ impl Session {
             let left = (patience + grace).checked_sub(elapsed).filter(|left| !left.is_zero());
             let Some(left) = left else {
                 if grace.is_zero() && matches!(state.link, Link::Up(_)) {
-                    // If the process was stopped, the answer may be there, and the thread has only now
-                    // the chance to read it.
+                    // If the process was stopped, the answer may be there, and the thread has only
+                    // now the chance to read it.
                     grace = elapsed + GRACE - patience;
                     continue;
                 }

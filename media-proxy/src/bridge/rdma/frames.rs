@@ -62,8 +62,9 @@ impl FrameSource for RingFrames {
 #[derive(Debug)]
 pub(super) struct RingFrame(Held<Frame>);
 
-// SAFETY: the frame lies in one slot, from its system data on; its rounded end within the slot's slack. The slot is mapped as long
-// as the frame exists, at the same place, and its source does not write there as long as it is leased.
+// SAFETY: the frame lies in one slot, from its system data on; its rounded end within the slot's
+// slack. The slot is mapped as long as the frame exists, at the same place, and its source does not
+// write there as long as it is leased.
 unsafe impl SendBuffer for RingFrame {
     fn start(&self) -> *const u8 {
         self.0.start()

@@ -11,7 +11,8 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-// The metadata may have to be rounded up by 7 bytes, and then comes what follows a frame on the wire.
+// The metadata may have to be rounded up by 7 bytes, and then comes what follows a frame on the
+// wire.
 const _: () = assert!(7 + MAX_TAIL <= shm::layout::SLACK);
 
 /// The group's source.
@@ -92,8 +93,9 @@ fn describe(frame: &mut FrameMut, arrival: &Arrival) -> Result<(), LengthError> 
 #[derive(Debug)]
 pub(super) struct RingSlot(Held<FrameMut>);
 
-// SAFETY: the frame and what follows it lie in one slot, from its system data on, the end within the slot's slack. The slot is
-// mapped, at the same place, as long as the frame exists, and is the frame's alone until it is put.
+// SAFETY: the frame and what follows it lie in one slot, from its system data on, the end within
+// the slot's slack. The slot is mapped, at the same place, as long as the frame exists, and is the
+// frame's alone until it is put.
 unsafe impl ReceiveBuffer for RingSlot {
     fn start(&self) -> *mut u8 {
         self.0.start()

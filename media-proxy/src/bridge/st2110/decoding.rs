@@ -1,6 +1,7 @@
 //! Codestreams from the network that are decoded on the way into a ring.
 //!
-//! The decoder has a thread of its own: those of the engine serve many sessions and must not wait for it.
+//! The decoder has a thread of its own: those of the engine serve many sessions and must not wait
+//! for it.
 
 use super::coding::{CodecCounts, Coding};
 use super::session::Life;
@@ -66,7 +67,8 @@ impl FrameSink for DecodingSink {
 
     fn commit(&mut self, slot: CodedSlot, frame: &Received<'_>) -> bool {
         let complete = frame.gaps.is_empty();
-        // An incomplete first frame was under way already when the bridge began to listen, which is no loss.
+        // An incomplete first frame was under way already when the bridge began to listen, which is
+        // no loss.
         if !std::mem::take(&mut self.first) || complete {
             let (payload, metadata, tai) = (frame.payload, frame.metadata, frame.tai);
             match self.frames.try_send(Coded { slot, payload, metadata, tai, complete }) {

@@ -1,6 +1,7 @@
 //! Frames from a ring that are encoded on the way to the network.
 //!
-//! The encoder has a thread of its own: those of the engine serve many sessions and must not wait for it.
+//! The encoder has a thread of its own: those of the engine serve many sessions and must not wait
+//! for it.
 
 use super::coding::{CodecCounts, Coding};
 use super::session::{Ending, Life};
@@ -14,7 +15,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
-/// Encoded frames that may wait for the network. When there are as many the source waits, as it would without an encoder.
+/// Encoded frames that may wait for the network. When there are as many the source waits, as it
+/// would without an encoder.
 const AHEAD: usize = 2;
 /// How often a thread without frames looks whether it shall end.
 const LOOK: Duration = Duration::from_millis(50);
@@ -117,7 +119,8 @@ impl Worker {
                 Ok(Some(frame)) if self.ending.is_before(frame.info().published_ns) => return,
                 Ok(Some(frame)) => frame,
                 Err(error) if error.is_timeout() && !self.ending.is_set() => continue,
-                // Everything is encoded, or the connection is gone: the feed ends when the queue is empty.
+                // Everything is encoded, or the connection is gone: the feed ends when the queue is
+                // empty.
                 Ok(None) | Err(_) => return,
             };
             let begin = Instant::now();

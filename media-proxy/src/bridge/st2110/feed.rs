@@ -7,7 +7,8 @@ use st2110_net::{FrameFeed, HeldFrame, Next};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the group's source puts. Taken when the network wants it, so that a source that is faster waits, as for any receiver.
+/// What the group's source puts. Taken when the network wants it, so that a source that is faster
+/// waits, as for any receiver.
 pub(super) struct RingFeed {
     pub(super) receiver: Arc<Receiver>,
     /// Bytes of a frame, where the format says; slots may be larger.
