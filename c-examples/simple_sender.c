@@ -1,35 +1,30 @@
-/* Sends ten messages to a multipoint group, as soon as one receiver is there. */
+/* Sends ten messages to the group "hello" as soon as a receiver is there, and ends the stream. */
 #include <mesh_dp.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 static const char config[] = "{ \"connection\": { \"multipointGroup\": { \"urn\": \"hello\" } },"
                              "  \"payload\": { \"blob\": {} }, \"maxPayloadSize\": 64,"
                              "  \"options\": { \"waitForReceivers\": 1, \"endOfStream\": \"close\" } }";
 
-static void check(int err)
-{
-    if (err) {
-        fprintf(stderr, "%s\n", mesh_get_last_error());
-        exit(EXIT_FAILURE);
-    }
-}
-
 int main(void)
 {
-    MeshClient *client;
-    MeshConnection *conn;
+    MeshClient *client = NULL;
+    MeshConnection *conn = NULL;
     MeshBuffer *buf;
-
-    check(mesh_create_client(&client, "{}"));
-    check(mesh_create_tx_connection(client, &conn, config));
-    for (int i = 1; i <= 10; i++) {
-        check(mesh_get_buffer_timeout(conn, &buf, MESH_TIMEOUT_INFINITE));
+    int err = mesh_create_client(&client, "{}");
+    if (!err)
+        err = mesh_create_tx_connection(client, &conn, config);
+    for (int i = 1; !err && i <= 10; i++) {
+        err = mesh_get_buffer_timeout(conn, &buf, MESH_TIMEOUT_INFINITE); /* a free frame */
+        if (err)
+            break;
         int length = snprintf(buf->payload_ptr, buf->payload_len, "message %d", i);
-        check(mesh_buffer_set_payload_len(buf, (size_t)length));
-        check(mesh_put_buffer_timeout(&buf, MESH_TIMEOUT_INFINITE));
+        mesh_buffer_set_payload_len(buf, (size_t)length);
+        err = mesh_put_buffer_timeout(&buf, MESH_TIMEOUT_INFINITE); /* publishes it to all receivers */
     }
-    check(mesh_delete_connection(&conn));
-    check(mesh_delete_client(&client));
-    return EXIT_SUCCESS;
+    if (err)
+        fprintf(stderr, "%s\n", mesh_get_last_error());
+    mesh_delete_connection(&conn);
+    mesh_delete_client(&client);
+    return err ? 1 : 0;
 }

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-exec python3 - README.md CHANGELOG.md docs/*.md <<'PYTHON'
+exec python3 - ./*.md docs/*.md <<'PYTHON'
 import json, os, re, subprocess, sys
 
 passed, failed = 0, 0
