@@ -3,6 +3,7 @@
 use super::group_queries::{Asker, Step};
 use super::link::{Board, Stage};
 use super::{Exchange, Process};
+use crate::broker::foreign::Foreign;
 use crate::broker::peer;
 use crate::broker::registry::{Announcement, BoardNo, ClientNo, Ends, Reach, RingBytes, SeatNo};
 use crate::placement::Input;
@@ -28,7 +29,7 @@ impl Exchange {
         &mut self,
         token: u64,
         len: usize,
-        fds: Vec<OwnedFd>,
+        fds: Vec<Foreign>,
         now: Duration,
     ) -> Result<(), String> {
         let Some(link) = self.links.get(&token) else { return Ok(()) };
@@ -38,7 +39,7 @@ impl Exchange {
         let mut fds = fds.into_iter();
         match (stage, body) {
             (Stage::Greeting(_), from_client::Body::Hello(hello)) => {
-                let offered = fds.next().ok_or("Hello without a pidfd")?;
+                let offered = fds.next().ok_or("Hello without a pidfd")?.vet()?;
                 self.hello(token, hello, offered, now)
             }
             (Stage::Greeting(_), _) => Err("its first message is not Hello".into()),
@@ -169,7 +170,7 @@ impl Exchange {
         &mut self,
         client: ClientNo,
         announce: Announce,
-        fds: Vec<OwnedFd>,
+        fds: Vec<Foreign>,
         now: Duration,
     ) -> Result<(), String> {
         let Announce { key, conn_id, config, ring_id, receivers } = announce;
@@ -192,7 +193,7 @@ impl Exchange {
         config: Option<&proto::sdk::ConnectionConfig>,
         ring_id: &[u8],
         receivers: Vec<String>,
-        fds: Vec<OwnedFd>,
+        fds: Vec<Foreign>,
     ) -> Result<(ConnectionConfig, Ends), (ErrorCode, String)> {
         let config = config
             .ok_or_else(|| (ErrorCode::ConnConfigInval, "configuration is missing".to_owned()))?;
@@ -227,7 +228,7 @@ impl Exchange {
         Ok((config, ends))
     }
 
-    fn admit_seat(&mut self, seat: OwnedFd) -> Result<SeatNo, String> {
+    fn admit_seat(&mut self, seat: Foreign) -> Result<SeatNo, String> {
         let seat = open_seat(seat)?;
         Ok(self.keep_seat(seat))
     }
@@ -239,7 +240,8 @@ impl Exchange {
     }
 }
 
-fn open_seat(seat: OwnedFd) -> Result<SeatMonitor, String> {
+fn open_seat(seat: Foreign) -> Result<SeatMonitor, String> {
+    let seat = seat.vet().map_err(|error| format!("seat: {error}"))?;
     SeatMonitor::open(seat).map_err(|error| error.to_string())
 }
 
@@ -248,11 +250,13 @@ fn ring_bytes(bytes: &[u8]) -> Result<RingBytes, String> {
 }
 
 fn open_board(
-    pool: OwnedFd,
-    board: OwnedFd,
+    pool: Foreign,
+    board: Foreign,
     ring: RingBytes,
     config: &ConnectionConfig,
 ) -> Result<Board, String> {
+    let pool = pool.vet().map_err(|error| format!("pool: {error}"))?;
+    let board = board.vet().map_err(|error| format!("board: {error}"))?;
     let monitor = BoardMonitor::open(board).map_err(|error| error.to_string())?;
     monitor.check_pool(std::os::fd::AsFd::as_fd(&pool)).map_err(|error| error.to_string())?;
     if monitor.ring_id() != RingId(ring) {

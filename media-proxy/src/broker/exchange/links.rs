@@ -96,8 +96,7 @@ impl Exchange {
             let received = proto::socket::try_recv::<Foreign>(&link.socket, &mut self.buffer);
             match received {
                 Ok((len, fds)) => {
-                    let fds: Result<Vec<_>, _> = fds.into_iter().map(Foreign::vet).collect();
-                    let result = fds.and_then(|fds| self.take(token, len, fds, now));
+                    let result = self.take(token, len, fds, now);
                     if let Err(reason) = result {
                         self.cut_off(token, &reason, now);
                     }
