@@ -113,9 +113,11 @@ fn what_was_put_before_the_end_arrives() {
     if !ready() {
         return;
     }
-    for form in [None, extended(false)] {
+    // Without sessions the receiver gives a frame up that is 100 ms behind one of another endpoint,
+    // as happens in such a burst. One endpoint keeps the order.
+    for (endpoints, form) in [(1, None), (3, extended(false))] {
         let exact = form.is_some();
-        let (out, at) = ends(LAYOUT, 3, form);
+        let (out, at) = ends(LAYOUT, endpoints, form);
         let receiver = Receiver::start(&at, 8, 100);
         let sender = Sender::start(&out, &at.local);
         put(&sender, 0);
