@@ -65,7 +65,7 @@ fn video_is_as_described() {
         ),
         (
             "sampling=YCbCr-4:2:2; width=320; height=180; exactframerate=50; depth=8",
-            "video 320x180 50/1 uyvy422",
+            "video 320x180 50 uyvy422",
             "uyvy422",
         ),
     ] {

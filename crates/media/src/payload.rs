@@ -58,18 +58,16 @@ pub enum Payload {
 }
 
 impl fmt::Display for Payload {
-    /// Writes the payload in a few words, as lists of groups show it: `video 1920x1080 50/1 v210`.
+    /// Writes the payload in a few words, as lists of groups show it: `video 1920x1080 50 yuv422p10le`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Video(Video { width, height, rate, pixel_format, .. }) => {
-                write!(f, "video {width}x{height} {}/{} {pixel_format}", rate.num, rate.den)
+                write!(f, "video {width}x{height} {rate} {pixel_format}")
             }
             Self::Audio(Audio { channels, sample_rate, format, packet_time }) => {
                 write!(f, "audio {channels} x {sample_rate} Hz {format} {packet_time}")
             }
-            Self::Ancillary(Ancillary { rate, .. }) => {
-                write!(f, "ancillary {}/{}", rate.num, rate.den)
-            }
+            Self::Ancillary(Ancillary { rate, .. }) => write!(f, "ancillary {rate}"),
             Self::Blob => f.write_str("blob"),
         }
     }

@@ -9,7 +9,7 @@
 //! lines. On the wire each field numbers its own lines from 0.
 //!
 //! ```
-//! use crate::video::*;
+//! use st2110::video::*;
 //!
 //! let picture = Picture::new(WireFormat::YCBCR_422_10, 1920, 1080, Scan::Progressive)?;
 //! let layout = FrameLayout::Mesh(media::PixelFormat::Yuv422p10le);
