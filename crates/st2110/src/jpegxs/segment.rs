@@ -17,7 +17,7 @@ const MAX_SLICES: usize = 2047;
 /// What the picture header and the component table say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PictureHeader {
-    /// Ppih; see [`Profile`](super::Profile).
+    /// Ppih: the profile (ISO/IEC 21122-2).
     pub profile: u16,
     /// Plev: level in the high octet, sublevel in the low one.
     pub level: u16,
