@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # What the documents show must be true: programs are those of c-examples, excerpts of C compile, JSON is accepted as such,
-# links within the repository lead somewhere.
+# links within the repository lead somewhere, lines of prose are at most 100 columns wide.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-exec python3 - ./*.md docs/*.md <<'PYTHON'
+exec python3 - ./*.md crates/*/README.md docs/*.md <<'PYTHON'
 import json, os, re, subprocess, sys
 
 passed, failed = 0, 0
@@ -64,6 +64,8 @@ for path in sys.argv[1:]:
             except ValueError as error:
                 check(name, str(error))
     prose = re.sub(r"```.*?```", "", text, flags=re.S)
+    wide = [line for line in prose.splitlines() if len(line) > 100 and not line.lstrip().startswith("|")]
+    check(f"{path}: lines of prose", f"wider than 100 columns: {wide[0]}" if wide else "")
     for link in re.findall(r"\]\(([^)\s]+)\)", prose):
         if re.match(r"[a-z]+:", link):
             continue
