@@ -24,7 +24,8 @@ pub(crate) struct Mapping {
     size: usize,
 }
 
-// SAFETY: the mapping is plain memory that lives until drop; who may access it when is up to the users of `start`.
+// SAFETY: the mapping is plain memory that lives until drop; who may access it when is up to the
+// users of `start`.
 unsafe impl Send for Mapping {}
 // SAFETY: as above.
 unsafe impl Sync for Mapping {}
@@ -42,7 +43,8 @@ impl Mapping {
 
     /// Advises the kernel, which need not follow.
     pub(crate) fn advise(&self, advice: i32) {
-        // SAFETY: the range is this mapping. The advice of callers is about page sizes and changes no content.
+        // SAFETY: the range is this mapping. The advice of callers is about page sizes and changes
+        // no content.
         unsafe { libc::madvise(self.start, self.size, advice) };
     }
 
@@ -91,7 +93,8 @@ impl Area {
     /// A receiver's progress in this round.
     pub(crate) fn progress(&self, receiver: usize) -> &AtomicU64 {
         assert!(receiver < MAX_RECEIVERS);
-        // SAFETY: lines 1 to MAX_RECEIVERS lie before the times and hold this atomic; any bits are valid.
+        // SAFETY: lines 1 to MAX_RECEIVERS lie before the times and hold this atomic; any bits are
+        // valid.
         unsafe { &*self.0.start().add((1 + receiver) * LINE).cast() }
     }
 

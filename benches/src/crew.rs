@@ -122,7 +122,8 @@ impl Crew {
         Ok(source)
     }
 
-    /// Has all receivers begin a round. `fds` go to each of them, or one to each if there are as many.
+    /// Has all receivers begin a round. `fds` go to each of them, or one to each if there are as
+    /// many.
     pub(crate) fn begin(&self, order: &Order, fds: &[BorrowedFd<'_>]) -> Result<(), BenchError> {
         for index in 0..self.peers.len() {
             self.area.progress(index).store(0, Relaxed);

@@ -7,7 +7,8 @@ use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::thread;
 
-/// The first host and its neighbours; without the right to make namespaces all of them are this host.
+/// The first host and its neighbours; without the right to make namespaces all of them are this
+/// host.
 #[derive(Debug)]
 pub(crate) struct Hosts {
     names: Vec<String>,

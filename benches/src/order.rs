@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Something to do. Each but `Hello` is answered by [`Answer::Ready`] or a seat, and rounds by [`Answer::Done`] at their end.
+/// Something to do. Each but `Hello` is answered by [`Answer::Ready`] or a seat, and rounds by
+/// [`Answer::Done`] at their end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Order {
     /// First of all; the area's descriptor comes along.
@@ -19,7 +20,8 @@ pub(crate) enum Order {
     Ring { round: Round, checksum: bool },
     /// Follow the area's word.
     Word { round: Round, base: u32, how: Wait },
-    /// Follow the area's word, and sum up the next of these buffers each time; their memory comes along.
+    /// Follow the area's word, and sum up the next of these buffers each time; their memory comes
+    /// along.
     Buffers { round: Round, base: u32, buffers: Vec<usize>, size: usize },
     /// Read frames from a pipe, which comes along.
     Pipe { round: Round, size: usize },

@@ -22,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs a receiver process and returns its exit code, if the program's arguments ask for one.
 ///
-/// A program that calls [`run`](crate::run) must call this first: receivers are processes of the same program.
+/// A program that calls [`run`](crate::run) must call this first: receivers are processes of the
+/// same program.
 #[must_use]
 pub fn receiver_process(arguments: &[OsString]) -> Option<ExitCode> {
     if arguments.first().is_none_or(|first| first != ROLE) {

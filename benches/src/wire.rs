@@ -61,7 +61,8 @@ pub(crate) struct Round {
 pub(crate) struct Cpu {
     /// Of everything in this process, the kernel's work for it included.
     pub(crate) all: f64,
-    /// Of the threads that send. The kernel brings their packets to the other host's sockets in their time.
+    /// Of the threads that send. The kernel brings their packets to the other host's sockets in
+    /// their time.
     pub(crate) senders: f64,
     /// Of the threads that receive.
     pub(crate) receivers: f64,
@@ -102,7 +103,8 @@ impl Cpu {
     }
 }
 
-/// Sends `count` frames, flat out or at a steady pace, and waits until they have arrived everywhere.
+/// Sends `count` frames, flat out or at a steady pace, and waits until they have arrived
+/// everywhere.
 pub(crate) fn round(
     arrivals: &[Arrivals],
     count: usize,

@@ -19,8 +19,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Without `build_transport` the clients take a channel of the caller's making, and this crate needs
-/// no TCP of its own.
+/// Without `build_transport` the clients take a channel of the caller's making, and this crate
+/// needs no TCP of its own.
 fn services() -> tonic_prost_build::Builder {
     let services = "#[cfg(feature = \"services\")]";
     tonic_prost_build::configure()

@@ -45,8 +45,9 @@ fn codecs(av: &Functions) -> Result<Codecs, String> {
 }
 
 fn formats(av: &Functions, rawvideo: c_int) -> Result<(), String> {
-    // SAFETY: C strings; what comes back is null or a static structure, whose layout is what is being checked: it is at
-    // least as large as the fields that are read in all versions from 59 on.
+    // SAFETY: C strings; what comes back is null or a static structure, whose layout is what is
+    // being checked: it is at least as large as the fields that are read in all versions from 59
+    // on.
     let (input, output) = unsafe {
         let input = (av.av_find_input_format)(STOCK.as_ptr()).cast::<InputFormat>();
         let none = std::ptr::null();
@@ -86,7 +87,8 @@ fn options(av: &Functions, layout: Layout) -> Result<Layout, String> {
     })
 }
 
-/// A context with one stream, freed in any case. Returns where the stream's `r_frame_rate` is, if it was found.
+/// A context with one stream, freed in any case. Returns where the stream's `r_frame_rate` is, if
+/// it was found.
 fn objects(av: &Functions, layout: &Layout) -> Result<Option<usize>, String> {
     let mut made = std::ptr::null_mut();
     let none = std::ptr::null();
@@ -108,9 +110,10 @@ fn object(
     layout: &Layout,
     made: *mut c_void,
 ) -> Result<Option<usize>, &'static str> {
-    // SAFETY: the context lives, and is larger than all these offsets in every known version. Pointers are compared
-    // before they are followed, except for `url`, whose bytes are compared only where it is no null pointer: a context
-    // made a moment ago has null, a small number or a valid pointer in each of its words.
+    // SAFETY: the context lives, and is larger than all these offsets in every known version.
+    // Pointers are compared before they are followed, except for `url`, whose bytes are compared
+    // only where it is no null pointer: a context made a moment ago has null, a small number or a
+    // valid pointer in each of its words.
     unsafe {
         let stream = (av.avformat_new_stream)(made, std::ptr::null());
         if stream.is_null() || field::<u32>(made, context::NB_STREAMS) != 1 {
@@ -145,8 +148,8 @@ fn object(
 /// previous value is restored.
 ///
 /// # Safety
-/// The context and its stream live, and the stream has eight bytes at the offset that FFmpeg does not follow as a pointer
-/// while it guesses.
+/// The context and its stream live, and the stream has eight bytes at the offset that FFmpeg does
+/// not follow as a pointer while it guesses.
 unsafe fn is_r_frame_rate(
     av: &Functions,
     context: *mut c_void,

@@ -89,7 +89,8 @@ pub(crate) struct Growing {
 impl Growing {
     /// The time of a frame that lasts `duration` ticks.
     ///
-    /// `slack` is how far a frame may be from the end of the one before and still be taken as its continuation.
+    /// `slack` is how far a frame may be from the end of the one before and still be taken as its
+    /// continuation.
     pub(crate) fn next(&mut self, time: i64, duration: i64, slack: i64) -> i64 {
         let mut time = time.saturating_add(self.offset);
         if let Some(next) = self.next {

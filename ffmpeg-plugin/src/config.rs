@@ -41,7 +41,8 @@ pub(crate) enum Way {
     St2110,
 }
 
-/// The kind of connection, and whether the options that belong to one kind only are those of this one.
+/// The kind of connection, and whether the options that belong to one kind only are those of this
+/// one.
 pub(crate) fn way(settings: &Settings) -> Result<Way, Error> {
     refuse_earlier(settings)?;
     match settings.conn_type.as_deref() {
@@ -107,7 +108,8 @@ fn refuse_earlier(settings: &Settings) -> Result<(), Error> {
     }
 }
 
-/// The name of the group that a connection belongs to on this host; `None` if the settings do not tell.
+/// The name of the group that a connection belongs to on this host; `None` if the settings do not
+/// tell.
 pub(crate) fn group(settings: &Settings, way: Way) -> Option<String> {
     match way {
         Way::Group => Some(settings.urn.clone().unwrap_or_else(|| of_url(&settings.url))),
@@ -233,7 +235,8 @@ fn meaning(
     }
 }
 
-/// The stream. What an SDP says need not be given; what is given beside it has to agree with it, which the mesh checks.
+/// The stream. What an SDP says need not be given; what is given beside it has to agree with it,
+/// which the mesh checks.
 fn stream(stream: &Stream, transport: &'static str, payload_type: Option<u32>) -> Value {
     let mut value = way_through(&stream.first);
     let transport = stream.transport.as_deref().unwrap_or(transport);

@@ -21,7 +21,8 @@ impl Context {
     /// `None` before registration, which cannot be.
     ///
     /// # Safety
-    /// `pointer` is an `AVFormatContext` of one of our devices, and is not used after the callback's end.
+    /// `pointer` is an `AVFormatContext` of one of our devices, and is not used after the
+    /// callback's end.
     pub(crate) unsafe fn new(pointer: *mut c_void) -> Option<Self> {
         Some(Self { libav: Libav::get()?, pointer })
     }
@@ -91,9 +92,10 @@ impl Context {
 
     /// Lets the opening of an input end before its first frame is there.
     ///
-    /// Otherwise FFmpeg would read until it knows the first time. A program that opens two devices would not open the
-    /// second one before the first one has a frame, which its source may not send before there are two. The programs of
-    /// FFmpeg would also begin each input at 0, and so tear video and audio apart. Where the options are missing, that is all.
+    /// Otherwise FFmpeg would read until it knows the first time. A program that opens two devices
+    /// would not open the second one before the first one has a frame, which its source may not
+    /// send before there are two. The programs of FFmpeg would also begin each input at 0, and so
+    /// tear video and audio apart. Where the options are missing, that is all.
     pub(crate) fn open_without_a_frame(self) {
         for option in [c"max_ts_probe", c"fpsprobesize"] {
             // SAFETY: the context begins with its class; C strings.
@@ -152,7 +154,8 @@ impl Stream {
         unsafe { field(self.pointer, self.libav.layout.time_base) }
     }
 
-    /// Sets its frame rate, both the average and the one that FFmpeg would guess from the unit of its times.
+    /// Sets its frame rate, both the average and the one that FFmpeg would guess from the unit of
+    /// its times.
     pub(crate) fn set_frame_rate(self, rate: Rational) {
         let Layout { avg_frame_rate, r_frame_rate, .. } = self.libav.layout;
         for offset in [Some(avg_frame_rate), r_frame_rate].into_iter().flatten() {

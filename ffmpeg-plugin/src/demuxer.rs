@@ -56,7 +56,8 @@ unsafe extern "C" fn read_header<const DEVICE: usize>(context: *mut c_void) -> c
     // SAFETY: FFmpeg calls it with the context of an input of this device.
     let Some(context) = (unsafe { Context::new(context) }) else { return error::EOF };
     boundary::call("read_header", context, || {
-        // Before the mesh is spoken to, so that no signal goes unheard that comes while it is waited for.
+        // Before the mesh is spoken to, so that no signal goes unheard that comes while it is
+        // waited for.
         interrupt::watch();
         let demuxer = match DEVICES[DEVICE].essence {
             Essence::Video => open::video(context),
@@ -73,7 +74,8 @@ unsafe extern "C" fn read_packet(context: *mut c_void, packet: *mut AVPacket) ->
     // SAFETY: FFmpeg calls it with the context of an input of ours.
     let Some(context) = (unsafe { Context::new(context) }) else { return error::EOF };
     boundary::call("read_packet", context, || {
-        // SAFETY: the header was read, so that the state is our box, used by one thread at a time; the packet is blank.
+        // SAFETY: the header was read, so that the state is our box, used by one thread at a time;
+        // the packet is blank.
         let (demuxer, packet) =
             unsafe { (&mut *(*context.private()).state.cast::<Demuxer>(), &mut *packet) };
         demuxer.read(context, packet)
@@ -192,7 +194,8 @@ impl Demuxer {
             }
             &Frames::Audio { sample } => {
                 let samples = self.fill_audio(context, frame, packet, sample)?;
-                // Sources that do not say when a packet was recorded get the time of put, which jitters.
+                // Sources that do not say when a packet was recorded get the time of put, which
+                // jitters.
                 (
                     samples as i64,
                     if missed == 0 { i64::from(self.unit.ticks / AUDIO_SECOND_PARTS) } else { 0 },
@@ -281,8 +284,9 @@ impl Demuxer {
 
     /// Collects audio into a packet of about 20 ms, and returns how many samples it has.
     ///
-    /// Programs keep a few packets between a device and what follows it. With those of the mesh, of 1 ms, they could not
-    /// take the audio that belongs to one frame of video, and a source that sends both in turn would have to wait.
+    /// Programs keep a few packets between a device and what follows it. With those of the mesh, of
+    /// 1 ms, they could not take the audio that belongs to one frame of video, and a source that
+    /// sends both in turn would have to wait.
     fn fill_audio(
         &mut self,
         context: Context,
@@ -332,13 +336,15 @@ fn new_packet<'a>(
     Ok(unsafe { std::slice::from_raw_parts_mut(packet.data, size) })
 }
 
-/// Lends the shared frame itself. It is read-only, so that a filter that wants to write makes a copy first.
+/// Lends the shared frame itself. It is read-only, so that a filter that wants to write makes a
+/// copy first.
 fn lend(libav: &Libav, buffer: Buffer, packet: &mut AVPacket) -> Result<(), Error> {
     let (payload, len) = (buffer.payload(), buffer.len());
     let too_large = Error::Libav { call: "av_buffer_create", code: -libc::ENOMEM };
     let size = c_int::try_from(len).map_err(|_| too_large)?;
     let lease = Box::into_raw(Box::new(buffer)).cast::<c_void>();
-    // SAFETY: the payload stays where it is until the lease ends; behind every payload are bytes that may be read.
+    // SAFETY: the payload stays where it is until the lease ends; behind every payload are bytes
+    // that may be read.
     let made = unsafe {
         (libav.call.av_buffer_create)(payload, len + PADDING, Some(end_lease), lease, READ_ONLY)
     };

@@ -11,8 +11,8 @@ use media::{Audio, FrameRate, Payload, Scan, Video};
 use st2110::Transport;
 use std::fmt::Display;
 
-/// Reads the description that the option `sdp` names, into the settings. A file is read this once: what FFmpeg is told and what
-/// the mesh gets is the same, whatever becomes of the file meanwhile.
+/// Reads the description that the option `sdp` names, into the settings. A file is read this once:
+/// what FFmpeg is told and what the mesh gets is the same, whatever becomes of the file meanwhile.
 pub(crate) fn read(settings: &mut Settings, direction: Direction) -> Result<(), Error> {
     if config::way(settings)? != Way::St2110 {
         return Ok(());
@@ -86,7 +86,8 @@ impl<'a> DescribedVideo<'a> {
         Ok(given.unwrap_or(self.video.scan.name()).to_owned())
     }
 
-    /// Pixels in memory, on which descriptions have no say: those that are most like the ones on the wire.
+    /// Pixels in memory, on which descriptions have no say: those that are most like the ones on
+    /// the wire.
     pub(crate) fn pixel_format(&self) -> &'static str {
         self.video.pixel_format.name()
     }
@@ -123,8 +124,8 @@ impl DescribedAudio {
         Ok(rate)
     }
 
-    /// The sample format: that on the wire, which has to be one of this device. `None` if the samples of AES3 signals may be had in
-    /// any format that the mesh makes of them.
+    /// The sample format: that on the wire, which has to be one of this device. `None` if the
+    /// samples of AES3 signals may be had in any format that the mesh makes of them.
     pub(crate) fn pcm(&self, given: Option<Pcm>, formats: &[Pcm]) -> Result<Option<Pcm>, Error> {
         if self.transport != Transport::St2110_30 {
             return Ok(given);
@@ -138,7 +139,8 @@ impl DescribedAudio {
         Ok(Some(pcm))
     }
 
-    /// The packet time on the wire, if the mesh has that one, else 1 ms. A receiver may have another one in memory.
+    /// The packet time on the wire, if the mesh has that one, else 1 ms. A receiver may have
+    /// another one in memory.
     pub(crate) fn packet_time(&self) -> &'static str {
         self.audio.packet_time.name()
     }

@@ -45,8 +45,9 @@ impl Told {
 
 /// Asks for the group. `None` if there is no need to, or no group in time.
 ///
-/// An input that was told nothing of the format waits for its group as long as it takes, where the group is one of the mesh:
-/// it could as well wait for frames. All others wait only if the user says so.
+/// An input that was told nothing of the format waits for its group as long as it takes, where the
+/// group is one of the mesh: it could as well wait for frames. All others wait only if the user
+/// says so.
 pub(crate) fn ask(
     context: Context,
     client: &Client,

@@ -12,7 +12,8 @@ const SIGNALS: [c_int; 2] = [libc::SIGINT, libc::SIGTERM];
 const PROGRAMS: [&CStr; 3] = [c"ffmpeg", c"ffprobe", c"ffplay"];
 
 static SIGNALLED: AtomicBool = AtomicBool::new(false);
-/// The handlers that were there before, in the order of [`SIGNALS`], and whether each takes three arguments.
+/// The handlers that were there before, in the order of [`SIGNALS`], and whether each takes three
+/// arguments.
 static BEFORE: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
 static WITH_INFO: [AtomicBool; 2] = [AtomicBool::new(false), AtomicBool::new(false)];
 
@@ -40,8 +41,8 @@ pub(crate) fn watch() {
 }
 
 fn chain(index: usize) {
-    // SAFETY: all zero is a valid sigaction; the handler that is installed does only what a handler may do, and what it
-    // reads is written before it is installed.
+    // SAFETY: all zero is a valid sigaction; the handler that is installed does only what a handler
+    // may do, and what it reads is written before it is installed.
     unsafe {
         let mut before: libc::sigaction = std::mem::zeroed();
         let asked = libc::sigaction(SIGNALS[index], std::ptr::null(), &raw mut before);

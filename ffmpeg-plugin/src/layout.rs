@@ -81,7 +81,8 @@ pub(crate) struct AVFrame {
     pub(crate) format: c_int,
 }
 
-/// `AVInputFormat`, with the fields that newer versions keep right behind it. Those that moved stay zero.
+/// `AVInputFormat`, with the fields that newer versions keep right behind it. Those that moved stay
+/// zero.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct InputFormat {
@@ -105,7 +106,8 @@ pub(crate) struct InputFormat {
 // SAFETY: made once and never changed; what it points to lives for ever.
 unsafe impl Sync for InputFormat {}
 
-/// `AVOutputFormat`, with the fields that newer versions keep right behind it. Those that moved stay zero.
+/// `AVOutputFormat`, with the fields that newer versions keep right behind it. Those that moved
+/// stay zero.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct OutputFormat {
@@ -177,7 +179,8 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// The layout of a major version of libavformat, without what the options tell; `None` if it is not known.
+    /// The layout of a major version of libavformat, without what the options tell; `None` if it is
+    /// not known.
     pub(crate) fn of(major: u32) -> Option<Self> {
         let oldest = Self {
             url: 56,

@@ -11,8 +11,8 @@ type Log = unsafe extern "C" fn(*mut c_void, c_int, *const c_char, ...);
 pub(crate) type Free = unsafe extern "C" fn(*mut c_void, *mut u8);
 
 functions! {
-    /// Functions of libavformat, libavcodec and libavutil. All of them have been there, with these arguments, since
-    /// FFmpeg 5.1.
+    /// Functions of libavformat, libavcodec and libavutil. All of them have been there, with these
+    /// arguments, since FFmpeg 5.1.
     Functions {
         fn avformat_alloc_output_context2(
             *mut *mut c_void, *const c_void, *const c_char, *const c_char,
@@ -169,7 +169,8 @@ impl Functions {
     pub(crate) fn channel_layout(&self, channels: c_int) -> Option<CString> {
         let mut layout = AVChannelLayout::default();
         let mut text = [0_u8; 128];
-        // SAFETY: the layout is zeroed and larger than FFmpeg's; the text has so many bytes and stays terminated.
+        // SAFETY: the layout is zeroed and larger than FFmpeg's; the text has so many bytes and
+        // stays terminated.
         let result = unsafe {
             (self.av_channel_layout_default)(&raw mut layout, channels);
             let result = (self.av_channel_layout_describe)(

@@ -3,11 +3,11 @@
 use crate::symbols::look_up;
 use std::ffi::{CStr, CString, c_int, c_void};
 
-/// A handle for the one libavdevice of the process, or for its one libavformat if it has no libavdevice, or for a program that
-/// FFmpeg is part of.
+/// A handle for the one libavdevice of the process, or for its one libavformat if it has no
+/// libavdevice, or for a program that FFmpeg is part of.
 ///
-/// Names looked up in it are found in it and in its dependencies, so that libavformat is the one that this libavdevice
-/// was linked to. The library stays loaded from then on.
+/// Names looked up in it are found in it and in its dependencies, so that libavformat is the one
+/// that this libavdevice was linked to. The library stays loaded from then on.
 pub(crate) fn ffmpeg() -> Result<*mut c_void, String> {
     let loaded = loaded();
     let of = |name| loaded.iter().filter(|path| is(path, name)).collect::<Vec<_>>();
@@ -32,7 +32,8 @@ pub(crate) fn ffmpeg() -> Result<*mut c_void, String> {
     Ok(handle)
 }
 
-/// A handle for the program and all that it was linked to, if FFmpeg is part of it and may be called from outside.
+/// A handle for the program and all that it was linked to, if FFmpeg is part of it and may be
+/// called from outside.
 fn program() -> Result<*mut c_void, String> {
     let missing = "the process has not loaded FFmpeg's shared libraries, and the program exports no FFmpeg of its own";
     // SAFETY: null stands for the program.
@@ -80,7 +81,8 @@ unsafe extern "C" fn remember(
     0
 }
 
-/// Whether a path is that of a library, as `libavdevice.so.61` or, in Python wheels, `libavdevice-d554ec77.so.61.1.100`.
+/// Whether a path is that of a library, as `libavdevice.so.61` or, in Python wheels,
+/// `libavdevice-d554ec77.so.61.1.100`.
 fn is(path: &CStr, name: &str) -> bool {
     let path = path.to_string_lossy();
     let file = path.rsplit('/').next().unwrap_or_default();

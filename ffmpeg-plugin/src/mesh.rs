@@ -101,11 +101,13 @@ impl Functions {
     fn get() -> Result<&'static Self, Error> {
         static LOADED: OnceLock<Result<Functions, String>> = OnceLock::new();
         let loaded = LOADED.get_or_init(|| {
-            // SAFETY: a C string; the library's initialisers are those of the Rust runtime, which do nothing.
+            // SAFETY: a C string; the library's initialisers are those of the Rust runtime, which
+            // do nothing.
             let handle =
                 unsafe { libc::dlopen(LIBRARY.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
             if handle.is_null() {
-                // SAFETY: after a failure it is null or a C string, valid until the thread's next such call.
+                // SAFETY: after a failure it is null or a C string, valid until the thread's next
+                // such call.
                 let reason =
                     unsafe { NonNull::new(libc::dlerror()).map(|it| CStr::from_ptr(it.as_ptr())) };
                 let reason =
@@ -117,7 +119,8 @@ impl Functions {
                 let call = look_up(handle, c"mesh_get_group_config");
                 call.map(|call| std::mem::transmute::<*mut c_void, GroupConfig>(call))
             });
-            // SAFETY: the handle is never closed; the types are those of `mesh_dp.h` behind this soname.
+            // SAFETY: the handle is never closed; the types are those of `mesh_dp.h` behind this
+            // soname.
             unsafe { Self::load(handle) }
                 .map_err(|name| format!("{} has no {name}", LIBRARY.to_string_lossy()))
         });
@@ -260,7 +263,8 @@ impl Connection {
 
     fn stats(&self) -> Stats {
         let mut stats = Stats::default();
-        // SAFETY: the connection lives; the output has so many bytes. An older library leaves zeroes.
+        // SAFETY: the connection lives; the output has so many bytes. An older library leaves
+        // zeroes.
         unsafe {
             (self.client.mesh.mesh_get_connection_stats)(
                 self.connection,
@@ -310,7 +314,8 @@ impl Buffer {
 
     /// A received frame's bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
-        // SAFETY: the frame is held, so that its source does not write to it; the length is that of its payload.
+        // SAFETY: the frame is held, so that its source does not write to it; the length is that of
+        // its payload.
         unsafe { std::slice::from_raw_parts(self.payload(), self.len()) }
     }
 
@@ -346,7 +351,8 @@ impl Buffer {
         let mut buffer = self.buffer.as_ptr();
         let mesh = self.mesh;
         std::mem::forget(self);
-        // SAFETY: the buffer was held; the library sets the pointer to null when it is not any more.
+        // SAFETY: the buffer was held; the library sets the pointer to null when it is not any
+        // more.
         let code = unsafe { (mesh.mesh_put_buffer_timeout)(&raw mut buffer, timeout_ms) };
         let left = NonNull::new(buffer).map(|buffer| Self { mesh, buffer });
         match code {
@@ -360,8 +366,8 @@ impl Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let mut buffer = self.buffer.as_ptr();
-        // SAFETY: the buffer is held, and not used after. A source drops one only after its connection was shut down,
-        // when a put releases it without publishing.
+        // SAFETY: the buffer is held, and not used after. A source drops one only after its
+        // connection was shut down, when a put releases it without publishing.
         unsafe { (self.mesh.mesh_put_buffer_timeout)(&raw mut buffer, 0) };
     }
 }

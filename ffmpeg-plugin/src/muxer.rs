@@ -57,7 +57,8 @@ unsafe extern "C" fn write_header<const DEVICE: usize>(context: *mut c_void) -> 
     // SAFETY: FFmpeg calls it with the context of an output of this device.
     let Some(context) = (unsafe { Context::new(context) }) else { return error::EOF };
     boundary::call("write_header", context, || {
-        // Before the mesh is spoken to, so that no signal goes unheard that comes while it is waited for.
+        // Before the mesh is spoken to, so that no signal goes unheard that comes while it is
+        // waited for.
         interrupt::watch();
         let muxer = match DEVICES[DEVICE].essence {
             Essence::Video => open::video(context),
@@ -73,7 +74,8 @@ unsafe extern "C" fn write_packet(context: *mut c_void, packet: *mut AVPacket) -
     // SAFETY: FFmpeg calls it with the context of an output of ours.
     let Some(context) = (unsafe { Context::new(context) }) else { return error::EOF };
     boundary::call("write_packet", context, || {
-        // SAFETY: the header was written, so that the state is our box, used by one thread at a time; the packet lives.
+        // SAFETY: the header was written, so that the state is our box, used by one thread at a
+        // time; the packet lives.
         let (muxer, packet) =
             unsafe { (&mut *(*context.private()).state.cast::<Muxer>(), &*packet) };
         muxer.write(context, packet)
@@ -100,7 +102,8 @@ unsafe extern "C" fn write_trailer(context: *mut c_void) -> c_int {
 struct Muxer {
     /// `None` while there is a backlog, or when that has failed.
     sender: Option<Sender>,
-    /// Of audio always; of video until the receivers are there and have got what was held back for them.
+    /// Of audio always; of video until the receivers are there and have got what was held back for
+    /// them.
     backlog: Option<Backlog>,
 }
 

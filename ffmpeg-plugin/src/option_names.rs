@@ -77,7 +77,8 @@ pub(crate) fn in_options(text: &str) -> String {
     }
     let bare = named.strip_prefix(CONFIGURATION).unwrap_or(&named);
     let Some(bare) = KINDS.iter().find_map(|kind| bare.strip_prefix(kind)) else { return named };
-    // The option says as much as the kind of error does. Without one, the kind is all that says what this is about.
+    // The option says as much as the kind of error does. Without one, the kind is all that says
+    // what this is about.
     let names = |option: &str| bare.strip_prefix(option).is_some_and(|rest| rest.starts_with(':'));
     if OPTIONS.iter().any(|(_, option)| names(option)) { bare.to_owned() } else { named }
 }

@@ -164,7 +164,8 @@ pub(crate) fn class(
         flags: 0,
         unit: std::ptr::null(),
     });
-    // AV_CLASS_CATEGORY_DEVICE_VIDEO_OUTPUT and those behind it. The general ones for devices are not listed as devices.
+    // AV_CLASS_CATEGORY_DEVICE_VIDEO_OUTPUT and those behind it. The general ones for devices are
+    // not listed as devices.
     let category = match (kind, direction) {
         (Kind::Video, Direction::Tx) => 40,
         (Kind::Video, Direction::Rx) => 41,

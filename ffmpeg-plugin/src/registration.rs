@@ -49,7 +49,8 @@ pub(crate) unsafe extern "C" fn avpriv_register_devices(
     };
     let ours = catch_unwind(|| devices(library)).unwrap_or_else(|_| Err("panic".to_owned()));
     match ours {
-        // SAFETY: both lists are ended by null, by this function's contract; the devices are those of this FFmpeg.
+        // SAFETY: both lists are ended by null, by this function's contract; the devices are those
+        // of this FFmpeg.
         Ok(ours) => unsafe {
             register(extended(outputs, ours.outputs), extended(inputs, ours.inputs))
         },
@@ -127,8 +128,8 @@ fn register_of(library: *mut c_void) -> Result<Register, String> {
     // SAFETY: the handle is never closed.
     let register = unsafe { symbols::look_up(library, c"avpriv_register_devices") };
     let register = register.ok_or("libavformat has no avpriv_register_devices")?;
-    // SAFETY: the function of this name has this type in all versions that have it. It was looked up in FFmpeg's libraries
-    // and their dependencies, so it is not ours.
+    // SAFETY: the function of this name has this type in all versions that have it. It was looked
+    // up in FFmpeg's libraries and their dependencies, so it is not ours.
     Ok(unsafe { std::mem::transmute::<*mut c_void, Register>(register) })
 }
 
@@ -136,11 +137,13 @@ fn complain(reason: &str) {
     eprintln!("mcm: no mesh devices in this FFmpeg: {reason}");
 }
 
-/// A handle for the library that contains an address. Names looked up in it are found in it and in its dependencies.
+/// A handle for the library that contains an address. Names looked up in it are found in it and in
+/// its dependencies.
 fn library_of(address: *const c_void) -> Result<*mut c_void, String> {
     let mut info = std::mem::MaybeUninit::uninit();
     let mut map = std::ptr::null_mut();
-    // SAFETY: both outputs are ours. With this flag the second one is a link map, which lives as long as the library.
+    // SAFETY: both outputs are ours. With this flag the second one is a link map, which lives as
+    // long as the library.
     let name = unsafe {
         if dladdr1(address, info.as_mut_ptr(), &raw mut map, RTLD_DL_LINKMAP) == 0 || map.is_null()
         {
@@ -164,7 +167,8 @@ struct Devices {
     inputs: &'static [InputFormat],
 }
 
-/// The devices, once everything has been found to be as expected. They are made once: programs register again and again.
+/// The devices, once everything has been found to be as expected. They are made once: programs
+/// register again and again.
 fn devices(library: *mut c_void) -> Result<Devices, String> {
     static MADE: Mutex<Option<(usize, Devices)>> = Mutex::new(None);
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);

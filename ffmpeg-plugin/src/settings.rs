@@ -93,7 +93,8 @@ impl Settings {
     }
 
     fn given(context: Context) -> Result<Self, Error> {
-        // SAFETY: FFmpeg has made the private data and set the options; they are read, by this thread only.
+        // SAFETY: FFmpeg has made the private data and set the options; they are read, by this
+        // thread only.
         let private: &Private = unsafe { &*context.private() };
         // SAFETY: the same for each of the texts.
         let word = |name, value| unsafe { text(name, value) };

@@ -25,7 +25,8 @@ macro_rules! functions {
             /// Looks all of them up; the error is the name of one that is not there.
             ///
             /// # Safety
-            /// `handle` is one of `dlopen()` that is never closed, and the functions have these types.
+            /// `handle` is one of `dlopen()` that is never closed, and the functions have these
+            /// types.
             pub(crate) unsafe fn load(
                 handle: *mut std::ffi::c_void,
             ) -> Result<Self, &'static str> {

@@ -4,7 +4,8 @@ use crate::error::Error;
 use media::PixelFormat;
 use st2110::video::{Conversion, Direction, FrameLayout, Picture, Scan, Segment, Simd, WireFormat};
 
-/// FFmpeg's names of the pixel formats that the mesh has; the mesh calls them the same. v210 is a codec there.
+/// FFmpeg's names of the pixel formats that the mesh has; the mesh calls them the same. v210 is a
+/// codec there.
 pub(crate) const FORMATS: [&str; 15] = [
     "yuv422p10le",
     "uyvy422",
@@ -26,7 +27,8 @@ pub(crate) const FORMATS: [&str; 15] = [
 /// The one that is a codec.
 pub(crate) const V210: &str = "v210";
 
-/// The one that FFmpeg does not have: pixels as in the packets of ST 2110-20. There its frames are those of [`UNPACKED`].
+/// The one that FFmpeg does not have: pixels as in the packets of ST 2110-20. There its frames are
+/// those of [`UNPACKED`].
 pub(crate) const RFC4175: &str = PixelFormat::Yuv422p10Rfc4175.name();
 
 /// Frames in FFmpeg that are [`RFC4175`] in the mesh.

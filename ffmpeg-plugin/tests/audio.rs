@@ -56,7 +56,8 @@ fn any_number_of_channels_arrives_in_order() {
     }
 }
 
-/// What FFmpeg has as 64 channels of its own goes out through an encoder, and comes in through a decoder.
+/// What FFmpeg has as 64 channels of its own goes out through an encoder, and comes in through a
+/// decoder.
 #[test]
 fn sixty_four_channels_pass_through_filters() {
     let mut mesh = Mesh::new();

@@ -40,7 +40,8 @@ fn write(mesh: &Mesh, sdp: &str) {
 /// The queue is long enough for programs that have to wait for their turn.
 const STREAM: &str = "-conn_type st2110 -sdp stream.sdp -buf_queue_cap 64";
 
-/// Sends from one host for as long as the other receives, with nothing but the description. What the groups carry on both is `format`.
+/// Sends from one host for as long as the other receives, with nothing but the description. What
+/// the groups carry on both is `format`.
 fn crosses(hosts: &mut Hosts, sdp: &str, format: &str, input: &str, output: &str, got: &str) {
     write(&hosts.a, sdp);
     write(&hosts.b, sdp);
@@ -118,7 +119,8 @@ fn audio_is_as_described() {
             let read = |mesh: &Mesh, name: &str| std::fs::read(mesh.file(name)).expect("samples");
             let (got, sent) = (read(&hosts.b, "got"), read(&hosts.a, "sent"));
             let frame = channels * if sample == "s16be" { 2 } else { 3 };
-            // A machine that stands still for a while may lose some; what is not torn is exact in every channel.
+            // A machine that stands still for a while may lose some; what is not torn is exact in
+            // every channel.
             let part = 120 * frame;
             let parts = rate.parse::<usize>().expect("a number") / 120;
             let exact = got.chunks_exact(part).filter(|part| is_in(&sent, part, frame)).count();

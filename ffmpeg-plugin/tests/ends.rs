@@ -124,8 +124,8 @@ fn ctrl_c_ends_who_waits_for_the_other_side() {
     interrupt(&mut source);
 }
 
-/// The source waits for a receiver of its audio before it sends video, and the other way round: neither side is stuck, and
-/// both devices share one zero.
+/// The source waits for a receiver of its audio before it sends video, and the other way round:
+/// neither side is stuck, and both devices share one zero.
 #[test]
 fn video_and_audio_stay_together() {
     let mut mesh = Mesh::new();
@@ -160,6 +160,7 @@ fn video_and_audio_stay_together() {
         last[stream] = last[stream].max(time);
     }
     assert!((first[0] - first[1]).abs() < 0.002, "{first:?}");
-    // The last frame begins at 1.96 s; the last packet of 20 ms at 1.98 s or, as AAC fills up its own last one, 2.00 s.
+    // The last frame begins at 1.96 s; the last packet of 20 ms at 1.98 s or, as AAC fills up its
+    // own last one, 2.00 s.
     assert!((0.0..0.045).contains(&(last[1] - last[0])), "{last:?}");
 }

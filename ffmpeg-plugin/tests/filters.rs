@@ -6,11 +6,13 @@ use common::{Mesh, PATIENT, finish};
 
 const SIZE: &str = "324x180";
 
-/// Both receivers get the same 25 frames, and the queue has room for all of them, so that each is lent and none is copied. The
-/// second one stands still until the first one has drawn into all of its own.
+/// Both receivers get the same 25 frames, and the queue has room for all of them, so that each is
+/// lent and none is copied. The second one stands still until the first one has drawn into all of
+/// its own.
 ///
-/// A filter alone finds its frame still in use by FFmpeg, and copies it for that reason. Behind `reverse`, which keeps frames
-/// back, it is the only user, and would draw into the frame itself if that were not read-only.
+/// A filter alone finds its frame still in use by FFmpeg, and copies it for that reason. Behind
+/// `reverse`, which keeps frames back, it is the only user, and would draw into the frame itself if
+/// that were not read-only.
 #[test]
 fn a_filter_that_draws_never_changes_what_another_receiver_sees() {
     let mut mesh = Mesh::new();

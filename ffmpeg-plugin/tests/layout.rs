@@ -2,7 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-/// Needs the package libavdevice-dev, which is a part of FFmpeg that users of the plugin do not need.
+/// Needs the package libavdevice-dev, which is a part of FFmpeg that users of the plugin do not
+/// need.
 #[test]
 fn offsets_are_those_of_the_headers() {
     let headers =

@@ -34,7 +34,8 @@ impl Packet {
         let payload = &datagram[payload];
         let word = |at: usize| usize::from(u16::from_be_bytes([payload[at], payload[at + 1]]));
         let mut rows = Vec::new();
-        // Behind the high half of the sequence number stand a length, the row and the place in it for each part.
+        // Behind the high half of the sequence number stand a length, the row and the place in it
+        // for each part.
         for at in (2..).step_by(6) {
             let row = word(at + 2);
             rows.push(Row {
@@ -149,7 +150,8 @@ fn the_sender_type_is_that_of_the_option() {
         ] {
             let sent = Sent::with(hosts, options, 10);
             assert!(sent.has(parameter), "{options}: {}", sent.sdp);
-            // None sends a frame as one burst, as FFmpeg's own RTP does. A frame that the machine kept waiting is caught up with.
+            // None sends a frame as one burst, as FFmpeg's own RTP does. A frame that the machine
+            // kept waiting is caught up with.
             let lasts = |unit: &Vec<Packet>| {
                 let [first, last] =
                     [unit.first(), unit.last()].map(|it| it.expect("a packet").arrival);

@@ -13,7 +13,8 @@ fn free_port() -> u16 {
     socket.local_addr().expect("its address").port()
 }
 
-/// Takes packets until told to stop, and sends them on but for those that are left out: frame, and packet of that frame.
+/// Takes packets until told to stop, and sends them on but for those that are left out: frame, and
+/// packet of that frame.
 fn relay(from: &UdpSocket, to: u16, left_out: &[(u32, u32)], stop: &AtomicBool) {
     from.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout");
     let mut packet = [0; 2048];

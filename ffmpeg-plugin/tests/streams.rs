@@ -88,7 +88,8 @@ fn raw_video_is_taken_too() {
     video(&mut mesh, "raw", sent, "", "direct", First::Receivers);
 }
 
-/// 324 pixels are 54 groups, and need padding in FFmpeg; 288 pixels are 6 full blocks of 48 and need none.
+/// 324 pixels are 54 groups, and need padding in FFmpeg; 288 pixels are 6 full blocks of 48 and
+/// need none.
 #[test]
 fn v210_arrives_with_and_without_padded_lines() {
     let mut mesh = Mesh::new();
@@ -195,7 +196,8 @@ fn audio_arrives_to_the_last_sample() {
     }
 }
 
-/// 2500 samples are 52 packets of the mesh and 4 samples. They come out in packets of 20 ms, and nothing is added.
+/// 2500 samples are 52 packets of the mesh and 4 samples. They come out in packets of 20 ms, and
+/// nothing is added.
 #[test]
 fn the_last_audio_packet_is_short() {
     let mut mesh = Mesh::new();
@@ -219,7 +221,8 @@ fn the_last_audio_packet_is_short() {
     assert_eq!(sizes, [1920, 1920, 1160]);
 }
 
-/// `reverse` holds every frame until the end: more than a receiver may lease, so that most must be copies.
+/// `reverse` holds every frame until the end: more than a receiver may lease, so that most must be
+/// copies.
 #[test]
 fn a_program_may_keep_more_frames_than_the_queue_has() {
     let mut mesh = Mesh::new();
@@ -241,7 +244,8 @@ fn a_program_may_keep_more_frames_than_the_queue_has() {
     }
 }
 
-/// A stream of ST 2110 that a program of this host sends is a group here, which programs of this host receive from.
+/// A stream of ST 2110 that a program of this host sends is a group here, which programs of this
+/// host receive from.
 #[test]
 fn a_stream_of_st2110_is_received_on_its_own_host() {
     let mut mesh = Mesh::new();

@@ -74,7 +74,8 @@ fn free_port() -> u16 {
     socket.local_addr().expect("its address").port()
 }
 
-/// A receiver waits for a stream of the network, and a program beside it begins to send to that address.
+/// A receiver waits for a stream of the network, and a program beside it begins to send to that
+/// address.
 #[test]
 fn a_bridge_that_makes_way_for_a_sender_is_no_end() {
     let mut mesh = Mesh::on_loopback();

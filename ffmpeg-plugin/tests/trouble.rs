@@ -39,7 +39,8 @@ fn published(mesh: &mut Mesh, group: &str) -> Option<u64> {
     Some(mesh.control.group(group)?.source?.frames)
 }
 
-/// Whatever a receiver got are frames of the source in order, and it has said how many it missed in between.
+/// Whatever a receiver got are frames of the source in order, and it has said how many it missed in
+/// between.
 #[track_caller]
 fn check_late(mesh: &Mesh, file: &str, direct: &[String], missed: usize) {
     let got = pictures(mesh, file);
@@ -164,8 +165,8 @@ fn a_command_that_fails_elsewhere_ends_its_stream() {
     finish(receiver);
 }
 
-/// A program that never writes the trailer has not said that its stream is over. As long as it lives, it is the source; when
-/// it is gone, its receivers wait for the next one.
+/// A program that never writes the trailer has not said that its stream is over. As long as it
+/// lives, it is the source; when it is gone, its receivers wait for the next one.
 #[test]
 fn a_source_without_a_trailer_is_no_end() {
     let mut mesh = Mesh::new();

@@ -15,8 +15,8 @@ fn says_once(process: &Process, line: &str) {
     assert_eq!(process.output().matches(line).count(), 1, "{}", process.output());
 }
 
-/// Inputs that are told nothing are joined one after the other. The film's sound comes first in the file, and its pictures
-/// late: the decoder keeps some.
+/// Inputs that are told nothing are joined one after the other. The film's sound comes first in the
+/// file, and its pictures late: the decoder keeps some.
 #[test]
 fn video_and_sound_wait_for_receivers_that_are_told_nothing() {
     let mut mesh = Mesh::new();

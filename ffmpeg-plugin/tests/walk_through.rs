@@ -9,11 +9,11 @@ use mcm_tests::{program, wait};
 use std::path::Path;
 use std::process::Command;
 
-/// Frames that each command asks for, but for the first one: programs without the mesh show the one that is under way when they
-/// join.
+/// Frames that each command asks for, but for the first one: programs without the mesh show the one
+/// that is under way when they join.
 const FRAMES: usize = 49;
-/// Of two seconds, which FFmpeg counts from the first to the last time: a machine that is busy adds pauses to a source whose times
-/// are those of arrival.
+/// Of two seconds, which FFmpeg counts from the first to the last time: a machine that is busy adds
+/// pauses to a source whose times are those of arrival.
 const SAMPLES: usize = 3 * 48_000 / 2;
 
 /// Blocks of the walk-through.
@@ -38,7 +38,8 @@ fn commands(block: &'static str) -> Vec<(usize, &'static str)> {
     commands
 }
 
-/// A shell command on a host, in the folder that both share, as if a description had been sent by mail.
+/// A shell command on a host, in the folder that both share, as if a description had been sent by
+/// mail.
 fn pasted(hosts: &Hosts, host: usize, command: &str) -> Command {
     let mesh = &hosts.a;
     let mut shell = hosts.net.command(host, "sh");
@@ -52,7 +53,8 @@ fn pasted(hosts: &Hosts, host: usize, command: &str) -> Command {
     shell
 }
 
-/// Runs a block: what ends in `&` goes on in the background until the others are done. Returns what these have said.
+/// Runs a block: what ends in `&` goes on in the background until the others are done. Returns what
+/// these have said.
 fn run(hosts: &mut Hosts, block: &'static str) -> String {
     let commands = commands(block);
     assert!(commands.len() >= 2, "{block}");
@@ -95,7 +97,8 @@ fn pictures(mesh: &Mesh, input: &str) -> Vec<String> {
     mesh.sums("sums").into_iter().filter_map(sum).collect()
 }
 
-/// Frames of a test source, of which some may be missing where the machine was too slow for them, and none is another.
+/// Frames of a test source, of which some may be missing where the machine was too slow for them,
+/// and none is another.
 fn check_pictures(mesh: &Mesh, got: &[String], moving: bool) -> Result<(), String> {
     let got = &got[1.min(got.len())..];
     if got.len() < FRAMES {

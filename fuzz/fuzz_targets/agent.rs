@@ -1,5 +1,5 @@
-//! What a proxy and an agent say to each other, and what stands in the agents' store: read, and read again from what it was
-//! written as.
+//! What a proxy and an agent say to each other, and what stands in the agents' store: read, and
+//! read again from what it was written as.
 
 #![no_main]
 

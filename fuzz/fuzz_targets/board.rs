@@ -1,4 +1,5 @@
-//! A receiver on a board and pool that are not made by this library and change between any two of its steps.
+//! A receiver on a board and pool that are not made by this library and change between any two of
+//! its steps.
 #![no_main]
 
 use fuzz::{Choices, Forged};

@@ -1,4 +1,5 @@
-//! Datagrams of the unix socket in both directions, and the configuration of a connection on the wire.
+//! Datagrams of the unix socket in both directions, and the configuration of a connection on the
+//! wire.
 #![no_main]
 
 use config::ConnectionConfig;

@@ -1,4 +1,5 @@
-//! RTP payloads of a hostile sender of JPEG XS; and codestreams of an application, packetised where they are accepted.
+//! RTP payloads of a hostile sender of JPEG XS; and codestreams of an application, packetised where
+//! they are accepted.
 #![no_main]
 
 use fuzz::Choices;

@@ -1,4 +1,5 @@
-//! Session descriptions: what is read can be written, read again, checked and turned into a connection.
+//! Session descriptions: what is read can be written, read again, checked and turned into a
+//! connection.
 #![no_main]
 
 use config::Kind;

@@ -1,4 +1,5 @@
-//! A source whose receivers' seats change between any two of its steps. One honest receiver must not notice.
+//! A source whose receivers' seats change between any two of its steps. One honest receiver must
+//! not notice.
 #![no_main]
 
 use fuzz::{Choices, Forged};

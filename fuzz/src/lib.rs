@@ -1,4 +1,5 @@
-//! What the fuzz targets share: memory that was not made by the library, and input read as a sequence of choices.
+//! What the fuzz targets share: memory that was not made by the library, and input read as a
+//! sequence of choices.
 
 use shm::REQUIRED_SEALS;
 use rustix::fd::OwnedFd;

@@ -26,8 +26,9 @@ pub(crate) struct Options {
     /// Print the findings as JSON
     #[arg(long)]
     json: bool,
-    /// A description: a path with a slash, a name that ends with .sdp or exists, or - for standard input.
-    /// Or the id of a group (239.1.1.1:5004), a connection or a bridge, as mcm list prints it
+    /// A description: a path with a slash, a name that ends with .sdp or exists, or - for standard
+    /// input. Or the id of a group (239.1.1.1:5004), a connection or a bridge, as mcm list prints
+    /// it
     #[arg(value_name = "FILE|STREAM", value_hint = ValueHint::FilePath)]
     what: String,
 }

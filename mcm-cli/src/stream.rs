@@ -1,4 +1,5 @@
-//! A stream as a command is told about it: by a connection's configuration, or a session description.
+//! A stream as a command is told about it: by a connection's configuration, or a session
+//! description.
 
 use crate::arguments::one_of;
 use crate::error::CliError;
@@ -37,8 +38,8 @@ pub(crate) struct Wishes {
     /// Frames a second, where the session description does not tell them
     #[arg(id = "fps", long, value_name = "RATE", value_parser = frame_rate())]
     pub(crate) rate: Option<media::FrameRate>,
-    /// Layout of the pixels in FILE, where STREAM is a session description: a pixel format of the mesh,
-    /// such as yuv422p10le, uyvy422 or v210
+    /// Layout of the pixels in FILE, where STREAM is a session description: a pixel format of the
+    /// mesh, such as yuv422p10le, uyvy422 or v210
     #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
     #[arg(value_parser = one_of(PixelFormat::ALL, PixelFormat::name))]
     pub(crate) pixel_format: Option<PixelFormat>,
@@ -50,10 +51,12 @@ pub(crate) fn frame_rate()
     accept("frames a second, such as 25, 59.94 or 60000/1001")
 }
 
-/// The interfaces of a stream's paths, as `-i` names them on the command line: the first for both, or one for each.
+/// The interfaces of a stream's paths, as `-i` names them on the command line: the first for both,
+/// or one for each.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Interfaces {
-    /// Address of this host, or kernel:NAME. Given twice, the second is for the second path (ST 2022-7)
+    /// Address of this host, or kernel:NAME. Given twice, the second is for the second path (ST
+    /// 2022-7)
     #[arg(id = "interface", short, long, value_name = "NAME")]
     named: Vec<Interface>,
 }

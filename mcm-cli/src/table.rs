@@ -89,7 +89,8 @@ fn rows_of_host(host: &GroupHost) -> Vec<[String; 11]> {
     kinds.into_iter().map(row).collect()
 }
 
-/// Columns as wide as their widest cell; those of the columns `left` to the left, others to the right. Titles stand before rows.
+/// Columns as wide as their widest cell; those of the columns `left` to the left, others to the
+/// right. Titles stand before rows.
 pub(crate) fn layout(rows: &[Vec<String>], titles: &[(usize, String)], left: &[usize]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {

@@ -66,7 +66,8 @@ fn watch_proxy(server: &Server, options: &Options, terminal: bool) -> Result<(),
     })
 }
 
-/// The whole fleet: the agent is asked each time, and knows what proxies told it within the last second.
+/// The whole fleet: the agent is asked each time, and knows what proxies told it within the last
+/// second.
 fn watch_fleet(agent: &AgentClient, options: &Options, terminal: bool) -> Result<(), CliError> {
     let clear = if terminal { CLEAR } else { "" };
     let count = options.number.unwrap_or(u64::MAX);

@@ -1,4 +1,5 @@
-//! What `mcm st2110` does with frames of which something is missing, and with ancillary data beside video.
+//! What `mcm st2110` does with frames of which something is missing, and with ancillary data beside
+//! video.
 
 mod common;
 
@@ -42,8 +43,8 @@ fn packets(frames: &[u8]) -> Vec<Vec<Vec<u8>>> {
     frames.map(|(number, frame)| (0..count).map(|it| packet(number, frame, it)).collect()).collect()
 }
 
-/// Receives five frames: the last packet of the first, the second and third, the fourth without its first packet, the fifth. Returns
-/// what is in the file, and what the command said.
+/// Receives five frames: the last packet of the first, the second and third, the fourth without its
+/// first packet, the fifth. Returns what is in the file, and what the command said.
 fn receive(name: &str, options: &[&str], frames: &str) -> (Vec<u8>, String) {
     let place = Place::new(name);
     let port = free_port();

@@ -33,8 +33,8 @@ pub(crate) struct Args {
     #[arg(short = 't', long = "tcp", alias = "sdk", value_name = "PORT")]
     #[arg(value_parser = accept::<u16>(PORT), help_heading = "Programs and tools")]
     pub(crate) sdk_port: Option<u16>,
-    /// Port of the gRPC services for people and tools, 0 for any free one [default: 8001, or a free one
-    /// if that is taken]
+    /// Port of the gRPC services for people and tools, 0 for any free one [default: 8001, or a free
+    /// one if that is taken]
     #[arg(short = 'g', long = "grpc", value_name = "PORT")]
     #[arg(value_parser = accept::<u16>(PORT), help_heading = "Programs and tools")]
     pub(crate) grpc_port: Option<u16>,
@@ -46,12 +46,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH", value_hint = ValueHint::DirPath)]
     #[arg(value_parser = absolute_path(), help_heading = "Programs and tools")]
     pub(crate) run_dir: Option<PathBuf>,
-    /// Group, by name or number, whose members may use the unix socket [default: that of the directory]
+    /// Group, by name or number, whose members may use the unix socket [default: that of the
+    /// directory]
     #[arg(long, value_parser = group, help_heading = "Programs and tools")]
     pub(crate) group: Option<u32>,
 
-    /// Mesh agent of the fleet that this host belongs to, or several, separated by commas [default: none:
-    /// this host is a mesh of its own]
+    /// Mesh agent of the fleet that this host belongs to, or several, separated by commas [default:
+    /// none: this host is a mesh of its own]
     #[arg(short = 'a', long = "agent", value_name = "HOST:PORT", help_heading = "Other hosts")]
     #[arg(action = ArgAction::Set, value_delimiter = ',')]
     #[arg(value_parser = accept::<AgentAddress>("host:port, such as localhost:50051, or several with commas"))]
@@ -73,8 +74,8 @@ pub(crate) struct Args {
         "a PCI address such as 0000:31:00.0, native_af_xdp:IFNAME or kernel:IFNAME"
     ))]
     pub(crate) device: Option<Device>,
-    /// Address of that device; also --st2110_ip [default: 192.168.96.1 if an interface has it, else by
-    /// routes]
+    /// Address of that device; also --st2110_ip [default: 192.168.96.1 if an interface has it, else
+    /// by routes]
     #[arg(short = 'i', long = "ip", alias = "st2110_ip", value_name = "ADDRESS")]
     #[arg(value_parser = accept::<IpAddr>(ADDRESS), help_heading = "ST 2110")]
     pub(crate) st2110_ip: Option<IpAddr>,
@@ -86,8 +87,8 @@ pub(crate) struct Args {
     /// localmac=MAC [default: what the system knows]
     #[arg(long, value_name = "CLOCK", value_parser = reference, help_heading = "ST 2110")]
     pub(crate) ts_refclk: Option<ReferenceClock>,
-    /// Let the kernel pace video on interfaces whose queueing discipline is fq. When packets leave is not
-    /// known then: frames count as unjudged and not as compliant
+    /// Let the kernel pace video on interfaces whose queueing discipline is fq. When packets leave
+    /// is not known then: frames count as unjudged and not as compliant
     #[arg(long, help_heading = "ST 2110")]
     pub(crate) kernel_pacing: bool,
 

@@ -61,8 +61,8 @@ fn describe(args: &Args, identity: &Identity) -> Proxy {
     }
 }
 
-/// The address for streams between hosts where none was given: the one that leads to an agent, else that of ST 2110. `None` if
-/// there is no agent, or other hosts could not use it.
+/// The address for streams between hosts where none was given: the one that leads to an agent, else
+/// that of ST 2110. `None` if there is no agent, or other hosts could not use it.
 pub(crate) fn address_towards(
     agents: &[AgentAddress],
     st2110_ip: Option<IpAddr>,

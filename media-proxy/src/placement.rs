@@ -210,7 +210,8 @@ impl<E: Engine> Placement<E> {
                     }
                     self.answer(&conn_id, Err(Refusal::new(ErrorCode::ConnFailed, reason)));
                 }
-                // One that waits though it is served already ends all the same. The exchange says when it has.
+                // One that waits though it is served already ends all the same. The exchange says
+                // when it has.
                 self.exchange.end(conn_id, reason);
             }
             Input::Desired(desired) => {

@@ -30,7 +30,8 @@ pub(crate) struct RunDir {
 }
 
 impl RunDir {
-    /// Creates the directory if need be, gives it to the group if there is one, and makes sure that no other proxy serves it.
+    /// Creates the directory if need be, gives it to the group if there is one, and makes sure that
+    /// no other proxy serves it.
     pub(crate) fn open(path: &Path, group: Option<u32>) -> Result<Self, ProxyError> {
         let failed = |what| move |error| ProxyError::RunDir { path: path.to_owned(), what, error };
         // An existing directory is left as it is. It may be on a file system where nothing can be
@@ -81,7 +82,8 @@ impl RunDir {
         &self.socket
     }
 
-    /// Makes the socket. Returns whether a predecessor left its own, which means that it had clients.
+    /// Makes the socket. Returns whether a predecessor left its own, which means that it had
+    /// clients.
     pub(crate) fn listen(&self) -> Result<(OwnedFd, bool), ProxyError> {
         let path = &self.path;
         let failed = |what| {
@@ -129,8 +131,9 @@ impl RunDir {
     }
 }
 
-/// Gives a new directory its mode, whatever the umask. A service manager may forbid the set-group-ID bit (`RestrictSUIDSGID=`); without it
-/// what the proxy makes belongs to the proxy's own group, which is the directory's.
+/// Gives a new directory its mode, whatever the umask. A service manager may forbid the
+/// set-group-ID bit (`RestrictSUIDSGID=`); without it what the proxy makes belongs to the proxy's
+/// own group, which is the directory's.
 fn set_mode(path: &Path) -> std::io::Result<()> {
     let set = |mode| std::fs::set_permissions(path, Permissions::from_mode(mode));
     match set(SET_GROUP_ID | DIR_MODE) {

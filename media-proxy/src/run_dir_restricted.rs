@@ -3,7 +3,8 @@
 use super::*;
 use libc::{BPF_ABS, BPF_ALU, BPF_AND, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W};
 
-/// Makes each call of this thread fail that asks for the bits set-user-ID or set-group-ID, as systemd does it.
+/// Makes each call of this thread fail that asks for the bits set-user-ID or set-group-ID, as
+/// systemd does it.
 fn forbid_set_id() {
     let step =
         |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter { code: code as u16, jt, jf, k };
@@ -33,7 +34,8 @@ fn forbid_set_id() {
     }
     program.push(allow);
     let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
-    // SAFETY: neither call touches memory of this process, but for the program, which is complete and outlives the call.
+    // SAFETY: neither call touches memory of this process, but for the program, which is complete
+    // and outlives the call.
     unsafe {
         assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
         let mode = libc::SECCOMP_MODE_FILTER;

@@ -21,7 +21,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const STREAMS_PER_CONNECTION: u32 = 64;
-/// Bytes that one stream, and one connection, may have under way: what a connection can cost at most.
+/// Bytes that one stream, and one connection, may have under way: what a connection can cost at
+/// most.
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 128 * 1024;
 
@@ -40,7 +41,8 @@ pub(crate) async fn serve_sdk(
     let known_by = service.known_by();
     let checker = move |request: tonic::Request<()>| {
         CHECKER.clone().call(request).map_err(|mut status| {
-            // A program that shares the run directory, but not the network, learns whose socket it may use.
+            // A program that shares the run directory, but not the network, learns whose socket it
+            // may use.
             if let Ok(value) = known_by.parse() {
                 status.metadata_mut().insert(proto::sdk::PROXY_METADATA, value);
             }
@@ -70,7 +72,8 @@ pub(crate) async fn serve_control(
             .with_service_name(<ControlServer<ControlService> as NamedService>::NAME)
             .with_service_name("grpc.health.v1.Health")
     };
-    // Descriptors that this program was built with cannot be wrong; without them only reflection is missing.
+    // Descriptors that this program was built with cannot be wrong; without them only reflection is
+    // missing.
     let current = files().build_v1().inspect_err(|error| log::error!("reflection: {error}")).ok();
     let older =
         files().build_v1alpha().inspect_err(|error| log::error!("reflection: {error}")).ok();

@@ -93,7 +93,8 @@ fn source_is_replaced_at_once_by_another_client() {
         let (old, new) = if round % 2 == 0 { (&s, &t) } else { (&t, &s) };
         new.announce_source(round, &ring, &config);
         assert!(!new.created(round).is_empty());
-        // Without waiting for an answer: the next source must not be refused on account of this one.
+        // Without waiting for an answer: the next source must not be refused on account of this
+        // one.
         new.send(from_client::Body::Goodbye(Goodbye { key: round }), &[]);
         let _ = old;
     }
@@ -287,7 +288,8 @@ fn last_words_are_heard_though_answers_were_not() {
     r.announce_receiver(1, &seat, &blob("g"));
     r.created(1);
     for round in 0..100 {
-        // It reads neither Join nor Created, and the proxy may find its socket closed when it sends them.
+        // It reads neither Join nor Created, and the proxy may find its socket closed when it sends
+        // them.
         let s = Peer::new(&proxy, &format!("s{round}"));
         s.announce_source(1, &source(1), &blob("g"));
         s.send(from_client::Body::Goodbye(Goodbye { key: 1 }), &[]);
@@ -299,7 +301,8 @@ fn last_words_are_heard_though_answers_were_not() {
     assert!(!proxy.has_logged("did not come back") && !proxy.has_logged("cut off"));
 }
 
-/// Not a test: a source in a process of its own, for others to kill. Does nothing unless one of them started it.
+/// Not a test: a source in a process of its own, for others to kill. Does nothing unless one of
+/// them started it.
 #[test]
 fn source_in_a_process() {
     let Some(path) = std::env::var_os("MCM_TEST_SOCKET") else { return };

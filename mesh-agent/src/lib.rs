@@ -93,8 +93,8 @@ impl Agent {
         agent
     }
 
-    /// An agent of many, whose common state is in etcd. Must be called within a tokio runtime. It starts at once; while the store
-    /// cannot be reached, registrations fail with a reason.
+    /// An agent of many, whose common state is in etcd. Must be called within a tokio runtime. It
+    /// starts at once; while the store cannot be reached, registrations fail with a reason.
     ///
     /// # Errors
     /// Credentials that cannot be used.

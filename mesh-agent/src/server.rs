@@ -20,8 +20,8 @@ use tower::util::MapResponseLayer;
 const MAX_REQUEST: usize = 4 << 20;
 /// Time-out of a request; waits for the store are shorter.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// A proxy that does not answer pings has lost its connection after the sum of both. With the grace that follows it is lost to the
-/// fleet within 3 s.
+/// A proxy that does not answer pings has lost its connection after the sum of both. With the grace
+/// that follows it is lost to the fleet within 3 s.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_millis(500);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_millis(1300);
 /// Number of connections that have shown their protocol and wait for the server.
@@ -45,7 +45,8 @@ pub struct Ports {
     pub proxies: SocketAddr,
     /// For operators and tools.
     pub rest: SocketAddr,
-    /// Credentials for mutual TLS; without them only programs on this host, and those in `trusted`, may call.
+    /// Credentials for mutual TLS; without them only programs on this host, and those in `trusted`,
+    /// may call.
     pub tls: Option<TlsFiles>,
     /// Networks whose programs may call without a certificate.
     pub trusted: Networks,

@@ -157,7 +157,8 @@ impl Drop for Agent {
     }
 }
 
-/// The agent accepts a connection, and dies before it says which bridges follow. The connection works on its host.
+/// The agent accepts a connection, and dies before it says which bridges follow. The connection
+/// works on its host.
 #[test]
 fn an_agent_that_dies_between_acceptance_and_desired_state() {
     let agent = Agent::new(true);
@@ -175,7 +176,8 @@ fn an_agent_that_dies_between_acceptance_and_desired_state() {
     node.wait_for_bridges(1);
 }
 
-/// While an agent takes its time to answer, the host works alone; what came and went meanwhile reaches the agent afterwards.
+/// While an agent takes its time to answer, the host works alone; what came and went meanwhile
+/// reaches the agent afterwards.
 #[test]
 fn an_agent_that_does_not_answer_holds_up_nobody() {
     let agent = Agent::new(false);

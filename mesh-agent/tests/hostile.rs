@@ -130,7 +130,8 @@ fn garbage_is_counted() {
     fleet.assert_well();
 }
 
-/// Hundreds of connections that say next to nothing, on both ports. Others are served meanwhile, and in the end they are closed.
+/// Hundreds of connections that say next to nothing, on both ports. Others are served meanwhile,
+/// and in the end they are closed.
 #[test]
 fn slow_peers_hold_up_nobody() {
     let fleet = Fleet::new();
@@ -269,7 +270,8 @@ fn nonsense_is_refused() {
         // Answers to commands that were never given have no effect.
         let reply = pb::CommandReply { proxy_id: "p1".into(), req_id: "1-1".into(), reply: None };
         client.send_command_reply(reply).await.unwrap();
-        // Bytes where a configuration should be: the field's number is that of another message's bytes.
+        // Bytes where a configuration should be: the field's number is that of another message's
+        // bytes.
         let endpoint =
             tonic::transport::Endpoint::from_shared(format!("http://{}", server.proxies));
         let channel = endpoint.unwrap().connect().await.unwrap();

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 const HABITS: Habits =
     Habits { command_first: false, delay: Duration::from_millis(300), of_25_03: false };
 
-/// The command that follows from a registration may overtake the answer to it, in which alone the connection's id stands.
+/// The command that follows from a registration may overtake the answer to it, in which alone the
+/// connection's id stands.
 #[test]
 fn a_connection_gets_its_bridge_in_whatever_order_answer_and_command_come() {
     for command_first in [false, true] {
@@ -45,7 +46,8 @@ fn a_proxy_does_not_ping_and_stays() {
     assert_eq!(agent.look(|state| (state.proxies.len(), state.opened)), (1, 1));
 }
 
-/// It forgets no proxy: one that came back as another each time would leave its connections behind, and with them sources.
+/// It forgets no proxy: one that came back as another each time would leave its connections behind,
+/// and with them sources.
 #[test]
 fn a_proxy_that_lost_the_agent_comes_back_as_itself() {
     let agent = Original::new(HABITS);

@@ -241,7 +241,8 @@ fn what_is_deleted_stays_away() {
     node.wait("the order to end it", |state| state.removed.contains(&"s".into()).then_some(()));
     nodes[1].wait_for_bridges(0);
     assert_eq!(checked(&server, "DELETE", "/connection/s", "/connection/{id}").0, 404);
-    // Its proxy dies before it has ended it, and starts anew with the connections of the programs that went on.
+    // Its proxy dies before it has ended it, and starts anew with the connections of the programs
+    // that went on.
     let [one, two] = nodes;
     drop(one);
     until("the proxy is gone", || server.get("/media-proxy/p1").0 == 404);

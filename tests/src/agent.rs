@@ -21,7 +21,8 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Starts an agent with these options, and waits until it serves. `on_host` makes a command that runs a program on the agent's host.
+    /// Starts an agent with these options, and waits until it serves. `on_host` makes a command
+    /// that runs a program on the agent's host.
     ///
     /// # Panics
     /// If it does not.

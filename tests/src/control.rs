@@ -9,7 +9,8 @@ use proto::control::{
 use tokio::runtime::Runtime;
 use tonic::transport::Channel;
 
-/// A connection to the service. It comes back by itself after a restart of the proxy on the same port.
+/// A connection to the service. It comes back by itself after a restart of the proxy on the same
+/// port.
 #[derive(Debug)]
 pub struct Control {
     runtime: Runtime,

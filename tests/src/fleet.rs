@@ -168,8 +168,8 @@ impl Fleet {
         self.wait_bridges(3, &[("rdma", true, "10.77.0.1")]);
     }
 
-    /// Waits until a host has these bridges and no others, and all are active: their transport, whether they bring frames in, and
-    /// the address at their other end.
+    /// Waits until a host has these bridges and no others, and all are active: their transport,
+    /// whether they bring frames in, and the address at their other end.
     ///
     /// # Panics
     /// If that never happens.
@@ -243,7 +243,8 @@ impl Fleet {
     }
 }
 
-/// A group whose source waits for receivers that are slow because this machine is busy. By itself it would do so for 100 ms.
+/// A group whose source waits for receivers that are slow because this machine is busy. By itself
+/// it would do so for 100 ms.
 #[must_use]
 pub fn group(name: &str) -> Value {
     let patience = json!({ "options": { "stallTimeoutMilliseconds": 20_000 } });

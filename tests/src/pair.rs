@@ -9,10 +9,12 @@ use crate::wait;
 use mcm::Client;
 use proto::control::Bridge;
 
-/// Two hosts with a proxy each: `a` on host 1, `b` on host 2. Their interfaces are eth0, and more if there are more networks.
+/// Two hosts with a proxy each: `a` on host 1, `b` on host 2. Their interfaces are eth0, and more
+/// if there are more networks.
 #[derive(Debug)]
 pub struct Pair {
-    /// A program of each proxy, in this process. They stay as long as the hosts: with a client its connections end.
+    /// A program of each proxy, in this process. They stay as long as the hosts: with a client its
+    /// connections end.
     pub programs: [Client; 2],
     /// The proxy on host 1, which is 10.77.0.1.
     pub a: Proxy,
@@ -25,7 +27,8 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Proxies on the first two of so many hosts on so many networks; see [`Net::with_networks`] for `None`.
+    /// Proxies on the first two of so many hosts on so many networks; see [`Net::with_networks`]
+    /// for `None`.
     #[must_use]
     pub fn new(hosts: usize, networks: usize) -> Option<Self> {
         Self::with_options(hosts, networks, [&["-i", "10.77.0.1"], &["-i", "10.77.0.2"]])

@@ -65,8 +65,8 @@ fn current(name: &str, package: &str, sources: &[&str]) -> PathBuf {
     program
 }
 
-/// The shared libraries that FFmpeg loads: the plugin, and the library of the mesh. They are built if one is missing or older
-/// than its source.
+/// The shared libraries that FFmpeg loads: the plugin, and the library of the mesh. They are built
+/// if one is missing or older than its source.
 ///
 /// # Panics
 /// If they cannot be built.

@@ -84,7 +84,8 @@ pub enum Order {
     Sleep,
     /// Go on.
     Wake,
-    /// Source: take as many buffers as there are, report how many, and give them back; then stand still.
+    /// Source: take as many buffers as there are, report how many, and give them back; then stand
+    /// still.
     Count,
     /// End in good order.
     End,

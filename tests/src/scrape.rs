@@ -40,8 +40,9 @@ impl Scrape {
         Self::read(&body).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Reads a page, more strictly than Prometheus does: every sample belongs to the family before it, which has an explanation and a
-    /// type; no name and no set of labels comes twice; counters are whole or positive; histograms add up.
+    /// Reads a page, more strictly than Prometheus does: every sample belongs to the family before
+    /// it, which has an explanation and a type; no name and no set of labels comes twice; counters
+    /// are whole or positive; histograms add up.
     ///
     /// # Errors
     /// The line and what is wrong with it.

@@ -48,7 +48,8 @@ impl World {
         Self { run, proxy, groups, sources: GROUPS as u64 }
     }
 
-    /// Every receiver gets frames of its group's present source, and every frame so far was as it should be.
+    /// Every receiver gets frames of its group's present source, and every frame so far was as it
+    /// should be.
     fn all_flows(&mut self) {
         for group in &mut self.groups {
             group.source.until("the source is in", |report| report.created);

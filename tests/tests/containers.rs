@@ -25,7 +25,8 @@ struct Image {
 }
 
 impl Image {
-    /// `None` where the kernel does not let this user have namespaces. In continuous integration that is a failure.
+    /// `None` where the kernel does not let this user have namespaces. In continuous integration
+    /// that is a failure.
     fn new(test: &str) -> Option<Self> {
         let mut probe = Command::new("unshare");
         let able = probe.args(["-Urmpfn", "--ipc", "true"]).output();
@@ -63,8 +64,8 @@ impl Image {
         Some(Self { run, programs, root, as_root })
     }
 
-    /// A command that runs one of the programs as the user of this number, in a container that sees the run directory as
-    /// `/run/mcm`, the programs, the system's libraries, and nothing else.
+    /// A command that runs one of the programs as the user of this number, in a container that sees
+    /// the run directory as `/run/mcm`, the programs, the system's libraries, and nothing else.
     fn container(&self, user: u32, program: &str) -> Command {
         let script = r#"
             set -e
@@ -121,7 +122,8 @@ fn receiver(image: &Image, user: u32, group: &str) -> Role {
     image.role(user, &Spec::receiver(client(), config::blob(group, 5000)))
 }
 
-/// Frames go from each of two containers to the other and to a third, and a source that dies is replaced.
+/// Frames go from each of two containers to the other and to a third, and a source that dies is
+/// replaced.
 fn exchange(image: &Image) {
     let mut sources = [source(image, 2, "there", 1).ready(), source(image, 3, "back", 2).ready()];
     let mut receivers = [

@@ -21,7 +21,8 @@ fn receiver(mut command: Command, run_dir: &Path, address: Option<(&str, u16)>) 
     Role::start_by(command, &Spec::receiver(json!({}), config::blob("found", 100)))
 }
 
-/// As in a pod: a network of its own, the address of the host in the environment, and the host's run directory.
+/// As in a pod: a network of its own, the address of the host in the environment, and the host's
+/// run directory.
 #[test]
 fn the_shared_run_directory_is_used_if_it_is_the_named_proxys() {
     let Some(net) = Net::new(2) else { return };

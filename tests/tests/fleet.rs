@@ -68,7 +68,8 @@ fn frames_reach_all_hosts_in_every_order_of_start() {
     assert_eq!(done.len(), 24);
 }
 
-/// The agent dies and comes back, and is cut off and comes back: no frame is lost, and no bridge is made anew.
+/// The agent dies and comes back, and is cut off and comes back: no frame is lost, and no bridge is
+/// made anew.
 #[test]
 fn streams_outlive_the_agent() {
     let Some(mut fleet) = Fleet::started() else { return };
@@ -116,7 +117,8 @@ fn streams_outlive_the_agent() {
     fleet.wait_empty();
 }
 
-/// The proxy at the source, then one at a receiver dies: the others lose nothing, and it finds its place again.
+/// The proxy at the source, then one at a receiver dies: the others lose nothing, and it finds its
+/// place again.
 #[test]
 fn a_proxy_that_dies_comes_back() {
     let Some(mut fleet) = Fleet::started() else { return };
@@ -148,8 +150,8 @@ fn a_proxy_that_dies_comes_back() {
     fleet.wait_empty();
 }
 
-/// An administrator removes a source: its program is told, the others go on, and it stays away until the program comes again by
-/// itself, whatever is restarted meanwhile.
+/// An administrator removes a source: its program is told, the others go on, and it stays away
+/// until the program comes again by itself, whatever is restarted meanwhile.
 #[test]
 fn what_an_administrator_removes_stays_away() {
     let Some(mut fleet) = Fleet::started() else { return };

@@ -22,7 +22,8 @@ fn stream(number: usize) -> (Value, Duration) {
     (config::with(connection, patience), period)
 }
 
-/// A receiver that takes all frames: returns how many came, how many it missed, and the number of the first.
+/// A receiver that takes all frames: returns how many came, how many it missed, and the number of
+/// the first.
 fn receive(receiver: &Receiver) -> (u64, u64, Option<u64>) {
     let mut first = None;
     let mut count = 0;

@@ -119,7 +119,8 @@ fn strangers_without_credentials_change_nothing() {
             }
         });
         block_on(async {
-            // With TLS 1.3 a client believes that it is connected before its certificate has been looked at.
+            // With TLS 1.3 a client believes that it is connected before its certificate has been
+            // looked at.
             if let Ok(channel) = channel(Some((&authority, &another))).await {
                 attack(channel, &proxy_id, &conn_id).await;
             }

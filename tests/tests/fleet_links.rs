@@ -23,8 +23,8 @@ fn group(name: &str, audience: usize) -> Value {
     config::with(config::blob(name, PAYLOAD), json!({ "options": options }))
 }
 
-/// Sources put their frames as fast as they can and end at once: every frame arrives on every host, with its number. Their
-/// successors' frames follow.
+/// Sources put their frames as fast as they can and end at once: every frame arrives on every host,
+/// with its number. Their successors' frames follow.
 #[test]
 fn the_last_frames_of_a_source_reach_other_hosts() {
     let Some(fleet) = Fleet::started() else { return };
@@ -187,7 +187,8 @@ fn strangers_at_the_port_of_a_link_do_no_harm() {
     fleet.wait_empty();
 }
 
-/// A firewall keeps the ports of streams closed: both hosts show that there is no link, and why, and no frames that never left.
+/// A firewall keeps the ports of streams closed: both hosts show that there is no link, and why,
+/// and no frames that never left.
 #[test]
 fn a_link_that_a_firewall_blocks_is_shown_as_that() {
     let Some(fleet) = Fleet::started() else { return };

@@ -9,7 +9,8 @@ use mcm_tests::role::{Report, Role};
 use mcm_tests::wait;
 use std::time::Instant;
 
-/// Waits for the next frames of these receivers, and prints how long that took since the cause of a disturbance has ended.
+/// Waits for the next frames of these receivers, and prints how long that took since the cause of a
+/// disturbance has ended.
 #[track_caller]
 fn back(what: &str, since: Instant, receivers: &mut [&mut Role]) {
     for receiver in receivers.iter_mut() {
@@ -31,7 +32,8 @@ fn assert_whole(report: &Report) {
     assert_eq!(report.reason, "", "{report:?}");
 }
 
-/// A host with a receiver, and then the one with the source, is cut off from the others for longer than anything is held for it.
+/// A host with a receiver, and then the one with the source, is cut off from the others for longer
+/// than anything is held for it.
 #[test]
 #[ignore = "slow: scripts/ci-slow.sh"]
 fn a_host_that_is_cut_off_comes_back() {
@@ -83,7 +85,8 @@ fn a_host_that_is_cut_off_comes_back() {
     fleet.wait_empty();
 }
 
-/// Only the way between two proxies is cut. The agent sees both, and leaves their bridges alone; the third host loses nothing.
+/// Only the way between two proxies is cut. The agent sees both, and leaves their bridges alone;
+/// the third host loses nothing.
 #[test]
 #[ignore = "slow: scripts/ci-slow.sh"]
 fn a_way_between_proxies_that_is_cut_heals() {
@@ -96,7 +99,8 @@ fn a_way_between_proxies_that_is_cut_heals() {
     }
     let before = bridge_ids(&fleet);
     fleet.net.cut(2, &["ip saddr 10.77.0.1", "ip daddr 10.77.0.1"]);
-    // So long that the system's own pauses between attempts to connect have become longer than ours.
+    // So long that the system's own pauses between attempts to connect have become longer than
+    // ours.
     local.progress(3000);
     far.progress(500);
     let healed = Instant::now();
@@ -108,7 +112,8 @@ fn a_way_between_proxies_that_is_cut_heals() {
     fleet.wait_empty();
 }
 
-/// The agent is cut off from all proxies: no frame is lost and no bridge made anew, and programs come and go meanwhile.
+/// The agent is cut off from all proxies: no frame is lost and no bridge made anew, and programs
+/// come and go meanwhile.
 #[test]
 fn an_agent_that_is_cut_off_interrupts_nothing() {
     let Some(fleet) = Fleet::started() else { return };
@@ -151,7 +156,8 @@ fn an_agent_that_is_cut_off_interrupts_nothing() {
     fleet.wait_empty();
 }
 
-/// Of three members of etcd one is lost, then the majority, which comes back: no frame is lost and no bridge made anew.
+/// Of three members of etcd one is lost, then the majority, which comes back: no frame is lost and
+/// no bridge made anew.
 #[test]
 #[ignore = "slow: scripts/ci-slow.sh"]
 fn a_store_that_is_lost_interrupts_nothing() {

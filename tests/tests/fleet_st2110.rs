@@ -10,7 +10,8 @@ use mcm_tests::run::Run;
 use mcm_tests::wait;
 use serde_json::{Value, json};
 
-/// A stream of few, small pictures. An unfinished one is left out: who begins in the middle sees those.
+/// A stream of few, small pictures. An unfinished one is left out: who begins in the middle sees
+/// those.
 fn stream(port: u16) -> Value {
     json!({
         "connection": { "st2110": {
@@ -79,7 +80,8 @@ fn a_stream_from_outside_comes_in_once() {
     fleet.wait_empty();
 }
 
-/// A stream that a program sends leaves from its host, and once; receivers elsewhere in the fleet get it through the mesh.
+/// A stream that a program sends leaves from its host, and once; receivers elsewhere in the fleet
+/// get it through the mesh.
 #[test]
 fn a_stream_to_the_outside_leaves_once() {
     let Some(fleet) = Fleet::started() else { return };
@@ -103,8 +105,9 @@ fn a_stream_to_the_outside_leaves_once() {
     fleet.wait_empty();
 }
 
-/// A source ends while its host still sends what was queued. Receivers on another host, which have had these frames from the mesh,
-/// do not get them once more from the network, to which their host turns then.
+/// A source ends while its host still sends what was queued. Receivers on another host, which have
+/// had these frames from the mesh, do not get them once more from the network, to which their host
+/// turns then.
 #[test]
 fn what_is_still_sent_does_not_come_twice() {
     let Some(fleet) = Fleet::started() else { return };
@@ -114,7 +117,8 @@ fn what_is_still_sent_does_not_come_twice() {
     let source = open_source(&here, &config);
     fleet.wait_bridges(1, &[("st2110-20", false, "239.77.1.1"), ("rdma", false, "10.77.0.2")]);
     fleet.wait_bridges(2, &[("rdma", true, "10.77.0.1")]);
-    // As fast as it goes, so that many wait for their turn on the network: at 10 a second for longer than the mesh needs.
+    // As fast as it goes, so that many wait for their turn on the network: at 10 a second for
+    // longer than the mesh needs.
     let put = std::thread::spawn(move || {
         for index in 0..60 {
             let mut buffer = source.frame(Timeout::Infinite).expect("a buffer");

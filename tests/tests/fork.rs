@@ -44,8 +44,9 @@ fn a_child_is_refused_and_disturbs_nobody() {
     let held = receiver.recv(Timeout::Default).unwrap().unwrap();
     for _ in 0..5 {
         let copies = (Arc::clone(&source), Arc::clone(&receiver));
-        // SAFETY: the child calls the library, which is what this is about, and allocates, which the C library allows after a
-        // fork; it ends without running anything of the test framework.
+        // SAFETY: the child calls the library, which is what this is about, and allocates, which
+        // the C library allows after a fork; it ends without running anything of the test
+        // framework.
         let pid = unsafe { libc::fork() };
         assert!(pid >= 0);
         if pid == 0 {

@@ -22,7 +22,8 @@ fn send(source: &Source, stamp: Stamp, tai_ns: u64) {
     buffer.publish().unwrap();
 }
 
-/// One source and three receivers in clients of their own; `source_at` says how many receivers come before the source.
+/// One source and three receivers in clients of their own; `source_at` says how many receivers come
+/// before the source.
 fn exchange(proxy: &Proxy, config: &Value, size: usize, source_at: usize) {
     let text = config.to_string();
     let mut clients: Vec<Client> = Vec::new();

@@ -347,7 +347,8 @@ fn a_seat_full_of_nonsense_harms_only_its_owner() {
     stream.unharmed();
 }
 
-/// A source whose board says anything at all: its receivers live on, and read the next source's frames.
+/// A source whose board says anything at all: its receivers live on, and read the next source's
+/// frames.
 #[test]
 fn a_board_full_of_nonsense_harms_nobody_for_good() {
     let stream = Stream::new();
@@ -420,7 +421,8 @@ fn half_a_conversation_and_a_stolen_name() {
     let bytes = encode_from_client(from_client::Body::Hello(hello)).unwrap();
     let init = pidfd_open(rustix::process::Pid::from_raw(1).unwrap(), PidfdFlags::empty());
     if let Ok(init) = init {
-        // The kernel says who is at the other end, whatever pidfd it offers: this process, so it is the same client again.
+        // The kernel says who is at the other end, whatever pidfd it offers: this process, so it is
+        // the same client again.
         proto::socket::send(&second.0, &bytes, &[init.as_fd()]).unwrap();
         let heard = second.hear();
         assert!(matches!(heard, Heard::Message(from_proxy::Body::Welcome(_), _)), "{heard:?}");

@@ -246,7 +246,8 @@ fn names(text: &str) -> BTreeSet<&str> {
     words.filter(|word| word.starts_with("mcm_") || word.starts_with("process_")).collect()
 }
 
-/// The dashboard and the alerts use metrics that exist, and the alerts are those of the documentation.
+/// The dashboard and the alerts use metrics that exist, and the alerts are those of the
+/// documentation.
 #[test]
 fn dashboard_and_alerts_use_what_there_is() {
     let dashboard = include_str!("../../packaging/observability/grafana-dashboard.json");

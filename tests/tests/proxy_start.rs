@@ -7,7 +7,8 @@ use mcm_tests::program;
 use mcm_tests::run::Run;
 use std::process::Command;
 
-/// Functions for the scripts: `start NAME ARGUMENTS` starts a proxy and waits until it serves or has ended, `tell NAME` prints its lines.
+/// Functions for the scripts: `start NAME ARGUMENTS` starts a proxy and waits until it serves or
+/// has ended, `tell NAME` prints its lines.
 const PRELUDE: &str = r#"
 set -u
 mount -t tmpfs none /run && ip link set lo up || exit 1

@@ -112,7 +112,8 @@ fn nothing_is_left_of_what_was_refused() {
     drop(source);
     assert_eq!(client.connections(), 0);
     drop(client);
-    // Other tests of this program run at the same time; only what would grow with each refusal matters.
+    // Other tests of this program run at the same time; only what would grow with each refusal
+    // matters.
     assert!(resources::descriptors(own) < 200, "{:?}", resources::descriptor_names(own));
 }
 

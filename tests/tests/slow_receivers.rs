@@ -13,7 +13,8 @@ use std::time::Duration;
 const CAPACITY: u64 = 4;
 const SIZE: usize = 200;
 
-/// A source and receivers, all driven by the test, so that nothing depends on time but the stall time itself.
+/// A source and receivers, all driven by the test, so that nothing depends on time but the stall
+/// time itself.
 struct Group {
     _run: Run,
     _proxy: Proxy,
@@ -223,7 +224,8 @@ fn processes_that_stand_still() {
     let mut late: Vec<_> = (0..3)
         .map(|_| Role::start(&Spec::receiver(client.clone(), blob.clone())).ready())
         .collect();
-    // The good ones are waited for however busy the machine is: a stall time of theirs would have to pass without one frame.
+    // The good ones are waited for however busy the machine is: a stall time of theirs would have
+    // to pass without one frame.
     let options = json!({ "options": { "stallTimeoutMilliseconds": 1000 } });
     let spec = Spec::source(client, config::with(blob, options), 7).frames(FRAMES).pause(500);
     let mut source = Role::start(&spec).ready();

@@ -167,7 +167,8 @@ fn raw_frames_are_encoded_and_decoded() {
         pair.wait_no_bridges();
     }
 
-    // Frames that the codec fails on are counted, and the next ones come. Here it has too few bits for any.
+    // Frames that the codec fails on are counted, and the next ones come. Here it has too few bits
+    // for any.
     let few = json!({ "connection": { "st2110": { "bitsPerPixel": 1 } } });
     let source = open_source(&a, &stream("jpegxs", "progressive", &few));
     for _ in 0..3 {

@@ -45,8 +45,9 @@ fn send(source: &Source) {
     }
 }
 
-/// A receiver is stopped somewhere between its first instruction and its first wait for a frame. Meanwhile the source sends
-/// everything, ends and is gone. Its queue holds all frames, or so few that the receiver misses some.
+/// A receiver is stopped somewhere between its first instruction and its first wait for a frame.
+/// Meanwhile the source sends everything, ends and is gone. Its queue holds all frames, or so few
+/// that the receiver misses some.
 #[test]
 fn a_receiver_stopped_while_it_starts_gets_the_stream_and_its_end() {
     let mut random = Random::of_test("standstill");

@@ -180,7 +180,8 @@ fn what_fails_or_is_restarted_is_no_end() {
     world.all_go_on("the sources were killed, and others came");
 }
 
-/// Hosts are cut off for longer than anything is held for them, and the store is lost for longer than a lease.
+/// Hosts are cut off for longer than anything is held for them, and the store is lost for longer
+/// than a lease.
 #[test]
 #[ignore = "slow: scripts/ci-slow.sh"]
 fn cables_and_the_store_are_no_end() {
@@ -212,7 +213,8 @@ fn cables_and_the_store_are_no_end() {
     world.all_go_on("with the store");
 }
 
-/// A receiver waits for a stream of the network, and a program on its host begins to send to that address: the bridge from the network makes way.
+/// A receiver waits for a stream of the network, and a program on its host begins to send to that
+/// address: the bridge from the network makes way.
 #[test]
 fn a_sender_that_takes_the_place_of_the_network_is_no_end() {
     let run = Run::new();

@@ -91,7 +91,8 @@ impl Fill<'_> {
         Ok(Outcome { rate, ..Outcome::default() })
     }
 
-    /// 60 frames a second, with receivers that read them: the median rate of a frame's get, memcpy and put.
+    /// 60 frames a second, with receivers that read them: the median rate of a frame's get, memcpy
+    /// and put.
     fn paced(&self, frames: usize) -> Result<Outcome, BenchError> {
         let order = Order::Ring { round: round_of(frames), checksum: true };
         self.crew.begin(&order, &[])?;

@@ -195,7 +195,8 @@ pub(super) fn flat_word(
     Ok(outcome)
 }
 
-/// Hands off `count` times, at most `window` ahead of the slowest receiver. `hand_off` says when it begins to.
+/// Hands off `count` times, at most `window` ahead of the slowest receiver. `hand_off` says when it
+/// begins to.
 fn flat_out(
     crew: &Crew,
     count: usize,

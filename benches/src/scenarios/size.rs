@@ -50,7 +50,8 @@ pub(super) fn run(options: &Options, report: &mut impl FnMut(Case)) -> Result<()
     let small = Loop::new(1024)?;
     for (size, name) in [(8 << 20, "8 MB"), (33 << 20, "33 MB")] {
         let large = Loop::new(size)?;
-        // Pages are made ready in the background at first, which shares the CPUs and caches with what is measured.
+        // Pages are made ready in the background at first, which shares the CPUs and caches with
+        // what is measured.
         let ready = monotonic_ns() + READY_NS;
         while monotonic_ns() < ready {
             large.round(1000)?;

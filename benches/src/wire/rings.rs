@@ -99,7 +99,8 @@ impl Drop for RingFrame {
     }
 }
 
-// SAFETY: the frame lies in one slot, from its system data on, and stays there, unwritten, as long as the frame is leased.
+// SAFETY: the frame lies in one slot, from its system data on, and stays there, unwritten, as long
+// as the frame is leased.
 unsafe impl SendBuffer for RingFrame {
     fn start(&self) -> *const u8 {
         self.frame.as_ref().map_or(std::ptr::null(), |f| f.payload_ptr().wrapping_sub(SYSDATA))
@@ -154,7 +155,8 @@ pub(super) struct RingSlot {
     len: usize,
 }
 
-// SAFETY: frame and tail lie in one slot, from its system data on, and are this value's alone until it is put.
+// SAFETY: frame and tail lie in one slot, from its system data on, and are this value's alone until
+// it is put.
 unsafe impl ReceiveBuffer for RingSlot {
     fn start(&self) -> *mut u8 {
         self.start as *mut u8

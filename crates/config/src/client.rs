@@ -36,7 +36,8 @@ const MAX_TIMEOUT_US: u64 = i32::MAX as u64 * 1000;
 /// Where the media proxy is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ProxyAddress {
-    /// The configuration names none: the run directory's socket is tried first, then [`ClientConfig::resolve_env`] tells.
+    /// The configuration names none: the run directory's socket is tried first, then
+    /// [`ClientConfig::resolve_env`] tells.
     #[default]
     Unspecified,
     /// A host and the port where it serves programs.
@@ -112,8 +113,9 @@ impl ClientConfig {
         })
     }
 
-    /// The address to use: the configured one, else what `MCM_MEDIA_PROXY_IP` and `MCM_MEDIA_PROXY_PORT` say, each with its default of
-    /// 127.0.0.1 and 8002. It never returns [`ProxyAddress::Unspecified`].
+    /// The address to use: the configured one, else what `MCM_MEDIA_PROXY_IP` and
+    /// `MCM_MEDIA_PROXY_PORT` say, each with its default of 127.0.0.1 and 8002. It never returns
+    /// [`ProxyAddress::Unspecified`].
     ///
     /// `lookup` gives an environment variable, such as `|name| std::env::var(name).ok()`.
     ///
@@ -145,8 +147,9 @@ fn parse_port(path: &str, text: &str) -> Result<u16, ConfigError> {
     }
 }
 
-/// Reads `Server=127.0.0.1; Port=8002` or `Unix=/run/mcm/media_proxy.sock`. White space around keys and values does not count, keys
-/// may be in any case, and an empty text names no address. A part that is left out, or has no value, takes its default.
+/// Reads `Server=127.0.0.1; Port=8002` or `Unix=/run/mcm/media_proxy.sock`. White space around keys
+/// and values does not count, keys may be in any case, and an empty text names no address. A part
+/// that is left out, or has no value, takes its default.
 fn parse_connection_string(text: &str) -> Result<ProxyAddress, ConfigError> {
     let refuse = |found: &str, allowed: &str| {
         Err(ConfigError::invalid(CONNECTION_STRING, quoted(found), allowed))

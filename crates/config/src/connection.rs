@@ -23,7 +23,8 @@ pub struct ConnectionConfig {
     pub max_payload_size: u32,
     /// Bytes for metadata in each buffer.
     pub max_metadata_size: u32,
-    /// Pause between the creation of the connection and its first buffer. Kept for old programs; nothing needs it.
+    /// Pause between the creation of the connection and its first buffer. Kept for old programs;
+    /// nothing needs it.
     pub creation_delay: Duration,
     /// Where the connection leads.
     pub endpoint: Endpoint,
@@ -52,8 +53,8 @@ impl ConnectionConfig {
 
     /// Who encodes and decodes; `None` unless the transport is ST 2110-22.
     ///
-    /// Where the configuration does not say, it is the mesh, unless `max_payload_size` is too small for a raw frame: such buffers can
-    /// only be meant for codestreams of the program.
+    /// Where the configuration does not say, it is the mesh, unless `max_payload_size` is too small
+    /// for a raw frame: such buffers can only be meant for codestreams of the program.
     pub fn codec(&self) -> Option<Codec> {
         let Endpoint::St2110(stream) = &self.endpoint else { return None };
         if stream.transport != Transport::St2110_22 {
@@ -73,7 +74,8 @@ impl ConnectionConfig {
         Some(stream.wire_format.unwrap_or(WireFormat::of(video.pixel_format)))
     }
 
-    /// Bytes of the payload partition of each buffer: `max_payload_size`, or what follows from the payload if that is 0.
+    /// Bytes of the payload partition of each buffer: `max_payload_size`, or what follows from the
+    /// payload if that is 0.
     ///
     /// Meaningful for a validated configuration; 0 if no size can be given.
     pub fn payload_size(&self) -> u32 {
@@ -89,8 +91,9 @@ impl ConnectionConfig {
         self.max_metadata_size
     }
 
-    /// How long a source waits for one receiver before it stops counting it: [`Options::stall_timeout`], and for an ST 2110 stream at least
-    /// four frame periods. The network takes one frame each period and no more, however long that is.
+    /// How long a source waits for one receiver before it stops counting it:
+    /// [`Options::stall_timeout`], and for an ST 2110 stream at least four frame periods. The
+    /// network takes one frame each period and no more, however long that is.
     pub fn stall_time(&self) -> Duration {
         const PERIODS: u64 = 4;
         let rate = match (&self.endpoint, &self.payload) {
@@ -102,7 +105,8 @@ impl ConnectionConfig {
         self.options.stall_timeout.max(Duration::from_nanos(least))
     }
 
-    /// The name under which the connections of one group find each other; see [`Endpoint::group_id`].
+    /// The name under which the connections of one group find each other; see
+    /// [`Endpoint::group_id`].
     pub fn group_id(&self) -> String {
         self.endpoint.group_id()
     }

@@ -50,10 +50,12 @@ impl Endpoint {
         }
     }
 
-    /// The name under which the connections of one group find each other: the URN, `ip:port` (`[ip]:port` for IPv6), or `rdma`.
+    /// The name under which the connections of one group find each other: the URN, `ip:port`
+    /// (`[ip]:port` for IPv6), or `rdma`.
     ///
-    /// Several senders may use one multicast group and port, and a source filter (SSM) says which of them is meant. So it is part of the
-    /// name, `source@ip:port`: streams of two senders never share a group. A unicast address has one stream whatever the filter says.
+    /// Several senders may use one multicast group and port, and a source filter (SSM) says which
+    /// of them is meant. So it is part of the name, `source@ip:port`: streams of two senders never
+    /// share a group. A unicast address has one stream whatever the filter says.
     pub fn group_id(&self) -> String {
         match self {
             Self::MultipointGroup { urn } => urn.clone(),

@@ -59,7 +59,8 @@ pub struct Options {
     pub rdma: RdmaOptions,
     /// `None`: a source is reliable, a receiver follows its source.
     pub delivery: Option<Delivery>,
-    /// How long a reliable source waits for one receiver before it stops counting it: 1 ms to 60 s, 100 ms by default.
+    /// How long a reliable source waits for one receiver before it stops counting it: 1 ms to 60 s,
+    /// 100 ms by default.
     pub stall_timeout: Duration,
     /// A source's first buffers wait until so many receivers are there: 0 to 128, 0 by default.
     pub wait_for_receivers: u32,

@@ -5,15 +5,19 @@ use std::ops::RangeInclusive;
 use crate::rules::within;
 use media::ConfigError;
 
-/// What a receiver may know of a sender's packets and their timing, usually by its session description. It changes nothing in what is
-/// received: streams are judged by it, and RTP time stamps turned into TAI. A sender of video keeps to `max_udp`.
+/// What a receiver may know of a sender's packets and their timing, usually by its session
+/// description. It changes nothing in what is received: streams are judged by it, and RTP time
+/// stamps turned into TAI. A sender of video keeps to `max_udp`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SenderTiming {
-    /// `TROFF`: microseconds from a frame's time until its first packet is due (ST 2110-21 §8); `None`: the raster's default.
+    /// `TROFF`: microseconds from a frame's time until its first packet is due (ST 2110-21 §8);
+    /// `None`: the raster's default.
     pub troff: Option<u32>,
-    /// `MAXUDP`: bytes of the largest UDP datagrams (ST 2110-10 §8.6); `None`: the standard limit of 1460.
+    /// `MAXUDP`: bytes of the largest UDP datagrams (ST 2110-10 §8.6); `None`: the standard limit
+    /// of 1460.
     pub max_udp: Option<u16>,
-    /// What the media clock showed at the epoch (`a=mediaclk:direct=`, RFC 7273 §5); `None`: 0, as ST 2110-10 demands.
+    /// What the media clock showed at the epoch (`a=mediaclk:direct=`, RFC 7273 §5); `None`: 0, as
+    /// ST 2110-10 demands.
     pub media_clock_offset: Option<u32>,
 }
 

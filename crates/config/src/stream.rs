@@ -46,7 +46,8 @@ pub struct SecondPath {
     pub mcast_sip_addr: Option<IpAddr>,
     /// As [`St2110::interface_ip_addr`].
     pub interface_ip_addr: Option<IpAddr>,
-    /// Receivers only: how far the paths may be apart, in whole milliseconds up to [`SecondPath::MAX_SKEW`].
+    /// Receivers only: how far the paths may be apart, in whole milliseconds up to
+    /// [`SecondPath::MAX_SKEW`].
     pub skew: Duration,
 }
 
@@ -63,7 +64,8 @@ impl SecondPath {
     }
 }
 
-/// An ST 2110-40 stream whose packets ride as metadata of the frames of a video stream. Its paths and its time are those of the video.
+/// An ST 2110-40 stream whose packets ride as metadata of the frames of a video stream. Its paths
+/// and its time are those of the video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AncillaryStream {
     /// As [`St2110::ip_addr`].
@@ -98,7 +100,8 @@ pub struct St2110 {
     pub pacing: SenderType,
     /// How rows are cut into packets, ST 2110-20 only.
     pub packing: Packing,
-    /// How codestreams are cut into packets, for a source of ST 2110-22. A receiver learns it from the packets.
+    /// How codestreams are cut into packets, for a source of ST 2110-22. A receiver learns it from
+    /// the packets.
     pub packet_mode: PacketMode,
     /// RTP payload type, 0 to 127.
     pub payload_type: u8,
@@ -106,10 +109,11 @@ pub struct St2110 {
     pub ttl: u8,
     /// Differentiated services code point of packets, 0 to 63.
     pub dscp: u8,
-    /// Layout of the pixels on the wire, as the established API has it: only `yuv422p10rfc4175`. What else the wire can carry is
-    /// [`St2110::wire_format`].
+    /// Layout of the pixels on the wire, as the established API has it: only `yuv422p10rfc4175`.
+    /// What else the wire can carry is [`St2110::wire_format`].
     pub transport_pixel_format: PixelFormat,
-    /// Sampling and depth on the wire, ST 2110-20 and -22 only; `None`: as the pixel format in memory, see [`WireFormat::of`].
+    /// Sampling and depth on the wire, ST 2110-20 and -22 only; `None`: as the pixel format in
+    /// memory, see [`WireFormat::of`].
     pub wire_format: Option<WireFormat>,
     /// What becomes of frames with gaps; receivers only.
     pub incomplete_frames: IncompleteFrames,

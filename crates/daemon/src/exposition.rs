@@ -1,7 +1,7 @@
 //! Measurements in the text format of Prometheus, version 0.0.4.
 //!
-//! A text consists of *families*: metrics of one name, with one explanation and one type, that differ in their labels. What is
-//! measured is kept elsewhere; here it is only written down.
+//! A text consists of *families*: metrics of one name, with one explanation and one type, that
+//! differ in their labels. What is measured is kept elsewhere; here it is only written down.
 //!
 //! ```
 //! use daemon::exposition::{Exposition, Kind};
@@ -142,8 +142,8 @@ impl Family<'_> {
         self.line("", labels, None, value.into());
     }
 
-    /// Adds a histogram: how many values there were up to each bound and above the one before, the last count being that of values
-    /// above all bounds; and the sum of all.
+    /// Adds a histogram: how many values there were up to each bound and above the one before, the
+    /// last count being that of values above all bounds; and the sum of all.
     ///
     /// # Panics
     /// If there is not one count more than bounds.

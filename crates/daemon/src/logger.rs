@@ -18,7 +18,8 @@ pub enum LogFormat {
     Plain,
     /// The time in UTC before that.
     Time,
-    /// An object of JSON with `time`, `level`, `target` and `message`: for collectors of containers' logs.
+    /// An object of JSON with `time`, `level`, `target` and `message`: for collectors of
+    /// containers' logs.
     Json,
 }
 

@@ -5,7 +5,8 @@ use std::fmt::{Display, Formatter};
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// Addresses whose programs may call without a certificate: "10.1.0.0/16,fd00::/8". By default none.
+/// Addresses whose programs may call without a certificate: "10.1.0.0/16,fd00::/8". By default
+/// none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks(Vec<IpNet>);
 

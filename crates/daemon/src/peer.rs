@@ -25,7 +25,8 @@ pub struct Peer {
 impl Peer {
     /// A peer that has shown no certificate.
     ///
-    /// The kernel uses the destination's own address as the source of a connection from a host to itself.
+    /// The kernel uses the destination's own address as the source of a connection from a host to
+    /// itself.
     #[must_use]
     pub fn new(address: SocketAddr, own: SocketAddr, trusted: &Networks) -> Self {
         let trusted = trusted.contain(address.ip());

@@ -29,8 +29,8 @@ impl Signals {
         })
     }
 
-    /// Waits for one that ends the daemon, and returns its name. A terminal that is closed (SIGHUP), and signals that other daemons have a
-    /// meaning for, do not end it.
+    /// Waits for one that ends the daemon, and returns its name. A terminal that is closed
+    /// (SIGHUP), and signals that other daemons have a meaning for, do not end it.
     pub async fn end(&mut self) -> &'static str {
         loop {
             let name = tokio::select! {

@@ -1,7 +1,8 @@
 //! Memory that callers lend to endpoints.
 
-/// Identifies memory that is mapped once and stays as it is until it is unmapped. Another mapping, even at the same place,
-/// has another identifier: registrations with a network device, which follow pages and not addresses, are kept for it.
+/// Identifies memory that is mapped once and stays as it is until it is unmapped. Another mapping,
+/// even at the same place, has another identifier: registrations with a network device, which
+/// follow pages and not addresses, are kept for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MemoryId(pub [u8; 16]);
 
@@ -21,7 +22,8 @@ pub unsafe trait SendBuffer: Send + 'static {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// The memory that the bytes lie in, if registrations of it are worth keeping; otherwise each use is registered anew.
+    /// The memory that the bytes lie in, if registrations of it are worth keeping; otherwise each
+    /// use is registered anew.
     fn memory(&self) -> Option<MemoryId>;
 }
 
@@ -42,7 +44,8 @@ pub unsafe trait ReceiveBuffer: Send + 'static {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// The memory that the bytes lie in, if registrations of it are worth keeping; otherwise each use is registered anew.
+    /// The memory that the bytes lie in, if registrations of it are worth keeping; otherwise each
+    /// use is registered anew.
     fn memory(&self) -> Option<MemoryId>;
 }
 
@@ -58,7 +61,8 @@ pub(crate) fn bytes_mut<R: ReceiveBuffer>(buffer: &mut R, len: usize) -> &mut [u
     unsafe { std::slice::from_raw_parts_mut(buffer.start(), len.min(buffer.len())) }
 }
 
-// SAFETY: the heap memory of a shared slice never moves nor changes while a reference count is held.
+// SAFETY: the heap memory of a shared slice never moves nor changes while a reference count is
+// held.
 unsafe impl SendBuffer for std::sync::Arc<[u8]> {
     fn start(&self) -> *const u8 {
         self.as_ptr()
@@ -106,8 +110,8 @@ impl Drop for HeapBuffer {
     }
 }
 
-// SAFETY: heap memory that is reached through this value only. It is no box, whose pointer would claim to be the only way
-// to the memory whenever the value is moved.
+// SAFETY: heap memory that is reached through this value only. It is no box, whose pointer would
+// claim to be the only way to the memory whenever the value is moved.
 unsafe impl ReceiveBuffer for HeapBuffer {
     fn start(&self) -> *mut u8 {
         self.start.as_ptr().cast()

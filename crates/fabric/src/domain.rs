@@ -30,7 +30,8 @@ pub(crate) struct Domain {
     functions: &'static Functions,
     fabric: NonNull<fid_fabric>,
     domain: NonNull<fid_domain>,
-    /// The key of the last region: some providers leave the choice to the caller, and want different ones.
+    /// The key of the last region: some providers leave the choice to the caller, and want
+    /// different ones.
     keys: AtomicU64,
 }
 

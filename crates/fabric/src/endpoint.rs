@@ -161,7 +161,8 @@ impl Endpoint {
         known.ok_or_else(|| call_error(self.domain.functions(), "fi_getname", code, ""))
     }
 
-    /// Ends all operations without completions. After success nothing touches their buffers any more.
+    /// Ends all operations without completions. After success nothing touches their buffers any
+    /// more.
     pub(crate) fn close(&mut self) -> Result<(), i32> {
         if std::mem::replace(&mut self.closed, true) {
             return Ok(());

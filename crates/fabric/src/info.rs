@@ -71,7 +71,8 @@ impl Info {
             Some(Address::Shm(..)) => (node.as_ptr(), service.as_ptr(), FI_SOURCE),
         };
         let mut found = std::ptr::null_mut();
-        // SAFETY: terminated strings or null, hints that libfabric allocated, and a place for the answer.
+        // SAFETY: terminated strings or null, hints that libfabric allocated, and a place for the
+        // answer.
         let code = unsafe {
             (functions.getinfo)(API_VERSION, node, service, flags, hints.first.as_ptr(), &mut found)
         };

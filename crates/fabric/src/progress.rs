@@ -11,7 +11,8 @@ use rustix::net::{SocketAddrAny, getsockname, sockopt::socket_acceptconn};
 use std::net::SocketAddrV4;
 use std::os::fd::{BorrowedFd, RawFd};
 
-/// The epoll set with the endpoint that has this address. `None` if it cannot be told, or not with certainty.
+/// The epoll set with the endpoint that has this address. `None` if it cannot be told, or not with
+/// certainty.
 pub(crate) fn descriptor(address: SocketAddrV4) -> Option<RawFd> {
     let open = descriptors();
     let listener = single(open.iter().copied().filter(|fd| listens(*fd, address)))?;
@@ -30,8 +31,8 @@ fn single<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
 }
 
 fn listens(fd: RawFd, address: SocketAddrV4) -> bool {
-    // SAFETY: only asked about. Another thread may close it meanwhile: then it says that it is bad, or is another one that does
-    // not listen at the address of an endpoint that is open.
+    // SAFETY: only asked about. Another thread may close it meanwhile: then it says that it is bad,
+    // or is another one that does not listen at the address of an endpoint that is open.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     let here = || getsockname(fd).and_then(|name: SocketAddrAny| name.try_into());
     socket_acceptconn(fd).unwrap_or(false) && here().is_ok_and(|here: SocketAddrV4| here == address)

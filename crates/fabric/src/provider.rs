@@ -22,8 +22,9 @@ impl Provider {
     /// The name in libfabric of this version.
     pub(crate) fn library_name(self, version: u32) -> &'static CStr {
         match self {
-            // The provider for TCP that has reliable datagrams itself was called net before it took the other's place. The
-            // other way of 1.17, tcp with ofi_rxm above it, crashes the process after a peer has died.
+            // The provider for TCP that has reliable datagrams itself was called net before it took
+            // the other's place. The other way of 1.17, tcp with ofi_rxm above it, crashes the
+            // process after a peer has died.
             Self::Tcp if version < fi_version_of(1, 18) => c"net",
             Self::Tcp => c"tcp",
             Self::Verbs => c"verbs;ofi_rxm",
@@ -82,7 +83,8 @@ pub enum Address {
 }
 
 impl Address {
-    /// The address of the `index`-th endpoint after this one: the next ports, or numbers. Port 0, any, stays 0.
+    /// The address of the `index`-th endpoint after this one: the next ports, or numbers. Port 0,
+    /// any, stays 0.
     pub fn offset(&self, index: usize) -> Result<Self, FabricError> {
         let beyond = |value: u16| {
             let sum = u16::try_from(index).ok().and_then(|index| value.checked_add(index));
@@ -120,7 +122,8 @@ impl Address {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         match self {
             Self::Inet(address) => {
-                // struct sockaddr_in: family in the host's order, port and address in the network's, 8 zero bytes.
+                // struct sockaddr_in: family in the host's order, port and address in the
+                // network's, 8 zero bytes.
                 let mut bytes = (libc::AF_INET as u16).to_ne_bytes().to_vec();
                 bytes.extend(address.port().to_be_bytes());
                 bytes.extend(address.ip().octets());

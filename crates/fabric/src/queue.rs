@@ -52,7 +52,8 @@ const READABLE: u32 = 1000;
 unsafe impl Send for Queue {}
 
 impl Queue {
-    /// `own`: whether its own descriptor is of use; otherwise there is one if [`wait_at`](Self::wait_at) says so.
+    /// `own`: whether its own descriptor is of use; otherwise there is one if
+    /// [`wait_at`](Self::wait_at) says so.
     pub(crate) fn open(domain: &Arc<Domain>, size: usize, own: bool) -> Result<Self, FabricError> {
         let wanted = if own { FI_WAIT_FD } else { FI_WAIT_NONE };
         let (cq, waits) = match Self::open_with(domain, size, wanted) {
@@ -107,12 +108,14 @@ impl Queue {
         self.cq.as_ptr().cast()
     }
 
-    /// The sockets that bring completions are in this epoll set, which stays open as long as the domain.
+    /// The sockets that bring completions are in this epoll set, which stays open as long as the
+    /// domain.
     pub(crate) fn wait_at(&mut self, sockets: Option<RawFd>) {
         self.wait = sockets.map_or(Wait::Nowhere, Wait::Sockets);
     }
 
-    /// Readable when there may be something to read; only to be waited for after [`prepare_wait`](Self::prepare_wait).
+    /// Readable when there may be something to read; only to be waited for after
+    /// [`prepare_wait`](Self::prepare_wait).
     pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
         match self.wait {
             Wait::Nowhere => None,
@@ -195,7 +198,8 @@ impl Queue {
             code => return Err(call_error(self.domain.functions(), "fi_cq_readerr", code, "")),
         }
         let mut text = [0u8; 256];
-        // SAFETY: the queue is open; error data is valid until the next read, and the text has its size.
+        // SAFETY: the queue is open; error data is valid until the next read, and the text has its
+        // size.
         let provider_reason = unsafe {
             let reason = ((*(*cq).ops).strerror)(
                 cq,

@@ -6,8 +6,8 @@ use crate::error::FabricError;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// Memories whose registrations are kept: the present one in each direction, and the one before it, which a group's receivers
-/// read to its end while the next has begun.
+/// Memories whose registrations are kept: the present one in each direction, and the one before it,
+/// which a group's receivers read to its end while the next has begun.
 const KEPT: usize = 4;
 
 /// Keeps registrations by memory and place.
@@ -32,8 +32,8 @@ impl Regions {
     ///
     /// # Safety
     ///
-    /// The memory is mapped, and stays so as long as the region is used in operations. What has the same identifier lies in
-    /// the same mapping.
+    /// The memory is mapped, and stays so as long as the region is used in operations. What has the
+    /// same identifier lies in the same mapping.
     pub(crate) unsafe fn region(
         &mut self,
         memory: Option<MemoryId>,

@@ -53,7 +53,8 @@ pub struct EndpointOptions {
     pub sends: usize,
     /// Buffers that may wait for messages at each endpoint, 0 to 256.
     pub receives: usize,
-    /// Whether control messages are exchanged too. They do not take part in the order of other messages.
+    /// Whether control messages are exchanged too. They do not take part in the order of other
+    /// messages.
     pub control: bool,
     /// Whether buffers are registered.
     pub registration: Registration,
@@ -63,10 +64,12 @@ pub struct EndpointOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Peer(u64);
 
-/// Endpoints, and the operations under way in them. Sends come from buffers of type `S`, receives go to those of type `R`.
+/// Endpoints, and the operations under way in them. Sends come from buffers of type `S`, receives
+/// go to those of type `R`.
 ///
-/// Dropping the set closes its endpoints first and then drops the buffers, so that the network touches none that is not
-/// the set's. Should libfabric refuse to close an endpoint, the buffers are never dropped.
+/// Dropping the set closes its endpoints first and then drops the buffers, so that the network
+/// touches none that is not the set's. Should libfabric refuse to close an endpoint, the buffers
+/// are never dropped.
 #[derive(Debug)]
 pub struct EndpointSet<S: SendBuffer, R: ReceiveBuffer> {
     endpoints: Vec<Endpoint>,
@@ -215,9 +218,10 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
         self.operations.under_way()
     }
 
-    /// Begins to send the first `len` bytes of a buffer and after them the trailer, as one message. The buffer comes back with
-    /// [`Event::Sent`] or [`Event::SendFailed`], or at once: with no error if there is no room now or the connection is
-    /// being made (try again after the next events), else with the reason.
+    /// Begins to send the first `len` bytes of a buffer and after them the trailer, as one message.
+    /// The buffer comes back with [`Event::Sent`] or [`Event::SendFailed`], or at once: with no
+    /// error if there is no room now or the connection is being made (try again after the next
+    /// events), else with the reason.
     pub fn send(
         &mut self,
         endpoint: usize,
@@ -250,8 +254,9 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
         let mut descriptors = [registered, self.operations.descriptor()];
         let count = if trailer.is_empty() { 1 } else { 2 };
         let ep = self.endpoints[endpoint].as_ptr();
-        // SAFETY: the endpoint is open. Buffer, trailer and context stay where they are until the operation has completed or
-        // the endpoint is closed: they belong to the set from here on, unless the call fails.
+        // SAFETY: the endpoint is open. Buffer, trailer and context stay where they are until the
+        // operation has completed or the endpoint is closed: they belong to the set from here on,
+        // unless the call fails.
         let code = unsafe {
             ((*(*ep).msg).sendv)(
                 ep,
@@ -305,8 +310,9 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
         Err(FabricError::Parameter { name: "endpoint", value: endpoint, accepted })
     }
 
-    /// Gives an endpoint a buffer for a message of any peer. It comes back with [`Event::Received`] or
-    /// [`Event::ReceiveFailed`], or at once: with no error if there is no room now, else with the reason.
+    /// Gives an endpoint a buffer for a message of any peer. It comes back with [`Event::Received`]
+    /// or [`Event::ReceiveFailed`], or at once: with no error if there is no room now, else with
+    /// the reason.
     pub fn receive(&mut self, endpoint: usize, buffer: R) -> Result<(), (R, Option<FabricError>)> {
         if let Err(error) = self.check_endpoint(endpoint) {
             return Err((buffer, Some(error)));
@@ -314,7 +320,8 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
         let Some(number) = self.operations.free() else { return Err((buffer, None)) };
         let mut region = None;
         if let Some(regions) = &mut self.regions {
-            // SAFETY: as the trait demands, the memory stays until the buffer is dropped, which is after the operation.
+            // SAFETY: as the trait demands, the memory stays until the buffer is dropped, which is
+            // after the operation.
             let known =
                 unsafe { regions.region(buffer.memory(), buffer.start(), buffer.len(), true) };
             match known {
@@ -362,7 +369,8 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
         }
     }
 
-    /// The next event, if there is one. Never blocks. Connections and transfers make progress in this call only.
+    /// The next event, if there is one. Never blocks. Connections and transfers make progress in
+    /// this call only.
     pub fn poll(&mut self) -> Result<Option<Event<S, R>>, FabricError> {
         if let Some(event) = self.next.take() {
             return Ok(Some(event));
@@ -417,8 +425,9 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
         Ok(event)
     }
 
-    /// A descriptor that is readable when [`poll`](Self::poll) has something to do, for providers that have one. It must not be
-    /// waited for unless [`may_wait`](Self::may_wait) has just said so.
+    /// A descriptor that is readable when [`poll`](Self::poll) has something to do, for providers
+    /// that have one. It must not be waited for unless [`may_wait`](Self::may_wait) has just said
+    /// so.
     pub fn fd(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.queue.fd()
     }

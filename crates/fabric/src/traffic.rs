@@ -15,7 +15,8 @@ use std::time::Duration;
 pub struct Traffic {
     /// Whether there is a connection.
     pub open: bool,
-    /// Packets with data that have come, in any order and the same ones again too: each is a sign of the other side.
+    /// Packets with data that have come, in any order and the same ones again too: each is a sign
+    /// of the other side.
     pub segments: u64,
     /// Bytes that the other side has confirmed.
     pub confirmed: u64,
@@ -33,18 +34,21 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// Whether a socket is a connection of theirs: either side may have made it, from a port of the system's choice.
+    /// Whether a socket is a connection of theirs: either side may have made it, from a port of the
+    /// system's choice.
     fn has(&self, own: SocketAddrV4, peer: SocketAddrV4) -> bool {
         let Self { local, remote } = self;
         own.ip() == local.ip() && peer.ip() == remote.ip() && (own == *local || peer == *remote)
     }
 }
 
-/// Looks at the connections of some endpoints. Asks the kernel about every descriptor of the process: not for every frame.
+/// Looks at the connections of some endpoints. Asks the kernel about every descriptor of the
+/// process: not for every frame.
 pub(crate) fn look(pairs: &[Pair]) -> Vec<Traffic> {
     let mut all = vec![Traffic::default(); pairs.len()];
     for fd in descriptors() {
-        // SAFETY: only asked about. Another thread may close it meanwhile: then it says that it is bad, or is another one.
+        // SAFETY: only asked about. Another thread may close it meanwhile: then it says that it is
+        // bad, or is another one.
         let fd = unsafe { BorrowedFd::borrow_raw(fd) };
         let v4 = |name: SocketAddrAny| SocketAddrV4::try_from(name).ok();
         let Some(own) = getsockname(fd).ok().and_then(v4) else { continue };
@@ -110,7 +114,8 @@ fn info(fd: BorrowedFd<'_>) -> Option<TcpInfo> {
     // SAFETY: all of it may be zero.
     let mut info: TcpInfo = unsafe { std::mem::zeroed() };
     let mut len = size_of::<TcpInfo>() as libc::socklen_t;
-    // SAFETY: the descriptor is borrowed, and the length is that of the place, of which the kernel fills no more.
+    // SAFETY: the descriptor is borrowed, and the length is that of the place, of which the kernel
+    // fills no more.
     let code = unsafe {
         libc::getsockopt(
             fd.as_raw_fd(),

@@ -132,7 +132,8 @@ fn what_was_put_before_the_end_arrives() {
     }
 }
 
-/// Both ends are told to stop at the same time, the one that receives first; and receivers are slow.
+/// Both ends are told to stop at the same time, the one that receives first; and receivers are
+/// slow.
 #[test]
 fn both_ends_may_be_stopped_at_once() {
     if !ready() {
@@ -188,7 +189,8 @@ fn a_slow_receiver_loses_nothing_and_holds_the_sender_back() {
         for number in 0..60 {
             put(&sender, number);
         }
-        // Two are published, four in slots, and as many as may be under way are held: the rest stays in the ring.
+        // Two are published, four in slots, and as many as may be under way are held: the rest
+        // stays in the ring.
         until("the first two", || receiver.status.counts().frames == 2);
         assert!(sender.left() >= 60 - 2 - 4 - 6, "{} are left", sender.left());
         for number in 0..60 {
@@ -484,7 +486,8 @@ fn a_bridge_that_is_stopped_or_lost_is_no_end() {
     assert_eq!(receiver.stream_ended(), (false, 0));
 }
 
-/// The source ends while the other side is away. It is told when it is back, before the next source's frames come.
+/// The source ends while the other side is away. It is told when it is back, before the next
+/// source's frames come.
 #[test]
 fn an_end_that_nobody_heard_is_told_later() {
     if !ready() {

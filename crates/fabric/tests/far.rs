@@ -55,7 +55,8 @@ fn carry(weather: Weather, endpoints: usize, size: usize, frames: u64, extended:
     assert_eq!((sent.unsent, received.foreign), (0, 0), "{sent:?} {received:?}");
 }
 
-/// The first frame takes more round trips than the silence may last after which the other side counts as lost.
+/// The first frame takes more round trips than the silence may last after which the other side
+/// counts as lost.
 #[test]
 fn large_frames_arrive_over_a_long_way() {
     let weather = Weather { delay: Duration::from_millis(100), lost: 0 };
@@ -81,7 +82,8 @@ fn frames_of_several_endpoints_stay_whole_over_a_long_way() {
     carry(weather, 4, 900_000, 30, true);
 }
 
-/// A connection may be given up before patience is long enough, and frames with it; but then they flow.
+/// A connection may be given up before patience is long enough, and frames with it; but then they
+/// flow.
 #[test]
 fn frames_arrive_though_every_fifth_packet_is_lost() {
     let weather = Weather { delay: Duration::from_millis(2), lost: 200_000 };

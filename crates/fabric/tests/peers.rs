@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 const LEN: usize = 4_000_000;
 
-/// What the process does when this test is run with the variable: it is the peer of the other tests.
+/// What the process does when this test is run with the variable: it is the peer of the other
+/// tests.
 #[test]
 fn peer() {
     let Ok(role) = std::env::var("MCM_FABRIC_PEER") else { return };

@@ -1,7 +1,8 @@
-//! The library's interface in memory: what its public headers of the versions 0.9 and 0.10 declare, as far as it is used.
+//! The library's interface in memory: what its public headers of the versions 0.9 and 0.10 declare,
+//! as far as it is used.
 //!
-//! Both versions agree in all members named here. Later ones have more at the end of the codecs' structures, for which there is
-//! room: the library may write its defaults there.
+//! Both versions agree in all members named here. Later ones have more at the end of the codecs'
+//! structures, for which there is room: the library may write its defaults there.
 
 use std::ffi::{c_int, c_void};
 

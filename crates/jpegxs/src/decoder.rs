@@ -10,7 +10,8 @@ const SLACK: usize = 64;
 
 /// A decoder for pictures of one kind.
 ///
-/// The library is set up by the first picture. After a picture that it fails on it is set up again by the next one.
+/// The library is set up by the first picture. After a picture that it fails on it is set up again
+/// by the next one.
 #[derive(Debug)]
 pub struct Decoder {
     library: Library,
@@ -35,7 +36,8 @@ impl std::fmt::Debug for Open {
     }
 }
 
-// SAFETY: the library's handle is not bound to a thread; `&mut self` of all methods lets one thread use it at a time.
+// SAFETY: the library's handle is not bound to a thread; `&mut self` of all methods lets one thread
+// use it at a time.
 unsafe impl Send for Decoder {}
 
 impl Drop for Open {
@@ -46,19 +48,20 @@ impl Drop for Open {
 }
 
 impl Decoder {
-    /// A decoder to frames that lie in memory as `layout`, with so many threads of the library; 0 for the fewest.
+    /// A decoder to frames that lie in memory as `layout`, with so many threads of the library; 0
+    /// for the fewest.
     #[must_use]
     pub fn new(library: Library, layout: Layout, threads: u32) -> Self {
         let field = if layout.is_interlaced() { vec![0; layout.picture_size()] } else { vec![] };
         Self { library, layout, threads, open: None, codestream: Vec::new(), field }
     }
 
-    /// Decodes a picture, with or without boxes, into `frame`. `part` counts in interlaced frames only; the lines of the other field
-    /// are left as they are.
+    /// Decodes a picture, with or without boxes, into `frame`. `part` counts in interlaced frames
+    /// only; the lines of the other field are left as they are.
     ///
     /// # Errors
-    /// If `frame` is too small; if the picture is malformed, or not of the size and format agreed; if the library fails. What is in
-    /// `frame` then is not specified.
+    /// If `frame` is too small; if the picture is malformed, or not of the size and format agreed;
+    /// if the library fails. What is in `frame` then is not specified.
     pub fn decode(
         &mut self,
         picture: &[u8],
@@ -75,7 +78,8 @@ impl Decoder {
         self.codestream.extend_from_slice(picture.codestream());
         let used = self.codestream.len();
         self.codestream.resize(used + SLACK, 0);
-        // A decoder that has failed may still hold the buffers: it is closed before they are given back, by being dropped here.
+        // A decoder that has failed may still hold the buffers: it is closed before they are given
+        // back, by being dropped here.
         let mut open = match self.open.take() {
             Some(open) => open,
             None => self.set_up(used)?,
@@ -91,8 +95,9 @@ impl Decoder {
             allowed: format!("at most {} can be decoded", u32::MAX),
         })?;
         (input.bitstream.allocation_size, input.bitstream.used_size) = (size, size);
-        // SAFETY: codestream and picture are borrowed until this function returns, and the library is done with them when the
-        // blocking get_frame has returned this picture, there never being another one under way; or when it is closed.
+        // SAFETY: codestream and picture are borrowed until this function returns, and the library
+        // is done with them when the blocking get_frame has returned this picture, there never
+        // being another one under way; or when it is closed.
         let code = unsafe { (self.library.send_frame)(&raw mut *open.api, &raw mut input, 1) };
         JpegXsCodecError::check("send_frame", code)?;
         let mut output = Frame::zeroed();
@@ -134,8 +139,8 @@ impl Decoder {
         let (major, minor) = abi::VERSION;
         let mut config = ImageConfig::default();
         let codestream = self.codestream.as_ptr();
-        // SAFETY: structure and configuration are as large as those of any version so far; `used` octets are there; the structure
-        // stays where it is until close, in its box.
+        // SAFETY: structure and configuration are as large as those of any version so far; `used`
+        // octets are there; the structure stays where it is until close, in its box.
         let code = unsafe {
             (self.library.decoder_init)(
                 major,

@@ -43,7 +43,8 @@ impl std::fmt::Debug for Open {
     }
 }
 
-// SAFETY: the library's handle is not bound to a thread; `&mut self` of all methods lets one thread use it at a time.
+// SAFETY: the library's handle is not bound to a thread; `&mut self` of all methods lets one thread
+// use it at a time.
 unsafe impl Send for Encoder {}
 
 impl Drop for Open {
@@ -74,7 +75,8 @@ impl Encoder {
         self.max_size
     }
 
-    /// Encodes a picture of `frame` to the start of `out`. Returns its octets. `part` counts in interlaced frames only.
+    /// Encodes a picture of `frame` to the start of `out`. Returns its octets. `part` counts in
+    /// interlaced frames only.
     ///
     /// # Errors
     /// If a buffer is too small, or the library fails.
@@ -93,7 +95,8 @@ impl Encoder {
                 return Err(JpegXsCodecError::Buffer { name, value, least });
             }
         }
-        // An encoder that has failed may still hold the buffers: it is closed before they are given back, by being dropped here.
+        // An encoder that has failed may still hold the buffers: it is closed before they are given
+        // back, by being dropped here.
         let mut open = match self.open.take() {
             Some(open) => open,
             None => set_up(self.library, &self.layout, &self.options)?.0,
@@ -109,8 +112,9 @@ impl Encoder {
         input.bitstream.buffer = out.as_mut_ptr();
         // The library has given it as 32 bits.
         input.bitstream.allocation_size = self.max_size as u32;
-        // SAFETY: picture and output are borrowed until this function returns, and the library is done with them when the
-        // blocking get_packet has returned this picture, there never being another one under way; or when it is closed.
+        // SAFETY: picture and output are borrowed until this function returns, and the library is
+        // done with them when the blocking get_packet has returned this picture, there never being
+        // another one under way; or when it is closed.
         let code = unsafe { (self.library.send_picture)(&raw mut *open.api, &raw mut input, 1) };
         JpegXsCodecError::check("send_picture", code)?;
         let mut output = Frame::zeroed();

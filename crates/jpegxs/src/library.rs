@@ -36,8 +36,8 @@ impl std::fmt::Debug for Library {
 }
 
 impl Library {
-    /// The library that the dynamic linker finds as `libSvtJpegxs.so.0`. Found once, it is not looked
-    /// for again.
+    /// The library that the dynamic linker finds as `libSvtJpegxs.so.0`. Found once, it is not
+    /// looked for again.
     ///
     /// # Errors
     /// There is none (the error says what to install), or it lacks a function.
@@ -62,12 +62,14 @@ impl Library {
                 None => error.to_string(),
             },
         };
-        // SAFETY: what the library's constructors do is trusted, as with any library that is linked.
+        // SAFETY: what the library's constructors do is trusted, as with any library that is
+        // linked.
         let library = unsafe { unix::Library::open(Some(file), RTLD_NOW | RTLD_LOCAL) };
         let library = ManuallyDrop::new(libloading::Library::from(library.map_err(load)?));
         macro_rules! function {
             ($name:literal) => {
-                // SAFETY: the library's headers declare the function of this name with the field's type.
+                // SAFETY: the library's headers declare the function of this name with the field's
+                // type.
                 unsafe { function(&library, $name, file) }?
             };
         }

@@ -23,8 +23,8 @@ impl Layout {
     /// `width` and `height` are the frame's. Pictures are its fields where it is `interlaced`.
     ///
     /// # Errors
-    /// If the format is not planar 4:2:2, 4:2:0 or 4:4:4 of 8 or 10 bits, or the size is not within 64 to 65535, or not in
-    /// whole pixels of chroma.
+    /// If the format is not planar 4:2:2, 4:2:0 or 4:4:4 of 8 or 10 bits, or the size is not within
+    /// 64 to 65535, or not in whole pixels of chroma.
     pub fn new(
         format: PixelFormat,
         width: u32,
@@ -114,7 +114,8 @@ impl Layout {
         self.planes(self.height())[2].end
     }
 
-    /// Lines of a frame that are lines of a picture, each as its place in the picture and in the frame.
+    /// Lines of a frame that are lines of a picture, each as its place in the picture and in the
+    /// frame.
     fn lines(&self, part: Part) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
         let field = usize::from(part == Part::Second);
         let planes = self.planes(self.height()).into_iter().zip(self.planes(self.frame_height));
@@ -153,7 +154,8 @@ impl Layout {
         for (index, bytes) in self.planes(self.height()).into_iter().enumerate() {
             frame.image.data[index] = start.wrapping_add(bytes.start).cast();
             frame.image.stride[index] = self.plane(index, self.height()).0;
-            // At most 65535 × 65535 samples; a frame of more than 4 GiB is refused by whoever sized it.
+            // At most 65535 × 65535 samples; a frame of more than 4 GiB is refused by whoever sized
+            // it.
             frame.image.alloc_size[index] = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         }
     }

@@ -1,5 +1,5 @@
-//! The interface to SVT-JPEG-XS, against a stand-in in C that checks every member and keeps samples as they are; and against the library
-//! itself where it is installed.
+//! The interface to SVT-JPEG-XS, against a stand-in in C that checks every member and keeps samples
+//! as they are; and against the library itself where it is installed.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -153,7 +153,8 @@ pub struct fi_cq_msg_entry {
     pub len: size_t,
 }
 
-/// A completion that failed. As of API version 1.17; later ones append a field that is written only if asked for.
+/// A completion that failed. As of API version 1.17; later ones append a field that is written only
+/// if asked for.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct fi_cq_err_entry {

@@ -65,8 +65,8 @@ pub struct Functions {
 }
 
 impl Functions {
-    /// The functions of this system's libfabric. It is loaded once and stays; after a failure the next
-    /// call tries again.
+    /// The functions of this system's libfabric. It is loaded once and stays; after a failure the
+    /// next call tries again.
     ///
     /// # Errors
     /// The dynamic linker cannot load it, or it lacks a function.

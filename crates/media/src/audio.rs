@@ -47,7 +47,8 @@ named! {
         /// Signed 24 bits, big endian (L24).
         #[default]
         PcmS24be = "pcm_s24be",
-        /// An AES3 subframe in 32 bits, as ST 2110-31 sends it: status bits, then 24 bits of a sample or of data.
+        /// An AES3 subframe in 32 bits, as ST 2110-31 sends it: status bits, then 24 bits of a
+        /// sample or of data.
         Am824 = "am824",
     }
 }
@@ -134,7 +135,8 @@ impl Audio {
     /// Bytes of one packet: samples × channels × sample size.
     ///
     /// # Errors
-    /// Invalid if the channels are not within 1 to 64; Incompatible if the packet time does not exist at the sample rate.
+    /// Invalid if the channels are not within 1 to 64; Incompatible if the packet time does not
+    /// exist at the sample rate.
     pub fn packet_size(&self) -> Result<usize, ConfigError> {
         if !(1..=MAX_CHANNELS).contains(&self.channels) {
             let allowed = format!("1 to {MAX_CHANNELS}");

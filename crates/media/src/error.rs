@@ -54,7 +54,8 @@ impl Display for ConfigError {
 }
 
 impl ConfigError {
-    /// An error of any kind. `found` is cut to a bounded length and its control characters are escaped.
+    /// An error of any kind. `found` is cut to a bounded length and its control characters are
+    /// escaped.
     pub fn new(
         kind: ConfigErrorKind,
         path: impl Into<String>,

@@ -1,9 +1,10 @@
 //! Formats, frame sizes, rates, payloads and TAI time.
 //!
-//! Everything here is plain data and arithmetic. Nothing opens a socket; only [`run_dir`], [`tai`] and
-//! [`random`] read the environment, the clock and random numbers.
+//! Everything here is plain data and arithmetic. Nothing opens a socket; only [`run_dir`], [`tai`]
+//! and [`random`] read the environment, the clock and random numbers.
 //!
-//! * [`PixelFormat`], [`Video`], [`Audio`], [`Payload`]: what is carried, and how many bytes it takes.
+//! * [`PixelFormat`], [`Video`], [`Audio`], [`Payload`]: what is carried, and how many bytes it
+//!   takes.
 //! * [`FrameRate`]: exact rational rates.
 //! * [`Tai`]: a moment in International Atomic Time.
 //! * [`ConfigError`]: what is wrong with a value, and where.

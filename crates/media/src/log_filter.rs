@@ -13,8 +13,9 @@ pub struct LogFilter {
 }
 
 impl LogFilter {
-    /// Reads a variable: a level for everything takes the place of `usual`; levels of single modules, `MODULE=LEVEL`, go beside it. What
-    /// is neither is complained about and has no effect, so that a slip of the pen does not silence a program.
+    /// Reads a variable: a level for everything takes the place of `usual`; levels of single
+    /// modules, `MODULE=LEVEL`, go beside it. What is neither is complained about and has no
+    /// effect, so that a slip of the pen does not silence a program.
     #[must_use]
     pub fn read(variable: Option<&str>, usual: &str) -> Self {
         let (mut all, mut modules, mut complaint) = (None, Vec::new(), None);

@@ -58,7 +58,8 @@ pub enum Payload {
 }
 
 impl fmt::Display for Payload {
-    /// Writes the payload in a few words, as lists of groups show it: `video 1920x1080 50 yuv422p10le`.
+    /// Writes the payload in a few words, as lists of groups show it:
+    /// `video 1920x1080 50 yuv422p10le`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Video(Video { width, height, rate, pixel_format, .. }) => {
@@ -84,7 +85,8 @@ impl Payload {
         }
     }
 
-    /// Bytes of one frame or packet, at most for ancillary data; `None` for a blob, whose size only its user knows.
+    /// Bytes of one frame or packet, at most for ancillary data; `None` for a blob, whose size only
+    /// its user knows.
     ///
     /// # Errors
     /// As [`PixelFormat::frame_size`] and [`Audio::packet_size`].

@@ -7,8 +7,8 @@ use crate::named;
 pub const MAX_DIMENSION: u32 = 32_768;
 
 named! {
-    /// How the pixels of a frame lie in memory, named as FFmpeg names it; `v210` and `yuv422p10rfc4175` are packed formats of
-    /// QuickTime and RFC 4175.
+    /// How the pixels of a frame lie in memory, named as FFmpeg names it; `v210` and
+    /// `yuv422p10rfc4175` are packed formats of QuickTime and RFC 4175.
     #[derive(Default)]
     pub enum PixelFormat {
         /// Planar 4:2:2, 10 bits in 16, little endian.
@@ -52,13 +52,14 @@ named! {
 impl PixelFormat {
     /// Bytes of one frame of `width` × `height` pixels, without any padding.
     ///
-    /// The three formats of the established API follow its formulas: `yuv422p10le` w·h·4, `v210` w·h·8/3 in whole groups of 6 pixels,
-    /// `yuv422p10rfc4175` w·h·5/2 in whole groups of 2 pixels. All others are what `av_image_get_buffer_size` gives for alignment 1:
-    /// odd dimensions of subsampled planes are rounded up.
+    /// The three formats of the established API follow its formulas: `yuv422p10le` w·h·4, `v210`
+    /// w·h·8/3 in whole groups of 6 pixels, `yuv422p10rfc4175` w·h·5/2 in whole groups of 2 pixels.
+    /// All others are what `av_image_get_buffer_size` gives for alignment 1: odd dimensions of
+    /// subsampled planes are rounded up.
     ///
     /// # Errors
-    /// Invalid if a dimension is not within 1 to 32768; Incompatible if the pixels do not make whole groups or the frame does not
-    /// fit 32 bits.
+    /// Invalid if a dimension is not within 1 to 32768; Incompatible if the pixels do not make
+    /// whole groups or the frame does not fit 32 bits.
     pub fn frame_size(self, width: u32, height: u32) -> Result<usize, ConfigError> {
         for (path, value) in [("payload.video.width", width), ("payload.video.height", height)] {
             if !(1..=MAX_DIMENSION).contains(&value) {
@@ -137,7 +138,8 @@ mod tests {
         }
     }
 
-    /// Figures from FFmpeg 5.1: `ffmpeg -f rawvideo -s 5x3 -pix_fmt gray -i /dev/zero -frames:v 1 -pix_fmt X -f rawvideo - | wc -c`.
+    /// Figures from FFmpeg 5.1:
+    /// `ffmpeg -f rawvideo -s 5x3 -pix_fmt gray -i /dev/zero -frames:v 1 -pix_fmt X -f rawvideo - | wc -c`.
     #[test]
     fn odd_dimensions_round_up_as_ffmpeg_does() {
         use PixelFormat::*;

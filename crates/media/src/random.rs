@@ -5,8 +5,8 @@ use rustix::rand::{GetRandomFlags, getrandom};
 /// Random bytes, at most 256, fit for keys.
 ///
 /// # Panics
-/// If the kernel gives none: a sandbox forbids `getrandom(2)`. Nothing that relies on these bytes would
-/// be safe without them.
+/// If the kernel gives none: a sandbox forbids `getrandom(2)`. Nothing that relies on these bytes
+/// would be safe without them.
 #[must_use]
 pub fn bytes<const N: usize>() -> [u8; N] {
     const { assert!(N <= 256, "longer requests may be answered in part") };

@@ -11,15 +11,17 @@ const ALLOWED: &str = "a number from 0.001 to 10000, such as 50, 59.94 or \"6000
 const MIN: f64 = 0.001;
 const MAX: f64 = 10_000.0;
 
-/// Two different fractions with denominators up to this differ by more than 2·10⁻¹⁰, far more than an f64 loses below [`MAX`]:
-/// so a rate survives the trip through a double, which is how it travels in gRPC messages.
+/// Two different fractions with denominators up to this differ by more than 2·10⁻¹⁰, far more than
+/// an f64 loses below [`MAX`]: so a rate survives the trip through a double, which is how it
+/// travels in gRPC messages.
 const MAX_DEN: u128 = 65_535;
 /// How near a double must come to a fraction to be that fraction.
 const SAME: f64 = 1e-10;
 
 /// Relative distance within which a number means the integer beside it.
 const NEAR_INTEGER: f64 = 1e-5;
-/// Relative distance within which a number means N·1000/1001. Wide enough for 23.98; N itself is 10⁻³ away.
+/// Relative distance within which a number means N·1000/1001. Wide enough for 23.98; N itself is
+/// 10⁻³ away.
 const NEAR_NTSC: f64 = 2e-4;
 /// The largest N of that family: above it the integers lie too close.
 const NTSC_MAX: f64 = 480.0;
@@ -28,8 +30,9 @@ const NANOS: u128 = 1_000_000_000;
 
 /// A frame rate in frames a second, as a reduced fraction.
 ///
-/// The constructors give one form for each rate: 59.94, 59.9401 and 2997/50 all become 60000/1001. So two rates are the same
-/// exactly when they compare equal, and `from_f64(rate.as_f64())` gives the rate back.
+/// The constructors give one form for each rate: 59.94, 59.9401 and 2997/50 all become 60000/1001.
+/// So two rates are the same exactly when they compare equal, and `from_f64(rate.as_f64())` gives
+/// the rate back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FrameRate {
     /// Numerator, not zero.
@@ -58,8 +61,9 @@ impl FrameRate {
 
     /// The rate that a floating point number means.
     ///
-    /// Numbers beside an integer mean the integer, numbers beside N·1000/1001 (23.976, 23.98, 29.97, 59.94, 119.88, …) mean that
-    /// fraction; everything else is the simplest fraction of that value.
+    /// Numbers beside an integer mean the integer, numbers beside N·1000/1001 (23.976, 23.98,
+    /// 29.97, 59.94, 119.88, …) mean that fraction; everything else is the simplest fraction of
+    /// that value.
     pub fn from_f64(value: f64) -> Result<Self, ConfigError> {
         // Written so that NaN is refused as well.
         if !(MIN..=MAX).contains(&value) {
@@ -73,12 +77,14 @@ impl FrameRate {
         f64::from(self.num) / f64::from(self.den)
     }
 
-    /// Duration of one frame in nanoseconds, rounded down. For many frames use [`FrameRate::frames_to_ns`], which does not drift.
+    /// Duration of one frame in nanoseconds, rounded down. For many frames use
+    /// [`FrameRate::frames_to_ns`], which does not drift.
     pub fn period_ns(self) -> u64 {
         self.frames_to_ns(1)
     }
 
-    /// Duration of `frames` frames in nanoseconds, rounded down once; `u64::MAX` if that is too long to count.
+    /// Duration of `frames` frames in nanoseconds, rounded down once; `u64::MAX` if that is too
+    /// long to count.
     pub fn frames_to_ns(self, frames: u64) -> u64 {
         // At most 64 + 32 + 30 bits.
         let ns = u128::from(frames) * u128::from(self.den) * NANOS / u128::from(self.num.max(1));
@@ -91,7 +97,8 @@ impl FrameRate {
         u64::try_from(frames).unwrap_or(u64::MAX)
     }
 
-    /// Whether the fields hold a rate as the constructors give it. Used on rates that somebody else put together.
+    /// Whether the fields hold a rate as the constructors give it. Used on rates that somebody else
+    /// put together.
     pub fn check(self) -> Result<(), ConfigError> {
         if Self::new(self.num, self.den)? == self {
             return Ok(());
@@ -121,12 +128,14 @@ impl FrameRate {
         None
     }
 
-    /// The first convergent of the continued fraction that comes near enough, or the last whose denominator is small enough.
+    /// The first convergent of the continued fraction that comes near enough, or the last whose
+    /// denominator is small enough.
     fn simplest(value: f64) -> Self {
         let (mut before, mut last) = ((0_u128, 1_u128), (1_u128, 0_u128));
         let mut rest = value;
         loop {
-            // `rest` is at most 1/f64::EPSILON here, so the cast is exact and the products stay small.
+            // `rest` is at most 1/f64::EPSILON here, so the cast is exact and the products stay
+            // small.
             let digit = rest.floor() as u128;
             let next = (digit * last.0 + before.0, digit * last.1 + before.1);
             if next.1 > MAX_DEN {

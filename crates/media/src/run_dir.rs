@@ -11,18 +11,20 @@ pub const SOCKET_NAME: &str = "media_proxy.sock";
 /// The directory of a media proxy that runs as a system service.
 const SYSTEM: &str = "/run/mcm";
 
-/// The run directory of a media proxy that this process would be: `$MCM_RUN_DIR`, else `/run/mcm` if this process can write there or
-/// create it, else `$XDG_RUNTIME_DIR/mcm`.
+/// The run directory of a media proxy that this process would be: `$MCM_RUN_DIR`, else `/run/mcm`
+/// if this process can write there or create it, else `$XDG_RUNTIME_DIR/mcm`.
 ///
-/// It need not exist yet. Without any of them the answer is `/run/mcm`, so that the error of whoever creates it names the usual place.
+/// It need not exist yet. Without any of them the answer is `/run/mcm`, so that the error of
+/// whoever creates it names the usual place.
 pub fn run_dir() -> PathBuf {
     choose(|name| std::env::var_os(name), can_use)
 }
 
-/// Where a program looks for a proxy's socket, in this order: `$MCM_RUN_DIR` alone if it is set, else `/run/mcm` and then
-/// `$XDG_RUNTIME_DIR/mcm`.
+/// Where a program looks for a proxy's socket, in this order: `$MCM_RUN_DIR` alone if it is set,
+/// else `/run/mcm` and then `$XDG_RUNTIME_DIR/mcm`.
 ///
-/// A program needs no right to write in the proxy's directory, so it cannot choose one as [`run_dir`] does.
+/// A program needs no right to write in the proxy's directory, so it cannot choose one as
+/// [`run_dir`] does.
 pub fn search_path() -> Vec<PathBuf> {
     candidates(|name| std::env::var_os(name))
 }

@@ -1,8 +1,8 @@
 //! International Atomic Time, the time of ST 2110 and PTP.
 //!
-//! The kernel counts TAI in `CLOCK_TAI`, as UTC plus an offset that a time daemon has to set. Where nobody has set it, the offset
-//! is 0 and `CLOCK_TAI` shows UTC; then [`now`] adds the offset of `MCM_TAI_OFFSET_SECONDS`, or 37 s, which holds since 2017, and warns
-//! once through [`log`].
+//! The kernel counts TAI in `CLOCK_TAI`, as UTC plus an offset that a time daemon has to set. Where
+//! nobody has set it, the offset is 0 and `CLOCK_TAI` shows UTC; then [`now`] adds the offset of
+//! `MCM_TAI_OFFSET_SECONDS`, or 37 s, which holds since 2017, and warns once through [`log`].
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -11,17 +11,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// TAI − UTC in seconds since 2017-01-01 (IERS Bulletin C), used where neither the kernel nor the environment knows better.
+/// TAI − UTC in seconds since 2017-01-01 (IERS Bulletin C), used where neither the kernel nor the
+/// environment knows better.
 pub const DEFAULT_OFFSET_SECONDS: i64 = 37;
 /// The environment variable that replaces [`DEFAULT_OFFSET_SECONDS`].
 pub const OFFSET_VARIABLE: &str = "MCM_TAI_OFFSET_SECONDS";
 
 const NANOS: i64 = 1_000_000_000;
-/// How long an observed kernel offset is trusted, in nanoseconds of `CLOCK_TAI`. A daemon that sets the offset makes that clock jump by
-/// more than this, so the change is noticed at once.
+/// How long an observed kernel offset is trusted, in nanoseconds of `CLOCK_TAI`. A daemon that sets
+/// the offset makes that clock jump by more than this, so the change is noticed at once.
 const TRUST: i64 = NANOS;
 
-/// A moment in TAI: nanoseconds since 1970-01-01T00:00:00 TAI, the epoch of PTP (IEEE 1588, ST 2059-1).
+/// A moment in TAI: nanoseconds since 1970-01-01T00:00:00 TAI, the epoch of PTP (IEEE 1588, ST
+/// 2059-1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tai(u64);
 
@@ -62,7 +64,8 @@ impl Tai {
         self.0.checked_add(nanos).map(Self)
     }
 
-    /// The same moment on the system's clock (UTC), for people to read. `offset_seconds` is TAI − UTC; see [`offset_seconds`].
+    /// The same moment on the system's clock (UTC), for people to read. `offset_seconds` is TAI −
+    /// UTC; see [`offset_seconds`].
     pub fn to_system_time(self, offset_seconds: i64) -> SystemTime {
         let offset = Duration::from_secs(offset_seconds.unsigned_abs());
         let time = UNIX_EPOCH + Duration::from_nanos(self.0);
@@ -92,7 +95,8 @@ impl fmt::Display for Tai {
 
 /// The current moment in TAI.
 ///
-/// It costs one clock reading, and once a second a second one; no system call where the kernel provides its clocks in user space.
+/// It costs one clock reading, and once a second a second one; no system call where the kernel
+/// provides its clocks in user space.
 pub fn now() -> Tai {
     let kernel = clock(ClockId::Tai);
     // Before 1970 there is no Tai; a clock set so shows the epoch.
@@ -107,8 +111,9 @@ pub fn offset_seconds() -> i64 {
 
 /// Nanoseconds to add to a reading of `CLOCK_TAI`.
 fn correction(kernel: i64) -> i64 {
-    /// The correction in use, and the reading of `CLOCK_TAI` when it was found out. They need no order between them: both are
-    /// refreshed from the clocks alone, and a mixed pair is refreshed within a second.
+    /// The correction in use, and the reading of `CLOCK_TAI` when it was found out. They need no
+    /// order between them: both are refreshed from the clocks alone, and a mixed pair is refreshed
+    /// within a second.
     static CORRECTION: AtomicI64 = AtomicI64::new(0);
     static CHECKED: AtomicI64 = AtomicI64::new(i64::MIN);
 
@@ -136,8 +141,8 @@ fn correction_for(kernel_offset: i64, configured: i64) -> i64 {
     configured
 }
 
-/// `CLOCK_TAI − CLOCK_REALTIME` in whole seconds. Rounding takes away the moment between the readings, and a thread that was stopped
-/// in between reads again.
+/// `CLOCK_TAI − CLOCK_REALTIME` in whole seconds. Rounding takes away the moment between the
+/// readings, and a thread that was stopped in between reads again.
 fn kernel_offset() -> i64 {
     loop {
         let before = clock(ClockId::Tai);

@@ -3,8 +3,9 @@
 /// The longest piece of foreign text that an error repeats, in characters.
 const FOUND_LIMIT: usize = 64;
 
-/// Characters that change how the text around them looks, or are not seen at all: control characters, line and paragraph
-/// separators, marks and overrides of the writing direction, and characters without width.
+/// Characters that change how the text around them looks, or are not seen at all: control
+/// characters, line and paragraph separators, marks and overrides of the writing direction, and
+/// characters without width.
 pub fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

@@ -52,7 +52,8 @@ pub fn refusal(status: &Status) -> AgentError {
     }
     let removed = status.metadata().contains_key(REMOVED);
     match status.code() {
-        // Of a registration: the agent does not know the proxy any more, which will therefore register again.
+        // Of a registration: the agent does not know the proxy any more, which will therefore
+        // register again.
         Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::NotFound => {
             AgentError::Unavailable(reason)
         }

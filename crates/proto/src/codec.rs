@@ -1,8 +1,8 @@
 //! The codec of all services here: prost, behind a bound of how many fields a message may have.
 //!
-//! An empty element of a repeated field takes two bytes on the wire and some hundred in memory, so a
-//! limit of bytes alone lets a peer multiply them. Fields are therefore counted before anything is
-//! decoded.
+//! An empty element of a repeated field takes two bytes on the wire and some hundred in memory, so
+//! a limit of bytes alone lets a peer multiply them. Fields are therefore counted before anything
+//! is decoded.
 
 use bytes::Buf;
 use prost::Message;
@@ -13,8 +13,8 @@ use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder};
 use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 
-/// Length-delimited fields that a message may have, those of its submessages among them. A proxy that
-/// registers ten thousand connections sends nearly as many.
+/// Length-delimited fields that a message may have, those of its submessages among them. A proxy
+/// that registers ten thousand connections sends nearly as many.
 pub const MAX_FIELDS: usize = 60_000;
 /// How deep submessages are looked into.
 const DEPTH: u8 = 3;
@@ -86,8 +86,8 @@ fn check(message: &[u8]) -> Result<(), Status> {
     })
 }
 
-/// Counts down for each length-delimited field; `None`: there are too many. What is no message after
-/// all counts as far as it looks like one; whether it is right is found when it is decoded.
+/// Counts down for each length-delimited field; `None`: there are too many. What is no message
+/// after all counts as far as it looks like one; whether it is right is found when it is decoded.
 fn count(mut message: &[u8], depth: u8, left: &mut usize) -> Option<()> {
     while message.has_remaining() {
         let Ok((_, kind)) = decode_key(&mut message) else { return Some(()) };

@@ -55,7 +55,8 @@ impl ProtoError {
     }
 }
 
-/// An error with everything that caused it. Of a failed call to another program the error itself often says next to nothing.
+/// An error with everything that caused it. Of a failed call to another program the error itself
+/// often says next to nothing.
 #[must_use]
 pub fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -12,10 +12,12 @@ mod words;
 pub use error::{ProtoError, causes};
 pub use kind::Kind;
 
-/// `sdk.SDKAPI`: what an SDK says to the proxy's SDK port, and the connection configuration on the wire.
+/// `sdk.SDKAPI`: what an SDK says to the proxy's SDK port, and the connection configuration on the
+/// wire.
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
 pub mod sdk {
-    /// Metadata of a refusal by the port for programs: how the identifier begins that the proxy gives in Welcome.
+    /// Metadata of a refusal by the port for programs: how the identifier begins that the proxy
+    /// gives in Welcome.
     pub const PROXY_METADATA: &str = "mcm-proxy-id";
 
     include!(concat!(env!("OUT_DIR"), "/sdk.rs"));

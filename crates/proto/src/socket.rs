@@ -25,7 +25,8 @@ pub fn send(socket: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(
     transmit(socket.as_fd(), bytes, fds, SendFlags::NOSIGNAL)
 }
 
-/// Sends one datagram, or fails with an error that [`ProtoError::would_block`] when there is no room at the moment.
+/// Sends one datagram, or fails with an error that [`ProtoError::would_block`] when there is no
+/// room at the moment.
 ///
 /// # Errors
 /// Too many bytes or descriptors, or the system's error.
@@ -33,17 +34,19 @@ pub fn try_send(socket: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Resu
     transmit(socket.as_fd(), bytes, fds, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
 }
 
-/// Receives one datagram into `buffer`, which should hold [`MAX_LEN`] bytes; waits for it if the socket is a blocking one.
+/// Receives one datagram into `buffer`, which should hold [`MAX_LEN`] bytes; waits for it if the
+/// socket is a blocking one.
 ///
 /// # Errors
-/// [`ProtoError::Closed`] at the end of the connection, a datagram that is too long or carries too many descriptors,
-/// or the system's error.
+/// [`ProtoError::Closed`] at the end of the connection, a datagram that is too long or carries too
+/// many descriptors, or the system's error.
 pub fn recv(socket: impl AsFd, buffer: &mut [u8]) -> Result<(usize, Vec<OwnedFd>), ProtoError> {
     receive(socket.as_fd(), buffer, RecvFlags::CMSG_CLOEXEC)
 }
 
-/// Receives one datagram, or fails with an error that [`ProtoError::would_block`] when none is there. Each descriptor becomes an
-/// `F` at once, those of a datagram that is refused too: where closing them may block, `F` sees to it.
+/// Receives one datagram, or fails with an error that [`ProtoError::would_block`] when none is
+/// there. Each descriptor becomes an `F` at once, those of a datagram that is refused too: where
+/// closing them may block, `F` sees to it.
 ///
 /// # Errors
 /// As [`recv`].

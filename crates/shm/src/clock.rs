@@ -14,7 +14,8 @@ pub fn monotonic_ns() -> u64 {
     nanoseconds(clock_gettime(ClockId::Monotonic))
 }
 
-/// `CLOCK_MONOTONIC` in nanoseconds as of the kernel's next tick, which is some milliseconds later. Costs a fraction.
+/// `CLOCK_MONOTONIC` in nanoseconds as of the kernel's next tick, which is some milliseconds later.
+/// Costs a fraction.
 pub(crate) fn rough_ns() -> u64 {
     static TICK: OnceLock<u64> = OnceLock::new();
     let tick = *TICK.get_or_init(|| nanoseconds(clock_getres(ClockId::MonotonicCoarse)));

@@ -12,8 +12,8 @@ pub const APART_NS: u64 = 250_000;
 /// Longer delays are none: the frame's time is on another scale.
 const LONGEST_NS: u64 = 3_600_000_000_000;
 
-/// The greatest delay, in nanoseconds, that each bucket but the last counts: 1 µs, 2 µs, 5 µs and so on to 10 s. The last one counts
-/// the rest.
+/// The greatest delay, in nanoseconds, that each bucket but the last counts: 1 µs, 2 µs, 5 µs and
+/// so on to 10 s. The last one counts the rest.
 pub const DELAY_BOUNDS_NS: [u64; DELAY_BUCKETS - 1] = bounds();
 
 const fn bounds() -> [u64; DELAY_BUCKETS - 1] {

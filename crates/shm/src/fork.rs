@@ -13,7 +13,8 @@ static PAGE: OnceLock<Option<&'static AtomicU64>> = OnceLock::new();
 fn page() -> Option<&'static AtomicU64> {
     *PAGE.get_or_init(|| {
         const SIZE: usize = 4096;
-        // SAFETY: a fresh anonymous mapping that is never unmapped; a u64 fits and any bits are valid.
+        // SAFETY: a fresh anonymous mapping that is never unmapped; a u64 fits and any bits are
+        // valid.
         unsafe {
             let start = libc::mmap(
                 std::ptr::null_mut(),

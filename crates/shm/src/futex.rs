@@ -56,8 +56,9 @@ impl<'a> Expected<'a> {
 
 /// The low half of a 64-bit word, for the kernel only.
 pub(crate) fn low_half(word: &AtomicU64) -> &AtomicU32 {
-    // SAFETY: on a little-endian machine the low half starts the word, and is aligned. The reference is handed to the
-    // kernel, which loads it atomically; this program never accesses the word through it.
+    // SAFETY: on a little-endian machine the low half starts the word, and is aligned. The
+    // reference is handed to the kernel, which loads it atomically; this program never accesses the
+    // word through it.
     unsafe { &*std::ptr::from_ref(word).cast::<AtomicU32>() }
 }
 
@@ -71,8 +72,9 @@ pub(crate) fn wake_all_here(word: &AtomicU32) {
     let _ = futex::wake(word, Flags::PRIVATE, i32::MAX as u32);
 }
 
-/// Sleeps until one of the words has been woken or differs, a signal came, or `CLOCK_MONOTONIC` shows `until` nanoseconds.
-/// It may also return early; the caller looks again in any case. At most [`MAX_WORDS`] words; the first is the likeliest.
+/// Sleeps until one of the words has been woken or differs, a signal came, or `CLOCK_MONOTONIC`
+/// shows `until` nanoseconds. It may also return early; the caller looks again in any case. At most
+/// [`MAX_WORDS`] words; the first is the likeliest.
 pub(crate) fn wait_any(words: &[Expected<'_>], until: u64) {
     debug_assert!(!words.is_empty() && words.len() <= MAX_WORDS);
     if words.len() > 1 && !NO_WAITV.load(Ordering::Relaxed) {
@@ -85,7 +87,8 @@ pub(crate) fn wait_any(words: &[Expected<'_>], until: u64) {
         if matches!(result, Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT)) {
             return;
         }
-        // Unknown to the kernel, or forbidden by a sandbox that answers with an error of its choice.
+        // Unknown to the kernel, or forbidden by a sandbox that answers with an error of its
+        // choice.
         NO_WAITV.store(true, Ordering::Relaxed);
     }
     let now = monotonic_ns();

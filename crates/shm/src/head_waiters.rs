@@ -12,7 +12,8 @@ use crate::reader::Reader;
 use crate::words::Head;
 use std::sync::Arc;
 
-/// The threads of one receiver that wait on a head, or are about to. Guarded by the receiver's lock.
+/// The threads of one receiver that wait on a head, or are about to. Guarded by the receiver's
+/// lock.
 #[derive(Debug, Default)]
 pub(crate) struct HeadWaiters {
     last: u64,
@@ -30,8 +31,8 @@ struct Entry {
 
 impl HeadWaiters {
     /// Registers a thread that is about to wait on a head, and returns the number to
-    /// [`remove`](Self::remove) it by; `None` if the interrupt has changed since the thread read it,
-    /// in which case the thread must not wait.
+    /// [`remove`](Self::remove) it by; `None` if the interrupt has changed since the thread read
+    /// it, in which case the thread must not wait.
     pub(crate) fn register(
         &mut self,
         reader: &Arc<Reader>,

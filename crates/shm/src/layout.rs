@@ -46,12 +46,14 @@ impl fmt::Debug for RingId {
     }
 }
 
-/// Bytes from a slot's start to its payload: one cache line, of which the last [`SYSDATA_SIZE`] bytes are the system data.
+/// Bytes from a slot's start to its payload: one cache line, of which the last [`SYSDATA_SIZE`]
+/// bytes are the system data.
 pub const PAYLOAD_OFFSET: usize = 64;
-/// Bytes of system data right before the payload: `i64 timestamp_ms, u32 sequence, u32 payload_len, u32 metadata_len, pad`.
+/// Bytes of system data right before the payload:
+/// `i64 timestamp_ms, u32 sequence, u32 payload_len, u32 metadata_len, pad`.
 pub const SYSDATA_SIZE: usize = 24;
-/// Bytes after the metadata that a reader may touch without leaving the slot. The exchange with memif peers needs 16;
-/// decoders that read ahead want 64.
+/// Bytes after the metadata that a reader may touch without leaving the slot. The exchange with
+/// memif peers needs 16; decoders that read ahead want 64.
 pub const SLACK: usize = 64;
 /// Most missing regions that a slot can describe.
 pub const MAX_REGIONS: usize = 1024;
@@ -66,7 +68,8 @@ pub const CAPACITY: std::ops::RangeInclusive<usize> = 2..=128;
 /// Most receivers of one ring: 128 of programs, and bridges to other hosts.
 pub const MAX_SEATS: usize = 144;
 
-/// Shape of a ring. Fixed when its source creates it; everyone else reads it from the board, once, and checks it.
+/// Shape of a ring. Fixed when its source creates it; everyone else reads it from the board, once,
+/// and checks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
     /// Bytes of the payload partition.
@@ -79,7 +82,8 @@ pub struct Geometry {
     pub base_slots: usize,
     /// Missing regions that each slot can describe; 0 for sources whose frames are always whole.
     pub regions: usize,
-    /// Slots of the pool. Those beyond `base_slots` cost nothing until leases of slow receivers make them necessary.
+    /// Slots of the pool. Those beyond `base_slots` cost nothing until leases of slow receivers
+    /// make them necessary.
     pub slot_count: usize,
 }
 
@@ -99,14 +103,17 @@ impl Geometry {
         if !CAPACITY.contains(&capacity) {
             return Err("queue capacity must be 2 to 128");
         }
-        // Two more than the queue, so that a full queue still leaves one slot to write and one to move on with.
+        // Two more than the queue, so that a full queue still leaves one slot to write and one to
+        // move on with.
         let base_slots = capacity + 2;
-        // Room for four receivers that hold all they may, each different frames, and still for the source to work in.
+        // Room for four receivers that hold all they may, each different frames, and still for the
+        // source to work in.
         let slot_count = (4 * capacity + 8).min(MAX_SLOTS);
         Ok(Self { payload_size, metadata_size, capacity, base_slots, regions: 0, slot_count })
     }
 
-    /// The same shape with room to describe so many missing regions in each slot, or what is out of range.
+    /// The same shape with room to describe so many missing regions in each slot, or what is out of
+    /// range.
     pub fn with_regions(self, regions: usize) -> Result<Self, &'static str> {
         if regions > MAX_REGIONS {
             return Err("missing regions must be at most 1024");

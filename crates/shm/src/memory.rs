@@ -13,7 +13,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 pub const REQUIRED_SEALS: SealFlags =
     SealFlags::FUTURE_WRITE.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::SEAL);
 
-/// Refuses a descriptor that lacks seals or whose size is not `size` (or that rounded up to huge pages, if it is as large).
+/// Refuses a descriptor that lacks seals or whose size is not `size` (or that rounded up to huge
+/// pages, if it is as large).
 pub fn check_seals(object: &'static str, fd: BorrowedFd<'_>, size: usize) -> Result<(), RingError> {
     let seals = fcntl_get_seals(fd).map_err(|errno| {
         RingError::foreign(
@@ -56,7 +57,8 @@ pub(crate) struct Mapping {
     made: ForkMark,
 }
 
-// SAFETY: the mapping is plain memory at a fixed place; who may access which part is for the users of the pointer.
+// SAFETY: the mapping is plain memory at a fixed place; who may access which part is for the users
+// of the pointer.
 unsafe impl Send for Mapping {}
 // SAFETY: as above; the struct itself is immutable.
 unsafe impl Sync for Mapping {}
@@ -100,10 +102,12 @@ impl Mapping {
     /// The object of type `T` at `offset`.
     ///
     /// # Safety
-    /// `T` must be valid for any bits, and everything in it that can change while the reference lives must be atomic.
+    /// `T` must be valid for any bits, and everything in it that can change while the reference
+    /// lives must be atomic.
     pub(crate) unsafe fn at<T>(&self, offset: usize) -> &T {
         assert!(offset + size_of::<T>() <= self.len && offset.is_multiple_of(align_of::<T>()));
-        // SAFETY: inside the mapping and aligned, as asserted; mappings start on page boundaries. The rest is the caller's.
+        // SAFETY: inside the mapping and aligned, as asserted; mappings start on page boundaries.
+        // The rest is the caller's.
         unsafe { &*self.start.add(offset).cast::<T>() }
     }
 
@@ -145,7 +149,8 @@ impl Drop for Mapping {
     }
 }
 
-/// Maps a descriptor at a multiple of the size of huge pages, without which the kernel cannot use them.
+/// Maps a descriptor at a multiple of the size of huge pages, without which the kernel cannot use
+/// them.
 fn map_aligned(
     fd: BorrowedFd<'_>,
     len: usize,
@@ -171,8 +176,8 @@ fn map_aligned(
     mapped
 }
 
-/// Shared memory that only this process can write: a descriptor to hand out, and the one writable mapping that there will
-/// ever be.
+/// Shared memory that only this process can write: a descriptor to hand out, and the one writable
+/// mapping that there will ever be.
 #[derive(Debug)]
 pub(crate) struct OwnMemory {
     fd: OwnedFd,
@@ -208,7 +213,8 @@ impl OwnMemory {
         Ok(Self { fd, mapping, pages })
     }
 
-    /// Seals the memory, and proves that the kernel means it: some do not keep the promise for reserved huge pages.
+    /// Seals the memory, and proves that the kernel means it: some do not keep the promise for
+    /// reserved huge pages.
     pub(crate) fn seal(&self) -> Result<(), RingError> {
         fcntl_add_seals(&self.fd, REQUIRED_SEALS)
             .map_err(RingError::system("sealing shared memory"))?;

@@ -28,8 +28,8 @@ impl BoardMonitor {
     pub fn open(board: OwnedFd) -> Result<Self, RingError> {
         check_seals("board", board.as_fd(), BOARD_SIZE)?;
         let mapping = Mapping::read_only(board.as_fd(), BOARD_SIZE)?;
-        // SAFETY: the header is plain old data, read once and by volatile access, so that a source that breaks the rule
-        // never to change it can spoil the values but not their use.
+        // SAFETY: the header is plain old data, read once and by volatile access, so that a source
+        // that breaks the rule never to change it can spoil the values but not their use.
         let header = unsafe { mapping.start().cast::<BoardHeader>().read_volatile() };
         if header.magic != BOARD_MAGIC || header.version != LAYOUT_VERSION {
             let (magic, version) = (header.magic, header.version);
@@ -104,8 +104,9 @@ impl BoardMonitor {
         self.head().count()
     }
 
-    /// Frames that a receiver would get that now began to take at `position`: those in a row from there on that the source has not taken
-    /// back, and behind a gap the newest one, to which it would jump.
+    /// Frames that a receiver would get that now began to take at `position`: those in a row from
+    /// there on that the source has not taken back, and behind a gap the newest one, to which it
+    /// would jump.
     #[must_use]
     pub fn waiting(&self, position: u64) -> u64 {
         let board = self.board();
@@ -121,8 +122,9 @@ impl BoardMonitor {
         if row < unread { row + 1 } else { row }
     }
 
-    /// Frames that were published and that a receiver at `position` has not looked at: those that wait for it, and those that are
-    /// overwritten already and will count as missed when it takes the next one.
+    /// Frames that were published and that a receiver at `position` has not looked at: those that
+    /// wait for it, and those that are overwritten already and will count as missed when it takes
+    /// the next one.
     #[must_use]
     pub fn behind(&self, position: u64) -> u64 {
         self.head().count().saturating_sub(position)

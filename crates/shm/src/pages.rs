@@ -9,14 +9,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-/// `MADV_COLLAPSE` of Linux 6.1; on shared memory it works even where transparent huge pages are switched off.
+/// `MADV_COLLAPSE` of Linux 6.1; on shared memory it works even where transparent huge pages are
+/// switched off.
 const MADV_COLLAPSE: i32 = 25;
 /// Bytes that are prefaulted at a time: between two steps the work can be cancelled.
 const STEP: usize = 4 * HUGE_PAGE;
 
-/// Memory for a pool: from reserved huge pages if there are enough for it and a successor, else ordinary ones.
+/// Memory for a pool: from reserved huge pages if there are enough for it and a successor, else
+/// ordinary ones.
 ///
-/// Twice, because the pages of a dead source stay in use until its receivers have moved to the next one.
+/// Twice, because the pages of a dead source stay in use until its receivers have moved to the next
+/// one.
 pub(crate) fn pool_memory(size: usize, base: usize) -> Result<OwnMemory, RingError> {
     if size >= HUGE_PAGE && free_huge_pages() >= 2 * size.div_ceil(HUGE_PAGE) {
         match OwnMemory::new("mcm-pool", size, Pages::Reserved).and_then(|memory| {
@@ -44,7 +47,8 @@ fn free_huge_pages() -> usize {
         .unwrap_or(0)
 }
 
-/// A thread that makes memory ready. Dropping it calls the rest of the work off and waits for the step in progress.
+/// A thread that makes memory ready. Dropping it calls the rest of the work off and waits for the
+/// step in progress.
 #[derive(Debug)]
 pub(crate) struct Prefault {
     stop: Arc<AtomicBool>,
@@ -79,7 +83,8 @@ impl Prefaultable for Mapping {
 }
 
 impl Prefault {
-    /// Starts on the first `len` bytes. Without a thread to be had, pages are simply made when they are touched.
+    /// Starts on the first `len` bytes. Without a thread to be had, pages are simply made when they
+    /// are touched.
     pub(crate) fn start(memory: Arc<impl Prefaultable>, len: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         // A few pages are not worth a thread.
@@ -134,8 +139,8 @@ fn run(memory: &impl Prefaultable, len: usize, stop: &AtomicBool) {
     }
 }
 
-/// Makes huge pages of a range that is hardly touched yet. The kernel collapses a range with one page in it, and spares
-/// itself the others; of a range without any it wants to know nothing.
+/// Makes huge pages of a range that is hardly touched yet. The kernel collapses a range with one
+/// page in it, and spares itself the others; of a range without any it wants to know nothing.
 fn make_huge(mapping: &Mapping, offset: usize, len: usize) -> Result<(), RingError> {
     for page in (offset..offset + len).step_by(HUGE_PAGE) {
         mapping.advise(libc::MADV_POPULATE_WRITE, page, 1)?;

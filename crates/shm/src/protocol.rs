@@ -48,10 +48,11 @@ pub fn load_head(board: Board<'_>) -> Head {
     Head(board.line.head.load(Acquire))
 }
 
-/// Receiver: leases `slot` if it still holds the frame `wanted`. Where it does, the frame is the receiver's until
-/// [`give_back`], and its position has moved past it.
+/// Receiver: leases `slot` if it still holds the frame `wanted`. Where it does, the frame is the
+/// receiver's until [`give_back`], and its position has moved past it.
 ///
-/// Returns whether the lease holds. The caller then calls [`moved`]; it serialises takes on one seat.
+/// Returns whether the lease holds. The caller then calls [`moved`]; it serialises takes on one
+/// seat.
 #[must_use]
 pub fn take(board: Board<'_>, seat: &SeatLine, slot: usize, wanted: u64) -> bool {
     let (word, bit) = lease_bit(slot);
@@ -72,8 +73,8 @@ pub fn give_back(seat: &SeatLine, slot: usize) {
     seat.leases[word].fetch_and(!bit, Release);
 }
 
-/// Receiver: tells the source that the seat has changed. Returns whether the source waits, so that the caller wakes the
-/// sleepers on the seat's tick.
+/// Receiver: tells the source that the seat has changed. Returns whether the source waits, so that
+/// the caller wakes the sleepers on the seat's tick.
 #[must_use]
 pub fn moved(board: Board<'_>, seat: &SeatLine) -> bool {
     seat.tick.fetch_add(1, SeqCst);
@@ -81,10 +82,12 @@ pub fn moved(board: Board<'_>, seat: &SeatLine) -> bool {
     board.line.waiting.load(Relaxed) != 0
 }
 
-/// Receiver: announces that it is about to sleep on `head`. Returns whether it may: the head is still the same.
+/// Receiver: announces that it is about to sleep on `head`. Returns whether it may: the head is
+/// still the same.
 ///
-/// The word need not be taken back after waking: it only ever matches the head that is replaced next. Several threads may
-/// sleep on one seat. It only grows, so that one with an old head does not undo the announcement of one with the newest.
+/// The word need not be taken back after waking: it only ever matches the head that is replaced
+/// next. Several threads may sleep on one seat. It only grows, so that one with an old head does
+/// not undo the announcement of one with the newest.
 #[must_use]
 pub fn announce_sleep(board: Board<'_>, seat: &SeatLine, head: Head) -> bool {
     seat.sleep.fetch_max(head.sleep_word(), Relaxed);
@@ -92,7 +95,8 @@ pub fn announce_sleep(board: Board<'_>, seat: &SeatLine, head: Head) -> bool {
     board.line.head.load(Relaxed) == head.0
 }
 
-/// Source: publishes the frame `sequence`, which was written into `slot`. Returns the head that was replaced, for [`sleeps_on`].
+/// Source: publishes the frame `sequence`, which was written into `slot`. Returns the head that was
+/// replaced, for [`sleeps_on`].
 #[must_use]
 pub fn publish(board: Board<'_>, sequence: u64, slot: usize) -> Head {
     board.slots[slot].sequence.store(sequence, Release);
@@ -111,13 +115,15 @@ pub fn close(board: Board<'_>) -> Head {
     Head(replaced)
 }
 
-/// Source: leaves the ring, whose stream goes on elsewhere. Nothing is published after this. Who sleeps on the head need not be
-/// woken for the sake of order: all that is left to learn here is that this ring can be let go.
+/// Source: leaves the ring, whose stream goes on elsewhere. Nothing is published after this. Who
+/// sleeps on the head need not be woken for the sake of order: all that is left to learn here is
+/// that this ring can be let go.
 pub fn abandon(board: Board<'_>) {
     board.line.flags.fetch_or(FLAG_ABANDONED, Release);
 }
 
-/// Receiver: whether the source has left the ring. A head that is loaded after a yes is the last one.
+/// Receiver: whether the source has left the ring. A head that is loaded after a yes is the last
+/// one.
 #[must_use]
 pub fn is_abandoned(board: Board<'_>) -> bool {
     board.line.flags.load(Acquire) & FLAG_ABANDONED != 0
@@ -129,8 +135,8 @@ pub fn sleeps_on(seat: &SeatLine, replaced: Head) -> bool {
     seat.sleep.load(Relaxed) == replaced.sleep_word()
 }
 
-/// Source: takes the frame in `slot` away from everyone who has not leased it yet. After the last of a batch the caller
-/// calls [`settle`] and then asks [`leased`] for each seat and slot.
+/// Source: takes the frame in `slot` away from everyone who has not leased it yet. After the last
+/// of a batch the caller calls [`settle`] and then asks [`leased`] for each seat and slot.
 pub fn invalidate(board: Board<'_>, slot: usize) {
     board.slots[slot].sequence.store(NO_FRAME, Relaxed);
 }
@@ -140,23 +146,24 @@ pub fn settle() {
     fence(SeqCst);
 }
 
-/// Source: whether the seat holds a lease of an invalidated slot. Once it says no, it says no for ever, apart from
-/// receivers that announce a lease and withdraw it without having looked at the frame.
+/// Source: whether the seat holds a lease of an invalidated slot. Once it says no, it says no for
+/// ever, apart from receivers that announce a lease and withdraw it without having looked at the
+/// frame.
 #[must_use]
 pub fn leased(seat: &SeatLine, slot: usize) -> bool {
     let (word, bit) = lease_bit(slot);
     seat.leases[word].load(Acquire) & bit != 0
 }
 
-/// Source: a seat's tick. It must be read before [`begin_wait`]: a receiver that moves after this changes the word that
-/// the source sleeps on.
+/// Source: a seat's tick. It must be read before [`begin_wait`]: a receiver that moves after this
+/// changes the word that the source sleeps on.
 #[must_use]
 pub fn tick(seat: &SeatLine) -> u32 {
     seat.tick.load(Acquire)
 }
 
-/// Source: announces that it waits. The caller looks at all seats once more, sleeps on the ticks it read before, and calls
-/// [`end_wait`].
+/// Source: announces that it waits. The caller looks at all seats once more, sleeps on the ticks it
+/// read before, and calls [`end_wait`].
 pub fn begin_wait(board: Board<'_>) {
     board.line.waiting.fetch_add(1, SeqCst);
     fence_after_rmw();

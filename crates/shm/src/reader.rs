@@ -24,8 +24,8 @@ use std::sync::atomic::{
     Ordering::{Relaxed, Release, SeqCst},
 };
 
-/// A ring that this process has joined. Shared by the receiver and by the frames that it has given out, so that the
-/// memory stays for as long as one of them is held.
+/// A ring that this process has joined. Shared by the receiver and by the frames that it has given
+/// out, so that the memory stays for as long as one of them is held.
 #[derive(Debug)]
 pub struct Reader {
     pool: Arc<Mapping>,
@@ -90,15 +90,16 @@ pub struct FrameInfo {
     pub tai_ns: u64,
     /// `CLOCK_MONOTONIC` at put, nanoseconds.
     pub published_ns: u64,
-    /// Frames that this receiver missed right before this one, those that were lost between hosts among them.
+    /// Frames that this receiver missed right before this one, those that were lost between hosts
+    /// among them.
     pub missed: u64,
     /// Parts of the payload did not arrive; see [`Frame::missing`].
     pub incomplete: bool,
 }
 
 impl Reader {
-    /// Joins the ring: checks what the source gave, and maps it. The seat must be on the source's list already, and `start`
-    /// is what the source said then.
+    /// Joins the ring: checks what the source gave, and maps it. The seat must be on the source's
+    /// list already, and `start` is what the source said then.
     pub fn open(
         pool: &OwnedFd,
         board: OwnedFd,
@@ -107,7 +108,8 @@ impl Reader {
     ) -> Result<Arc<Self>, RingError> {
         let board = BoardMonitor::open(board)?;
         board.check_pool(pool.as_fd())?;
-        // On huge pages the pool is a little larger than its shape, and can only be unmapped as a whole.
+        // On huge pages the pool is a little larger than its shape, and can only be unmapped as a
+        // whole.
         let size = fstat(pool).map_err(RingError::system("fstat"))?.st_size;
         let pool = Arc::new(Mapping::read_only(pool.as_fd(), usize::try_from(size).unwrap_or(0))?);
         let base = board.geometry().bytes_of(board.geometry().base_slots);
@@ -235,7 +237,8 @@ impl Cursor {
                 reader.moved();
                 return Look::Taken(self.frame(reader, slot));
             }
-            // The source took the frame back: go on with the newest, or, if this was the newest, with the one to come.
+            // The source took the frame back: go on with the newest, or, if this was the newest,
+            // with the one to come.
             let newest = protocol::load_head(board).count().saturating_sub(1);
             self.skip_to(newest);
             reader.moved();
@@ -244,7 +247,8 @@ impl Cursor {
         Look::Nothing(head)
     }
 
-    /// Gives frames up until the newest one, at least one; those from the start of the seat on are kept for it, though.
+    /// Gives frames up until the newest one, at least one; those from the start of the seat on are
+    /// kept for it, though.
     fn skip_to(&mut self, newest: u64) {
         let start = self.reader.start;
         let target = if self.next < start { start.min(newest) } else { newest };
@@ -296,7 +300,8 @@ impl Cursor {
             incomplete: flags & FRAME_INCOMPLETE != 0,
         };
         let regions = (line.regions.load(Relaxed) as usize).min(geometry.regions);
-        // A length beyond the partition can only come from a broken source; what fits is all there is.
+        // A length beyond the partition can only come from a broken source; what fits is all there
+        // is.
         let payload_len = (line.payload_len.load(Relaxed) as usize).min(geometry.payload_size);
         let metadata_len = (line.metadata_len.load(Relaxed) as usize).min(geometry.metadata_size);
         self.next += 1;
@@ -379,8 +384,8 @@ impl Frame {
     /// The payload.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        // SAFETY: within the mapping, whose size was checked against the shape. The lease keeps the source, the only one
-        // who can write there, from doing so.
+        // SAFETY: within the mapping, whose size was checked against the shape. The lease keeps the
+        // source, the only one who can write there, from doing so.
         unsafe { std::slice::from_raw_parts(self.payload_ptr(), self.payload_len()) }
     }
 
@@ -410,8 +415,8 @@ impl Frame {
         let place = self.payload_ptr().wrapping_add(geometry.regions_offset()).cast::<u64>();
         let size = geometry.payload_size;
         (0..usize::from(self.regions)).map(move |index| {
-            // SAFETY: within the mapping, whose size was checked against the shape, and at a multiple of 8. The lease keeps the
-            // source from writing there.
+            // SAFETY: within the mapping, whose size was checked against the shape, and at a
+            // multiple of 8. The lease keeps the source from writing there.
             let word = unsafe { place.add(index).read() };
             // One that leads out of the payload can only come from a broken source.
             Region::from_word(word).within(size).unwrap_or_default()

@@ -55,8 +55,8 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// A receiver without a ring. `at_end` determines what happens to the stream when a source closes;
-    /// `None` leaves that to the source.
+    /// A receiver without a ring. `at_end` determines what happens to the stream when a source
+    /// closes; `None` leaves that to the source.
     #[must_use]
     pub fn new(at_end: Option<AtEnd>) -> Self {
         Self {
@@ -89,9 +89,9 @@ impl Receiver {
         Self { tells_ends: true, ..self }
     }
 
-    /// Whether a get may spin for some microseconds before it waits, which it does only where spinning
-    /// has succeeded before. The default is yes; without spinning, a waiting receiver uses no CPU, and
-    /// each fast hand-off costs a system call.
+    /// Whether a get may spin for some microseconds before it waits, which it does only where
+    /// spinning has succeeded before. The default is yes; without spinning, a waiting receiver uses
+    /// no CPU, and each fast hand-off costs a system call.
     pub fn set_spinning(&self, allowed: bool) {
         self.spin.lock().set_allowed(allowed);
     }
@@ -194,8 +194,8 @@ impl Receiver {
                 Outcome::SourceClosed => return Err(RingError::SourceClosed),
                 Outcome::Idle => {
                     let _limited = Counted::new(&self.limited);
-                    // A frame may have been released between the first look and the count, without a
-                    // wake. A frame that this look takes must be returned.
+                    // A frame may have been released between the first look and the count, without
+                    // a wake. A frame that this look takes must be returned.
                     let outcome = look(self, &mut self.state.lock());
                     match outcome {
                         Ok(found) => return Ok(found),

@@ -28,7 +28,8 @@ thread_local! {
 const SYNCHRONOUS: [i32; 5] =
     [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP];
 
-/// Runs `call`. Waits in it, on this thread, end with [`RingError::Interrupted`] when a signal handler has run meanwhile.
+/// Runs `call`. Waits in it, on this thread, end with [`RingError::Interrupted`] when a signal
+/// handler has run meanwhile.
 pub fn ending_waits<R>(call: impl FnOnce() -> R) -> R {
     struct Restore(Scope);
     impl Drop for Restore {

@@ -50,8 +50,8 @@ pub struct SourceOptions {
     /// Number of missing regions that each slot can describe, at most 1024; 0 for a source of whole
     /// frames.
     pub regions: usize,
-    /// It passes on frames from elsewhere: its presence alone does not keep a stream from ending, and if it is dropped without a
-    /// word, that is no end.
+    /// It passes on frames from elsewhere: its presence alone does not keep a stream from ending,
+    /// and if it is dropped without a word, that is no end.
     pub relay: bool,
 }
 
@@ -180,7 +180,8 @@ impl Source {
         self.0.board.fd()
     }
 
-    /// Puts a receiver on the list, under a number of the caller's choice. It may read from the returned sequence on.
+    /// Puts a receiver on the list, under a number of the caller's choice. It may read from the
+    /// returned sequence on.
     pub fn join(&self, id: u64, seat: OwnedFd, live: bool) -> Result<u64, RingError> {
         let mut state = self.0.state.lock();
         let start = state.slots.published();
@@ -237,7 +238,8 @@ impl Source {
         })
     }
 
-    /// Publishes a slot. Waits for receivers whose queue is full. On failure the slot comes back with the reason.
+    /// Publishes a slot. Waits for receivers whose queue is full. On failure the slot comes back
+    /// with the reason.
     pub fn put(
         &self,
         mut write: WriteSlot,
@@ -312,8 +314,8 @@ impl Source {
         }
     }
 
-    /// Leaves the ring without an end of the stream: it goes on, or may go on, in another ring. Receivers read what was published,
-    /// and wait for that one.
+    /// Leaves the ring without an end of the stream: it goes on, or may go on, in another ring.
+    /// Receivers read what was published, and wait for that one.
     pub fn leave(&self, reason: &'static str) {
         if !self.0.pool.mapping().is_here() {
             return;
@@ -398,7 +400,8 @@ impl Inner {
     /// Whether no receiver that the source waits for has a full queue.
     fn has_room(&self, state: &mut State) -> bool {
         let (published, capacity) = (state.slots.published(), self.geometry.capacity as u64);
-        // Positions only grow: what was room when they were last read is room now, and the seats need not be touched.
+        // Positions only grow: what was room when they were last read is room now, and the seats
+        // need not be touched.
         if state.seats.any_full(published, capacity) {
             state.seats.observe(published, monotonic_ns());
             return !state.seats.any_full(published, capacity);
@@ -435,7 +438,8 @@ impl Inner {
         sysdata[16..20].copy_from_slice(&metadata_len.to_le_bytes());
         let offset = self.geometry.payload_offset(slot) - SYSDATA_SIZE;
         const { assert!(SYSDATA_SIZE <= PAYLOAD_OFFSET) };
-        // SAFETY: the system data lies in the slot, before its payload; the slot is this thread's until it is published.
+        // SAFETY: the system data lies in the slot, before its payload; the slot is this thread's
+        // until it is published.
         unsafe {
             let place = self.pool.mapping().start().add(offset);
             std::ptr::copy_nonoverlapping(sysdata.as_ptr(), place, SYSDATA_SIZE);

@@ -4,7 +4,8 @@
 /// The source's record of a receiver.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Standing {
-    /// Sequence number that the receiver wants next, never beyond what is published and never going back.
+    /// Sequence number that the receiver wants next, never beyond what is published and never going
+    /// back.
     position: u64,
     /// Time at which the receiver was last seen at a new position, monotonic nanoseconds.
     moved_at: u64,
@@ -30,7 +31,8 @@ impl Standing {
         Self { position: start, moved_at: now, mode }
     }
 
-    /// Takes in what the seat says now. Only a new position is a move: it is the one thing that cannot be feigned for ever.
+    /// Takes in what the seat says now. Only a new position is a move: it is the one thing that
+    /// cannot be feigned for ever.
     pub(crate) fn observe(&mut self, position: u64, published: u64, now: u64) {
         let position = position.min(published);
         if position > self.position {
@@ -62,8 +64,9 @@ impl Standing {
         if self.mode == Mode::Detached { u64::MAX } else { self.position }
     }
 
-    /// First sequence that is kept for this receiver when room is short: everything unread for one that is waited for, a
-    /// tail for the others, so that what they look for when they come back is still there.
+    /// First sequence that is kept for this receiver when room is short: everything unread for one
+    /// that is waited for, a tail for the others, so that what they look for when they come back is
+    /// still there.
     pub(crate) fn keeps_from(&self, published: u64, capacity: u64) -> u64 {
         match self.mode {
             Mode::Counted => self.position,

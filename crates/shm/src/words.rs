@@ -31,12 +31,15 @@ pub struct HeadLine {
 pub const FLAG_CLOSE_AT_END: u32 = 1;
 /// The source never waits for receivers (`delivery: live`).
 pub const FLAG_LIVE: u32 = 2;
-/// The source has left the ring, and the stream goes on elsewhere: nothing will be published here any more, and that is no end of
-/// stream. Set after the last frame; the closed bit of the head stays clear.
+/// The source has left the ring, and the stream goes on elsewhere: nothing will be published here
+/// any more, and that is no end of stream. Set after the last frame; the closed bit of the head
+/// stays clear.
 pub const FLAG_ABANDONED: u32 = 4;
-/// The source does not say what its receivers do at its end: they end, unless another source follows within a while.
+/// The source does not say what its receivers do at its end: they end, unless another source
+/// follows within a while.
 pub const FLAG_GRACE_AT_END: u32 = 8;
-/// The source passes on frames from elsewhere, if there are any: that it is there does not mean that the stream goes on.
+/// The source passes on frames from elsewhere, if there are any: that it is there does not mean
+/// that the stream goes on.
 pub const FLAG_RELAY: u32 = 16;
 
 /// Counts of the source, for statistics only. Written by the source.
@@ -78,7 +81,8 @@ pub struct SlotLine {
 
 /// Flag of a [`SlotLine`]: parts of the payload did not arrive.
 pub const FRAME_INCOMPLETE: u32 = 1;
-/// Flag of a [`SlotLine`]: the frame has come from the ring of another host, and has its number from there.
+/// Flag of a [`SlotLine`]: the frame has come from the ring of another host, and has its number
+/// from there.
 pub const FRAME_RELAYED: u32 = 2;
 
 /// A receiver's two lines. Written by the receiver.
@@ -93,8 +97,8 @@ pub struct SeatLine {
     pub tick: AtomicU32,
     /// See [`SEAT_OPEN`] and [`SEAT_CLOSED`].
     pub state: AtomicU32,
-    /// The head that the receiver sleeps on plus one, or 0. The source reads it right after it has published, just when a
-    /// receiver that is awake writes the words above.
+    /// The head that the receiver sleeps on plus one, or 0. The source reads it right after it has
+    /// published, just when a receiver that is awake writes the words above.
     pub sleep: OwnLine,
 }
 
@@ -144,7 +148,8 @@ pub struct DelayLine {
 pub struct Board<'a> {
     /// Head line.
     pub line: &'a HeadLine,
-    /// `sequence << 8 | slot` of the newest [`ENTRIES`] frames, at `sequence % ENTRIES`. In the model checker it may be shorter.
+    /// `sequence << 8 | slot` of the newest [`ENTRIES`] frames, at `sequence % ENTRIES`. In the
+    /// model checker it may be shorter.
     pub entries: &'a [AtomicU64],
     /// One line for each slot.
     pub slots: &'a [SlotLine],
@@ -179,7 +184,8 @@ impl Head {
     pub fn closed(self) -> bool {
         self.0 & 1 != 0
     }
-    /// The word that a receiver announces when it sleeps on this head. Never 0, since a sleeper's head is not closed.
+    /// The word that a receiver announces when it sleeps on this head. Never 0, since a sleeper's
+    /// head is not closed.
     #[must_use]
     pub fn sleep_word(self) -> u64 {
         self.0.wrapping_add(1)

@@ -9,7 +9,8 @@ use shm::Deadline;
 
 const PAGE: usize = 4096;
 
-/// Takes the access to the pages that lie wholly within a payload away, for the rest of the process.
+/// Takes the access to the pages that lie wholly within a payload away, for the rest of the
+/// process.
 fn forbid(payload: *const u8, len: usize) {
     let start = (payload as usize).next_multiple_of(PAGE);
     let end = (payload as usize + len) / PAGE * PAGE;
@@ -24,7 +25,8 @@ fn put_get_and_release_touch_no_payload() {
     for size in [1 << 10, 8_294_400, 33_177_600] {
         let group = Group::new(options(size, 4));
         let receivers = [group.receiver(false), group.receiver(true)];
-        // All slots that a hand-off in step uses are forbidden as they are met, in the mappings of both sides.
+        // All slots that a hand-off in step uses are forbidden as they are met, in the mappings of
+        // both sides.
         for _ in 0..100 {
             let slot = group.source.get(Deadline::Now).unwrap();
             if size > PAGE {

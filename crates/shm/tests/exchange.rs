@@ -344,7 +344,8 @@ fn frames_missed_at_the_end_of_a_ring_are_counted() {
     put(&first.source, 0);
     drop(receiver.get(Deadline::Now).unwrap());
     put(&first.source, 1);
-    // Nothing is kept for one that is gone as far as the proxy knows, so the source takes this frame back to write anew.
+    // Nothing is kept for one that is gone as far as the proxy knows, so the source takes this
+    // frame back to write anew.
     first.source.detach(1);
     let _slot = first.source.get(Deadline::Now).unwrap();
     let nothing = receiver.get(Deadline::Now).map(drop);
@@ -365,8 +366,8 @@ fn relay(source: &Source, mark: u32, sequence: u64) {
     source.put(slot, Deadline::Now, || 0).unwrap();
 }
 
-/// A relayed frame has its number from its source, and what did not come counts as missed, whether it was lost on the way, in this
-/// ring, or between two rings.
+/// A relayed frame has its number from its source, and what did not come counts as missed, whether
+/// it was lost on the way, in this ring, or between two rings.
 #[test]
 fn relayed_frames_keep_their_numbers_and_what_is_lost_on_the_way_is_missed() {
     let group = Group::new(options(100, 4));
@@ -556,7 +557,8 @@ fn what_is_missing_of_a_frame_is_told() {
     );
 }
 
-/// Delays are counted where monitors see them: of frames that are put slowly each one, of those put fast some.
+/// Delays are counted where monitors see them: of frames that are put slowly each one, of those put
+/// fast some.
 #[test]
 fn delays_are_counted_in_the_seat() {
     let group = Group::new(options(64, 8));

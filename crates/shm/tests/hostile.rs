@@ -50,7 +50,8 @@ fn publish(board: &Forged, random: &mut Random, count: u64) {
     board.write(HEAD_OFFSET, &[(count + 1) << 9 | slot << 1]);
 }
 
-/// Spoils a word. Where it is the head, a wild one sends the receiver so far ahead that little happens afterwards.
+/// Spoils a word. Where it is the head, a wild one sends the receiver so far ahead that little
+/// happens afterwards.
 fn scribble_board(board: &Forged, random: &mut Random, count: u64, wild_head: bool) {
     let at = |offset: usize, index: u64| &board.words()[offset / 8 + index as usize];
     match random.below(4) {
@@ -102,7 +103,8 @@ fn a_receiver_survives_any_board() {
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
             let _stop = Stop(&done);
-            // Either at any moment, as fast as it goes, or between two calls, so that much is found.
+            // Either at any moment, as fast as it goes, or between two calls, so that much is
+            // found.
             let mut act = if round % 2 == 0 {
                 scope.spawn(|| {
                     while !done.load(Relaxed) {

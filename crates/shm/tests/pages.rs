@@ -18,14 +18,16 @@ fn kernel_collapses() -> bool {
     let len = 2 * HUGE_PAGE;
     ftruncate(&fd, len as u64).unwrap();
     let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
-    // SAFETY: a mapping of this test's own, of which one huge page that lies wholly within is touched and collapsed.
+    // SAFETY: a mapping of this test's own, of which one huge page that lies wholly within is
+    // touched and collapsed.
     unsafe {
         let start = mmap(std::ptr::null_mut(), len, protection, flags, &fd, 0).unwrap();
         let at_offset_zero = start.addr() % HUGE_PAGE == 0;
         start.cast::<u8>().write(1);
         let collapsed = libc::madvise(start, HUGE_PAGE, MADV_COLLAPSE) == 0;
         munmap(start, len).unwrap();
-        // At another place the kernel refuses for the place, which says nothing; it is new enough if it knows the advice.
+        // At another place the kernel refuses for the place, which says nothing; it is new enough
+        // if it knows the advice.
         collapsed || (!at_offset_zero && kernel_is_at_least(6, 1))
     }
 }

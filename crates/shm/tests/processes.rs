@@ -25,7 +25,8 @@ fn plays_a_part_when_asked() {
 
 /// Number of slots of its pool that a source has used so far.
 fn slots_touched(board: BorrowedFd<'_>) -> u32 {
-    // SAFETY: a new mapping of a sealed board; the counts are atomics that lie within it, and it is unmapped after use.
+    // SAFETY: a new mapping of a sealed board; the counts are atomics that lie within it, and it is
+    // unmapped after use.
     unsafe {
         let null = std::ptr::null_mut();
         let start = mmap(null, BOARD_SIZE, ProtFlags::READ, MapFlags::SHARED, board, 0).unwrap();

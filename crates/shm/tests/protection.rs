@@ -72,7 +72,8 @@ fn assert_unwritable(fd: BorrowedFd<'_>) {
     assert_eq!(grow, Err(Errno::PERM));
     assert_eq!(rustix::fs::fcntl_add_seals(fd, SealFlags::WRITE), Err(Errno::PERM));
 
-    // Another description of the same memory, opened for writing where the mode or root's rights allow it.
+    // Another description of the same memory, opened for writing where the mode or root's rights
+    // allow it.
     let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
     match std::fs::File::options().read(true).write(true).open(path) {
         Ok(again) => {

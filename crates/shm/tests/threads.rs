@@ -31,7 +31,8 @@ fn a_buffer_of_another_source_is_refused() {
     large.source.put(slot, Deadline::Now, || 0).unwrap();
 }
 
-/// Gives frames back from one thread and takes them in others, at the limit: none may get lost on the way.
+/// Gives frames back from one thread and takes them in others, at the limit: none may get lost on
+/// the way.
 #[test]
 fn frames_given_back_while_others_wait_for_that_lose_nothing() {
     let mut options = options(100, 2);

@@ -42,7 +42,8 @@ fn paths(stream: &St2110) -> impl Iterator<Item = Path> {
     std::iter::once(first).chain(second)
 }
 
-/// How to send a stream: one path, or two. `usual` is the interface where the configuration names none.
+/// How to send a stream: one path, or two. `usual` is the interface where the configuration names
+/// none.
 pub fn outgoing(stream: &St2110, usual: &Interface) -> Vec<SenderOptions> {
     // Audio and ancillary data are small: larger datagrams would only make them late.
     let is_video = matches!(stream.transport, Transport::St2110_20 | Transport::St2110_22);
@@ -57,7 +58,8 @@ pub fn outgoing(stream: &St2110, usual: &Interface) -> Vec<SenderOptions> {
     paths(stream).map(options).collect()
 }
 
-/// How to receive a stream: at a multicast group, or from a unicast sender at any address of the interface.
+/// How to receive a stream: at a multicast group, or from a unicast sender at any address of the
+/// interface.
 pub fn incoming(stream: &St2110, usual: &Interface) -> Vec<ReceiverOptions> {
     let options = |path: Path| {
         let (address, source) = if path.ip.is_multicast() {
@@ -97,15 +99,15 @@ pub fn origin(stream: &St2110, usual: &Interface) -> Origin {
     }
 }
 
-/// Buffers that a receiver of uncompressed video may fill at the same time: frames that wait for packets
-/// of the slower path stay open for the path differential.
+/// Buffers that a receiver of uncompressed video may fill at the same time: frames that wait for
+/// packets of the slower path stay open for the path differential.
 pub fn open_frames(stream: &St2110, rate: FrameRate, usual: &Interface) -> usize {
     let skew = origin(stream, usual).skew;
     WindowLimits::new(Fields::One, rate, MediaClock::VIDEO, skew).open + 1
 }
 
-/// The associated ancillary stream of video, if there is one. Where there are two paths, each goes the
-/// way of the video's, at its own port.
+/// The associated ancillary stream of video, if there is one. Where there are two paths, each goes
+/// the way of the video's, at its own port.
 pub fn associated_ancillary(stream: &St2110) -> Option<St2110> {
     let ancillary = stream.ancillary?;
     let second_path = stream.second_path.map(|path| SecondPath { port: ancillary.port, ..path });
@@ -125,8 +127,8 @@ pub fn describe(stream: &St2110, usual: &Interface) -> String {
     paths(stream).map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// A session that sends the codestreams of a compressed video, each frame's at most `limit` bytes. It writes the boxes of RFC 9134 before
-/// those that have none.
+/// A session that sends the codestreams of a compressed video, each frame's at most `limit` bytes.
+/// It writes the boxes of RFC 9134 before those that have none.
 pub fn codestream_sender(
     stream: &St2110,
     video: &Video,
@@ -157,7 +159,8 @@ pub fn codestream_sender(
     }
 }
 
-/// A session that receives the codestreams of a compressed video, each frame's at most `limit` bytes.
+/// A session that receives the codestreams of a compressed video, each frame's at most `limit`
+/// bytes.
 pub fn codestream_receiver(
     stream: &St2110,
     video: &Video,
@@ -175,7 +178,8 @@ pub fn codestream_receiver(
     }
 }
 
-/// The picture of a video stream and how its frames lie in memory; `None` if it is no video over ST 2110.
+/// The picture of a video stream and how its frames lie in memory; `None` if it is no video over ST
+/// 2110.
 ///
 /// # Errors
 /// The wire's format is none that packets are made for, or does not fit the picture.
@@ -184,7 +188,8 @@ pub fn picture(config: &ConnectionConfig) -> Result<Option<(Picture, FrameLayout
         return Ok(None);
     };
     let picture = Picture::new(wire, video.width, video.height, video.scan)?;
-    // Frames in memory have 10 bits at most. Who names 12 on the wire knows that the last two do not arrive.
+    // Frames in memory have 10 bits at most. Who names 12 on the wire knows that the last two do
+    // not arrive.
     let layout = match wire.depth {
         Depth::Twelve => FrameLayout::Narrowed(video.pixel_format),
         _ => FrameLayout::Mesh(video.pixel_format),

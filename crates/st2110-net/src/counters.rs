@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A count with one writer. Reading costs the writer nothing, and writing is an ordinary load and store.
+/// A count with one writer. Reading costs the writer nothing, and writing is an ordinary load and
+/// store.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
@@ -44,7 +45,8 @@ macro_rules! counters {
         }
 
         impl $counters {
-            /// The present values. Each is right; together they may be of slightly different moments.
+            /// The present values. Each is right; together they may be of slightly different
+            /// moments.
             pub fn get(&self) -> $plain {
                 $plain { $($field: self.$field.get(),)* }
             }

@@ -1,8 +1,8 @@
 //! The two traits through which sessions exchange frames with their users: feeds give frames to
 //! send, sinks take received ones.
 //!
-//! The engine calls them on its threads, which serve many sessions: no method may block or take long. Rings, files and tests
-//! implement them.
+//! The engine calls them on its threads, which serve many sessions: no method may block or take
+//! long. Rings, files and tests implement them.
 
 use std::ops::Range;
 
@@ -19,7 +19,8 @@ pub trait HeldFrame: Send {
         &[]
     }
 
-    /// When its first sample was taken. Without a time, the moment counts at which the engine took the frame.
+    /// When its first sample was taken. Without a time, the moment counts at which the engine took
+    /// the frame.
     fn tai(&self) -> Option<Tai>;
 }
 
@@ -36,8 +37,9 @@ pub enum Next<F> {
 
 /// Frames to be sent, in order.
 ///
-/// There is no wake-up: the engine asks when a frame is due, once or a few times in each frame period (video, ancillary data) or packet
-/// time (audio). If there is nothing, nothing is sent in that period.
+/// There is no wake-up: the engine asks when a frame is due, once or a few times in each frame
+/// period (video, ancillary data) or packet time (audio). If there is nothing, nothing is sent in
+/// that period.
 pub trait FrameFeed: Send + 'static {
     /// A frame of this feed.
     type Frame: HeldFrame;
@@ -59,13 +61,14 @@ pub trait FrameSlot: Send {
 
 /// Where received frames go.
 ///
-/// Several slots may be under way at a time: a frame is committed only when no packet of it can come any more, while the next one is
-/// being filled.
+/// Several slots may be under way at a time: a frame is committed only when no packet of it can
+/// come any more, while the next one is being filled.
 pub trait FrameSink: Send + 'static {
     /// A slot of this sink.
     type Slot: FrameSlot;
 
-    /// Room for a frame of up to `payload` bytes. None: no room now, the frame is dropped and counted.
+    /// Room for a frame of up to `payload` bytes. None: no room now, the frame is dropped and
+    /// counted.
     fn slot(&mut self, payload: usize) -> Option<Self::Slot>;
 
     /// The slot holds a frame. False ends the session: no more frames are wanted.
@@ -83,8 +86,9 @@ pub struct Received<'a> {
     pub payload: usize,
     /// Bytes of metadata in the slot.
     pub metadata: usize,
-    /// What is missing; empty for a complete frame. The bytes of missing pixels and samples are zero, or with [`IncompleteFrames::Repeat`](crate::IncompleteFrames::Repeat) those of
-    /// the last complete frame.
+    /// What is missing; empty for a complete frame. The bytes of missing pixels and samples are
+    /// zero, or with [`IncompleteFrames::Repeat`](crate::IncompleteFrames::Repeat) those of the
+    /// last complete frame.
     pub gaps: &'a [Gap],
 }
 

@@ -4,10 +4,10 @@
 //! * [`configured`]: the parts of a connection's configuration that sessions need.
 //! * [`engine`]: an [`engine::Engine`] has the threads.
 //! * [`host_time`]: PTP hardware clocks, and what the kernel knows about TAI.
-//! * [`send`]: sessions that send. Their frames come from a [`FrameFeed`]. [`send::open`] starts the one
-//!   of a configuration.
-//! * [`receive`]: sessions that receive. Their frames go to a [`FrameSink`]. [`receive::open`] starts the
-//!   one of a configuration.
+//! * [`send`]: sessions that send. Their frames come from a [`FrameFeed`]. [`send::open`] starts
+//!   the one of a configuration.
+//! * [`receive`]: sessions that receive. Their frames go to a [`FrameSink`]. [`receive::open`]
+//!   starts the one of a configuration.
 
 pub mod configured;
 pub mod engine;

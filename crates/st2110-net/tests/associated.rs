@@ -128,7 +128,8 @@ impl Pair {
         }
     }
 
-    /// A picture whose block is there before it: from now on the receiver knows that the stream is alive.
+    /// A picture whose block is there before it: from now on the receiver knows that the stream is
+    /// alive.
     fn begin(&mut self) {
         let first = block(1, 0);
         self.block(&first, 0);
@@ -248,7 +249,8 @@ fn a_part_of_a_block_is_given_up_without_pictures() {
     wait_for("the part", || pair.beside().get().incomplete_frames == 1);
 }
 
-/// Refused packets of the associated stream are counted by what is wrong with them, and the pictures go on.
+/// Refused packets of the associated stream are counted by what is wrong with them, and the
+/// pictures go on.
 #[test]
 fn damaged_data_are_refused_by_reason() {
     let mut pair = Pair::new(Duration::from_millis(1));

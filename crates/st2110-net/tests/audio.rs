@@ -59,7 +59,8 @@ fn noise(seed: usize, len: usize) -> Vec<u8> {
     (0..len).map(|index| ((index + seed * 4099).wrapping_mul(2_654_435_761) >> 13) as u8).collect()
 }
 
-/// Hands buffers over with the times of samples without a gap, however late the busy host is with them.
+/// Hands buffers over with the times of samples without a gap, however late the busy host is with
+/// them.
 fn push_on_grid<'a>(
     queue: &Queue,
     engine: &Engine,

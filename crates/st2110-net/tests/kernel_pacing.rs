@@ -1,9 +1,10 @@
-//! Video whose packets the kernel lets leave. Needs sch_fq, which not every kernel has: scripts/test-kernel-pacing.sh runs these tests with
-//! one that does.
+//! Video whose packets the kernel lets leave. Needs sch_fq, which not every kernel has:
+//! scripts/test-kernel-pacing.sh runs these tests with one that does.
 //!
-//! That kernel runs as a process of this machine. It has one slow processor, so what arrives is only read when all was sent; the kernel notes
-//! the times. Its timers are late by 0.1 to 0.3 ms, most of a burst's time, and more on a busy machine. So Cmax is not kept there, and what can
-//! be seen is that the bursts of one awakening do not leave together.
+//! That kernel runs as a process of this machine. It has one slow processor, so what arrives is
+//! only read when all was sent; the kernel notes the times. Its timers are late by 0.1 to 0.3 ms,
+//! most of a burst's time, and more on a busy machine. So Cmax is not kept there, and what can be
+//! seen is that the bursts of one awakening do not leave together.
 
 mod common;
 
@@ -252,8 +253,9 @@ fn the_kernel_spreads_the_packets() {
     assert_eq!((sent.unjudged_frames, judged), (FRAMES as u64, (0, 0, 0)));
     let others = |warning: &&Warning| !matches!(warning, Warning::Rate { .. });
     assert_eq!(by_kernel.warnings.iter().chain(&by_thread.warnings).find(others), None);
-    // A frame lasts 20 ms, and the thread wakes every millisecond or later. What it hands over at once are three bursts or more. On a busy machine
-    // a thread that paces them itself is always late there, and sleeps no more often than this; so it is not compared with that.
+    // A frame lasts 20 ms, and the thread wakes every millisecond or later. What it hands over at
+    // once are three bursts or more. On a busy machine a thread that paces them itself is always
+    // late there, and sleeps no more often than this; so it is not compared with that.
     assert!(by_kernel.sleeps < BURSTS as f64 / 2.0, "{} sleeps", by_kernel.sleeps);
     assert!(by_kernel.apart > BURSTS * 2 / 3, "{} bursts apart", by_kernel.apart);
 }

@@ -165,7 +165,8 @@ fn packets_of_a_frame_are_spread_over_its_period() {
     let sending = session.start(&engine, queue.clone()).unwrap();
     queue.push(frame(0, picture.packed_size()), None);
     let packets = receive(&receiver, 720 * 3);
-    // A tenth of a second, of which 96 % are active. A late thread makes up for some of it, but not by one burst.
+    // A tenth of a second, of which 96 % are active. A late thread makes up for some of it, but not
+    // by one burst.
     let spread = packets[packets.len() - 1].at - packets[0].at;
     assert!(spread > 40_000_000, "{spread}");
     wait_for("the frame to be counted", || sending.stats().get().frames == 1);

@@ -120,7 +120,8 @@ fn datagrams_of_any_lengths_in_one_call() {
         let to = receiver.local_address().unwrap();
         let mut sender =
             Sender::open(&SenderOptions { offload, ..SenderOptions::new(to) }).unwrap();
-        // As lines of block packing, of general packing, and as a codestream may be; more bundles than a system call has.
+        // As lines of block packing, of general packing, and as a codestream may be; more bundles
+        // than a system call has.
         for lengths in [
             [1280, 1280, 1280, 1286].repeat(16),
             [1090, 1090, 1080].repeat(20),

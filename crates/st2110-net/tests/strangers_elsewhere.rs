@@ -303,7 +303,8 @@ fn a_flood_ends_with_the_flood_and_harms_no_other_stream() {
                     socket.send_to(&datagram, flooded.to).ok();
                 }
             });
-            // Two things at once: the flood has had its effect, and the other stream is whole all the time.
+            // Two things at once: the flood has had its effect, and the other stream is whole all
+            // the time.
             let mut counted = 0;
             while counted < 4000 {
                 other.flows(5);

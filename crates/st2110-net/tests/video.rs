@@ -94,7 +94,8 @@ fn a_sink_without_room_drops_frames_and_harms_nobody() {
     assert!(wait_frames(&stores[0], 1, &receiving[0])[0].gaps.is_empty());
 }
 
-/// Neither the time of a frame nor the thread that is late says that packets are missing: those that wait in the socket are read first.
+/// Neither the time of a frame nor the thread that is late says that packets are missing: those
+/// that wait in the socket are read first.
 #[test]
 fn a_thread_that_is_held_up_loses_no_frame() {
     use common::frames::Memory;

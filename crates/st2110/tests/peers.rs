@@ -1,5 +1,5 @@
-//! Uncompressed video from and to others, over the loopback: what FFmpeg and GStreamer send is placed to the last bit, and so is what
-//! we send them.
+//! Uncompressed video from and to others, over the loopback: what FFmpeg and GStreamer send is
+//! placed to the last bit, and so is what we send them.
 
 use media::PixelFormat;
 use st2110::rtp;
@@ -9,7 +9,8 @@ use std::net::UdpSocket;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Few enough lines for a frame to fit the default receive buffer of the kernel, whatever bursts a sender makes.
+/// Few enough lines for a frame to fit the default receive buffer of the kernel, whatever bursts a
+/// sender makes.
 const HEIGHT: u32 = 48;
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -167,8 +168,8 @@ fn noise(picture: Picture, layout: FrameLayout) -> Vec<u8> {
     frame
 }
 
-/// Sends one frame again and again to a port until the receiver has written three of them, and compares the last one: the first
-/// may have begun in the middle.
+/// Sends one frame again and again to a port until the receiver has written three of them, and
+/// compares the last one: the first may have begun in the middle.
 fn send(
     picture: Picture,
     layout: PixelFormat,

@@ -43,11 +43,12 @@ pub fn whole<T>(result: Result<T, impl fmt::Display>) -> T {
 /// Packets that the kernel has dropped, by where and why.
 pub type Drops = BTreeMap<String, u64>;
 
-/// Runs a test on hosts of its own; again, on new ones, if it fails with [`loss`] and the kernel has
-/// dropped packets meanwhile. Does nothing where there can be no hosts.
+/// Runs a test on hosts of its own; again, on new ones, if it fails with [`loss`] and the kernel
+/// has dropped packets meanwhile. Does nothing where there can be no hosts.
 ///
 /// # Panics
-/// As the test does, if the failure is another one, or the kernel has dropped nothing, or each time.
+/// As the test does, if the failure is another one, or the kernel has dropped nothing, or each
+/// time.
 pub fn on_hosts<H: Hosts>(hosts: impl Fn() -> Option<H>, test: impl Fn(&mut H)) {
     repeat("test", || {
         let mut hosts = hosts()?;

@@ -6,8 +6,8 @@ use rustix::process::Signal;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-/// Up to five members on 127.0.0.1, each with a port for clients and one for the others. They end with
-/// their test.
+/// Up to five members on 127.0.0.1, each with a port for clients and one for the others. They end
+/// with their test.
 #[derive(Debug)]
 pub struct Cluster {
     members: Vec<Option<Process>>,
@@ -22,8 +22,8 @@ fn local(port: u16) -> String {
 }
 
 impl Cluster {
-    /// Starts so many members, by the command that runs a program on their host, and waits until they serve. `None`, with the
-    /// reason on standard error, if etcd is not installed.
+    /// Starts so many members, by the command that runs a program on their host, and waits until
+    /// they serve. `None`, with the reason on standard error, if etcd is not installed.
     ///
     /// # Panics
     /// In continuous integration, if it is not installed; and if it does not serve.

@@ -78,7 +78,8 @@ impl Host {
         run("ip", &[&["-n", &self.name], args].concat()).map(drop)
     }
 
-    /// Adds a cable: an interface of this name here, and another one on the other host. Both are still down.
+    /// Adds a cable: an interface of this name here, and another one on the other host. Both are
+    /// still down.
     ///
     /// # Errors
     /// As [`Host::try_ip`].
@@ -129,7 +130,8 @@ impl Host {
         enter(&self.namespace()?)
     }
 
-    /// Runs a part of the test on the host, on a thread of its own. Sockets that it opens stay there.
+    /// Runs a part of the test on the host, on a thread of its own. Sockets that it opens stay
+    /// there.
     ///
     /// # Panics
     /// If the part panics, or the host cannot be entered.

@@ -72,8 +72,8 @@ impl Net {
         self.host(host).command(program)
     }
 
-    /// A command that goes before others when the machine is busy, as far as that is permitted: it stands for another machine, and one
-    /// that sends and receives as if it had nothing else to do.
+    /// A command that goes before others when the machine is busy, as far as that is permitted: it
+    /// stands for another machine, and one that sends and receives as if it had nothing else to do.
     #[must_use]
     pub fn urgent(&self, host: usize, program: impl AsRef<OsStr>) -> Command {
         let mut command = self.command(host, "nice");

@@ -9,8 +9,8 @@ const BLOCK: u16 = 10;
 const FIRST: u16 = 10_000;
 const BLOCKS: u16 = 2_000;
 
-/// The first of ten ports in a row that are free for TCP and UDP. It is even. Each call in a process returns
-/// another one, and processes begin at different ones.
+/// The first of ten ports in a row that are free for TCP and UDP. It is even. Each call in a
+/// process returns another one, and processes begin at different ones.
 ///
 /// # Panics
 /// If there are none.

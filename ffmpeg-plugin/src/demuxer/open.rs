@@ -30,8 +30,8 @@ const DEFAULT_SAMPLE_RATE: u32 = 48_000;
 
 /// Ticks of a video frame, where its rate is below [`FAST`].
 const FRAME_TICKS: u32 = 1000;
-/// Frames per second from which FFmpeg takes the unit of the times for the frame rate, if it may not look at frames first. So
-/// a frame lasts one tick there.
+/// Frames per second from which FFmpeg takes the unit of the times for the frame rate, if it may
+/// not look at frames first. So a frame lasts one tick there.
 const FAST: u32 = 70;
 
 /// Opens an input of video.

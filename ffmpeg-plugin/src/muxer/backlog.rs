@@ -51,8 +51,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Queue {
     held: VecDeque<Held>,
-    /// Sent, and to be freed by FFmpeg's thread: what frees a buffer may want a lock that the program holds while it calls us, as
-    /// Python's does.
+    /// Sent, and to be freed by FFmpeg's thread: what frees a buffer may want a lock that the
+    /// program holds while it calls us, as Python's does.
     spent: Vec<Held>,
     bytes: usize,
     /// Bytes of a frame of video.
@@ -141,7 +141,8 @@ impl Backlog {
 
     fn join(&mut self) -> Option<(Sender, Result<(), Error>)> {
         {
-            // With the lock, so that the thread does not begin to wait between its look and the notice.
+            // With the lock, so that the thread does not begin to wait between its look and the
+            // notice.
             let _queue = self.shared.lock();
             self.shared.stop.store(true, Relaxed);
         }
@@ -219,8 +220,8 @@ impl Queue {
     }
 }
 
-/// The thread: waits for the receivers, and sends what is held back until there is no more. It uses nothing of FFmpeg's context,
-/// which programs may free without a word.
+/// The thread: waits for the receivers, and sends what is held back until there is no more. It uses
+/// nothing of FFmpeg's context, which programs may free without a word.
 fn send_held(mut sender: Sender, shared: &Shared) -> (Sender, Result<(), Error>) {
     let result = sent(&mut sender, shared, &|| shared.stop.load(Relaxed));
     shared.lock().done = true;

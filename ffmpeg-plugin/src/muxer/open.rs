@@ -99,7 +99,8 @@ pub(super) fn video(context: Context) -> Result<Muxer, Error> {
     Muxer::new(&settings, Sender::new(libav, connection, packets, VIDEO_TICKS))
 }
 
-/// Frames a second of a stream. Where packets are copied from raw video, all that tells is the unit of their times: a frame.
+/// Frames a second of a stream. Where packets are copied from raw video, all that tells is the unit
+/// of their times: a frame.
 fn rate_of(stream: Stream) -> Option<FrameRate> {
     const HIGHEST: u32 = 300;
     let unit = stream.time_base();
@@ -135,7 +136,8 @@ fn scan(
         return Err(Error::option("scan of the stream", INTERLACED, allowed));
     }
     let scan = asked.or_else(|| fields.are_there().then(|| INTERLACED.to_owned()));
-    // The first field of the mesh and of ST 2110 has the first line: the other order would play time backwards in each frame.
+    // The first field of the mesh and of ST 2110 has the first line: the other order would play
+    // time backwards in each frame.
     if scan.as_deref() == Some(INTERLACED) && fields == Fields::BottomFirst {
         let allowed = "the stream's bottom field comes first; convert it with -vf fieldorder=tff";
         return Err(Error::option("scan", INTERLACED, allowed));

@@ -18,7 +18,8 @@ pub(super) type WantsToEnd<'a> = &'a dyn Fn() -> bool;
 /// Layout of packets.
 #[derive(Debug)]
 pub(super) enum Packets {
-    /// Each is a pointer to an `AVFrame`. The planes of one that is repacked are brought together first.
+    /// Each is a pointer to an `AVFrame`. The planes of one that is repacked are brought together
+    /// first.
     Wrapped { pictures: Pictures, repacking: Option<Repacking>, unpacked: Vec<u8> },
     /// Each is a frame without padding.
     Raw,
@@ -57,7 +58,8 @@ impl Pictures {
             )));
         }
         let call = "av_image_copy_to_buffer";
-        // SAFETY: the frame's planes are as its format and size say; FFmpeg checks the room in ours.
+        // SAFETY: the frame's planes are as its format and size say; FFmpeg checks the room in
+        // ours.
         let code = unsafe {
             (libav.call.av_image_copy_to_buffer)(
                 to.as_mut_ptr(),
@@ -246,7 +248,8 @@ impl Sender {
         u64::try_from(zero + ns).unwrap_or(0)
     }
 
-    /// A frame to fill: the one that was begun, or a new one. `None` once the program was told to end and would have to wait.
+    /// A frame to fill: the one that was begun, or a new one. `None` once the program was told to
+    /// end and would have to wait.
     fn obtain(&mut self, end: WantsToEnd<'_>) -> Result<Option<Buffer>, Error> {
         if let Some(buffer) = self.pending.take() {
             return Ok(Some(buffer));

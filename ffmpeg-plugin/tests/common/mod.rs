@@ -163,8 +163,8 @@ impl Mesh {
         output
     }
 
-    /// Compiles a program of the folder `tests` that uses FFmpeg's libraries, and returns the command that runs it with the
-    /// devices.
+    /// Compiles a program of the folder `tests` that uses FFmpeg's libraries, and returns the
+    /// command that runs it with the devices.
     pub fn compiled(&self, name: &str) -> Command {
         let program = self.file(name);
         let source = format!("{}/tests/{name}.c", env!("CARGO_MANIFEST_DIR"));
@@ -192,7 +192,8 @@ impl Mesh {
         });
     }
 
-    /// A clip of so many seconds, H.264 and AAC in MP4. Its sound does not end with a packet of the mesh.
+    /// A clip of so many seconds, H.264 and AAC in MP4. Its sound does not end with a packet of the
+    /// mesh.
     pub fn clip(&self, size: &str, seconds: u32) {
         self.plain(&format!(
             "-f lavfi -i testsrc2=size={size}:rate=25:duration={seconds} \
@@ -217,7 +218,8 @@ fn command(host: &Option<(Arc<Net>, usize)>, program: impl AsRef<OsStr>) -> Comm
     }
 }
 
-/// Runs a program to its end, and returns whether it succeeded and what it has written, on both streams.
+/// Runs a program to its end, and returns whether it succeeded and what it has written, on both
+/// streams.
 pub fn said(command: Command) -> (bool, String) {
     let mut process = Process::start("program", command, |_| false);
     let status = process.wait();

@@ -46,8 +46,9 @@ pub(crate) struct Options {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// A file with the configuration of a connection (JSON) or with its session description (SDP), or
-    /// ADDRESS:PORT of a multicast group or of this host, for video of which nothing else is known
+    /// A file with the configuration of a connection (JSON) or with its session description (SDP),
+    /// or ADDRESS:PORT of a multicast group or of this host, for video of which nothing else is
+    /// known
     #[arg(value_hint = ValueHint::FilePath)]
     stream: String,
 }

@@ -24,7 +24,8 @@ pub(super) enum Analyser {
     Audio(Box<AudioAnalyser>),
 }
 
-/// Datagrams that came to the address of a stream and are not of it. The names are those of the media proxy's counters.
+/// Datagrams that came to the address of a stream and are not of it. The names are those of the
+/// media proxy's counters.
 #[derive(Debug, Default)]
 pub(super) struct Others {
     /// From an address that is not among the sources.

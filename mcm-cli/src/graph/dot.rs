@@ -79,7 +79,8 @@ impl<'a> Drawing<'a> {
         format!("\"{}/{kind}/{}\"", self.number, escaped(name))
     }
 
-    /// The node that has the group's frames on a host: its source, a bridge, or one that stands for the missing source.
+    /// The node that has the group's frames on a host: its source, a bridge, or one that stands for
+    /// the missing source.
     fn source(&self, host: &str) -> String {
         let sources = || self.group.members.iter().filter(|member| member.role == Role::Source);
         let origin = self.group.origin().filter(|origin| origin.host == host);

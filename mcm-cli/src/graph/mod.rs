@@ -57,7 +57,8 @@ fn picture(graph: &str) -> Result<String, CliError> {
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| CliError::Graphviz(error.to_string()))?;
-    // All of the graph is read before anything of the picture is written. That dot ended meanwhile its status tells.
+    // All of the graph is read before anything of the picture is written. That dot ended meanwhile
+    // its status tells.
     let written = dot.stdin.take().map(|mut input| input.write_all(graph.as_bytes()));
     let output = dot.wait_with_output().map_err(|error| CliError::Graphviz(error.to_string()))?;
     match written {

@@ -1,4 +1,5 @@
-//! What flows where: the mesh as one media proxy knows it, or as a mesh agent knows the whole fleet.
+//! What flows where: the mesh as one media proxy knows it, or as a mesh agent knows the whole
+//! fleet.
 
 mod agent;
 mod proxy;

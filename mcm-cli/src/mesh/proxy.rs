@@ -3,7 +3,8 @@
 use super::{Bridge, Group, Host, Member, Mesh, Role};
 use proto::control::{self, Info, Kind};
 
-/// From what the proxy's control service says. The host's name is the address at which it was asked.
+/// From what the proxy's control service says. The host's name is the address at which it was
+/// asked.
 pub(crate) fn of_proxy(
     server: &str,
     info: &Info,

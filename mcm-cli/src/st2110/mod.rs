@@ -44,8 +44,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "WHAT")]
     #[arg(value_parser = one_of(IncompleteFrames::ALL, IncompleteFrames::name))]
     incomplete: Option<IncompleteFrames>,
-    /// Ancillary data that ride with video (connection.st2110.ancillary): the block of each frame, with
-    /// its length before it
+    /// Ancillary data that ride with video (connection.st2110.ancillary): the block of each frame,
+    /// with its length before it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     ancillary: Option<String>,
     /// send: begin anew at the end of the file

@@ -8,7 +8,8 @@ use std::sync::mpsc::Sender;
 
 /// Makes bridges.
 pub(crate) trait Engine: Send + Sync + 'static {
-    /// Starts a bridge: when this returns, it sits in its group and its sockets are open. May block for some seconds.
+    /// Starts a bridge: when this returns, it sits in its group and its sockets are open. May block
+    /// for some seconds.
     ///
     /// # Errors
     /// Why it cannot start, for the program that needs it.
@@ -23,7 +24,8 @@ pub(crate) trait Bridge: Send {
     /// Its counters, readable at any time.
     fn figures(&self) -> Arc<dyn Figures>;
 
-    /// Ends it, when what the group's source has put before has been carried, within two seconds. May block for so long.
+    /// Ends it, when what the group's source has put before has been carried, within two seconds.
+    /// May block for so long.
     fn stop(self: Box<Self>);
 }
 
@@ -41,7 +43,8 @@ impl Alarm {
         self.tell(What::Broken(reason));
     }
 
-    /// The stream that the bridge brought has ended. It will be stopped, and started again for the next one.
+    /// The stream that the bridge brought has ended. It will be stopped, and started again for the
+    /// next one.
     pub(crate) fn over(&self) {
         self.tell(What::Over);
     }

@@ -31,12 +31,14 @@ pub(crate) trait Figures: Send + Sync {
         None
     }
 
-    /// Why no frames can be carried though the bridge runs; `None` where they can, or where only frames would tell.
+    /// Why no frames can be carried though the bridge runs; `None` where they can, or where only
+    /// frames would tell.
     fn no_link(&self) -> Option<String> {
         None
     }
 
-    /// CPU time of threads that work for this bridge alone; `None` where it shares its threads with others.
+    /// CPU time of threads that work for this bridge alone; `None` where it shares its threads with
+    /// others.
     fn cpu_time(&self) -> Option<Duration> {
         None
     }

@@ -13,7 +13,8 @@ pub(crate) struct Budget {
     pub(crate) links: usize,
     /// Connections in all.
     pub(crate) connections: usize,
-    /// TCP connections on each port that have shown that they speak the protocol, and as many that have not yet.
+    /// TCP connections on each port that have shown that they speak the protocol, and as many that
+    /// have not yet.
     pub(crate) tcp_per_port: usize,
 }
 
@@ -27,7 +28,8 @@ impl Budget {
         Self::of(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
     }
 
-    /// A quarter for TCP, a quarter for clients, three eighths for connections, the rest as a reserve.
+    /// A quarter for TCP, a quarter for clients, three eighths for connections, the rest as a
+    /// reserve.
     fn of(descriptors: u64) -> Self {
         let bounded = |value: u64, most: u64| usize::try_from(value.clamp(8, most)).unwrap_or(8);
         Self {

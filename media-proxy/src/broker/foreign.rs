@@ -2,8 +2,8 @@
 //!
 //! `close` can block for as long as the descriptor's maker likes: a file of a FUSE file system, a
 //! socket that lingers. So can the release of messages that still lie in a client's socket. The
-//! exchange thread serves all clients; it therefore closes only what is known to be harmless, memory
-//! and pidfds, and leaves everything else to threads that are used for nothing else.
+//! exchange thread serves all clients; it therefore closes only what is known to be harmless,
+//! memory and pidfds, and leaves everything else to threads that are used for nothing else.
 
 use crate::rate_limited_log::RateLimitedLog;
 use rustix::fs::fcntl_get_seals;
@@ -15,7 +15,8 @@ use std::time::Duration;
 
 /// Threads that close. One that is held up is replaced.
 const MAX_THREADS: usize = 64;
-/// Descriptors that wait for a thread. Beyond that they stay open: better than a stop of the exchange.
+/// Descriptors that wait for a thread. Beyond that they stay open: better than a stop of the
+/// exchange.
 const MAX_WAITING: usize = 4096;
 /// After so long without work a thread ends.
 const IDLE: Duration = Duration::from_secs(10);
@@ -23,7 +24,8 @@ const IDLE: Duration = Duration::from_secs(10);
 static CLOSER: Closer = Closer { state: Mutex::new(State::new()), more: Condvar::new() };
 static LEAKED: RateLimitedLog = RateLimitedLog::new();
 
-/// A descriptor of a client's making, or a client's socket. It is closed on a thread of its own kind.
+/// A descriptor of a client's making, or a client's socket. It is closed on a thread of its own
+/// kind.
 #[derive(Debug)]
 pub(crate) struct Foreign(ManuallyDrop<OwnedFd>);
 
@@ -47,7 +49,8 @@ impl Drop for Foreign {
 }
 
 impl Foreign {
-    /// The descriptor, if it is one that the exchange takes: memory, or a pidfd. Those close at once.
+    /// The descriptor, if it is one that the exchange takes: memory, or a pidfd. Those close at
+    /// once.
     ///
     /// # Errors
     /// What it is instead.

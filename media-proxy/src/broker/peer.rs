@@ -28,8 +28,8 @@ impl Identity {
 
 /// Finds out who is at the other end, and gets a pidfd of that process.
 ///
-/// The kernel gives the pidfd itself from Linux 6.5 on. Before that, the one that the peer `offered` is taken, if its
-/// process id is the one that the kernel names.
+/// The kernel gives the pidfd itself from Linux 6.5 on. Before that, the one that the peer
+/// `offered` is taken, if its process id is the one that the kernel names.
 pub(crate) fn identify(
     socket: BorrowedFd<'_>,
     offered: OwnedFd,
@@ -86,8 +86,8 @@ fn option<T: Copy>(socket: BorrowedFd<'_>, name: libc::c_int) -> Result<T, Error
     if len as usize != size_of::<T>() {
         return Err(Error::new(ErrorKind::InvalidData, "socket option of another size"));
     }
-    // SAFETY: all bytes were zero or have been written by the kernel, and both types used here, an integer and a
-    // structure of integers, allow any bytes.
+    // SAFETY: all bytes were zero or have been written by the kernel, and both types used here, an
+    // integer and a structure of integers, allow any bytes.
     Ok(unsafe { value.assume_init() })
 }
 

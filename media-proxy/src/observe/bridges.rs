@@ -25,7 +25,8 @@ pub(crate) fn name_streams(bridges: &mut [Bridge], groups: &[Group]) {
     }
 }
 
-/// Tells at each bridge's connection where the bridge leads, what it carries, and what is wrong with it.
+/// Tells at each bridge's connection where the bridge leads, what it carries, and what is wrong
+/// with it.
 pub(crate) fn describe_bridges(groups: &mut [Group], rows: &[Row]) {
     of_bridges(groups, rows, |connection, row| {
         connection.remote = remote(&row.spec);

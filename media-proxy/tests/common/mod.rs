@@ -1,4 +1,5 @@
-//! A real `media_proxy` on a run directory of its own, and clients that speak the exchange protocol by hand.
+//! A real `media_proxy` on a run directory of its own, and clients that speak the exchange protocol
+//! by hand.
 
 #![allow(dead_code, unreachable_pub)] // Each test file uses a part of it.
 

@@ -142,7 +142,8 @@ impl Agent {
         let mut state = self.lock();
         let mut revisions = etcd.revisions.lock();
         let deleted = |event: &pb::Event| event.r#type == i32::from(pb::event::EventType::Delete);
-        // A lease that runs out takes a proxy and its connections away in one revision; who leaves deletes one after the other.
+        // A lease that runs out takes a proxy and its connections away in one revision; who leaves
+        // deletes one after the other.
         let mut lost = BTreeSet::new();
         for event in events.iter().filter(|event| deleted(event)) {
             if let Some(kv) = &event.kv

@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn a_cluster_that_has_a_majority_again_is_found_within_three_seconds() {
-        // Two of three are enough: a call that has just begun fails, and then one to the member that stays away.
+        // Two of three are enough: a call that has just begun fails, and then one to the member
+        // that stays away.
         assert!((client::CALL_TIMEOUT + mirror::PAUSE) * 2 < Duration::from_secs(3));
     }
 }

@@ -213,7 +213,8 @@ impl Agent {
         self.commit(etcd, transaction).await
     }
 
-    /// Carries out a transaction without conditions, and waits for a while until the mirror shows it.
+    /// Carries out a transaction without conditions, and waits for a while until the mirror shows
+    /// it.
     async fn commit(&self, etcd: &Etcd, transaction: Transaction) -> Result<(), AgentError> {
         let answer = etcd.client.transact(transaction.request()).await;
         let answer = answer.map_err(|status| away(&status))?;

@@ -279,7 +279,8 @@ fn configuration(config: &ConnectionConfig, end: Kind, kind: &str) -> Value {
     object
 }
 
-/// A value of an enumeration of the protocol as the original's REST has it: without its prefix, in small letters.
+/// A value of an enumeration of the protocol as the original's REST has it: without its prefix, in
+/// small letters.
 fn word(name: &str, prefix: &str) -> String {
     name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase()
 }

@@ -1,4 +1,5 @@
-//! A relay in front of an HTTP/2 server, which counts the pings of clients as a grpc-go server does.
+//! A relay in front of an HTTP/2 server, which counts the pings of clients as a grpc-go server
+//! does.
 
 use super::local;
 use std::io::{Read, Write};

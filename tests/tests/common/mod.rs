@@ -20,7 +20,8 @@ pub struct Stream {
     memory_kib: u64,
 }
 
-/// A busy machine may keep the receiver from running for a while; that is not what these tests are about.
+/// A busy machine may keep the receiver from running for a while; that is not what these tests are
+/// about.
 fn blob() -> serde_json::Value {
     let patient = json!({ "options": { "stallTimeoutMilliseconds": 60_000 } });
     config::with(config::blob("stream", 1000), patient)

@@ -14,7 +14,8 @@ fn with_ipv6(pair: &Pair) {
     for host in [1, 2] {
         let address = format!("fd77::{host}/64");
         pair.net.run(host, "ip", &["address", "add", &address, "dev", "eth0", "nodad"]);
-        // The kernel drops multicast until it has noticed, in its own time, that there is a carrier.
+        // The kernel drops multicast until it has noticed, in its own time, that there is a
+        // carrier.
         wait::until("IPv6 on the link", || {
             let table = ["-6", "route", "show", "table", "local", "dev", "eth0"];
             pair.net.run(host, "ip", &table).contains("multicast")

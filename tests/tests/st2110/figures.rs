@@ -60,7 +60,8 @@ fn received_video_is_judged() {
         assert!(judged > 0, "{bridge:?}");
         assert_eq!(judged + count("path1_not_judged"), count("path1_units"), "{bridge:?}");
         let figure = |name: &str| bridge.measurements[name];
-        // 180 rows of 800 bytes: at least one packet for each row but what fits into the packet before.
+        // 180 rows of 800 bytes: at least one packet for each row but what fits into the packet
+        // before.
         let packets = figure("path1_packets_per_unit");
         assert!((100.0..=360.0).contains(&packets), "{bridge:?}");
         assert!(figure("path1_cinst_max") >= 1.0, "{bridge:?}");

@@ -30,8 +30,9 @@ fn stream(ip: &str, port: u16, payload: &Value) -> Value {
     })
 }
 
-/// Small pictures whose bytes are on the wire as they are in memory. Few a second: on a machine that is busy with other things a
-/// sender is late by many milliseconds, and a receiver gives an unfinished frame up after two periods.
+/// Small pictures whose bytes are on the wire as they are in memory. Few a second: on a machine
+/// that is busy with other things a sender is late by many milliseconds, and a receiver gives an
+/// unfinished frame up after two periods.
 fn video(ip: &str, port: u16) -> Value {
     stream(
         ip,
@@ -70,8 +71,8 @@ fn take(receiver: &Receiver) -> Stamp {
     content::check(buffer.payload(), buffer.metadata()).expect("the frame is as it was made")
 }
 
-/// Waits for so many whole frames in a row. Those before them may be missing in part or whole, as the stream was joined or
-/// interrupted; but none is ever wrong.
+/// Waits for so many whole frames in a row. Those before them may be missing in part or whole, as
+/// the stream was joined or interrupted; but none is ever wrong.
 fn take_row(receiver: &Receiver, source: u64, count: u64) {
     let mut row = 0;
     let mut last = None;

@@ -58,7 +58,8 @@ fn a_source_takes_over_from_the_network() {
         let config = video("239.77.0.1", 5004);
         let receiver = open_receiver(&b, &config);
         assert_eq!(pair.wait_bridges(2, 1)[0].direction(), BridgeDirection::Ingress);
-        // A program on the same host sends that stream: its frames come from the ring, and go to the network.
+        // A program on the same host sends that stream: its frames come from the ring, and go to
+        // the network.
         let source = open_source(&b, &config);
         for index in 0..6 {
             put(&source, Stamp { source: 7, index });

@@ -60,7 +60,8 @@ fn large_datagrams_are_sent_where_they_are_wished_for() {
         for index in 0..6 {
             assert_eq!(take(&receiver), Stamp { source: 4, index });
         }
-        // 180 lines of 800 bytes. A packet has three of them at most (RFC 4175 headers of ST 2110-20), instead of one.
+        // 180 lines of 800 bytes. A packet has three of them at most (RFC 4175 headers of ST
+        // 2110-20), instead of one.
         let packets = pair.counter(2, 5040, "packets");
         assert!((6 * 60..6 * 90).contains(&packets), "{packets} packets");
         let sdp =

@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// Two hosts whose proxies have no privilege at all: no capability, and no limits that stand for one.
+/// Two hosts whose proxies have no privilege at all: no capability, and no limits that stand for
+/// one.
 fn unprivileged() -> Option<Pair> {
     let net = Net::with_networks(2, 1)?;
     let runs = [Run::new(), Run::new()];
@@ -178,7 +179,8 @@ fn what_is_wrong_with_the_time_is_told_once() {
     });
 }
 
-/// That another device was asked for than what can be had is said with the first stream, and not with each.
+/// That another device was asked for than what can be had is said with the first stream, and not
+/// with each.
 #[test]
 fn the_substitute_for_a_device_is_named_once() {
     let options: [&[&str]; 2] = [

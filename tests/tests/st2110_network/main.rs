@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 
 const WIDTH: u32 = 640;
 const HEIGHT: u32 = 360;
-/// Few a second: this machine may be busy with other things, and a frame that is late by two periods is given up.
+/// Few a second: this machine may be busy with other things, and a frame that is late by two
+/// periods is given up.
 const RATE: u32 = 10;
 const FORMAT: media::PixelFormat = media::PixelFormat::Yuv422p10Rfc4175;
 const PORT: u16 = 5004;
@@ -66,7 +67,8 @@ fn take(receiver: &Receiver, index: u64) {
     assert_eq!(stamp, Stamp { source: 1, index });
 }
 
-/// Interfaces that cut bundles of packets before they send them: what comes after that sees single packets.
+/// Interfaces that cut bundles of packets before they send them: what comes after that sees single
+/// packets.
 fn single_packets(pair: &Pair, interfaces: &[&str]) {
     for interface in interfaces {
         pair.net.run(1, "ip", &["link", "set", interface, "gso_max_segs", "1"]);
@@ -105,6 +107,7 @@ fn counted(pair: &Pair, interface: &str, counter: &str) -> u64 {
 /// Lets this thread run before those of other programs, as a network does not wait for them.
 fn prefer_this_thread() {
     let priority = libc::sched_param { sched_priority: 60 };
-    // SAFETY: the structure is whole, and 0 means this thread. Where it is refused, the thread runs as before.
+    // SAFETY: the structure is whole, and 0 means this thread. Where it is refused, the thread runs
+    // as before.
     unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const priority) };
 }

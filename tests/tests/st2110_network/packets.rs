@@ -8,7 +8,8 @@ use st2110::video::{FrameLayout, MAX_UDP_PAYLOAD, Packetiser, Packing, Picture, 
 use std::net::UdpSocket;
 use std::time::Duration;
 
-/// Frames a second. What sends must not take longer for one than two periods, however busy the machine is.
+/// Frames a second. What sends must not take longer for one than two periods, however busy the
+/// machine is.
 pub(crate) const SLOW: u32 = 2;
 
 /// A sender of our own on host 1, whose packets may be touched before they leave.
@@ -68,7 +69,8 @@ impl Packets {
         all
     }
 
-    /// Sends packets at the pace of the network. A whole frame is delivered at once, so that the next may follow before its time.
+    /// Sends packets at the pace of the network. A whole frame is delivered at once, so that the
+    /// next may follow before its time.
     pub(crate) fn send(&self, packets: &[Vec<u8>]) {
         prefer_this_thread();
         for burst in packets.chunks(16) {

@@ -47,7 +47,8 @@ fn over_two_paths(pair: &Pair, detour: &Detour, case: &str, test: impl Fn()) {
     });
 }
 
-/// Sends the first frame, and waits until both paths are in use and all of it has passed. The packets of it.
+/// Sends the first frame, and waits until both paths are in use and all of it has passed. The
+/// packets of it.
 fn begin(pair: &Pair, detour: &Detour, source: &Source) -> u64 {
     put(source, 0);
     wait::until("both paths are in use", || pair.counter(2, PORT, "path2_received") > 100);
@@ -91,13 +92,15 @@ fn paths_that_lie_far_apart_need_a_larger_skew() {
     lose_nothing(Duration::from_millis(150), json!({ "skewMilliseconds": 400 }));
 }
 
-/// Of what is lost on one of two paths that are so far apart, with this in the receiver's configuration.
+/// Of what is lost on one of two paths that are so far apart, with this in the receiver's
+/// configuration.
 fn lose_nothing(apart: Duration, skew: Value) {
     const FRAMES: u64 = 60;
     let Some(pair) = Pair::new(3, 2) else { return };
     single_packets(&pair, &["eth0", "eth1"]);
     let detour = Detour::start(&pair, apart);
-    // 2 % at random on each path. Not the same packets on both, which no receiver could make good: odd numbers here, even ones there.
+    // 2 % at random on each path. Not the same packets on both, which no receiver could make good:
+    // odd numbers here, even ones there.
     for (interface, half) in [("eth0", 0), ("eth1", 1)] {
         let rule = format!("udp dport {PORT} @th,80,16 & 1 == {half} numgen random mod 100 < 4");
         drop_incoming(&pair, interface, &[&rule]);
@@ -126,8 +129,8 @@ fn only_what_both_paths_lose_is_lost() {
     let Some(pair) = Pair::new(3, 2) else { return };
     single_packets(&pair, &["eth0", "eth1"]);
     let detour = Detour::start(&pair, SKEW);
-    // 2 % on each path, by two hashes of the packet's number, which have nothing to do with each other. So the first network can count
-    // what the second one will lose as well.
+    // 2 % on each path, by two hashes of the packet's number, which have nothing to do with each
+    // other. So the first network can count what the second one will lose as well.
     let hash = |seed| format!("jhash @th,80,16 mod 100 seed {seed} < 2");
     let (first, second) = (hash(1), hash(2));
     let udp = format!("udp dport {PORT}");

@@ -185,7 +185,8 @@ fn a_flood_at_the_port_ends_with_the_flood() {
         ];
         for (name, from, packet) in &floods {
             let flooding = Packets::new(pair, from);
-            // Whatever does not fit into the receiver's buffer the kernel drops, of the stream as well.
+            // Whatever does not fit into the receiver's buffer the kernel drops, of the stream as
+            // well.
             let mut frame = 1;
             wait::until(&format!("a flood of {name}"), || {
                 for _ in 0..2000 {

@@ -53,7 +53,8 @@ impl Capture {
         }
     }
 
-    /// Reads frames until so many in a row are exact that it is no accident. Returns which ones came; `None` is one that is not exact.
+    /// Reads frames until so many in a row are exact that it is no accident. Returns which ones
+    /// came; `None` is one that is not exact.
     pub(crate) fn row(&mut self, noise: &Noise, program: &mut Process) -> Vec<Option<usize>> {
         let mut frame = vec![0; noise.frame_size()];
         let mut frames = Vec::new();

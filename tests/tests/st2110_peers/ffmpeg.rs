@@ -45,7 +45,8 @@ fn run(pair: &Pair, host: usize, args: &[String]) {
     assert!(process.wait().success(), "{}", process.output());
 }
 
-/// The description that FFmpeg writes. It does that when it starts, so it is run for one frame, which nobody receives.
+/// The description that FFmpeg writes. It does that when it starts, so it is run for one frame,
+/// which nobody receives.
 fn description(pair: &Pair, args: impl FnOnce(&Path) -> Vec<String>) -> String {
     let path = pair.runs[0].outside().join("peer.sdp");
     run(pair, 1, &args(&path));

@@ -68,7 +68,8 @@ fn receive(cases: &[Video]) {
     }
 }
 
-/// The capabilities that a description amounts to, as GStreamer's own reader of descriptions would have it.
+/// The capabilities that a description amounts to, as GStreamer's own reader of descriptions would
+/// have it.
 fn caps(sdp: &str) -> String {
     let line = |start: &str| sdp.lines().find_map(|line| line.trim().strip_prefix(start));
     let (_, mapping) = line("a=rtpmap:").and_then(|it| it.split_once(' ')).expect("a=rtpmap");
@@ -135,8 +136,9 @@ fn small_video_to_gstreamer() {
     send(&video::cases(SMALL, &FORMATS, &[Scan::Progressive]));
 }
 
-/// GStreamer's depayloader does not know fields: it refuses streams that are described as interlaced, does not look at the F bit, and ends a
-/// picture with each marker. Told half of the height, it has each field as a picture, exact and in order.
+/// GStreamer's depayloader does not know fields: it refuses streams that are described as
+/// interlaced, does not look at the F bit, and ends a picture with each marker. Told half of the
+/// height, it has each field as a picture, exact and in order.
 #[test]
 fn fields_to_gstreamer() {
     let Some(pair) = hosts(PROGRAM) else { return };

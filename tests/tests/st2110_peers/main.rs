@@ -33,15 +33,16 @@ fn start(pair: &Pair, host: usize, program: &str, args: &[impl AsRef<OsStr>]) ->
     Process::start(program, command, |_| false)
 }
 
-/// Senders that know no pacing send frames in one burst, which overflows any receiver's buffer. A network that carries no more than
-/// this spreads them, over about half a period.
+/// Senders that know no pacing send frames in one burst, which overflows any receiver's buffer. A
+/// network that carries no more than this spreads them, over about half a period.
 fn shape(pair: &Pair) {
     let tbf = "qdisc add dev eth0 root tbf rate 160mbit burst 64k limit 64m";
     pair.net.run(1, "tc", &tbf.split(' ').collect::<Vec<_>>());
 }
 
-/// Lets a peer on host 2 write what it receives into a file until a row of frames is exact. It may begin in the middle of a frame;
-/// another one that is not exact is excused by packets that the kernel dropped on the way to it, and by nothing else.
+/// Lets a peer on host 2 write what it receives into a file until a row of frames is exact. It may
+/// begin in the middle of a frame; another one that is not exact is excused by packets that the
+/// kernel dropped on the way to it, and by nothing else.
 fn exact_row(
     pair: &Pair,
     case: &str,

@@ -4,7 +4,8 @@ use media::PixelFormat;
 
 /// So many frames differ; then they come again.
 pub(crate) const CYCLE: usize = 16;
-/// From the beginning of one frame to that of the next in the noise. Samples of two bytes stay whole.
+/// From the beginning of one frame to that of the next in the noise. Samples of two bytes stay
+/// whole.
 const STEP: usize = 1022;
 
 /// Noise, of which each frame is a part.

@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Bytes of noise that are sent: whole samples and whole buffers of each case, a second of the largest.
+/// Bytes of noise that are sent: whole samples and whole buffers of each case, a second of the
+/// largest.
 pub(crate) const SECOND: usize = 1000 * 48 * 2 * 3;
 
 /// Time-out of a buffer: a peer has to start first.
@@ -73,8 +74,9 @@ impl Sound {
         open_source(&pair.programs[0], &self.config(&stream, "1ms"))
     }
 
-    /// Receives it on host 2 from host 1 alone, by what this says of it. The longest buffers: with as many as there may be in a queue,
-    /// this program may stand still for a quarter of a second without missing one.
+    /// Receives it on host 2 from host 1 alone, by what this says of it. The longest buffers: with
+    /// as many as there may be in a queue, this program may stand still for a quarter of a second
+    /// without missing one.
     pub(crate) fn receiver(&self, pair: &Pair, mut stream: Value) -> Receiver {
         if self.multicast {
             stream["multicastSourceIpAddr"] = json!("10.77.0.1");
@@ -82,8 +84,9 @@ impl Sound {
         open_receiver(&pair.programs[1], &self.config(&stream, "4ms"))
     }
 
-    /// Takes buffers that hold exactly these samples. The first and the last buffer may be filled in part, as buffers begin at
-    /// whole packet times of the clock. Fails with [`loss`] if some are missing.
+    /// Takes buffers that hold exactly these samples. The first and the last buffer may be filled
+    /// in part, as buffers begin at whole packet times of the clock. Fails with [`loss`] if some
+    /// are missing.
     ///
     /// # Panics
     /// If samples are wrong.
@@ -130,8 +133,8 @@ impl Sound {
         Sending { stop, thread: Some(thread) }
     }
 
-    /// Checks that a peer has written only these samples, from any one on. Fails with [`loss`] where
-    /// others come.
+    /// Checks that a peer has written only these samples, from any one on. Fails with [`loss`]
+    /// where others come.
     pub(crate) fn check(&self, written: &[u8], samples: &[u8]) {
         let unit = self.unit();
         assert!(written.len() >= 100 * 48 * unit, "{self:?}: {} bytes", written.len());

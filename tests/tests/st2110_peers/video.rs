@@ -40,7 +40,8 @@ pub(crate) fn cases(size: (u32, u32), formats: &[PixelFormat], scans: &[Scan]) -
 }
 
 impl Video {
-    /// Few frames a second: the machine may be busy with other things, and the proxy is not optimised here.
+    /// Few frames a second: the machine may be busy with other things, and the proxy is not
+    /// optimised here.
     pub(crate) fn rate(&self) -> u32 {
         if self.size == LARGE { 2 } else { 10 }
     }
@@ -140,7 +141,8 @@ pub(crate) fn send(source: Source, noise: Arc<Noise>) -> Repeating {
     })
 }
 
-/// The same with frames whose fields are the frames of a noise, by turns; their rows have so many bytes.
+/// The same with frames whose fields are the frames of a noise, by turns; their rows have so many
+/// bytes.
 pub(crate) fn send_fields(source: Source, fields: Arc<Noise>, row: usize) -> Repeating {
     Repeating::start(move |index| {
         let mut buffer = source.frame(wait::DEADLINE).expect("a buffer");

@@ -32,7 +32,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The header's text. Only the files of the C ABI are read, so that it can be made while other code is broken.
+/// The header's text. Only the files of the C ABI are read, so that it can be made while other code
+/// is broken.
 fn generate(root: &Path) -> Result<String, Box<dyn std::error::Error>> {
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml"))?;
     let mut builder = cbindgen::Builder::new().with_config(config);

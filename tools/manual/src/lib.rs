@@ -1,7 +1,8 @@
 //! Manual pages and shell completions from the declarations of command lines.
 //!
-//! A test of each program calls [`check`], which holds the committed files of `packaging/generated` against the declaration. With
-//! `MCM_GENERATE=1` in the environment it writes them: `./build.sh manuals`.
+//! A test of each program calls [`check`], which holds the committed files of `packaging/generated`
+//! against the declaration. With `MCM_GENERATE=1` in the environment it writes them:
+//! `./build.sh manuals`.
 
 use clap::Command;
 use clap_complete::Shell;
@@ -17,11 +18,13 @@ const HINT: &str = "run ./build.sh manuals";
 
 /// Compares the manual pages and completions of a program with the committed ones, or writes them.
 ///
-/// The page of the program is `packaging/man/NAME.1.in`, in which lines `@SYNOPSIS@`, `@OPTIONS@` and `@COMMANDS@` stand for sections
-/// that follow from the declaration. Each command of the program has a page that is generated as a whole.
+/// The page of the program is `packaging/man/NAME.1.in`, in which lines `@SYNOPSIS@`, `@OPTIONS@`
+/// and `@COMMANDS@` stand for sections that follow from the declaration. Each command of the
+/// program has a page that is generated as a whole.
 ///
 /// # Errors
-/// The files that differ, are missing, or are of a command that there is no more; or cannot be read or written.
+/// The files that differ, are missing, or are of a command that there is no more; or cannot be read
+/// or written.
 pub fn check(command: Command) -> Result<(), String> {
     let packaging = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging"));
     let generated = packaging.join("generated");

@@ -1,7 +1,8 @@
-//! Checks the dependencies by the rules of `deny.toml`, or writes the list of them that is installed.
+//! Checks the dependencies by the rules of `deny.toml`, or writes the list of them that is
+//! installed.
 //!
-//! `cargo deny` reads the same file and checks more, such as advisories. This tool needs nothing but the sources that a build has
-//! fetched, so it runs with all tests.
+//! `cargo deny` reads the same file and checks more, such as advisories. This tool needs nothing
+//! but the sources that a build has fetched, so it runs with all tests.
 
 mod metadata;
 mod notices;

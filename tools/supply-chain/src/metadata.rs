@@ -78,7 +78,8 @@ impl Metadata {
         serde_json::from_slice(&output.stdout).map_err(|error| fail(&error))
     }
 
-    /// The packages from elsewhere that are used, be it by a test or a tool, in the order of their names.
+    /// The packages from elsewhere that are used, be it by a test or a tool, in the order of their
+    /// names.
     pub(crate) fn used(&self) -> Vec<&Package> {
         let known: BTreeSet<_> = self.resolve.nodes.iter().map(|node| node.id.as_str()).collect();
         self.of_others(|package| known.contains(package.id.as_str()))

@@ -8,7 +8,8 @@ use std::fmt::Write;
 /// How the names of files with licences begin.
 const NAMES: [&str; 5] = ["license", "licence", "copying", "unlicense", "notice"];
 
-/// The list, in Markdown: a table of packages, then each text once, under the names of the packages that have it.
+/// The list, in Markdown: a table of packages, then each text once, under the names of the packages
+/// that have it.
 pub(crate) fn write(metadata: &Metadata) -> Result<String, Error> {
     let packages = metadata.installed();
     let mut list = String::from(

@@ -88,7 +88,8 @@ fn receive(receiver: &Receiver, memory: &mut [Vec<u8>], stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         let room = &mut memory[frame][at..];
         let take = room.len().min(65_536);
-        // SAFETY: the kernel writes at most as many bytes as the slice has, which lives through the call.
+        // SAFETY: the kernel writes at most as many bytes as the slice has, which lives through the
+        // call.
         let got = unsafe {
             libc::recv(
                 receiver.as_fd().as_raw_fd(),

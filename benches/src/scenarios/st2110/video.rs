@@ -37,7 +37,8 @@ pub(super) fn run(
     ];
     for (name, width, height, format, real_time) in cases {
         let video = Video::new(width, height, format, real_time)?;
-        // The floors before and after the stream, since the machine is not the same from one second to the next.
+        // The floors before and after the stream, since the machine is not the same from one second
+        // to the next.
         let time = Duration::from_secs(options.either(60, 4) as u64);
         let floors = || -> Result<[Shares; 2], BenchError> {
             let burst = video.burst()?;
@@ -158,7 +159,8 @@ impl Video {
         let receiving = hosts.on(1, || Ok(receiver.start(&engine, slots)?))?;
         let feed = Cycle::new(self.frames.clone());
         let sending = hosts.on(0, || Ok(sender.start(&engine, feed)?))?;
-        // The first frames are not like the others: caches are cold, and neighbours are being looked for.
+        // The first frames are not like the others: caches are cold, and neighbours are being
+        // looked for.
         thread::sleep(Duration::from_millis(500));
         let verdicts = || {
             let analyses = receiving.stats().analyses();

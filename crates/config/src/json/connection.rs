@@ -1,4 +1,5 @@
-//! From JSON to the configuration of a connection: keys, types and defaults. The rules stand in `validation`.
+//! From JSON to the configuration of a connection: keys, types and defaults. The rules stand in
+//! `validation`.
 
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ use proto::Kind;
 type Result<T> = std::result::Result<T, ConfigError>;
 
 impl ConnectionConfig {
-    /// Reads and validates the JSON that a program gives. Trailing commas and comments are accepted.
+    /// Reads and validates the JSON that a program gives. Trailing commas and comments are
+    /// accepted.
     ///
     /// `kind` says which end the connection is: a session description (`connection.st2110.sdp`, or
     /// the file `sdpFile`) means other addresses to a source than to a receiver. What it says takes
@@ -28,8 +30,8 @@ impl ConnectionConfig {
     /// # Errors
     /// Malformed if the text is not JSON; otherwise as [`ConnectionConfig::validate`] and
     /// [`sdp::describe`](crate::sdp::describe), Invalid for wrong types, unknown words, missing or
-    /// repeated keys and files that cannot be read, and Incompatible for a field that does not agree
-    /// with the session description.
+    /// repeated keys and files that cannot be read, and Incompatible for a field that does not
+    /// agree with the session description.
     pub fn from_json(text: &str, kind: Kind) -> Result<Self> {
         Self::from_json_with_warnings(text, kind).map(|(config, _)| config)
     }

@@ -15,8 +15,9 @@ use media::{ConfigError, Word};
 
 /// The text of a configuration may be at most this long, in bytes.
 const MAX_TEXT: usize = 1 << 20;
-/// A configuration may open at most this many objects and arrays. The parser descends once for each level, on the stack of whichever
-/// thread of the program called; their number in all bounds the depth without looking at strings and comments.
+/// A configuration may open at most this many objects and arrays. The parser descends once for each
+/// level, on the stack of whichever thread of the program called; their number in all bounds the
+/// depth without looking at strings and comments.
 const MAX_OPENED: usize = 64;
 
 /// The member of a document that makes its warnings errors.
@@ -25,10 +26,11 @@ const STRICT: &str = "strict";
 /// What a document says in vain, a sentence for each thing.
 type Warnings = RefCell<Vec<ConfigWarning>>;
 
-/// Parses `text`, which must hold one object, and hands its members to `read`. Comments and trailing commas are accepted; every other
-/// departure from RFC 8259 is not.
+/// Parses `text`, which must hold one object, and hands its members to `read`. Comments and
+/// trailing commas are accepted; every other departure from RFC 8259 is not.
 ///
-/// What the document says in vain comes back as warnings, or is an error if its member `strict` is true.
+/// What the document says in vain comes back as warnings, or is an error if its member `strict` is
+/// true.
 pub(crate) fn read_document<T>(
     text: &str,
     read: impl FnOnce(&mut Members<'_, '_>) -> Result<T, ConfigError>,

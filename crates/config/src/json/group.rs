@@ -5,8 +5,9 @@ use crate::endpoint::Endpoint;
 use media::{Ancillary, Audio, Payload, Video};
 
 impl ConnectionConfig {
-    /// The part of this configuration that every member of the group shares: `payload`, `maxPayloadSize` and `maxMetadataSize`,
-    /// with `connection` where that is the same for all, which it is for a multipoint group.
+    /// The part of this configuration that every member of the group shares: `payload`,
+    /// `maxPayloadSize` and `maxMetadataSize`, with `connection` where that is the same for all,
+    /// which it is for a multipoint group.
     ///
     /// With a multipoint group the text is a whole configuration of a receiver.
     pub fn group_json(&self) -> String {

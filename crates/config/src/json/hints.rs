@@ -32,8 +32,8 @@ pub(crate) fn sentence(error: &ParseErrorKind) -> String {
     }
 }
 
-/// The name among `known` that was probably meant by `name`: another case, another separator, the end left out, or one or two letters
-/// off.
+/// The name among `known` that was probably meant by `name`: another case, another separator, the
+/// end left out, or one or two letters off.
 pub(crate) fn meant<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let plain = |text: &str| text.replace(['_', '-'], "").to_lowercase();
     let name = plain(name);
@@ -47,7 +47,8 @@ pub(crate) fn meant<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Opt
     (distance <= 2 && distance * 3 <= length).then_some(found)
 }
 
-/// How many letters have to be inserted, removed, replaced, or swapped with their neighbour to make one text of the other.
+/// How many letters have to be inserted, removed, replaced, or swapped with their neighbour to make
+/// one text of the other.
 fn edit_distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let (mut before_last, mut last) = (Vec::new(), (0..=other.len()).collect::<Vec<_>>());

@@ -20,10 +20,11 @@ type Result<T> = std::result::Result<T, ConfigError>;
 /// How older programs write things that have a newer name, too.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Spelling {
-    /// Whether `transportPixelFormat` is there. Its one value asks for 4:2:2 with 10 bits on the wire, which is the default only for
-    /// pixel formats that have as much.
+    /// Whether `transportPixelFormat` is there. Its one value asks for 4:2:2 with 10 bits on the
+    /// wire, which is the default only for pixel formats that have as much.
     transport_pixel_format: bool,
-    /// Whether the address is called `remoteIpAddr`, as in release 25.03, and not `ipAddr`, as in 25.09.
+    /// Whether the address is called `remoteIpAddr`, as in release 25.03, and not `ipAddr`, as in
+    /// 25.09.
     remote_ip_addr: bool,
     /// Whether the port is called `remotePort` and not `port`.
     remote_port: bool,

@@ -57,7 +57,8 @@ pub(super) fn stream_to_sdk(stream: &St2110) -> sdk::ConfigSt2110 {
     }
 }
 
-/// Reads a stream; what older peers leave out has its default. The rules are checked with the whole configuration.
+/// Reads a stream; what older peers leave out has its default. The rules are checked with the whole
+/// configuration.
 pub(super) fn stream_from_sdk(stream: &sdk::ConfigSt2110) -> Result<St2110, ConfigError> {
     let ip_addr = St2110::parse_ip("connection.st2110.ipAddr", &stream.ip_addr)?;
     let default = St2110::new(ip_addr, narrow("connection.st2110.port", stream.port)?);

@@ -10,12 +10,14 @@ use media::{Ancillary, Audio, ConfigError, Payload, Video};
 impl ConnectionConfig {
     /// Whether this connection may join a group whose connections are configured as `group`.
     ///
-    /// They must agree on the kind of connection and its parameters, on the payload and its parameters, and on the sizes of both
-    /// partitions of a buffer. Options, queue capacity, a receiver's source filter, interfaces, paths, pacing and packing are each
-    /// connection's own affair.
+    /// They must agree on the kind of connection and its parameters, on the payload and its
+    /// parameters, and on the sizes of both partitions of a buffer. Options, queue capacity, a
+    /// receiver's source filter, interfaces, paths, pacing and packing are each connection's own
+    /// affair.
     ///
     /// # Errors
-    /// Incompatible, with the first path that differs, this connection's value and the group's value.
+    /// Incompatible, with the first path that differs, this connection's value and the group's
+    /// value.
     pub fn check_compatible(&self, group: &Self) -> Result<(), ConfigError> {
         compare_endpoints(&self.endpoint, &group.endpoint)?;
         compare_payloads(&self.payload, &group.payload)?;

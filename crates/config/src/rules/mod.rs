@@ -32,12 +32,14 @@ const MAX_URN: usize = 1024;
 impl ConnectionConfig {
     /// Checks every rule: the ranges of all numbers, and that the parts fit together.
     ///
-    /// [`ConnectionConfig::from_json`] and [`ConnectionConfig::from_sdk`] have done so already; a configuration that a program has put together needs it.
+    /// [`ConnectionConfig::from_json`] and [`ConnectionConfig::from_sdk`] have done so already; a
+    /// configuration that a program has put together needs it.
     ///
     /// # Errors
-    /// Invalid if a value is out of its range, Incompatible if values that are each fine do not fit together: 44.1 kHz with 1 ms, a
-    /// blob with ST 2110, video in ST 2110-30, a `maxPayloadSize` below the size of a frame (except for codestreams, which are smaller,
-    /// see [`ConnectionConfig::codec`]), audio that does not fit a packet.
+    /// Invalid if a value is out of its range, Incompatible if values that are each fine do not fit
+    /// together: 44.1 kHz with 1 ms, a blob with ST 2110, video in ST 2110-30, a `maxPayloadSize`
+    /// below the size of a frame (except for codestreams, which are smaller, see
+    /// [`ConnectionConfig::codec`]), audio that does not fit a packet.
     pub fn validate(&self) -> Result<(), ConfigError> {
         within("bufferQueueCapacity", self.queue_capacity, QUEUE_CAPACITY)?;
         within("maxPayloadSize", self.max_payload_size, PAYLOAD_SIZE)?;
@@ -87,7 +89,8 @@ pub(crate) fn within_ms(
 fn check_endpoint(endpoint: &Endpoint) -> Result<(), ConfigError> {
     match endpoint {
         Endpoint::MultipointGroup { urn } => {
-            // It is printed in logs and tables: nothing that could change how these look, and something to see.
+            // It is printed in logs and tables: nothing that could change how these look, and
+            // something to see.
             let bad = urn.trim().is_empty() || urn.chars().any(is_unprintable);
             if bad || urn.len() > MAX_URN {
                 let allowed = format!(

@@ -13,7 +13,8 @@ use st2110::video::{Depth, Sampling, WireFormat};
 
 type Result<T> = std::result::Result<T, ConfigError>;
 
-/// Bytes of audio that fit a packet: 1460 bytes of UDP (ST 2110-10, standard UDP size limit) less the headers of UDP and RTP.
+/// Bytes of audio that fit a packet: 1460 bytes of UDP (ST 2110-10, standard UDP size limit) less
+/// the headers of UDP and RTP.
 const MAX_AUDIO: usize = 1460 - 8 - 12;
 
 /// The rules that concern the stream alone.
@@ -178,10 +179,12 @@ fn check_pixels(config: &ConnectionConfig, video: &Video) -> Result<()> {
 }
 
 impl ConnectionConfig {
-    /// Checks what only a connection that sends has to keep to. [`ConnectionConfig::validate`] does not know which end it is.
+    /// Checks what only a connection that sends has to keep to. [`ConnectionConfig::validate`] does
+    /// not know which end it is.
     ///
     /// # Errors
-    /// Incompatible if the samples in memory cannot be sent as ST 2110-20 without loss: those with alpha can be received only.
+    /// Incompatible if the samples in memory cannot be sent as ST 2110-20 without loss: those with
+    /// alpha can be received only.
     pub fn check_source(&self) -> Result<()> {
         let (Endpoint::St2110(stream), Payload::Video(video)) = (&self.endpoint, &self.payload)
         else {

@@ -37,11 +37,11 @@ pub struct Sender {
 const MIDS: [[&str; 2]; 2] =
     [["primary", "secondary"], ["ancillary-primary", "ancillary-secondary"]];
 
-/// The description of the stream that a source with this configuration sends. `None` if it sends none: for other connections, and a
-/// payload that does not fit the transport.
+/// The description of the stream that a source with this configuration sends. `None` if it sends
+/// none: for other connections, and a payload that does not fit the transport.
 ///
-/// If the configuration has a description itself (`connection.st2110.sdp`), that is a template: its lines and parameters stay, known or
-/// not, but for what the mesh decides.
+/// If the configuration has a description itself (`connection.st2110.sdp`), that is a template: its
+/// lines and parameters stay, known or not, but for what the mesh decides.
 #[must_use]
 pub fn compose(config: &ConnectionConfig, sender: &Sender) -> Option<Document> {
     let Endpoint::St2110(stream) = &config.endpoint else { return None };
@@ -68,8 +68,9 @@ pub fn compose(config: &ConnectionConfig, sender: &Sender) -> Option<Document> {
     })
 }
 
-/// The description of the stream that a receiver with this configuration expects, as far as that tells it: nothing of the sender's clock,
-/// type and packing. `own` are the addresses at which it receives unicast streams, on each path.
+/// The description of the stream that a receiver with this configuration expects, as far as that
+/// tells it: nothing of the sender's clock, type and packing. `own` are the addresses at which it
+/// receives unicast streams, on each path.
 ///
 /// `None` as with [`compose`].
 #[must_use]
@@ -96,8 +97,8 @@ pub fn compose_expected(config: &ConnectionConfig, own: [IpAddr; 2]) -> Option<D
     Some(assemble("- 0 0", own[0], &config.group_id(), &streams))
 }
 
-/// A stream, and the one of ancillary data that ride with it if there is one, with their paths. `leg` is told the number of the path, the
-/// address and the port.
+/// A stream, and the one of ancillary data that ride with it if there is one, with their paths.
+/// `leg` is told the number of the path, the address and the port.
 fn with_paths(
     config: &ConnectionConfig,
     stream: &St2110,
@@ -122,7 +123,8 @@ fn with_paths(
     streams
 }
 
-/// A description of streams, each on one or two paths. `origin` is what `o=` has before the address.
+/// A description of streams, each on one or two paths. `origin` is what `o=` has before the
+/// address.
 fn assemble(origin: &str, address: IpAddr, name: &str, streams: &[(Stream, Vec<Leg>)]) -> Document {
     let mut document = Document::default();
     let session = &mut document.session;
@@ -175,7 +177,8 @@ fn essence(config: &ConnectionConfig, stream: &St2110, sender: Option<&Sender>) 
         }
         (Transport::St2110_30 | Transport::St2110_31, Payload::Audio(audio)) => {
             let mut essence = audio_essence(stream.transport, audio)?;
-            // Which channels these are is not in a configuration; of what is sent something has to be said.
+            // Which channels these are is not in a configuration; of what is sent something has to
+            // be said.
             essence.channel_order = essence.channel_order.filter(|_| sender.is_some());
             Some(Essence::Audio(essence))
         }
@@ -261,7 +264,8 @@ fn ancillary_essence(rate: media::FrameRate) -> Essence {
     })
 }
 
-/// Kilobits a second of compressed video, which ST 2110-22 §7 demands: the encoder's budget, and the headers of packets.
+/// Kilobits a second of compressed video, which ST 2110-22 §7 demands: the encoder's budget, and
+/// the headers of packets.
 fn bandwidth(config: &ConnectionConfig, stream: &St2110) -> Option<u64> {
     let (Transport::St2110_22, Payload::Video(video)) = (stream.transport, &config.payload) else {
         return None;

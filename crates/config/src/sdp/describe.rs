@@ -24,16 +24,20 @@ fn refused(error: &SdpError) -> ConfigError {
     ConfigError::invalid(PATH, error, "a description of one stream that the mesh carries")
 }
 
-/// Reads a description of one stream, maybe sent twice (`a=group:DUP`), in the terms of a configuration.
+/// Reads a description of one stream, maybe sent twice (`a=group:DUP`), in the terms of a
+/// configuration.
 ///
-/// Ancillary streams beside a video stream are left out: `connection.st2110.ancillary` says whether they are wanted.
+/// Ancillary streams beside a video stream are left out: `connection.st2110.ancillary` says whether
+/// they are wanted.
 ///
-/// A receiver of a unicast stream listens at the address of `c=` and expects the sender that the source filter names, or else `o=`. FFmpeg
-/// writes 127.0.0.1 there whoever it is, which says nothing about a stream that goes elsewhere: then the sender is unspecified, and any
-/// will do unless the configuration names one.
+/// A receiver of a unicast stream listens at the address of `c=` and expects the sender that the
+/// source filter names, or else `o=`. FFmpeg writes 127.0.0.1 there whoever it is, which says
+/// nothing about a stream that goes elsewhere: then the sender is unspecified, and any will do
+/// unless the configuration names one.
 ///
 /// # Errors
-/// Invalid, with the line of the description: it cannot be read, or has no stream or several that are not copies of each other.
+/// Invalid, with the line of the description: it cannot be read, or has no stream or several that
+/// are not copies of each other.
 pub fn describe(text: &str, kind: Kind) -> Result<Description, ConfigError> {
     let document = Document::parse(text).map_err(|error| refused(&error))?;
     let streams = main_streams(&document).map_err(|error| refused(&error))?;
@@ -61,7 +65,8 @@ pub fn describe(text: &str, kind: Kind) -> Result<Description, ConfigError> {
     };
     let (ip_addr, mcast_sip_addr, interface_ip_addr) = leg(first);
     let copy = copy(&document, first);
-    // On one interface two copies to one place are one path. Whoever has two interfaces for them says so in `secondPath`.
+    // On one interface two copies to one place are one path. Whoever has two interfaces for them
+    // says so in `secondPath`.
     let second = second.filter(|second| kind == Kind::Source || !second.is_on_the_path_of(first));
     let second = second.or(copy.as_ref());
     let (transport, wire_format, payload) = payload(&first.essence).map_err(|error| {
@@ -115,8 +120,8 @@ fn main_streams(document: &Document) -> Result<Vec<Stream>, SdpError> {
     Ok(streams)
 }
 
-/// The senders whose packets are not the stream's (`a=source-filter: excl`, RFC 4570), on each of two paths. None of a text that does not
-/// describe a stream.
+/// The senders whose packets are not the stream's (`a=source-filter: excl`, RFC 4570), on each of
+/// two paths. None of a text that does not describe a stream.
 #[must_use]
 pub fn excluded(text: &str) -> [Vec<IpAddr>; 2] {
     let Ok(document) = Document::parse(text) else { return Default::default() };
@@ -125,8 +130,8 @@ pub fn excluded(text: &str) -> [Vec<IpAddr>; 2] {
     [first, second.unwrap_or(first)].map(|stream| stream.excluded.clone())
 }
 
-/// Checks that a configuration agrees with the description in its `connection.st2110.sdp`, for whoever did not read it from JSON. A
-/// configuration without one agrees.
+/// Checks that a configuration agrees with the description in its `connection.st2110.sdp`, for
+/// whoever did not read it from JSON. A configuration without one agrees.
 ///
 /// # Errors
 /// As [`describe`], and Incompatible at the first path that differs.

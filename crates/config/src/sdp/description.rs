@@ -19,8 +19,8 @@ pub struct Description {
     pub text: String,
     /// Part of the standard.
     pub transport: Transport,
-    /// As [`St2110::ip_addr`], for the kind of connection that is being made. Unspecified where the sender is not told: the configuration
-    /// may name it.
+    /// As [`St2110::ip_addr`], for the kind of connection that is being made. Unspecified where the
+    /// sender is not told: the configuration may name it.
     pub ip_addr: IpAddr,
     /// UDP port.
     pub port: u16,
@@ -44,7 +44,8 @@ pub struct Description {
     pub colour: Colour,
     /// The sender's timing, where the description tells it and a receiver is made.
     pub timing: SenderTiming,
-    /// Frames a second, where the description tells them. Where not, those of `payload` are a default, and the configuration decides.
+    /// Frames a second, where the description tells them. Where not, those of `payload` are a
+    /// default, and the configuration decides.
     pub rate: Option<FrameRate>,
     /// What is carried. Formats in memory, on which a description has no say, are the natural ones.
     pub payload: Payload,
@@ -73,8 +74,8 @@ impl Description {
 
     /// Whether a configuration agrees with the description wherever that has a say.
     ///
-    /// The interface, pacing, ttl, dscp, a source filter that the description lacks, and the formats and packet times in memory are the
-    /// configuration's own affair.
+    /// The interface, pacing, ttl, dscp, a source filter that the description lacks, and the
+    /// formats and packet times in memory are the configuration's own affair.
     ///
     /// # Errors
     /// Incompatible, at the first path that differs.

@@ -70,7 +70,8 @@ pub async fn accept(
         let (stream, address) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(_) => {
-                // Out of descriptors, or the peer was gone already. Connections that time out make room.
+                // Out of descriptors, or the peer was gone already. Connections that time out make
+                // room.
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;
             }

@@ -1,4 +1,5 @@
-//! Control messages between two proxies of ours: 96 bytes each, authenticated with a key that both got from the agent.
+//! Control messages between two proxies of ours: 96 bytes each, authenticated with a key that both
+//! got from the agent.
 //!
 //! | offset | bytes | |
 //! |---|---|---|
@@ -35,9 +36,9 @@ pub enum Kind {
     Accept = 2,
     /// Ingress: refuses the session. The value is a [`Refusal`].
     Refuse = 3,
-    /// Keepalive and credit update. Egress: the value is the count of frames sent. Ingress: the value
-    /// is the count of frames that may be sent, and the first half of the nonce that of frames
-    /// received.
+    /// Keepalive and credit update. Egress: the value is the count of frames sent. Ingress: the
+    /// value is the count of frames that may be sent, and the first half of the nonce that of
+    /// frames received.
     Keepalive = 4,
     /// Ends the session.
     Close = 5,
@@ -74,9 +75,9 @@ pub struct Control {
     pub kind: Kind,
     /// Whether frames are sealed.
     pub sealed: bool,
-    /// Keepalive and Close of an egress: the source has ended the stream, and the value is the count
-    /// of frames in the session before that. Close of an ingress: it has passed the end on to its
-    /// receivers. A proxy that does not know this flag ignores it.
+    /// Keepalive and Close of an egress: the source has ended the stream, and the value is the
+    /// count of frames in the session before that. Close of an ingress: it has passed the end on to
+    /// its receivers. A proxy that does not know this flag ignores it.
     pub ended: bool,
     /// The session, of the egress' choice.
     pub session: u64,

@@ -22,7 +22,8 @@ const INTRODUCTION: Duration = Duration::from_secs(3);
 /// and bridge learn of it at the same time.
 const LAST_WORD: Duration = Duration::from_millis(500);
 
-/// A connection that lasts so long is none of those that fail at their first frame, again and again.
+/// A connection that lasts so long is none of those that fail at their first frame, again and
+/// again.
 const STEADY: Duration = Duration::from_secs(2);
 
 /// An egress.
@@ -45,7 +46,8 @@ pub struct Egress<S: FrameSource> {
     /// Time until which frames are held back without a connection: only before the first connection
     /// is made or has failed. Later, frames are skipped, so that the group does not wait.
     patient_until: Option<Instant>,
-    /// The source has ended the stream, and the other side does not know it yet. What the next source puts has to wait.
+    /// The source has ended the stream, and the other side does not know it yet. What the next
+    /// source puts has to wait.
     owes_end: bool,
 }
 
@@ -165,7 +167,8 @@ impl<S: FrameSource> Egress<S> {
                 Ok((false, Duration::ZERO))
             }
             Next::EndTold => {
-                // There may be another source soon, whose first frames are held back as those of the first were.
+                // There may be another source soon, whose first frames are held back as those of
+                // the first were.
                 self.owes_end = false;
                 self.connection = None;
                 self.patient_until = Some(now + INTRODUCTION);

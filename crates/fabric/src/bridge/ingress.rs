@@ -84,8 +84,9 @@ impl<K: FrameSink> Ingress<K> {
         Ok(())
     }
 
-    /// Carries frames until it is stopped, or its part in the group or the stream has ended. When it is stopped, it takes first what
-    /// the other side still has to send, within two seconds. To be called on a thread of its own.
+    /// Carries frames until it is stopped, or its part in the group or the stream has ended. When
+    /// it is stopped, it takes first what the other side still has to send, within two seconds. To
+    /// be called on a thread of its own.
     pub fn run(mut self, stop: &Stop) -> Finished {
         while !stop.is_stopped() {
             match self.turn(Instant::now()) {

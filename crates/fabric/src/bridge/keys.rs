@@ -74,7 +74,8 @@ impl fmt::Debug for SessionKeys {
 }
 
 impl SessionKeys {
-    /// Encrypts a frame in place, and returns the tag. Each number of a frame must be used once only.
+    /// Encrypts a frame in place, and returns the tag. Each number of a frame must be used once
+    /// only.
     pub(super) fn seal(&self, frame: &mut [u8], trailer: &Trailer) -> Option<[u8; TAG]> {
         let aad = Aad::from(trailer.bytes());
         let key = self.frames.as_ref()?;
@@ -82,7 +83,8 @@ impl SessionKeys {
         tag.as_ref().try_into().ok()
     }
 
-    /// Decrypts a frame, with its tag behind it, in place. Returns the bytes of the frame, if they are what was sent.
+    /// Decrypts a frame, with its tag behind it, in place. Returns the bytes of the frame, if they
+    /// are what was sent.
     pub(super) fn open(&self, frame_and_tag: &mut [u8], trailer: &Trailer) -> Option<usize> {
         let aad: Aad<[u8; TRAILER]> = Aad::from(trailer.bytes());
         let frame = self.frames.as_ref()?.open_in_place(nonce(trailer), aad, frame_and_tag).ok()?;
@@ -91,8 +93,9 @@ impl SessionKeys {
 }
 
 impl SessionKeys {
-    /// The tag of a frame in the clear: it authenticates system data and trailer, so the frame's number, time and lengths. The
-    /// payload is not covered: that would cost a pass over it. Each number of a frame must be used once only.
+    /// The tag of a frame in the clear: it authenticates system data and trailer, so the frame's
+    /// number, time and lengths. The payload is not covered: that would cost a pass over it. Each
+    /// number of a frame must be used once only.
     pub(super) fn sign(&self, sysdata: &[u8; SYSDATA], trailer: &Trailer) -> Option<[u8; TAG]> {
         let aad = Aad::from(signed(sysdata, trailer));
         let key = self.trailers.as_ref()?;

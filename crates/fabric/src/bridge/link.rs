@@ -14,7 +14,8 @@ use std::time::Duration;
 pub(super) const NO_DESCRIPTOR: Duration = Duration::from_micros(200);
 /// Time for which frames that were put before the end are still carried.
 const DRAIN: Duration = Duration::from_secs(2);
-/// Round trips that are added to that: connections are slow at first, and the last frame is confirmed.
+/// Round trips that are added to that: connections are slow at first, and the last frame is
+/// confirmed.
 const DRAIN_ROUND_TRIPS: u32 = 8;
 
 /// The other end is a proxy of this project, and the agent has given both a key.
@@ -37,7 +38,8 @@ pub struct LinkOptions {
     pub endpoints: usize,
     /// Sizes of the group's partitions. The ends must agree.
     pub layout: WireLayout,
-    /// The extended form, with sessions and credits; `None`: the plain form, which existing peers understand.
+    /// The extended form, with sessions and credits; `None`: the plain form, which existing peers
+    /// understand.
     pub extended: Option<Extended>,
 }
 
@@ -99,7 +101,8 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], FabricError> {
     Ok(bytes)
 }
 
-/// A control message that waits for its connection, the latest only: all of them tell of the present.
+/// A control message that waits for its connection, the latest only: all of them tell of the
+/// present.
 #[derive(Debug, Default)]
 pub(super) struct Outbox<A>(Option<(A, [u8; CONTROL])>);
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended;
 
-/// A frame that is held. [`SendBuffer::start`] is its system data, [`SendBuffer::len`] its whole frame, see
-/// [`super::wire_layout::WireLayout::size`].
+/// A frame that is held. [`SendBuffer::start`] is its system data, [`SendBuffer::len`] its whole
+/// frame, see [`super::wire_layout::WireLayout::size`].
 pub trait SourceFrame: SendBuffer {
     /// Payload bytes.
     fn payload_len(&self) -> usize;
@@ -40,8 +40,8 @@ pub enum Taken<F> {
 pub trait FrameSource: Send {
     /// A frame of the group.
     type Frame: SourceFrame;
-    /// Readable when [`take`](Self::take) would return something else than [`Taken::Nothing`]; it may be so until `take` has returned
-    /// that.
+    /// Readable when [`take`](Self::take) would return something else than [`Taken::Nothing`]; it
+    /// may be so until `take` has returned that.
     fn ready(&self) -> BorrowedFd<'_>;
     /// The next frame, if there is one, or that the stream has ended. Never blocks.
     fn take(&mut self) -> Result<Taken<Self::Frame>, Ended>;
@@ -75,11 +75,11 @@ pub enum NotPublished<S> {
 
 /// Destination of an ingress's frames.
 pub trait FrameSink: Send {
-    /// A slot. [`ReceiveBuffer::start`] is the place of its system data, and [`ReceiveBuffer::len`] the size of the frame and
-    /// [`super::wire_layout::MAX_TAIL`] bytes more.
+    /// A slot. [`ReceiveBuffer::start`] is the place of its system data, and [`ReceiveBuffer::len`]
+    /// the size of the frame and [`super::wire_layout::MAX_TAIL`] bytes more.
     type Slot: ReceiveBuffer;
-    /// Readable when [`slot`](Self::slot) would return something else than `Ok(None)`; it may be so until `slot` has returned
-    /// that.
+    /// Readable when [`slot`](Self::slot) would return something else than `Ok(None)`; it may be so
+    /// until `slot` has returned that.
     fn ready(&self) -> BorrowedFd<'_>;
     /// A slot to receive into, if there is one. Never blocks.
     fn slot(&mut self) -> Result<Option<Self::Slot>, Ended>;
@@ -90,7 +90,8 @@ pub trait FrameSink: Send {
         arrival: Arrival,
         patience: Duration,
     ) -> Result<(), NotPublished<Self::Slot>>;
-    /// The source has ended the stream, and all its frames were published: receivers are told. Nothing is published after this.
+    /// The source has ended the stream, and all its frames were published: receivers are told.
+    /// Nothing is published after this.
     fn end_stream(&mut self);
     /// Number of slots that may be held at once.
     fn hold_limit(&self) -> usize;

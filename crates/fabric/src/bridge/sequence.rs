@@ -28,8 +28,8 @@ pub enum Start {
     /// At the first frame's number, and again after a silence: the peer may be another one with the
     /// same address.
     Anywhere,
-    /// At 0, and nowhere else. In such a session nothing is lost as long as its connections live, so that no time is too long:
-    /// [`gone`](Sequencer::gone) says what cannot come any more.
+    /// At 0, and nowhere else. In such a session nothing is lost as long as its connections live,
+    /// so that no time is too long: [`gone`](Sequencer::gone) says what cannot come any more.
     Zero,
 }
 
@@ -148,7 +148,8 @@ impl<T> Sequencer<T> {
         }
     }
 
-    /// The end: what is here, in order, each with the number of frames before it that were given up. All others have passed.
+    /// The end: what is here, in order, each with the number of frames before it that were given
+    /// up. All others have passed.
     pub fn close(&mut self) -> impl Iterator<Item = (u64, T)> {
         let mut next = self.next.replace(u64::MAX);
         self.waiting_since = None;
@@ -235,7 +236,8 @@ mod tests {
         sequencer.arrived(0, 0, 0, later).unwrap();
         assert_eq!(all(&mut sequencer, later), [(0, 0), (0, 1)]);
 
-        // Its connection is gone: what was under way is lost, what comes through the next one is not.
+        // Its connection is gone: what was under way is lost, what comes through the next one is
+        // not.
         sequencer.arrived(1, 3, 3, later).unwrap();
         assert_eq!(sequencer.ready(later), None);
         sequencer.gone(0);

@@ -29,8 +29,8 @@ use std::time::Duration;
 pub const KEEPALIVE: Duration = Duration::from_millis(200);
 /// Silence after which the peer is lost, on a short way without packet loss: see [`Patience`].
 pub const LOST: Duration = Duration::from_millis(900);
-/// Time that a Connect waits for its answer. Over a long distance the connection and the answer take
-/// three round trips, and one lost packet takes a second more.
+/// Time that a Connect waits for its answer. Over a long distance the connection and the answer
+/// take three round trips, and one lost packet takes a second more.
 pub const CALL: Duration = Duration::from_millis(1500);
 
 /// Parameters that both ends of a link must agree on.
@@ -58,7 +58,8 @@ pub enum Ignored {
     /// It has been before, or belongs to another session.
     #[error("it is old, or of another session")]
     Stale,
-    /// It belongs to the beginning of this session, and was repeated because the answer took its time.
+    /// It belongs to the beginning of this session, and was repeated because the answer took its
+    /// time.
     #[error("the session has begun already")]
     Repeated,
 }
@@ -288,7 +289,8 @@ mod tests {
         assert_eq!(caller.patience(now + CALL), Patience::new(Duration::ZERO));
     }
 
-    /// Half a round trip takes 150 ms, and a frame two seconds: what is said behind it comes as late.
+    /// Half a round trip takes 150 ms, and a frame two seconds: what is said behind it comes as
+    /// late.
     #[test]
     fn a_session_over_a_long_way_survives_a_frame_that_takes_seconds() {
         let half = Duration::from_millis(150);

@@ -49,7 +49,8 @@ counts! {
     frames,
     /// Payload bytes of these frames.
     bytes,
-    /// Egress: frames that were not sent because there was no connection, or that were lost with it.
+    /// Egress: frames that were not sent because there was no connection, or that were lost with
+    /// it.
     unsent,
     /// Connections made: one more than reconnections.
     connects,
@@ -232,7 +233,8 @@ impl Stop {
     }
 }
 
-/// Sleeps until one of the descriptors is readable, the time has passed, or everything is stopped, which is returned.
+/// Sleeps until one of the descriptors is readable, the time has passed, or everything is stopped,
+/// which is returned.
 pub(super) fn wait(stop: Option<&Stop>, others: &[BorrowedFd<'_>], time: Duration) -> bool {
     let stop = stop.map(|stop| stop.0.event.as_fd());
     let all = stop.iter().chain(others);

@@ -62,8 +62,8 @@ pub struct Trailer {
     pub session: u64,
     /// Origin of the number that receivers see.
     pub origin: Origin,
-    /// Whether parts of the payload did not arrive at the source. In the highest bit of the word whose others are the origin's
-    /// mark.
+    /// Whether parts of the payload did not arrive at the source. In the highest bit of the word
+    /// whose others are the origin's mark.
     pub incomplete: bool,
 }
 

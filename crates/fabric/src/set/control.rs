@@ -16,8 +16,8 @@ pub(super) const CONTROL_SENDS: usize = 8;
 const CONTROL_TAG: u64 = 0x4d43_4d01;
 
 impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
-    /// Begins to send a control message of at most [`MAX_CONTROL`] bytes, which is copied. False: there is no room now or the
-    /// connection is being made; try again after the next events.
+    /// Begins to send a control message of at most [`MAX_CONTROL`] bytes, which is copied. False:
+    /// there is no room now or the connection is being made; try again after the next events.
     pub fn send_control(
         &mut self,
         endpoint: usize,
@@ -34,7 +34,8 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
         let Some(number) = self.operations.free() else { return Ok(false) };
         let bytes = self.operations.put_bytes(number, message);
         let ep = self.endpoints[endpoint].as_ptr();
-        // SAFETY: the endpoint is open and has tagged operations, which were asked for; bytes and context stay.
+        // SAFETY: the endpoint is open and has tagged operations, which were asked for; bytes and
+        // context stay.
         let code = unsafe {
             ((*(*ep).tagged).send)(
                 ep,

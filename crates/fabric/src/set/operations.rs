@@ -21,7 +21,8 @@ pub(super) enum Operation<S, R> {
 /// The endpoint and the operation of a number that is in use.
 type Entry<S, R> = Option<(usize, Operation<S, R>)>;
 
-/// Operations by number. A number is free, or lent to a caller who is about to begin, or belongs to an operation.
+/// Operations by number. A number is free, or lent to a caller who is about to begin, or belongs to
+/// an operation.
 #[derive(Debug)]
 pub(super) struct Operations<S, R> {
     arena: ManuallyDrop<Arena>,
@@ -35,7 +36,8 @@ pub(super) struct Operations<S, R> {
 impl<S, R> Drop for Operations<S, R> {
     fn drop(&mut self) {
         if !self.abandoned {
-            // SAFETY: dropped once, here. The endpoints are closed: nothing touches the memory any more.
+            // SAFETY: dropped once, here. The endpoints are closed: nothing touches the memory any
+            // more.
             unsafe {
                 ManuallyDrop::drop(&mut self.region);
                 ManuallyDrop::drop(&mut self.table);
@@ -87,7 +89,8 @@ impl<S, R> Operations<S, R> {
     /// Copies at most [`MAX_CONTROL`] bytes to the number's memory, and returns its address.
     pub(super) fn put_bytes(&mut self, number: usize, bytes: &[u8]) -> *mut u8 {
         let place = self.arena.bytes(number);
-        // SAFETY: the place has that many bytes; the number is the caller's, and so nothing is under way in it.
+        // SAFETY: the place has that many bytes; the number is the caller's, and so nothing is
+        // under way in it.
         unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len().min(MAX_CONTROL)) };
         place
     }

@@ -16,7 +16,8 @@ impl<S: SendBuffer, R: ReceiveBuffer> EndpointSet<S, R> {
     ) -> Result<(Option<Arc<Region>>, Option<Copied>), FabricError> {
         let Some(regions) = &mut self.regions else { return Ok((None, None)) };
         if self.copies.is_none() {
-            // SAFETY: as the trait demands, the memory stays until the buffer is dropped, which is after the operation.
+            // SAFETY: as the trait demands, the memory stays until the buffer is dropped, which is
+            // after the operation.
             let known =
                 unsafe { regions.region(buffer.memory(), buffer.start(), buffer.len(), false) };
             match known {

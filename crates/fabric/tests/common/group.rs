@@ -381,7 +381,8 @@ impl Receiver {
 }
 
 impl Receiver {
-    /// Waits until it has ended by itself, or as it was told to: whether the stream has ended, with frames that are still to be taken.
+    /// Waits until it has ended by itself, or as it was told to: whether the stream has ended, with
+    /// frames that are still to be taken.
     pub fn stream_ended(mut self) -> (bool, usize) {
         let finished = self.thread.take().unwrap().join().unwrap();
         let ended = self.out.ended.load(SeqCst);

@@ -24,8 +24,8 @@ impl Hosts {
         Some(Self { _way: None, hosts })
     }
 
-    /// Far from each other. Where MCM_NETEM is set, the kernel delays and loses the packets of their
-    /// cable.
+    /// Far from each other. Where MCM_NETEM is set, the kernel delays and loses the packets of
+    /// their cable.
     pub fn apart(weather: Weather) -> Option<Self> {
         if std::env::var_os("MCM_NETEM").is_some() {
             let hosts = Self::new()?;

@@ -1,4 +1,5 @@
-//! A long way between two hosts: packets take their time, and some get lost. In user space, as not every kernel has netem.
+//! A long way between two hosts: packets take their time, and some get lost. In user space, as not
+//! every kernel has netem.
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;

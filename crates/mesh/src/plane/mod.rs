@@ -46,15 +46,16 @@ pub type GroupsAnswer = Box<dyn FnOnce(Option<Vec<FleetGroup>>) + Send>;
 /// The calls come one at a time, from any thread, and from within calls to the [`ControlPlane`] as
 /// well: they must neither block nor call it.
 pub trait Listener: Send + Sync {
-    /// The answer to a registration. A connection that was accepted may be refused later, if it had to be accepted while the
-    /// agents were out of reach.
+    /// The answer to a registration. A connection that was accepted may be refused later, if it had
+    /// to be accepted while the agents were out of reach.
     fn registered(&self, connection: &ConnectionId, result: Result<Accepted, AgentError>);
 
     /// The proxy's desired state. Bridges and connections that it does not name end; unchanged ones
     /// are not touched.
     fn desired(&self, desired: Desired);
 
-    /// An administrator has removed a connection from the mesh: the proxy ends it, and unregisters it then.
+    /// An administrator has removed a connection from the mesh: the proxy ends it, and unregisters
+    /// it then.
     fn removed(&self, connection: &ConnectionId);
 
     /// Whether the control plane can be reached, at each change.
@@ -74,8 +75,8 @@ pub enum Accepted {
 /// A connection to register.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Registration {
-    /// Chosen by the proxy, unique in the fleet, such as 32 random hexadecimal digits. It stays the same over restarts of proxies
-    /// and agents.
+    /// Chosen by the proxy, unique in the fleet, such as 32 random hexadecimal digits. It stays the
+    /// same over restarts of proxies and agents.
     pub id: ConnectionId,
     /// Whether the program sends or receives.
     pub kind: Kind,

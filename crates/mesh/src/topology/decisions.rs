@@ -105,7 +105,8 @@ impl Topology {
             }
             return;
         }
-        // A record, then grants that follow from it; twice if a port has to be given back before it can be granted.
+        // A record, then grants that follow from it; twice if a port has to be given back before it
+        // can be granted.
         loop {
             let wishes = self.wishes_of(group, &mut BTreeSet::new());
             if wishes.is_empty() {

@@ -102,7 +102,8 @@ impl Topology {
         origin.is_none_or(|origin| &origin.proxy == spec.source_proxy())
     }
 
-    /// Whether a bridge that is needed sends to where this one sends: the lost proxy has a successor.
+    /// Whether a bridge that is needed sends to where this one sends: the lost proxy has a
+    /// successor.
     fn in_the_way(&self, spec: &BridgeSpec) -> bool {
         let (Some(link), Direction::Egress) = (spec.rdma(), spec.direction) else { return false };
         let group = self.groups.get(&spec.group).and_then(|group| group.bridges.get(&spec.proxy));

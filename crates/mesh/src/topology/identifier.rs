@@ -55,7 +55,8 @@ identifier! {
     ProxyId
 }
 identifier! {
-    /// A connection of a program. Its proxy chooses it; it stays the same when the proxy registers it again.
+    /// A connection of a program. Its proxy chooses it; it stays the same when the proxy registers
+    /// it again.
     ConnectionId
 }
 identifier! {
@@ -69,6 +70,7 @@ identifier! {
     StreamId
 }
 identifier! {
-    /// A bridge. It follows from what the bridge connects, so that every agent gives a bridge the same id at any time.
+    /// A bridge. It follows from what the bridge connects, so that every agent gives a bridge the
+    /// same id at any time.
     BridgeId
 }

@@ -9,8 +9,8 @@
 //!   only when that host's egress bridge has ended, so that no frame comes twice.
 //! * An ST 2110 group whose source is a program has an egress bridge at the source's proxy.
 //!   Receivers get the stream from the ring or from the mesh, not back from the network.
-//! * An RDMA egress bridge at the source's proxy sends to an ingress bridge at each other proxy that
-//!   has a receiver.
+//! * An RDMA egress bridge at the source's proxy sends to an ingress bridge at each other proxy
+//!   that has a receiver.
 //! * A bridge that is no longer needed ends at once, except for a bridge to a proxy that was lost
 //!   instead of removed: see [`Topology::HOLD`].
 //! * An error in one group does not affect another.

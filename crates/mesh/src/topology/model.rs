@@ -110,7 +110,8 @@ pub struct BridgeSpec {
     pub proxy: ProxyId,
     /// Direction of the frames.
     pub direction: Direction,
-    /// The configuration of the connection or bridge that is the group's source. For an ST 2110 bridge it names the stream.
+    /// The configuration of the connection or bridge that is the group's source. For an ST 2110
+    /// bridge it names the stream.
     pub config: Arc<ConnectionConfig>,
     /// Its other end.
     pub link: BridgeLink,
@@ -132,8 +133,8 @@ pub struct RdmaLink {
     pub peer: ProxyId,
     /// Its address. An egress bridge sends to it.
     pub remote_ip: IpAddr,
-    /// Port at the receiving end, the first of as many as there are endpoints: an ingress bridge binds it, an egress bridge
-    /// sends to it.
+    /// Port at the receiving end, the first of as many as there are endpoints: an ingress bridge
+    /// binds it, an egress bridge sends to it.
     pub port: u16,
     /// Session key, if both ends understand the extended form. `None`: only frames on the wire.
     pub session_key: Option<SessionKey>,

@@ -13,7 +13,8 @@ pub(super) enum Owner {
     Held(BridgeId),
 }
 
-/// The claimed ports of all addresses. Proxies on one host may share an address, and then its ports.
+/// The claimed ports of all addresses. Proxies on one host may share an address, and then its
+/// ports.
 #[derive(Debug, Default)]
 pub(super) struct PortTable(BTreeMap<IpAddr, BTreeMap<u16, BTreeSet<Owner>>>);
 

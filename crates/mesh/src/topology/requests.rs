@@ -94,8 +94,9 @@ impl Topology {
     /// Checks that a connection may join its group, and returns the group's new record.
     ///
     /// # Errors
-    /// [`AgentError::UnknownProxy`]; [`AgentError::Removed`]; [`AgentError::Incompatible`] if it does not fit the group;
-    /// [`AgentError::SourceTaken`] if it sends and somebody else does already.
+    /// [`AgentError::UnknownProxy`]; [`AgentError::Removed`]; [`AgentError::Incompatible`] if it
+    /// does not fit the group; [`AgentError::SourceTaken`] if it sends and somebody else does
+    /// already.
     pub fn check(&self, connection: &Connection) -> Result<GroupRecord, AgentError> {
         if !self.proxies.contains_key(&connection.proxy) {
             return Err(AgentError::UnknownProxy(connection.proxy.clone()));

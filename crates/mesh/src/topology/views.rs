@@ -51,7 +51,8 @@ pub struct GroupHost {
     pub proxy: ProxyId,
     /// Its address; empty if it is not known.
     pub address: String,
-    /// Whether the group's source is there: a program, or the bridge that brings an ST 2110 stream in.
+    /// Whether the group's source is there: a program, or the bridge that brings an ST 2110 stream
+    /// in.
     pub source: bool,
     /// Programs that receive.
     pub receivers: usize,

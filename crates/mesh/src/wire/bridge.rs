@@ -55,7 +55,8 @@ pub fn bridge_message(spec: &BridgeSpec) -> pb::Bridge {
     }
 }
 
-/// A bridge of a proxy from a message. `group` is what the message's list of groups says; the extension of newer peers says more.
+/// A bridge of a proxy from a message. `group` is what the message's list of groups says; the
+/// extension of newer peers says more.
 pub fn bridge(
     proxy: &ProxyId,
     message: &pb::Bridge,

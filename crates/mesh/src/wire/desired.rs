@@ -26,7 +26,8 @@ pub fn apply_config(desired: &Desired) -> pb::ApplyConfigRequest {
     }
 }
 
-/// All that a proxy must have, from a message. What is wrong with single bridges is told beside: the others are not touched by it.
+/// All that a proxy must have, from a message. What is wrong with single bridges is told beside:
+/// the others are not touched by it.
 pub fn desired(
     proxy: &ProxyId,
     message: &pb::ApplyConfigRequest,

@@ -157,8 +157,8 @@ impl Receiver {
         }
     }
 
-    /// Leaves the current ring, which has been read to its end. `source_closed`: its source has closed
-    /// in order.
+    /// Leaves the current ring, which has been read to its end. `source_closed`: its source has
+    /// closed in order.
     fn leave(&self, state: &mut State, source_closed: bool) {
         if let Some(cursor) = state.current.take() {
             if source_closed {

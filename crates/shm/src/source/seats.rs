@@ -154,10 +154,11 @@ impl Seats {
         self.entries.iter().map(blocker).collect()
     }
 
-    /// Marks those who have kept the source waiting for the stall time, and returns when the next one will have.
+    /// Marks those who have kept the source waiting for the stall time, and returns when the next
+    /// one will have.
     ///
-    /// `oldest_unread` tells when the frame with that sequence was published, `None` where there is no such frame;
-    /// `since` is when the present wait began.
+    /// `oldest_unread` tells when the frame with that sequence was published, `None` where there is
+    /// no such frame; `since` is when the present wait began.
     pub(super) fn stall(
         &mut self,
         now: u64,

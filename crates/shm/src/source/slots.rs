@@ -71,7 +71,8 @@ impl Slots {
         // Frames that all receivers have taken are free, the newest of them first.
         self.reclaim(board, seats, seats.wanted_from(), usize::MAX);
         if self.free.is_empty() {
-            // Next, frames that only receivers want who are not waited for: as few as needed, the oldest first.
+            // Next, frames that only receivers want who are not waited for: as few as needed, the
+            // oldest first.
             let kept = seats.kept_from(self.next, geometry.capacity as u64);
             while self.free.is_empty() && self.reclaim(board, seats, kept, 1) {}
         }

@@ -32,7 +32,8 @@ impl Drop for Announced<'_> {
 }
 
 impl Source {
-    /// Blocks until `ready` gives something, with the stall clock running for those who block. Without a waiter it does not block.
+    /// Blocks until `ready` gives something, with the stall clock running for those who block.
+    /// Without a waiter it does not block.
     pub(super) fn wait<'a, T>(
         &'a self,
         mut state: MutexGuard<'a, State>,
@@ -46,7 +47,8 @@ impl Source {
         let stall_ns = u64::try_from(inner.options.stall_time.as_nanos()).unwrap_or(u64::MAX);
         let mut counted = false;
         loop {
-            // First the ticks, then the announcement, then another look: a receiver that moves in between changes a tick.
+            // First the ticks, then the announcement, then another look: a receiver that moves in
+            // between changes a tick.
             let interrupt = waiter.as_ref().map(Waiter::word);
             let mut blockers = state.seats.blockers();
             if let Some(interrupt) = interrupt {
@@ -98,8 +100,8 @@ impl Source {
 }
 
 impl Inner {
-    /// Spins until `ready` gives something, looking whenever a receiver has moved, for as long as that has paid before. The
-    /// lock is given up meanwhile. Ticks are brought up to date.
+    /// Spins until `ready` gives something, looking whenever a receiver has moved, for as long as
+    /// that has paid before. The lock is given up meanwhile. Ticks are brought up to date.
     fn spin<'a, T>(
         &'a self,
         state: MutexGuard<'a, State>,

@@ -54,7 +54,8 @@ impl WriteSlot {
 
     /// The whole payload partition.
     pub fn payload_mut(&mut self) -> &mut [u8] {
-        // SAFETY: the slot is this object's alone until it is put: leases of others do not let them read it.
+        // SAFETY: the slot is this object's alone until it is put: leases of others do not let them
+        // read it.
         unsafe {
             std::slice::from_raw_parts_mut(self.payload_ptr(), self.source.0.geometry.payload_size)
         }
@@ -113,24 +114,26 @@ impl WriteSlot {
         self.tai_ns
     }
 
-    /// Marks the frame as incomplete, and tells which regions of its payload are missing: in order, apart from each other.
+    /// Marks the frame as incomplete, and tells which regions of its payload are missing: in order,
+    /// apart from each other.
     ///
-    /// Where the slot has room for fewer regions, its last one covers all that follow, and what lies between them.
+    /// Where the slot has room for fewer regions, its last one covers all that follow, and what
+    /// lies between them.
     pub fn set_missing(&mut self, regions: impl IntoIterator<Item = Region>) {
         let geometry = self.source.0.geometry;
         let place = self.payload_ptr().wrapping_add(geometry.regions_offset());
         let mut count = 0;
         for region in region::fitting(regions, geometry.regions, geometry.payload_size) {
-            // SAFETY: the slot has room for so many regions behind its metadata, at a multiple of 8, and is this object's
-            // alone until it is put.
+            // SAFETY: the slot has room for so many regions behind its metadata, at a multiple of
+            // 8, and is this object's alone until it is put.
             unsafe { place.cast::<u64>().add(count).write(region.to_word()) };
             count += 1;
         }
         self.missing = Some(count as u32);
     }
 
-    /// For a bridge from another host: receivers see the number that the frame has there, and count what is missing between
-    /// it and the one before as missed.
+    /// For a bridge from another host: receivers see the number that the frame has there, and count
+    /// what is missing between it and the one before as missed.
     pub fn set_origin(&mut self, origin: Origin) {
         self.origin = origin;
     }

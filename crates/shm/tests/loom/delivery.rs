@@ -11,7 +11,8 @@ use loom::thread;
 use std::panic::{UnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// The source takes back a frame that receivers are about to read, and writes the next one into its slot.
+/// The source takes back a frame that receivers are about to read, and writes the next one into its
+/// slot.
 fn lease_against_reclaim<R: Rules>(receivers: usize) {
     let ring = Ring::<R>::new(1, receivers);
     ring.put(0, 0);
@@ -37,7 +38,8 @@ fn lease_against_reclaim<R: Rules>(receivers: usize) {
     assert!(!ring.leased(0, &ring.seats), "a lease was left behind");
 }
 
-/// The receiver holds a frame; the source waits until the position has passed it, and reuses the slot when it is free.
+/// The receiver holds a frame; the source waits until the position has passed it, and reuses the
+/// slot when it is free.
 fn position_against_reuse<R: Rules>() {
     let ring = Ring::<R>::new(2, 1);
     ring.put(0, 0);
@@ -53,7 +55,8 @@ fn position_against_reuse<R: Rules>() {
     reader.join().unwrap();
 }
 
-/// Two frames are held at once and given back in the other order; the source takes each as it comes.
+/// Two frames are held at once and given back in the other order; the source takes each as it
+/// comes.
 fn held_frames<R: Rules>() {
     let ring = Ring::<R>::new(2, 1);
     ring.put(0, 0);
@@ -79,7 +82,8 @@ fn held_frames<R: Rules>() {
     reader.join().unwrap();
 }
 
-/// A receiver joins while the source publishes over its only slots: it reads from its start on, and misses nothing.
+/// A receiver joins while the source publishes over its only slots: it reads from its start on, and
+/// misses nothing.
 fn join<R: Rules>() {
     let ring = Ring::<R>::new(2, 1);
     ring.put(0, 0);
@@ -109,7 +113,8 @@ fn join<R: Rules>() {
     reader.join().unwrap();
 }
 
-/// A positive control: the checker must find a read during a write, or a frame that is not the one wanted.
+/// A positive control: the checker must find a read during a write, or a frame that is not the one
+/// wanted.
 fn assert_torn_or_wrong(model: impl Fn() + Sync + Send + UnwindSafe + 'static) {
     let panic = catch_unwind(|| check(4, model)).expect_err("the checker found nothing");
     let message = panic.downcast_ref::<String>().map_or("", String::as_str);

@@ -78,7 +78,8 @@ impl<R: Rules> Ring<R> {
         Board { line: &self.line, entries: &self.entries, slots: &self.slots }
     }
 
-    /// Source: fills a slot that is its own, publishes it, and wakes those who sleep on the head that this replaces.
+    /// Source: fills a slot that is its own, publishes it, and wakes those who sleep on the head
+    /// that this replaces.
     pub(crate) fn put(&self, sequence: u64, slot: usize) {
         // SAFETY: according to the protocol under test no thread reads the slot now; the checker
         // reports it if that is wrong.
@@ -138,12 +139,14 @@ impl<R: Rules> Ring<R> {
         }
     }
 
-    /// Receiver: takes the frame `wanted` and checks that it is whole and the right one. Does not give it back.
+    /// Receiver: takes the frame `wanted` and checks that it is whole and the right one. Does not
+    /// give it back.
     pub(crate) fn try_take(&self, seat: &SeatLine, wanted: u64) -> Option<usize> {
         let head = protocol::load_head(self.board());
         let Located::Slot(slot) = protocol::locate(self.board(), head, wanted) else { return None };
         let taken = R::take(self.board(), seat, slot, wanted);
-        // Before the frame is read, as in the receiver: the fence in here must not hide what comes after.
+        // Before the frame is read, as in the receiver: the fence in here must not hide what comes
+        // after.
         self.moved(seat);
         taken.then(|| {
             self.assert_frame(slot, wanted);

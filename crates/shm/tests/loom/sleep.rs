@@ -47,8 +47,9 @@ fn sleep_against_close<R: Rules>() {
     sleeper.join().unwrap();
 }
 
-/// The source publishes a frame and leaves the ring; a receiver that finds it left must have found the frame. `before`: it looks
-/// whether the ring was left before it looks for frames, as it has to.
+/// The source publishes a frame and leaves the ring; a receiver that finds it left must have found
+/// the frame. `before`: it looks whether the ring was left before it looks for frames, as it has
+/// to.
 fn read_out_and_leave(before: bool) {
     let ring = Ring::<Real>::new(1, 1);
     let receiver = {

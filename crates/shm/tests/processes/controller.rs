@@ -88,7 +88,8 @@ struct SourceState {
 struct ReceiverState {
     process: Process,
     standby: Option<OwnedFd>,
-    /// Number and view of the seat that was sent to the source, and where it starts once that has answered.
+    /// Number and view of the seat that was sent to the source, and where it starts once that has
+    /// answered.
     seat: Option<(u64, SeatMonitor, Option<u64>)>,
     /// Every seat that the present source has been told of.
     told: Vec<u64>,
@@ -304,7 +305,8 @@ impl Group {
         receiver.standby = message.fds.into_iter().next();
     }
 
-    /// Tells the source of receivers that have no seat in its ring, and lets it begin once those that live have one.
+    /// Tells the source of receivers that have no seat in its ring, and lets it begin once those
+    /// that live have one.
     fn introduce(&mut self) {
         if self.source.ring.is_none() {
             return;
@@ -327,8 +329,8 @@ impl Group {
         }
     }
 
-    /// Ends all receivers; the source must then be able to hold all its buffers, in a pool that has not grown more than the
-    /// receivers could ever hold.
+    /// Ends all receivers; the source must then be able to hold all its buffers, in a pool that has
+    /// not grown more than the receivers could ever hold.
     pub(crate) fn end(mut self) {
         for index in 0..self.receivers.len() {
             self.kill(Some(index));

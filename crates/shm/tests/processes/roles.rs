@@ -184,7 +184,8 @@ fn receiver() {
     }
 }
 
-/// Takes frames, holds some of them, gives them back in any order, and checks each when it comes and when it goes.
+/// Takes frames, holds some of them, gives them back in any order, and checks each when it comes
+/// and when it goes.
 fn read(receiver: &Receiver, runs: &Mutex<HashMap<u64, Run>>) {
     let hold = number("MCM_RING_HOLD");
     let lossless = number("MCM_RING_LOSSLESS") == 1;

@@ -28,7 +28,8 @@ pub(crate) enum Kind {
     HeldAll,
     /// Receiver: a seat for the next ring.
     Standby,
-    /// To the receiver: pool and board that its seat has joined. `[run, start, run before, frames of the run before]`
+    /// To the receiver: pool and board that its seat has joined.
+    /// `[run, start, run before, frames of the run before]`
     Ring,
     /// To the receiver: its seat was of no use, make another.
     NeedSeat,

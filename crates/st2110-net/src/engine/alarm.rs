@@ -1,13 +1,16 @@
 //! Sleeping until a moment, often and cheaply.
 //!
-//! A thread that paces packets sleeps some ten thousand times a second, and two things cost most of it:
+//! A thread that paces packets sleeps some ten thousand times a second, and two things cost most of
+//! it:
 //!
-//! * The processor's timer is set for the sleep. In a virtual machine that leaves the machine, and takes as long as all else together.
-//!   A timer of the kernel that is not the first to expire costs nothing: when the one before it expires, the kernel is in an
-//!   interrupt and sets the processor's timer anyway. So there are two, and while the thread sleeps on one, the other is already set
-//!   for the sleep that will probably follow.
-//! * The thread wakes late, by what an interrupt and a change of threads take. Packets that are late leave in smaller, more
-//!   frequent bursts. So timers are set earlier by what is usual here, and the rest is waited for awake.
+//! * The processor's timer is set for the sleep. In a virtual machine that leaves the machine, and
+//!   takes as long as all else together. A timer of the kernel that is not the first to expire
+//!   costs nothing: when the one before it expires, the kernel is in an interrupt and sets the
+//!   processor's timer anyway. So there are two, and while the thread sleeps on one, the other is
+//!   already set for the sleep that will probably follow.
+//! * The thread wakes late, by what an interrupt and a change of threads take. Packets that are
+//!   late leave in smaller, more frequent bursts. So timers are set earlier by what is usual here,
+//!   and the rest is waited for awake.
 
 use std::{io, os::fd::OwnedFd, time::Duration};
 
@@ -21,15 +24,19 @@ use super::clock::Clock;
 
 /// Falling asleep and waking up costs more CPU time than waiting awake for so long.
 pub(super) const NAP: u64 = 10_000;
-/// The same for a sleep whose timer is yet to be set: that takes as long again, and the thread wakes later.
+/// The same for a sleep whose timer is yet to be set: that takes as long again, and the thread
+/// wakes later.
 const UNFORESEEN: u64 = 30_000;
-/// A timer that was set in advance serves if it is earlier than wanted by at most the first, or later by at most the second.
+/// A timer that was set in advance serves if it is earlier than wanted by at most the first, or
+/// later by at most the second.
 const EARLY: u64 = 5_000;
 const LATE: u64 = 1_000;
-/// Waking up is taken to be late by no more than this: what is beyond is the machine's, and comes and goes.
+/// Waking up is taken to be late by no more than this: what is beyond is the machine's, and comes
+/// and goes.
 const LATEST: u64 = 40_000;
 const MOST_AWAKE: u64 = UNFORESEEN + LATEST;
-/// How fast the estimate of the usual lateness grows, and falls: one of three awakenings is earlier than that.
+/// How fast the estimate of the usual lateness grows, and falls: one of three awakenings is earlier
+/// than that.
 const GROWTH: u64 = 50;
 const FALL: u64 = 100;
 
@@ -63,8 +70,9 @@ impl Alarms {
         Ok(Self { timers: [timer()?, timer()?], lateness: 0 })
     }
 
-    /// Sleeps until `until`, but not longer than `most`; `then` is until when the next sleep will probably be. It may end too early, by an
-    /// interruption for example: the caller looks at the clock again.
+    /// Sleeps until `until`, but not longer than `most`; `then` is until when the next sleep will
+    /// probably be. It may end too early, by an interruption for example: the caller looks at the
+    /// clock again.
     pub(super) fn sleep(
         &mut self,
         clock: &dyn Clock,
@@ -90,7 +98,8 @@ impl Alarms {
                 self.note(late);
             }
         } else if let Some(then) = then {
-            // There is time to set the timer for the next sleep, so that it does not have to be waited for awake as well.
+            // There is time to set the timer for the next sleep, so that it does not have to be
+            // waited for awake as well.
             self.foresee(usize::from(set == Some(0)), then);
         }
         // What is left is shorter than a sleep, unless that was interrupted.
@@ -99,7 +108,8 @@ impl Alarms {
         }
     }
 
-    /// Sleeps until the timer expires that is `set` for `at`, or one that is set now, and sets the other for `then`. Returns how late it is.
+    /// Sleeps until the timer expires that is `set` for `at`, or one that is set now, and sets the
+    /// other for `then`. Returns how late it is.
     fn wait(&mut self, set: Option<usize>, at: u64, then: Option<u64>) -> Option<u64> {
         let first = match set {
             Some(set) => set,
@@ -182,7 +192,8 @@ mod tests {
             alarms.sleep(&SystemClock, until, Some(then), LONG);
             assert!(SystemClock.now() >= until);
             let after = set(&alarms);
-            // One has been waited for, the other is set; if that is the same as before, neither was set for this sleep.
+            // One has been waited for, the other is set; if that is the same as before, neither was
+            // set for this sleep.
             assert_eq!(after.iter().flatten().count(), 1, "{after:?}");
             foreseen += usize::from(before[0].is_some() != after[0].is_some());
             // The machine may have stopped the thread for longer than a step.

@@ -27,8 +27,9 @@ pub(crate) type SharedClock = Arc<dyn Clock>;
 /// Falling asleep and waking up takes a processor longer than this.
 const NAP: Duration = Duration::from_micros(10);
 
-/// Sleeps until `until`, but not longer than `most`. Absolute, so that an interruption does not lengthen it. What is shorter than a
-/// sleep is waited for awake: that costs less CPU time, and real-time threads come no nearer to their limit.
+/// Sleeps until `until`, but not longer than `most`. Absolute, so that an interruption does not
+/// lengthen it. What is shorter than a sleep is waited for awake: that costs less CPU time, and
+/// real-time threads come no nearer to their limit.
 pub(crate) fn sleep_until(clock: &dyn Clock, until: Tai, most: Duration) {
     let Some(wait) = until.as_nanos().checked_sub(clock.now().as_nanos()) else { return };
     let wait = Duration::from_nanos(wait).min(most);
@@ -56,8 +57,8 @@ fn elapsed(since: Timespec) -> Duration {
 
 /// Nanoseconds that TAI is ahead of CLOCK_REALTIME, in which the kernel stamps packets.
 ///
-/// A thread that is stopped between two readings sees a difference that is not there, and with it packets that bunch. So of a few
-/// attempts the one counts that took the least time.
+/// A thread that is stopped between two readings sees a difference that is not there, and with it
+/// packets that bunch. So of a few attempts the one counts that took the least time.
 pub(crate) fn ahead_of_realtime(clock: &dyn Clock) -> i64 {
     ahead_of(clock, ClockId::Realtime)
 }

@@ -1,8 +1,9 @@
 //! Threads that serve many sessions.
 //!
-//! An [`Engine`] has up to one sending and one receiving thread per core, started when there is work for them. Sessions are added and
-//! removed from any thread while others run. What a session does on its thread is bounded, so that one whose feed has
-//! nothing, whose sink has no room or whose socket is flooded harms no other.
+//! An [`Engine`] has up to one sending and one receiving thread per core, started when there is
+//! work for them. Sessions are added and removed from any thread while others run. What a session
+//! does on its thread is bounded, so that one whose feed has nothing, whose sink has no room or
+//! whose socket is flooded harms no other.
 
 mod alarm;
 mod clock;
@@ -30,20 +31,23 @@ use pool::{Kind, Pool};
 pub struct EngineOptions {
     /// Sending threads at most, and receiving threads at most.
     pub threads: usize,
-    /// Whether the threads ask for real-time priority. Where that is not permitted they go on without.
+    /// Whether the threads ask for real-time priority. Where that is not permitted they go on
+    /// without.
     pub real_time: bool,
-    /// How long a receiving thread lets packets gather after it has read some. Times of arrival are the kernel's, so they do not
-    /// suffer; longer costs less CPU time and more latency and receive buffer.
+    /// How long a receiving thread lets packets gather after it has read some. Times of arrival are
+    /// the kernel's, so they do not suffer; longer costs less CPU time and more latency and receive
+    /// buffer.
     pub gather: Duration,
-    /// Whether the kernel is to hold the packets of video back until they are to leave, on paths where it can and may
-    /// ([`KernelPacing`](crate::socket::KernelPacing)).
+    /// Whether the kernel is to hold the packets of video back until they are to leave, on paths
+    /// where it can and may ([`KernelPacing`](crate::socket::KernelPacing)).
     pub kernel_pacing: bool,
     /// The time that streams follow.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Default for EngineOptions {
-    /// A thread per core, real time where permitted, 500 µs, no pacing by the kernel, the system's clock.
+    /// A thread per core, real time where permitted, 500 µs, no pacing by the kernel, the system's
+    /// clock.
     fn default() -> Self {
         Self {
             threads: thread::available_parallelism().map_or(1, NonZero::get),
@@ -99,7 +103,8 @@ impl Engine {
         self.options.kernel_pacing
     }
 
-    /// The priority that sending threads and receiving threads have got; `None` while there is none.
+    /// The priority that sending threads and receiving threads have got; `None` while there is
+    /// none.
     pub fn priorities(&self) -> [Option<Priority>; 2] {
         [self.sending.priority(), self.receiving.priority()]
     }

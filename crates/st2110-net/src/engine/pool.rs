@@ -28,14 +28,16 @@ pub(super) enum Kind {
     Receiving,
 }
 
-/// A thread takes further sessions up to so many packets a second before another thread is started: about half of what one
-/// core carries, in the bundles of paced video.
+/// A thread takes further sessions up to so many packets a second before another thread is started:
+/// about half of what one core carries, in the bundles of paced video.
 const COMFORTABLE: u64 = 150_000;
 
-/// Whether this process has been told that its threads have no real-time priority: it is the same for all of them.
+/// Whether this process has been told that its threads have no real-time priority: it is the same
+/// for all of them.
 static TOLD: AtomicBool = AtomicBool::new(false);
 
-/// What a thread starts with: its priority, its commands, and a descriptor that is readable when there are new ones.
+/// What a thread starts with: its priority, its commands, and a descriptor that is readable when
+/// there are new ones.
 pub(super) struct Start<T: ?Sized> {
     pub(super) priority: Priority,
     pub(super) commands: mpsc::Receiver<Command<T>>,
@@ -89,8 +91,8 @@ impl<T: ?Sized + Send + 'static> Pool<T> {
         self.state().workers.iter().filter_map(|worker| priority::cpu_time(worker.id)).sum()
     }
 
-    /// Gives a task to the thread that has least to do; to a new one, which does `run`, while there may be more and the others have
-    /// enough.
+    /// Gives a task to the thread that has least to do; to a new one, which does `run`, while there
+    /// may be more and the others have enough.
     pub(super) fn add(
         self: &Arc<Self>,
         task: Box<T>,
@@ -191,7 +193,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Ends the session, and waits until its thread has dropped the feed or sink and what it held of it.
+    /// Ends the session, and waits until its thread has dropped the feed or sink and what it held
+    /// of it.
     pub fn stop(self) {
         let (done, gone) = mpsc::sync_channel(1);
         self.pool.remove(self.id, Some(done));

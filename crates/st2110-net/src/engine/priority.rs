@@ -24,7 +24,8 @@ impl std::fmt::Display for Priority {
 }
 
 impl Priority {
-    /// What threads that asked for real time lack with this, and what helps; `None` if this is real time.
+    /// What threads that asked for real time lack with this, and what helps; `None` if this is real
+    /// time.
     pub fn shortfall(self) -> Option<String> {
         if matches!(self, Self::RealTime(_)) {
             return None;
@@ -38,9 +39,11 @@ impl Priority {
 
 const NICE: i8 = -11;
 
-/// Gives the calling thread the best priority that it may have, and timers that are not grouped with others.
+/// Gives the calling thread the best priority that it may have, and timers that are not grouped
+/// with others.
 pub(super) fn raise(real_time: Option<u8>) -> Priority {
-    // SAFETY: takes a number and no pointer. It concerns the calling thread, and cannot fail with this value.
+    // SAFETY: takes a number and no pointer. It concerns the calling thread, and cannot fail with
+    // this value.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) };
     let Some(priority) = real_time else { return Priority::Ordinary };
     if set_fifo(priority).is_ok() {
@@ -59,7 +62,8 @@ pub(super) fn lower() {
     unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const parameters) };
 }
 
-/// Real-time priority for the calling thread. Threads and processes that it starts do not inherit it.
+/// Real-time priority for the calling thread. Threads and processes that it starts do not inherit
+/// it.
 pub(super) fn set_fifo(priority: u8) -> io::Result<()> {
     let parameters = libc::sched_param { sched_priority: i32::from(priority) };
     let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
@@ -70,7 +74,8 @@ pub(super) fn set_fifo(priority: u8) -> io::Result<()> {
 
 /// CPU time that a thread of this process has used so far. None once it has ended.
 pub(super) fn cpu_time(thread: rustix::thread::Pid) -> Option<std::time::Duration> {
-    // How Linux names the CPU clock of a thread: all bits of its number inverted, then 4 for a thread and 2 for the scheduler's clock.
+    // How Linux names the CPU clock of a thread: all bits of its number inverted, then 4 for a
+    // thread and 2 for the scheduler's clock.
     let clock = !thread.as_raw_nonzero().get() << 3 | 6;
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the structure lives through the call.

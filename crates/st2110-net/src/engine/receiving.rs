@@ -46,8 +46,9 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    /// When a bundle arrived: by the kernel's stamp if there is a plausible one, otherwise now. While a batch is read more comes, whose
-    /// stamps are a little later than the beginning of the round.
+    /// When a bundle arrived: by the kernel's stamp if there is a plausible one, otherwise now.
+    /// While a batch is read more comes, whose stamps are a little later than the beginning of the
+    /// round.
     pub(crate) fn of(self, realtime: Option<u64>) -> Tai {
         const READING: Duration = Duration::from_millis(20);
         let stamp = realtime.and_then(|stamp| stamp.checked_add_signed(self.ahead));
@@ -158,8 +159,9 @@ impl Thread {
     ) -> Found {
         self.ready.clear();
         if self.busy {
-            // They will have some again, and asking which ones do takes as long as finding out that one has none. A command has made the
-            // descriptor readable as well, which is seen the next time.
+            // They will have some again, and asking which ones do takes as long as finding out that
+            // one has none. A command has made the descriptor readable as well, which is seen the
+            // next time.
             if !self.obey_all(commands) {
                 return Found::End;
             }
@@ -183,7 +185,8 @@ impl Thread {
         Some(Timespec::try_from(deadline.since(now)).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 }))
     }
 
-    /// Calls sessions whose deadline has passed, unless there are packets of theirs that may have come before it.
+    /// Calls sessions whose deadline has passed, unless there are packets of theirs that may have
+    /// come before it.
     fn tick(&mut self, horizon: Tai) {
         let read = |id: &u64| !self.more.contains(id);
         self.due.extend(self.watched.due(horizon).filter(read));

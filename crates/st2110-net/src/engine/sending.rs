@@ -53,7 +53,8 @@ pub(super) enum Command<T: ?Sized> {
     Remove(u64, Option<SyncSender<()>>),
 }
 
-/// The longest sleep while there are sessions: so long does a new session or a removal wait at most.
+/// The longest sleep while there are sessions: so long does a new session or a removal wait at
+/// most.
 const LONGEST: Duration = Duration::from_millis(5);
 
 struct Thread {
@@ -70,7 +71,8 @@ struct Thread {
 struct Due {
     at: Tai,
     id: u64,
-    /// Nanoseconds since it was due before. Paced streams are due evenly, so it is likely to be due again after the same time.
+    /// Nanoseconds since it was due before. Paced streams are due evenly, so it is likely to be due
+    /// again after the same time.
     step: u64,
 }
 
@@ -150,7 +152,8 @@ impl Thread {
             return now;
         }
         let Some(task) = self.tasks.get_mut(&due.id) else { return now };
-        // A panic of a feed is the end of its session and of no other. The session is not used again.
+        // A panic of a feed is the end of its session and of no other. The session is not used
+        // again.
         let over = match catch_unwind(AssertUnwindSafe(|| task.run(now))) {
             Ok(Wake::At(next)) => {
                 // In place: the heap moves it to where it belongs.
@@ -173,7 +176,8 @@ impl Thread {
         let Some(alarms) = &mut self.alarms else {
             return sleep_until(&*self.clock, first.at, LONGEST);
         };
-        // The next to sleep for is the session itself, or one of those that stand below it in the heap.
+        // The next to sleep for is the session itself, or one of those that stand below it in the
+        // heap.
         let others = self.due.as_slice().iter().skip(1).take(2).map(|Reverse(due)| due.at);
         let again = first.at.checked_add(Duration::from_nanos(first.step));
         let then = others.chain(again).filter(|then| *then > first.at).min();
@@ -181,7 +185,8 @@ impl Thread {
     }
 }
 
-/// Drops a session. Feeds and sinks are others' code: if it panics, that is the end of nothing else.
+/// Drops a session. Feeds and sinks are others' code: if it panics, that is the end of nothing
+/// else.
 pub(super) fn discard<T: ?Sized>(task: Box<T>) {
     if catch_unwind(AssertUnwindSafe(|| drop(task))).is_err() {
         log::error!("a feed or sink of an ST 2110 session panicked when it was dropped");

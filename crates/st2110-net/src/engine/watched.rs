@@ -54,7 +54,8 @@ impl Watched {
         &self.sockets
     }
 
-    /// Waits for packets until `timeout`, and adds the sockets that have some to `ready`. True if there are commands.
+    /// Waits for packets until `timeout`, and adds the sockets that have some to `ready`. True if
+    /// there are commands.
     pub(super) fn wait(
         &mut self,
         timeout: Option<&Timespec>,
@@ -99,14 +100,16 @@ impl Watched {
         self.tasks.insert(id, task);
     }
 
-    /// Calls a session, and removes it if that is its end. [`Outcome::End`] also for one that is gone.
+    /// Calls a session, and removes it if that is its end. [`Outcome::End`] also for one that is
+    /// gone.
     pub(super) fn serve(
         &mut self,
         id: u64,
         call: impl FnOnce(&mut dyn ReceiveTask) -> Outcome,
     ) -> Outcome {
         let Some(task) = self.tasks.get_mut(&id) else { return Outcome::End };
-        // A panic of a sink is the end of its session and of no other. The session is not used again.
+        // A panic of a sink is the end of its session and of no other. The session is not used
+        // again.
         match catch_unwind(AssertUnwindSafe(|| call(&mut **task))) {
             Ok(Outcome::End) => self.remove(id, Over::Ended),
             Err(_) => self.remove(id, Over::Panicked),

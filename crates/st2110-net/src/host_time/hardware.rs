@@ -15,7 +15,8 @@ use rustix::time::{ClockId, DynamicClockId, Timespec, clock_gettime, clock_getti
 use crate::{engine::Clock, error::Error};
 
 const NANOS: i64 = 1_000_000_000;
-/// How long a comparison with the hardware clock is used: a crystal that is off by 50 ppm moves 5 µs in that time.
+/// How long a comparison with the hardware clock is used: a crystal that is off by 50 ppm moves 5
+/// µs in that time.
 const COMPARED: i64 = NANOS / 10;
 /// Readings for one comparison. The one that took the shortest counts.
 const READINGS: usize = 5;
@@ -24,8 +25,9 @@ const WATCHED: Duration = Duration::from_millis(20);
 
 /// A PTP hardware clock, `/dev/ptpN`, steered to TAI by a daemon such as ptp4l.
 ///
-/// Reading it costs a system call and a bus access, so ten times a second it is compared with `CLOCK_MONOTONIC`, and that is
-/// read in between. From one comparison to the next the time may so step by some microseconds.
+/// Reading it costs a system call and a bus access, so ten times a second it is compared with
+/// `CLOCK_MONOTONIC`, and that is read in between. From one comparison to the next the time may so
+/// step by some microseconds.
 #[derive(Debug)]
 pub struct HardwareClock {
     device: File,
@@ -37,7 +39,8 @@ impl HardwareClock {
     /// Opens `/dev/ptpN`.
     ///
     /// # Errors
-    /// The path does not end in a number, or is no PTP hardware clock that this process may read, or the clock stands still.
+    /// The path does not end in a number, or is no PTP hardware clock that this process may read,
+    /// or the clock stands still.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let refuse = |source| Error::HardwareClock { path: path.to_owned(), source };
         let device = File::open(path).map_err(refuse)?;
@@ -87,8 +90,8 @@ impl Clock for HardwareClock {
 /// Follows a clock by a base clock that is cheaper to read.
 #[derive(Debug)]
 struct Follower {
-    /// What is to be added to the base, and what base and clock showed when it was found out. They need no order between them: any two
-    /// comparisons in a row differ by next to nothing.
+    /// What is to be added to the base, and what base and clock showed when it was found out. They
+    /// need no order between them: any two comparisons in a row differ by next to nothing.
     ahead: AtomicI64,
     compared: AtomicI64,
     reading: AtomicI64,
@@ -155,8 +158,8 @@ impl Follower {
     }
 }
 
-/// Whether a clock that has gone so far in that time stands still. A daemon may set it, in either direction and by any amount, and slows it by
-/// far less than half.
+/// Whether a clock that has gone so far in that time stands still. A daemon may set it, in either
+/// direction and by any amount, and slows it by far less than half.
 const fn stands_still(gone: i64, time: i64) -> bool {
     gone >= 0 && gone < time / 2
 }
@@ -203,7 +206,8 @@ impl Comparison {
     }
 }
 
-/// Compares a clock with a base clock. Of a few readings, each between two of the base, the shortest is the best.
+/// Compares a clock with a base clock. Of a few readings, each between two of the base, the
+/// shortest is the best.
 fn compare(clock: impl Fn() -> io::Result<i64>, base: impl Fn() -> i64) -> io::Result<Comparison> {
     let mut best: Option<(i64, Comparison)> = None;
     for _ in 0..READINGS {
@@ -231,7 +235,8 @@ mod tests {
 
     #[test]
     fn the_shortest_reading_counts() {
-        // The base advances by these steps; the clock is 1000 ahead of it when it is read, in the middle or late.
+        // The base advances by these steps; the clock is 1000 ahead of it when it is read, in the
+        // middle or late.
         let steps = [100, 100, 900, 100, 4, 4, 50, 50, 300, 10];
         let (step, time) = (Cell::new(0), Cell::new(0_i64));
         let advance = || {

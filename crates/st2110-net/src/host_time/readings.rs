@@ -13,8 +13,9 @@ const UNSYNCHRONISED: i32 = libc::STA_UNSYNC;
 
 /// Reads the host's clocks, for [`st2110::reference::ClockState::new`].
 ///
-/// `hardware` is the clock that the streams follow instead of the kernel's, `reference` what the configuration calls it, and
-/// `mac` the address of the interface that sends. A hardware clock that cannot be read any more counts as not being there.
+/// `hardware` is the clock that the streams follow instead of the kernel's, `reference` what the
+/// configuration calls it, and `mac` the address of the interface that sends. A hardware clock that
+/// cannot be read any more counts as not being there.
 pub fn read_clocks(
     hardware: Option<&HardwareClock>,
     reference: Option<ReferenceClock>,
@@ -45,7 +46,8 @@ fn kernel_offset() -> i32 {
 }
 
 fn discipline() -> Discipline {
-    // SAFETY: timex is plain numbers, for which zeros are valid; no mode bit is set, so nothing is changed.
+    // SAFETY: timex is plain numbers, for which zeros are valid; no mode bit is set, so nothing is
+    // changed.
     let mut timex: libc::timex = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer is to a live timex of this function.
     if unsafe { libc::adjtimex(&mut timex) } < 0 {

@@ -7,7 +7,8 @@ use st2110::{
     time::MediaClock,
 };
 
-/// Figures of a stream on one path: of any sender's stream, as the kernel's times of arrival show it.
+/// Figures of a stream on one path: of any sender's stream, as the kernel's times of arrival show
+/// it.
 #[derive(Clone, Debug)]
 pub enum Analysis {
     /// Of video: its conformance to ST 2110-21.

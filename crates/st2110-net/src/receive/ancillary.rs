@@ -26,7 +26,8 @@ use crate::{
     socket::STANDARD_UDP_LIMIT,
 };
 
-/// A session that receives ancillary data (ST 2110-40). A frame's payload is a block as [`st2110::ancillary`] describes it.
+/// A session that receives ancillary data (ST 2110-40). A frame's payload is a block as
+/// [`st2110::ancillary`] describes it.
 #[derive(Clone, Debug)]
 pub struct AncillaryReceiver {
     /// Frames a second, and the scan of the pictures that the data belong to.
@@ -35,7 +36,8 @@ pub struct AncillaryReceiver {
     pub limit: usize,
     /// Which packets belong to the stream.
     pub origin: Origin,
-    /// What is done with frames that have gaps. There is nothing to repeat in ancillary data: that is as delivering them.
+    /// What is done with frames that have gaps. There is nothing to repeat in ancillary data: that
+    /// is as delivering them.
     pub incomplete: IncompleteFrames,
 }
 

@@ -1,8 +1,8 @@
 //! The ancillary stream (ST 2110-40) associated with a video stream (ST 2110-20, -22).
 //!
-//! The two streams are sent independently. Most senders send the data of a frame before or while they
-//! send its picture; with others they follow, or are overtaken on the way. So a finished picture waits
-//! for its block for a while, as long as the ancillary stream is alive.
+//! The two streams are sent independently. Most senders send the data of a frame before or while
+//! they send its picture; with others they follow, or are overtaken on the way. So a finished
+//! picture waits for its block for a while, as long as the ancillary stream is alive.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -128,8 +128,8 @@ impl Associated {
         queue_finished(collector, scratch, blocks, delivered, stats);
     }
 
-    /// Writes the block of the picture with that timestamp, which is being delivered, to `room`. Returns
-    /// its length; 0 if there is none, or no room.
+    /// Writes the block of the picture with that timestamp, which is being delivered, to `room`.
+    /// Returns its length; 0 if there is none, or no room.
     pub(super) fn write(&mut self, timestamp: RtpTimestamp, room: &mut [u8]) -> usize {
         if self.delivered.len() == REMEMBERED {
             self.delivered.pop_front();
@@ -204,8 +204,8 @@ impl<T> AwaitingAncillary<T> {
         self.pictures.push_back(Picture { timestamp, until, picture });
     }
 
-    /// The next picture that waits no longer: its block is there, or comes no more. The time that it had
-    /// is over only when all packets have been `read` that had come by then.
+    /// The next picture that waits no longer: its block is there, or comes no more. The time that
+    /// it had is over only when all packets have been `read` that had come by then.
     pub(super) fn pop(
         &mut self,
         associated: Option<&mut Associated>,

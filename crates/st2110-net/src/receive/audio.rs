@@ -31,18 +31,22 @@ use crate::{
 pub struct AudioReceiver {
     /// [`Transport::St2110_30`] or [`Transport::St2110_31`].
     pub transport: Transport,
-    /// Channels, sampling rate, samples in memory; a buffer is one packet time of these, whatever the sender's is.
+    /// Channels, sampling rate, samples in memory; a buffer is one packet time of these, whatever
+    /// the sender's is.
     pub audio: Audio,
     /// Which packets belong to the stream.
     pub origin: Origin,
-    /// What is done with buffers that have gaps. Where nothing is repeated, missing samples are zero.
+    /// What is done with buffers that have gaps. Where nothing is repeated, missing samples are
+    /// zero.
     pub incomplete: IncompleteFrames,
 }
 
-/// A thread that is held up finds packets of both paths in their sockets, and reads so many of the one before those of the other.
+/// A thread that is held up finds packets of both paths in their sockets, and reads so many of the
+/// one before those of the other.
 const READ_AHEAD: u32 = 16;
-/// A buffer of which samples are missing is held back while nothing comes at all: programs such as FFmpeg send a few packets at once
-/// and then none for 20 ms or longer. Whatever comes later decides sooner.
+/// A buffer of which samples are missing is held back while nothing comes at all: programs such as
+/// FFmpeg send a few packets at once and then none for 20 ms or longer. Whatever comes later
+/// decides sooner.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The shortest packets that are planned for: 80 µs.
 const PACKETS_PER_SECOND: u32 = 12_500;

@@ -1,6 +1,7 @@
 //! Reception of compressed video, ST 2110-22: JPEG XS codestreams.
 //!
-//! Each packet says whether codestreams are sent whole or in slices, so a receiver need not be told.
+//! Each packet says whether codestreams are sent whole or in slices, so a receiver need not be
+//! told.
 
 use media::{FrameRate, Scan};
 use st2110::{
@@ -21,9 +22,9 @@ use crate::{
     frame::{FrameSink, FrameSlot, Gap},
 };
 
-/// A session that receives JPEG XS (ST 2110-22, RFC 9134). A frame's payload is a codestream, without
-/// the boxes that stand before it on the network; of interlaced and segmented video two of them, one
-/// behind the other.
+/// A session that receives JPEG XS (ST 2110-22, RFC 9134). A frame's payload is a codestream,
+/// without the boxes that stand before it on the network; of interlaced and segmented video two of
+/// them, one behind the other.
 #[derive(Clone, Debug)]
 pub struct CodestreamReceiver {
     /// Frames a second; of interlaced video, whole frames.
@@ -36,12 +37,12 @@ pub struct CodestreamReceiver {
     pub limit: usize,
     /// Which packets belong to the stream.
     pub origin: Origin,
-    /// How frames with gaps are treated. If they are delivered, then with what comes before the gap, or
-    /// with all whole slices; to repeat means the whole last complete frame.
+    /// How frames with gaps are treated. If they are delivered, then with what comes before the
+    /// gap, or with all whole slices; to repeat means the whole last complete frame.
     pub incomplete: IncompleteFrames,
-    /// The associated ancillary stream (ST 2110-40), whose packets become the frames' metadata, as far
-    /// as the slot has room. While it is alive a finished frame waits for them, for that stream's skew
-    /// at most.
+    /// The associated ancillary stream (ST 2110-40), whose packets become the frames' metadata, as
+    /// far as the slot has room. While it is alive a finished frame waits for them, for that
+    /// stream's skew at most.
     pub ancillary: Option<Origin>,
 }
 

@@ -62,8 +62,8 @@ pub(super) trait Assembler<S: FrameSink>: Send + 'static {
     ) -> Result<Placed, Self::Error>;
 
     /// Places payloads of the same frame and field as the packet before them, none of which has the
-    /// marker bit. Returns how many were placed: it ends at one that does not fit, and when the frame
-    /// is complete, which the flag tells.
+    /// marker bit. Returns how many were placed: it ends at one that does not fit, and when the
+    /// frame is complete, which the flag tells.
     fn place_all<'a>(
         &mut self,
         _frame: &mut Self::Frame,
@@ -73,7 +73,8 @@ pub(super) trait Assembler<S: FrameSink>: Send + 'static {
         (0, false)
     }
 
-    /// Completes the slot of a frame that is to be delivered. Returns it with the bytes of its payload.
+    /// Completes the slot of a frame that is to be delivered. Returns it with the bytes of its
+    /// payload.
     fn finish(
         &mut self,
         frame: Self::Frame,
@@ -217,18 +218,19 @@ impl<S: FrameSink, A: Assembler<S>> Frames<S, A> {
         self.due(packets).is_none_or(|by| self.deliver(by, false))
     }
 
-    /// The moment by which frames are finished, if any are. That should be as early as possible: the
-    /// slot of a finished frame may be the one that the next frame needs. But what came earlier on the
-    /// other path may not have been read yet, so it is the time up to which both have been. If too many
-    /// are open, because one path is silent while much is read of the other, the oldest has to go.
+    /// The moment by which frames are finished, if any are. That should be as early as possible:
+    /// the slot of a finished frame may be the one that the next frame needs. But what came earlier
+    /// on the other path may not have been read yet, so it is the time up to which both have been.
+    /// If too many are open, because one path is silent while much is read of the other, the oldest
+    /// has to go.
     fn due(&self, packets: &Packets<'_>) -> Option<Tai> {
         let crowded = self.window.len() > self.open;
         let by = if crowded { packets.at } else { packets.read };
         self.window.deadline().filter(|deadline| *deadline <= by).map(|_| by)
     }
 
-    /// Places a packet. Returns its frame and payload header if it belongs to an open frame. Error if
-    /// it does not fit.
+    /// Places a packet. Returns its frame and payload header if it belongs to an open frame. Error
+    /// if it does not fit.
     fn packet(&mut self, packet: &Packet<'_>) -> Result<Option<(FrameId, A::Header)>, A::Error> {
         if packet.restart {
             self.window.restart(packet.at);
@@ -257,9 +259,9 @@ impl<S: FrameSink, A: Assembler<S>> Frames<S, A> {
         Ok(Some((id, header)))
     }
 
-    /// Places packets that come behind one of the same frame and field, and have no marker: the window
-    /// would find the same for each of them. Returns how many were placed. It ends where something else
-    /// happens: a packet that does not fit, or a frame that is finished.
+    /// Places packets that come behind one of the same frame and field, and have no marker: the
+    /// window would find the same for each of them. Returns how many were placed. It ends where
+    /// something else happens: a packet that does not fit, or a frame that is finished.
     fn followers(
         &mut self,
         packets: &Packets<'_>,
@@ -267,7 +269,8 @@ impl<S: FrameSink, A: Assembler<S>> Frames<S, A> {
         id: FrameId,
         header: A::Header,
     ) -> usize {
-        // A sink that wants no more has left what is due; after the next packet it would be asked again.
+        // A sink that wants no more has left what is due; after the next packet it would be asked
+        // again.
         if rest.is_empty() || self.due(packets).is_some() {
             return 0;
         }
@@ -281,8 +284,8 @@ impl<S: FrameSink, A: Assembler<S>> Frames<S, A> {
         placed
     }
 
-    /// Takes finished frames out of the window, and hands over those that need not wait. False if the
-    /// sink wants no more.
+    /// Takes finished frames out of the window, and hands over those that need not wait. False if
+    /// the sink wants no more.
     fn deliver(&mut self, now: Tai, read: bool) -> bool {
         loop {
             if !self.hand_over(now, read) {

@@ -119,8 +119,8 @@ impl Intake {
         self.selection.stats()
     }
 
-    /// Reads a batch from the socket of `path`, and calls `each` for the packets that are used. That returns how many of them have a payload
-    /// that does not fit.
+    /// Reads a batch from the socket of `path`, and calls `each` for the packets that are used.
+    /// That returns how many of them have a payload that does not fit.
     pub(super) fn receive(
         &mut self,
         path: usize,

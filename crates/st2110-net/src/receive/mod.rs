@@ -58,7 +58,8 @@ impl Receiving {
 /// Which packets belong to a stream.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// Where to listen: one path, or two for ST 2022-7. Sources that are named here are the only senders that count.
+    /// Where to listen: one path, or two for ST 2022-7. Sources that are named here are the only
+    /// senders that count.
     pub paths: Vec<ReceiverOptions>,
     /// RTP payload type; packets of others are refused.
     pub payload_type: u8,

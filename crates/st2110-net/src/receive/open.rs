@@ -12,9 +12,9 @@ use crate::{
     socket::Interface,
 };
 
-/// Starts to receive the stream of a configuration. It arrives at `interface` where the configuration
-/// names none. `limit` is the largest size in bytes of a frame's codestreams, or of a frame's block of
-/// ancillary data; with other payloads it says nothing.
+/// Starts to receive the stream of a configuration. It arrives at `interface` where the
+/// configuration names none. `limit` is the largest size in bytes of a frame's codestreams, or of a
+/// frame's block of ancillary data; with other payloads it says nothing.
 ///
 /// A stream of JPEG XS (ST 2110-22) is given to the sink as it comes: nothing is decoded here.
 ///

@@ -32,9 +32,9 @@ pub struct VideoReceiver {
     pub origin: Origin,
     /// How frames with gaps are treated.
     pub incomplete: IncompleteFrames,
-    /// The associated ancillary stream (ST 2110-40), whose packets become the frames' metadata, as far
-    /// as the slot has room. While it is alive a finished frame waits for them, for that stream's skew
-    /// at most.
+    /// The associated ancillary stream (ST 2110-40), whose packets become the frames' metadata, as
+    /// far as the slot has room. While it is alive a finished frame waits for them, for that
+    /// stream's skew at most.
     pub ancillary: Option<Origin>,
 }
 
@@ -45,8 +45,8 @@ impl VideoReceiver {
     /// Starts to receive into `sink`.
     ///
     /// # Errors
-    /// The layout does not hold the picture, a value of an origin is out of range, or a socket cannot
-    /// be opened.
+    /// The layout does not hold the picture, a value of an origin is out of range, or a socket
+    /// cannot be opened.
     pub fn start<S: FrameSink>(&self, engine: &Engine, sink: S) -> Result<Receiving, Error> {
         let frame = self.picture.packed_size();
         let packets = frame.div_ceil(SMALL_PACKET) as f64 * self.rate.as_f64();
@@ -105,8 +105,8 @@ impl<S: FrameSink> Assembler<S> for Pictures {
             PacketError::Length => &refused.length,
             PacketError::Offset => &refused.offset,
             PacketError::Field => &refused.field,
-            // The numbering of lines is learned from the packets, and slots always have the picture's
-            // size: the last three do not get here.
+            // The numbering of lines is learned from the packets, and slots always have the
+            // picture's size: the last three do not get here.
             PacketError::Row
             | PacketError::RowsPerFrame
             | PacketError::RowsPerField
@@ -169,13 +169,14 @@ impl<S: FrameSink> Assembler<S> for Pictures {
         let size = self.depacketiser.frame_size();
         if let Some(Gaps { repeat, missing }) = gaps {
             let pixels = &mut slot.payload()[..size];
-            // Slots are used again, so they may hold pixels of an older frame, even of another stream.
+            // Slots are used again, so they may hold pixels of an older frame, even of another
+            // stream.
             let filled = match repeat {
                 Some(previous) => self.depacketiser.fill_missing(&arrival, previous, pixels),
                 None => self.depacketiser.clear_missing(&arrival, pixels),
             };
-            // Both frames have the picture's size and the record is the picture's, which is all that
-            // is asked for.
+            // Both frames have the picture's size and the record is the picture's, which is all
+            // that is asked for.
             debug_assert!(filled.is_ok());
             missing.extend(arrival.missing().map(Gap::Pixels));
         }

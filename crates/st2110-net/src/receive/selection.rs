@@ -43,7 +43,8 @@ impl<'a> Packets<'a> {
         Some(Packet { header, payload, at, restart })
     }
 
-    /// One after the other, each put in by `each`, which returns false for one that does not fit. Returns how many do not.
+    /// One after the other, each put in by `each`, which returns false for one that does not fit.
+    /// Returns how many do not.
     pub(super) fn each(&self, mut each: impl FnMut(&Packet<'a>) -> bool) -> usize {
         let packets = (0..self.run.count()).map_while(|index| self.get(index));
         packets.filter(|packet| !each(packet)).count()
@@ -90,8 +91,8 @@ impl Selection {
         &self.stats
     }
 
-    /// Takes in what arrived together on a path, and calls `each` for the packets of it that are used. That returns how many of them do not
-    /// fit.
+    /// Takes in what arrived together on a path, and calls `each` for the packets of it that are
+    /// used. That returns how many of them do not fit.
     pub(super) fn datagrams(
         &mut self,
         path: usize,
@@ -201,7 +202,8 @@ impl Selection {
     }
 }
 
-/// A packet came on a path. A path on which nothing comes has been silent since the first packet of the stream.
+/// A packet came on a path. A path on which nothing comes has been silent since the first packet of
+/// the stream.
 fn hear(heard: &mut [Tai], path: usize, at: Tai) {
     if heard.iter().all(|heard| *heard == Tai::default()) {
         heard.fill(at);

@@ -1,5 +1,5 @@
-//! The skeleton of receiving sessions: sockets, the packets of one stream, and an essence that makes
-//! frames of them.
+//! The skeleton of receiving sessions: sockets, the packets of one stream, and an essence that
+//! makes frames of them.
 
 use std::sync::Arc;
 

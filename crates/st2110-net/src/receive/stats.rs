@@ -69,13 +69,15 @@ counters! {
         foreign,
         /// What the kernel dropped because the receive buffer was full; bundles count as one.
         socket_drops,
-        /// For how many microseconds nothing has come here while the other path brought packets; 0 again when something does.
+        /// For how many microseconds nothing has come here while the other path brought packets; 0
+        /// again when something does.
         silent_us,
     }
 }
 
 counters! {
-    /// Why packets were refused whose payload does not fit the format, where there is more to be said than that.
+    /// Why packets were refused whose payload does not fit the format, where there is more to be
+    /// said than that.
     RefusedCounters,
     /// Refused packets by reason at some moment. They add up to [`ReceivedCounts::other_format`].
     Refused {
@@ -83,7 +85,8 @@ counters! {
         truncated,
         /// Payloads without samples or data.
         empty,
-        /// No whole number of samples of all channels, or of pgroups; of ancillary data, a length that its packets do not have.
+        /// No whole number of samples of all channels, or of pgroups; of ancillary data, a length
+        /// that its packets do not have.
         length,
         /// More samples than a packet may have.
         too_long,
@@ -163,7 +166,8 @@ impl ReceiveStats {
         self.paths.iter().map(PathReceivedCounters::get)
     }
 
-    /// The paths of two, counted from 0, that have been silent for so long that the stream has lost its redundancy (ST 2022-7).
+    /// The paths of two, counted from 0, that have been silent for so long that the stream has lost
+    /// its redundancy (ST 2022-7).
     pub fn silent_paths(&self) -> impl Iterator<Item = usize> + '_ {
         let silent = |path: &PathReceivedCounters| path.silent_us.get() >= SILENT_US;
         self.paths.iter().enumerate().filter(move |(_, path)| silent(path)).map(|(index, _)| index)

@@ -22,7 +22,8 @@ use crate::{
     socket::SenderOptions,
 };
 
-/// A session that sends ancillary data (ST 2110-40). A frame's payload is a block as [`st2110::ancillary`] describes it.
+/// A session that sends ancillary data (ST 2110-40). A frame's payload is a block as
+/// [`st2110::ancillary`] describes it.
 #[derive(Clone, Debug)]
 pub struct AncillarySender {
     /// Frames a second, and the scan of the pictures that the data belong to.
@@ -88,7 +89,8 @@ impl Packets {
         Self { limit, planned: Planned::new(Start::ExtendedSequence) }
     }
 
-    /// Plans the packets of a block. False if the block is damaged; what there is of it then is not to be sent.
+    /// Plans the packets of a block. False if the block is damaged; what there is of it then is not
+    /// to be sent.
     fn plan(&mut self, block: &[u8], fields: bool) -> bool {
         self.planned.clear();
         let Ok(block) = Block::parse(block) else { return false };

@@ -23,7 +23,8 @@ use crate::{
     socket::SenderOptions,
 };
 
-/// A session that sends audio (ST 2110-30, -31). Buffers hold one packet time, or several whole ones.
+/// A session that sends audio (ST 2110-30, -31). Buffers hold one packet time, or several whole
+/// ones.
 #[derive(Clone, Debug)]
 pub struct AudioSender {
     /// [`Transport::St2110_30`] or [`Transport::St2110_31`].
@@ -90,8 +91,8 @@ fn packet_clock(audio: &Audio, samples: u32) -> Result<PacketClock, Error> {
 
 /// So many packets a late thread makes up for at once.
 const MAKE_UP: u64 = 16;
-/// A buffer's time may differ by this from its place in the sequence before the sequence follows: programs hand over audio with the
-/// jitter of their scheduling.
+/// A buffer's time may differ by this from its place in the sequence before the sequence follows:
+/// programs hand over audio with the jitter of their scheduling.
 const JITTER_NS: u64 = 20_000_000;
 /// A buffer's time further away from the present is no time that a receiver could use.
 const PLAUSIBLE_NS: u64 = 1_000_000_000;

@@ -17,8 +17,9 @@ use super::{
 };
 use crate::{Error, engine::Engine, frame::FrameFeed, socket::SenderOptions};
 
-/// A session that sends JPEG XS (ST 2110-22, RFC 9134). A frame's payload is a picture segment: boxes, if there are any, and a codestream;
-/// of interlaced and segmented video two of them, one behind the other.
+/// A session that sends JPEG XS (ST 2110-22, RFC 9134). A frame's payload is a picture segment:
+/// boxes, if there are any, and a codestream; of interlaced and segmented video two of them, one
+/// behind the other.
 #[derive(Clone, Debug)]
 pub struct CodestreamSender {
     /// What a packetisation unit is.
@@ -33,9 +34,11 @@ pub struct CodestreamSender {
     pub scan: Scan,
     /// Lines of a frame.
     pub height: u32,
-    /// Bytes of a frame's codestreams at most; larger ones are dropped. Packets are paced for as many.
+    /// Bytes of a frame's codestreams at most; larger ones are dropped. Packets are paced for as
+    /// many.
     pub limit: usize,
-    /// The sender's type, if software can be that at this packet rate; otherwise the stream is Wide.
+    /// The sender's type, if software can be that at this packet rate; otherwise the stream is
+    /// Wide.
     pub pacing: SenderType,
     /// Who the stream is.
     pub identity: Identity,

@@ -29,7 +29,8 @@ use crate::{
     frame::{FrameFeed, HeldFrame, Next},
 };
 
-/// How often a feed that has nothing is asked within the time in which a frame would still be in time.
+/// How often a feed that has nothing is asked within the time in which a frame would still be in
+/// time.
 const ASK: u64 = 4;
 /// A frame's time further away than this is no time that a receiver could use.
 const PLAUSIBLE: Duration = Duration::from_secs(1);
@@ -131,7 +132,8 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
         Tai::from_nanos(read.as_nanos().saturating_sub(lead))
     }
 
-    /// The last moment at which a feed that had nothing is asked for a slot: when a receiver reads its first packet, plus what a thread may be late.
+    /// The last moment at which a feed that had nothing is asked for a slot: when a receiver reads
+    /// its first packet, plus what a thread may be late.
     fn end(&self, slot: u64) -> Tai {
         let read = self.pacing.schedule().read_time(slot, 1, 0);
         let period = self.frames.rate().period_ns();
@@ -299,7 +301,8 @@ impl<F: FrameFeed, E: Outgoing> Frames<F, E> {
         let most = match self.pacing.step(now) {
             Step::Send { packets } => packets,
             Step::Wait { until } if until.since(now) > self.period().max(PLAUSIBLE) => {
-                // The clock was set back in the middle of a frame, the rest of which would come at a wrong time.
+                // The clock was set back in the middle of a frame, the rest of which would come at
+                // a wrong time.
                 drop(frame);
                 let slot = self.free_slot(now);
                 self.state = State::Waiting { slot };

@@ -4,12 +4,14 @@
 //! that of its own time on the grid of frames since the epoch, so that jitter of the program that
 //! made it does not show. What happens if it is not there in time:
 //!
-//! * The feed has nothing when a period begins: it is asked a few more times, as long as a receiver's buffer allows; then nothing is sent
-//!   in that period (`idle_periods`). A source that stops sends nothing.
-//! * The thread, or the frame before, is late: by less than a period, the frame leaves late, and what is behind is made good at 1.09 times the
-//!   rate; by more, it slips to the next free period (`slipped_periods`). Packets never bunch to make up for lost time.
-//! * A frame's time is in the future: it waits for its period, up to a second. Times that are further off are replaced by the present one
-//!   (`implausible_times`).
+//! * The feed has nothing when a period begins: it is asked a few more times, as long as a
+//!   receiver's buffer allows; then nothing is sent in that period (`idle_periods`). A source that
+//!   stops sends nothing.
+//! * The thread, or the frame before, is late: by less than a period, the frame leaves late, and
+//!   what is behind is made good at 1.09 times the rate; by more, it slips to the next free period
+//!   (`slipped_periods`). Packets never bunch to make up for lost time.
+//! * A frame's time is in the future: it waits for its period, up to a second. Times that are
+//!   further off are replaced by the present one (`implausible_times`).
 //!
 //! Audio makes up for up to 16 packets at once, which receivers' buffers are made for.
 
@@ -58,8 +60,8 @@ impl Sending {
         self.ancillary.as_ref()
     }
 
-    /// The sender type of video (ST 2110-21), which may be wider than the configured one; `None` for
-    /// audio and ancillary data.
+    /// The sender type of video (ST 2110-21), which may be wider than the configured one; `None`
+    /// for audio and ancillary data.
     pub fn sender_type(&self) -> Option<SenderType> {
         self.sender_type
     }
@@ -82,7 +84,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// A stream of this payload type with SSRC and first sequence number drawn at random (RFC 3550 §5.1).
+    /// A stream of this payload type with SSRC and first sequence number drawn at random (RFC 3550
+    /// §5.1).
     pub fn random(payload_type: u8) -> Self {
         let value = u64::from_ne_bytes(media::random::bytes());
         Self { payload_type, ssrc: value as u32, sequence: (value >> 32) as u32 }

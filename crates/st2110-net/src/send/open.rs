@@ -13,8 +13,8 @@ use crate::{
 };
 
 /// Starts to send the stream of a configuration as `identity`. It leaves by `interface` where the
-/// configuration names none. `limit` is the largest size of a frame's codestreams in bytes; with other
-/// payloads it says nothing.
+/// configuration names none. `limit` is the largest size of a frame's codestreams in bytes; with
+/// other payloads it says nothing.
 ///
 /// A stream of JPEG XS (ST 2110-22) is sent as the feed gives it: nothing is encoded here.
 ///

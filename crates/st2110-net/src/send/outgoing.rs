@@ -15,8 +15,8 @@ pub(super) trait Outgoing: Send {
     /// Packets of a unit of the present frame.
     fn packets(&self, unit: usize) -> u32;
 
-    /// There is time until the next packets may leave: whatever can be done for those from `first` on is done, so that they leave
-    /// at once when they may. `sequence` is the first one's number.
+    /// There is time until the next packets may leave: whatever can be done for those from `first`
+    /// on is done, so that they leave at once when they may. `sequence` is the first one's number.
     fn prepare(&mut self, _payload: &[u8], _unit: usize, _first: u32, _sequence: u32) {}
 
     /// Sends `most` packets of a unit from `first` on, or fewer, at least one. Returns how many.

@@ -76,7 +76,8 @@ impl Paths {
         }
     }
 
-    /// Has the kernel hold packets back until they are to leave, if it can on every path. Says how much it holds.
+    /// Has the kernel hold packets back until they are to leave, if it can on every path. Says how
+    /// much it holds.
     pub(super) fn hold_back(&mut self) -> Option<Backlog> {
         let mut least = None;
         for sender in &mut self.senders {
@@ -101,7 +102,8 @@ impl Paths {
         self.launch_time.is_some()
     }
 
-    /// The kernel was given packets to hold that it let go. If it cannot hold them any more, that is noted.
+    /// The kernel was given packets to hold that it let go. If it cannot hold them any more, that
+    /// is noted.
     pub(super) fn look_again(&mut self) {
         if self.hold_back().is_none() {
             let reason = "the interface's queueing discipline is no longer fq";
@@ -115,14 +117,15 @@ impl Paths {
         !self.senders.iter().all(Sender::has_waiting)
     }
 
-    /// Packets that are sent from now on leave at that moment, which is `monotonic` nanoseconds of CLOCK_MONOTONIC.
+    /// Packets that are sent from now on leave at that moment, which is `monotonic` nanoseconds of
+    /// CLOCK_MONOTONIC.
     pub(super) fn leave_at(&mut self, moment: Tai, monotonic: u64) {
         self.launch_time = Some(moment);
         self.senders.iter_mut().for_each(|sender| sender.leave_at(Some(monotonic)));
     }
 
-    /// Packets that are sent from now on leave at once. Returns the bundles that were to leave later since this was said last, and their
-    /// bytes.
+    /// Packets that are sent from now on leave at once. Returns the bundles that were to leave
+    /// later since this was said last, and their bytes.
     pub(super) fn leave_at_once(&mut self) -> (usize, usize) {
         self.launch_time = None;
         self.senders.iter_mut().for_each(|sender| sender.leave_at(None));
@@ -145,7 +148,8 @@ impl Paths {
         &self.stats
     }
 
-    /// When the kernel was called last, and when it came back; of packets that it holds back, when they are to leave.
+    /// When the kernel was called last, and when it came back; of packets that it holds back, when
+    /// they are to leave.
     pub(super) fn last_call(&self) -> (Tai, Tai) {
         self.last
     }
@@ -160,7 +164,8 @@ impl Paths {
         self.send_each_of(datagram, &[datagram.len()]);
     }
 
-    /// Sends datagrams of these lengths that lie one behind the other; see [`Sender::send_each_of`].
+    /// Sends datagrams of these lengths that lie one behind the other; see
+    /// [`Sender::send_each_of`].
     pub(super) fn send_each_of(&mut self, bytes: &[u8], lengths: &[usize]) {
         #[cfg(test)]
         if let Some(tap) = &mut self.tap {
@@ -173,7 +178,8 @@ impl Paths {
         self.each(lengths, |sender| sender.send_each_of(bytes, lengths));
     }
 
-    /// Sends datagrams of several parts, of which these are the lengths; see [`Sender::send_gathered`].
+    /// Sends datagrams of several parts, of which these are the lengths; see
+    /// [`Sender::send_gathered`].
     pub(super) fn send_gathered(&mut self, parts: &[IoSlice<'_>], each: usize, lengths: &[usize]) {
         #[cfg(test)]
         if let Some(tap) = &mut self.tap {
@@ -216,7 +222,8 @@ fn account(
     match result {
         Ok(sent) => {
             path.packets.add(sent as u64);
-            // What did not fit is lost, as on a network that is too narrow: pacing is not to be disturbed by it.
+            // What did not fit is lost, as on a network that is too narrow: pacing is not to be
+            // disturbed by it.
             path.full.add(count.saturating_sub(sent as u64));
         }
         Err(SendFailure::Full) => path.full.add(count),

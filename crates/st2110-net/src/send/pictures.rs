@@ -34,7 +34,8 @@ pub struct VideoSender {
     pub packing: Packing,
     /// Frames a second; of interlaced video, whole frames.
     pub rate: FrameRate,
-    /// The sender's type, if software can be that at this packet rate; otherwise the stream is Wide.
+    /// The sender's type, if software can be that at this packet rate; otherwise the stream is
+    /// Wide.
     pub pacing: SenderType,
     /// Who the stream is.
     pub identity: Identity,
@@ -123,8 +124,9 @@ impl VideoSender {
     }
 }
 
-/// The schedule that packets are sent by. A Wide sender's are read in the active part of the frame, but its buffer is large enough to
-/// spread them over the whole of it: so the same packets leave in calmer order, and what is late catches up sooner.
+/// The schedule that packets are sent by. A Wide sender's are read in the active part of the frame,
+/// but its buffer is large enough to spread them over the whole of it: so the same packets leave in
+/// calmer order, and what is late catches up sooner.
 pub(super) fn schedule_of(kind: SenderType, raster: Raster, rate: FrameRate) -> Schedule {
     match kind {
         SenderType::Narrow => Schedule::gapped(raster, rate, None),
@@ -157,13 +159,15 @@ pub(super) fn add<F: FrameFeed, E: Outgoing + 'static>(
     Ok(Sending { session, stats, ancillary, sender_type: Some(sender_type) })
 }
 
-/// A payload header is at most the extended sequence number and three segment headers (RFC 4175 §4).
+/// A payload header is at most the extended sequence number and three segment headers (RFC 4175
+/// §4).
 const HEAD: usize = Header::LEN + 2 + 3 * 6;
 
 /// Packets of frames of video.
 pub(super) struct Pictures {
     packetiser: Packetiser,
-    /// Packets one behind the other, or only their headers where the data are sent straight from the frame.
+    /// Packets one behind the other, or only their headers where the data are sent straight from
+    /// the frame.
     staging: Box<[u8]>,
     ready: Ready,
     /// So many packets are converted ahead: as many as may leave at once.
@@ -192,7 +196,8 @@ impl Pictures {
             (0..packetiser.packets(*field)).map(|index| packetiser.size(*field, index))
         });
         let longest = Header::LEN + sizes.max().unwrap_or(0);
-        // Room for twice as many as are converted ahead, so that what is ready seldom has to be moved; and for any heads.
+        // Room for twice as many as are converted ahead, so that what is ready seldom has to be
+        // moved; and for any heads.
         let staging = vec![0; (2 * ahead * longest).max(BUNDLE * HEAD)].into();
         Self { packetiser, staging, ready: Ready::default(), ahead, longest }
     }
@@ -232,7 +237,8 @@ impl Pictures {
         self.ready.count = wanted;
     }
 
-    /// Header and payload of each packet by reference, if they lie in the frame as they are to be sent.
+    /// Header and payload of each packet by reference, if they lie in the frame as they are to be
+    /// sent.
     fn send_in_place(
         &mut self,
         frame: &[u8],

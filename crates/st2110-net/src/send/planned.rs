@@ -34,8 +34,8 @@ impl Planned {
         self.ends.iter_mut().for_each(Vec::clear);
     }
 
-    /// Adds a packet to a unit. `write` gets room for a payload of up to `room` bytes and says how many it has used; if it says
-    /// nothing, there is no packet, and the answer is false.
+    /// Adds a packet to a unit. `write` gets room for a payload of up to `room` bytes and says how
+    /// many it has used; if it says nothing, there is no packet, and the answer is false.
     pub(super) fn push(
         &mut self,
         unit: usize,

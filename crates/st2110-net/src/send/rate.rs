@@ -12,7 +12,8 @@ const STRETCH: Duration = Duration::from_secs(1);
 const PERIODS: u64 = 20;
 /// One period in so many may pass unused.
 const TOLERATED: u64 = 20;
-/// Stretches that do not keep the rate before it is told. A machine that stood still for a moment has one.
+/// Stretches that do not keep the rate before it is told. A machine that stood still for a moment
+/// has one.
 const BAD: u32 = 2;
 /// Stretches that keep the rate before it is told no more.
 const GOOD: u32 = 10;
@@ -40,7 +41,8 @@ impl RateWatch {
         Self { since: now, slipped: 0, used: 0, bad: 0, good: GOOD }
     }
 
-    /// It is `now`, and so many periods have been used, with a frame or packet or as the feed had none.
+    /// It is `now`, and so many periods have been used, with a frame or packet or as the feed had
+    /// none.
     pub(super) fn look(&mut self, now: Tai, used: u64, stats: &SendStats) {
         let slipped = stats.counters.slipped_periods.get();
         let missed = slipped - self.slipped;

@@ -1,8 +1,8 @@
 //! Simulated sessions: no sockets, and a clock that the test advances. The analyser checks what
 //! they send.
 //!
-//! The planning of packets, the essence, the session and its pacing are the real ones. A system call takes two microseconds, and
-//! timers are exact: what is late here is late by plan.
+//! The planning of packets, the essence, the session and its pacing are the real ones. A system
+//! call takes two microseconds, and timers are exact: what is late here is late by plan.
 
 mod others;
 mod video;
@@ -119,7 +119,8 @@ struct Outcome {
     sent: super::Sent,
 }
 
-/// Runs a session, whose parts `make` makes for a feed of those bytes, until all its frames are sent.
+/// Runs a session, whose parts `make` makes for a feed of those bytes, until all its frames are
+/// sent.
 fn run<E: Outgoing>(
     bytes: &'static [u8],
     expected: Expectation,
@@ -172,7 +173,8 @@ impl Outcome {
             .then(|| format!("not one frame in each period: {sent:?}"))
     }
 
-    /// What is wrong with a stream of frames of so many units with so many packets each, if anything is.
+    /// What is wrong with a stream of frames of so many units with so many packets each, if
+    /// anything is.
     fn fault(&self, kind: SenderType, rate: FrameRate, units: &[u32]) -> Option<String> {
         let Self { summary, sent, .. } = self;
         let per_frame = units.iter().map(|packets| u64::from(*packets)).sum::<u64>();

@@ -13,7 +13,8 @@ counters! {
     SendCounters,
     /// Counts of a sending session at some moment.
     Sent {
-        /// Frames (of video: whole frames; of audio: buffers) of which all packets were handed to the network.
+        /// Frames (of video: whole frames; of audio: buffers) of which all packets were handed to
+        /// the network.
         frames,
         /// Packets, once for each however many paths there are.
         packets,
@@ -25,19 +26,23 @@ counters! {
         slipped_periods,
         /// Frames that left more than two periods after their time.
         late_frames,
-        /// Frames whose time was more than a second away, so that the present moment was taken instead.
+        /// Frames whose time was more than a second away, so that the present moment was taken
+        /// instead.
         implausible_times,
         /// Frames that were dropped because their size is not the stream's.
         wrong_sizes,
-        /// Frames of which each packet left in time and as evenly as the sender's type demands (ST 2110-21).
+        /// Frames of which each packet left in time and as evenly as the sender's type demands (ST
+        /// 2110-21).
         compliant_frames,
         /// Frames that the kernel paced, so that the times at which their packets left are unknown.
         unjudged_frames,
         /// Greatest Cinst in thousandths of a packet (ST 2110-21 §6.6.1).
         cinst_max_milli,
-        /// Greatest lateness of a packet against the read schedule, in nanoseconds; 0 if none was late.
+        /// Greatest lateness of a packet against the read schedule, in nanoseconds; 0 if none was
+        /// late.
         late_max_ns,
-        /// Greatest lateness of the thread against the moment that it wanted to run, in nanoseconds.
+        /// Greatest lateness of the thread against the moment that it wanted to run, in
+        /// nanoseconds.
         wake_late_max_ns,
     }
 }
@@ -95,8 +100,9 @@ impl SendStats {
         self.paths.iter().map(PathSentCounters::get)
     }
 
-    /// Whether the kernel holds packets back until they are to leave. When they really left is not known then: such frames count as
-    /// `unjudged_frames`, and neither Cinst nor lateness is measured.
+    /// Whether the kernel holds packets back until they are to leave. When they really left is not
+    /// known then: such frames count as `unjudged_frames`, and neither Cinst nor lateness is
+    /// measured.
     pub fn kernel_paced(&self) -> bool {
         self.kernel_paced.load(Ordering::Relaxed)
     }

@@ -16,8 +16,8 @@ use super::{
 
 /// A bundle that the kernel has put together is at most one IP packet long.
 const BUNDLE_BYTES: usize = 65_536;
-/// Bundles in one call. Video of 1080 lines at 60 frames a second brings about 11 in the time for which packets gather, so that one call
-/// takes them all.
+/// Bundles in one call. Video of 1080 lines at 60 frames a second brings about 11 in the time for
+/// which packets gather, so that one call takes them all.
 const BUNDLES: usize = 16;
 /// Room for a single datagram, with the Extended UDP Size Limit.
 const SINGLE_BYTES: usize = 9_216;
@@ -32,7 +32,8 @@ pub struct Batch {
     area: Box<[u8]>,
     names: Box<[Name]>,
     controls: Box<[Control]>,
-    /// What the last call received: where it begins, its length, flags, and the length of its control messages.
+    /// What the last call received: where it begins, its length, flags, and the length of its
+    /// control messages.
     taken: Vec<Taken>,
     /// Whether the kernel was asked for the senders.
     named: bool,
@@ -107,7 +108,8 @@ impl Batch {
             header.msg_controllen = control.room();
             count += 1;
         }
-        // SAFETY: each of the `count` headers points to memory of its own, in this object and on the stack, which outlives the call.
+        // SAFETY: each of the `count` headers points to memory of its own, in this object and on
+        // the stack, which outlives the call.
         let received = unsafe {
             libc::recvmmsg(
                 fd.as_raw_fd(),
@@ -179,7 +181,8 @@ impl<'a> Bundle<'a> {
         self.arrival.realtime
     }
 
-    /// What the socket has dropped so far for want of buffer, modulo 2³². The kernel counts a bundle as one. None while it is 0.
+    /// What the socket has dropped so far for want of buffer, modulo 2³². The kernel counts a
+    /// bundle as one. None while it is 0.
     pub fn drops(&self) -> Option<u32> {
         self.arrival.drops
     }

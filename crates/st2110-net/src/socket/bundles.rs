@@ -10,15 +10,17 @@ use std::{
 
 use super::{SendFailure, Sender, UDP_HEADER, Warning, control::Control};
 
-/// Datagrams that are handed over together at most. A bundle has no more either: every kernel with UDP_SEGMENT accepts so many.
+/// Datagrams that are handed over together at most. A bundle has no more either: every kernel with
+/// UDP_SEGMENT accepts so many.
 pub const BUNDLE: usize = 64;
 /// Bytes of a bundle at most: an IP packet's, without IPv6 and UDP header.
 const BUNDLE_BYTES: usize = 65_535 - 40 - UDP_HEADER;
-/// Bundles in one system call. Without segmentation each datagram counts as one, and a call takes [`BUNDLE`] of them.
+/// Bundles in one system call. Without segmentation each datagram counts as one, and a call takes
+/// [`BUNDLE`] of them.
 const BUNDLES: usize = 16;
 
-/// Of datagrams with these lengths, how many the kernel can cut from one bundle: all are as long as the first, only the last may be
-/// shorter. At least one.
+/// Of datagrams with these lengths, how many the kernel can cut from one bundle: all are as long as
+/// the first, only the last may be shorter. At least one.
 fn bundle(lengths: &[usize]) -> usize {
     let segment = lengths.first().copied().unwrap_or(0);
     let mut bytes = 0;
@@ -55,7 +57,8 @@ enum Bytes<'a> {
 }
 
 impl<'a> Bytes<'a> {
-    /// The datagrams `range`, which are those `bytes` if they lie together. `whole` is room for a reference to these.
+    /// The datagrams `range`, which are those `bytes` if they lie together. `whole` is room for a
+    /// reference to these.
     fn parts<'b>(
         self,
         range: Range<usize>,
@@ -76,8 +79,9 @@ impl<'a> Bytes<'a> {
 }
 
 impl Sender {
-    /// Sends datagrams that lie one behind the other in `bytes`, all of `segment` bytes but the last, which may be shorter.
-    /// Returns how many were sent: fewer than there are if the buffer became full. At most 64 datagrams are taken at once.
+    /// Sends datagrams that lie one behind the other in `bytes`, all of `segment` bytes but the
+    /// last, which may be shorter. Returns how many were sent: fewer than there are if the buffer
+    /// became full. At most 64 datagrams are taken at once.
     ///
     /// # Errors
     /// None was sent.
@@ -94,25 +98,28 @@ impl Sender {
         self.send_each_of(bytes, &lengths[..count])
     }
 
-    /// Sends datagrams of these lengths, which lie one behind the other in `bytes`. Returns how many were sent, as [`Sender::send`].
-    ///
-    /// # Errors
-    /// None was sent.
-    ///
-    /// # Panics
-    /// A length is larger than the socket's limit, all of them are more than there are bytes, or they are more than 64.
-    pub fn send_each_of(&mut self, bytes: &[u8], lengths: &[usize]) -> Result<usize, SendFailure> {
-        self.send_all(Bytes::Together(bytes), lengths)
-    }
-
-    /// Sends datagrams that consist of `each` parts, such as header and payload, given one after the other in `parts`. Returns how
+    /// Sends datagrams of these lengths, which lie one behind the other in `bytes`. Returns how
     /// many were sent, as [`Sender::send`].
     ///
     /// # Errors
     /// None was sent.
     ///
     /// # Panics
-    /// The parts are not a multiple of `each`, or more than 64 datagrams, or one is larger than the socket's limit.
+    /// A length is larger than the socket's limit, all of them are more than there are bytes, or
+    /// they are more than 64.
+    pub fn send_each_of(&mut self, bytes: &[u8], lengths: &[usize]) -> Result<usize, SendFailure> {
+        self.send_all(Bytes::Together(bytes), lengths)
+    }
+
+    /// Sends datagrams that consist of `each` parts, such as header and payload, given one after
+    /// the other in `parts`. Returns how many were sent, as [`Sender::send`].
+    ///
+    /// # Errors
+    /// None was sent.
+    ///
+    /// # Panics
+    /// The parts are not a multiple of `each`, or more than 64 datagrams, or one is larger than the
+    /// socket's limit.
     pub fn send_gathered(
         &mut self,
         parts: &[IoSlice<'_>],
@@ -157,8 +164,8 @@ impl Sender {
         Ok(done)
     }
 
-    /// One system call for the datagrams from `first` on, which begin at byte `start` and have those lengths. Returns how many of them were
-    /// sent, at least one.
+    /// One system call for the datagrams from `first` on, which begin at byte `start` and have
+    /// those lengths. Returns how many of them were sent, at least one.
     fn call<const COUNT: usize>(
         &self,
         data: Bytes<'_>,
@@ -184,7 +191,8 @@ impl Sender {
             let range = first + done..first + done + datagrams;
             let parts = data.parts(range, start..start + bytes, whole);
             let header = &mut message.msg_hdr;
-            // IoSlice is guaranteed to have the layout of iovec. The kernel does not write through it when sending.
+            // IoSlice is guaranteed to have the layout of iovec. The kernel does not write through
+            // it when sending.
             header.msg_iov = parts.as_ptr().cast_mut().cast();
             header.msg_iovlen = parts.len() as _;
             let length = self.control(control, datagrams, rest[0]);
@@ -196,8 +204,8 @@ impl Sender {
             *end = done;
         }
         let sent = retry_refused(|| {
-            // SAFETY: `count` messages, which point to buffers and control data that live through the call. The kernel reads those, and writes
-            // nothing but the lengths in the messages.
+            // SAFETY: `count` messages, which point to buffers and control data that live through
+            // the call. The kernel reads those, and writes nothing but the lengths in the messages.
             let sent = unsafe {
                 libc::sendmmsg(
                     self.fd.as_raw_fd(),

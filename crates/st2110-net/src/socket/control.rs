@@ -3,7 +3,8 @@
 
 use std::mem;
 
-/// Room for the control messages of one call: of sending, a size and a time; of receiving, a time, a count and a size.
+/// Room for the control messages of one call: of sending, a size and a time; of receiving, a time,
+/// a count and a size.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 pub(super) struct Control([u8; 128]);
@@ -21,13 +22,14 @@ impl Control {
         self.0.len()
     }
 
-    /// Writes the first message, which makes the kernel cut a buffer into datagrams of `segment` bytes. Returns the length of all.
+    /// Writes the first message, which makes the kernel cut a buffer into datagrams of `segment`
+    /// bytes. Returns the length of all.
     pub(super) fn segment(&mut self, segment: u16) -> usize {
         self.push(0, libc::SOL_UDP, libc::UDP_SEGMENT, segment.to_ne_bytes())
     }
 
-    /// Writes one more message behind `len` bytes of others: when the buffer is to leave, in nanoseconds of the clock that was agreed on.
-    /// Returns the length of all.
+    /// Writes one more message behind `len` bytes of others: when the buffer is to leave, in
+    /// nanoseconds of the clock that was agreed on. Returns the length of all.
     pub(super) fn launch_time(&mut self, len: usize, nanoseconds: u64) -> usize {
         self.push(len, libc::SOL_SOCKET, libc::SCM_TXTIME, nanoseconds.to_ne_bytes())
     }
@@ -44,7 +46,8 @@ impl Control {
         let header = libc::cmsghdr { cmsg_len: len as usize, cmsg_level: level, cmsg_type: kind };
         let room = &mut self.0[at..at + space as usize];
         let (head, data) = room.split_at_mut(mem::size_of::<libc::cmsghdr>());
-        // SAFETY: plain data, and the slice has the header's size; unaligned writes need no alignment.
+        // SAFETY: plain data, and the slice has the header's size; unaligned writes need no
+        // alignment.
         unsafe { head.as_mut_ptr().cast::<libc::cmsghdr>().write_unaligned(header) };
         data[..N].copy_from_slice(&value);
         at + space as usize
@@ -113,7 +116,8 @@ mod tests {
         message.msg_control = control.as_mut_ptr();
         message.msg_controllen = len;
         let mut found = Vec::new();
-        // SAFETY: the message says where its control messages are, which live as long as it is used.
+        // SAFETY: the message says where its control messages are, which live as long as it is
+        // used.
         let mut next = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
         while !next.is_null() {
             // SAFETY: a header within these messages, which are aligned.

@@ -89,8 +89,8 @@ impl Interface {
         self.resolve(peer).map(|resolved| resolved.address)
     }
 
-    /// Its hardware address. `None` for any interface, one that is not on this host, and one without
-    /// hardware, as the loopback interface.
+    /// Its hardware address. `None` for any interface, one that is not on this host, and one
+    /// without hardware, as the loopback interface.
     pub fn mac(&self) -> Option<[u8; 6]> {
         let present = present();
         let index = present.iter().find(|entry| self.is(entry))?.index;
@@ -120,8 +120,8 @@ impl Interface {
         let Some(first) = present.iter().find(|entry| self.is(entry)) else {
             return Err(Error::NoInterface { value: self.to_string(), present: list(&present) });
         };
-        // A peer with a link-local address is best talked to from such an address, others from a global
-        // one.
+        // A peer with a link-local address is best talked to from such an address, others from a
+        // global one.
         let address = match self {
             Self::Address(address) if address.is_ipv4() == peer.is_ipv4() => Some(*address),
             _ => {

@@ -1,7 +1,8 @@
 //! Bundles with launch times (SO_TXTIME): the kernel holds them back until then, so that a thread
 //! need not wake for each.
 //!
-//! The queueing discipline of the interface does it, if it is `fq`. Others ignore the times, and some drop the packets.
+//! The queueing discipline of the interface does it, if it is `fq`. Others ignore the times, and
+//! some drop the packets.
 
 use std::io;
 
@@ -10,7 +11,8 @@ use super::{
     qdisc::{FairQueue, leaves_by},
 };
 
-/// Whether the kernel may be asked to hold video back until it is to leave, by an [engine](crate::engine::EngineOptions) that wants it.
+/// Whether the kernel may be asked to hold video back until it is to leave, by an
+/// [engine](crate::engine::EngineOptions) that wants it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KernelPacing {
     /// Where the interface's queueing discipline is `fq` on every path of a stream.
@@ -41,8 +43,8 @@ impl Backlog {
 impl Sender {
     /// Has the kernel hold bundles back if it can and may. Says how much it holds.
     ///
-    /// It can if the interface by which datagrams leave at present has the right discipline and segments: for datagrams singly its queue is
-    /// too short.
+    /// It can if the interface by which datagrams leave at present has the right discipline and
+    /// segments: for datagrams singly its queue is too short.
     pub fn hold_back(&mut self) -> Option<Backlog> {
         if self.kernel_pacing == KernelPacing::Off || !self.segmentation {
             return None;
@@ -79,7 +81,8 @@ impl Sender {
 
     fn backlog(&self, queue: FairQueue) -> io::Result<Option<Backlog>> {
         option::launch_times(&self.fd)?;
-        // The kernel counts the memory that packets lie in, which may be nearly twice as much as they are. SO_SNDBUF is in these terms.
+        // The kernel counts the memory that packets lie in, which may be nearly twice as much as
+        // they are. SO_SNDBUF is in these terms.
         let buffer = option::get(&self.fd, libc::SOL_SOCKET, libc::SO_SNDBUF)? as usize;
         // A few are on their way to the interface, or late.
         let bundles = Backlog::BUNDLES.min(queue.flow_limit as usize / 8 * 5);

@@ -1,4 +1,5 @@
-//! UDP sockets for media: bundles of datagrams in one call where the kernel can (GSO and GRO), multicast, buffers, times.
+//! UDP sockets for media: bundles of datagrams in one call where the kernel can (GSO and GRO),
+//! multicast, buffers, times.
 //!
 //! All sockets are non-blocking.
 
@@ -23,7 +24,8 @@ pub use launch_time::{Backlog, KernelPacing};
 pub use receiver::{Receiver, ReceiverOptions, receive_buffer};
 pub use sender::{SendFailure, Sender, SenderOptions};
 
-/// The largest UDP datagram in bytes, with its UDP header, that ST 2110-10 §6.3 allows (Standard UDP Size Limit).
+/// The largest UDP datagram in bytes, with its UDP header, that ST 2110-10 §6.3 allows (Standard
+/// UDP Size Limit).
 pub const STANDARD_UDP_LIMIT: usize = 1460;
 /// The same for flows that agree on more (Extended UDP Size Limit).
 pub const EXTENDED_UDP_LIMIT: usize = 8960;
@@ -33,7 +35,8 @@ pub const UDP_HEADER: usize = 8;
 /// Whether the kernel is asked to treat many datagrams as one (UDP_SEGMENT, UDP_GRO).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Offload {
-    /// Where the kernel and the path can; otherwise datagrams singly, many of them in each system call.
+    /// Where the kernel and the path can; otherwise datagrams singly, many of them in each system
+    /// call.
     #[default]
     Automatic,
     /// Never.

@@ -179,8 +179,8 @@ pub(super) fn leave(
     set_raw(fd, level, libc::MCAST_LEAVE_GROUP, &request)
 }
 
-/// Sets a buffer's size, by force where the process may, and returns the bytes that the kernel gave. The kernel doubles what it is
-/// told, for its own bookkeeping, and reports the double.
+/// Sets a buffer's size, by force where the process may, and returns the bytes that the kernel
+/// gave. The kernel doubles what it is told, for its own bookkeeping, and reports the double.
 pub(super) fn set_buffer(
     fd: impl AsFd + Copy,
     forced: libc::c_int,

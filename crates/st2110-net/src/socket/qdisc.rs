@@ -19,7 +19,8 @@ const MAJOR: u32 = 0xffff_0000;
 /// An interface that lets packets leave when they are told to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FairQueue {
-    /// Packets of one socket that wait in it at most. A bundle counts as one. What is beyond is dropped.
+    /// Packets of one socket that wait in it at most. A bundle counts as one. What is beyond is
+    /// dropped.
     pub(super) flow_limit: u32,
 }
 
@@ -94,8 +95,8 @@ impl Discipline {
     }
 }
 
-/// The number of the interface by which packets from `source` to `destination` leave, as the routes are now. `interface` is the one that
-/// the destination is only valid on, or 0.
+/// The number of the interface by which packets from `source` to `destination` leave, as the routes
+/// are now. `interface` is the one that the destination is only valid on, or 0.
 ///
 /// # Errors
 /// There is no route, or the kernel does not say.
@@ -135,7 +136,8 @@ mod tests {
 
     use super::{super::netlink::bodies, *};
 
-    /// What Linux 6.1 answered: 1 and 2 noqueue, 3 mq with two times fq, 5 fq with a flow_limit of 50.
+    /// What Linux 6.1 answered: 1 and 2 noqueue, 3 mq with two times fq, 5 fq with a flow_limit of
+    /// 50.
     const RECORDED: &[u8] = include_bytes!("recorded/qdiscs.bin");
 
     fn recorded(interface: u32) -> Vec<Discipline> {

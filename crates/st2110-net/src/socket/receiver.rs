@@ -19,19 +19,22 @@ use crate::Error;
 /// How to receive.
 #[derive(Clone, Debug)]
 pub struct ReceiverOptions {
-    /// A multicast group, or an address of this host; unspecified for all addresses of the interface.
+    /// A multicast group, or an address of this host; unspecified for all addresses of the
+    /// interface.
     pub address: IpAddr,
     /// The UDP port.
     pub port: u16,
-    /// The senders to listen to; empty for any. For a multicast group they are asked for by IGMPv3 or MLDv2; whoever reads
-    /// compares [`super::Bundle::sender`] as well, because a unicast socket and a kernel that refuses the filter hand over all.
+    /// The senders to listen to; empty for any. For a multicast group they are asked for by IGMPv3
+    /// or MLDv2; whoever reads compares [`super::Bundle::sender`] as well, because a unicast socket
+    /// and a kernel that refuses the filter hand over all.
     pub sources: Vec<IpAddr>,
-    /// The senders not to listen to. For a multicast group the kernel is asked to block them; whoever reads compares the sender as well.
+    /// The senders not to listen to. For a multicast group the kernel is asked to block them;
+    /// whoever reads compares the sender as well.
     pub excluded: Vec<IpAddr>,
     /// The interface to join the group on, or whose address to listen at.
     pub interface: Interface,
-    /// Bytes of the receive buffer, as `SO_RCVBUF` counts them: the kernel doubles them. `None`: what a session's stream needs
-    /// ([`receive_buffer`]); 32 MiB for a socket that is used alone.
+    /// Bytes of the receive buffer, as `SO_RCVBUF` counts them: the kernel doubles them. `None`:
+    /// what a session's stream needs ([`receive_buffer`]); 32 MiB for a socket that is used alone.
     pub buffer: Option<usize>,
     /// Whether to let the kernel hand over datagrams in bundles.
     pub offload: Offload,
@@ -42,7 +45,8 @@ pub struct ReceiverOptions {
 }
 
 impl ReceiverOptions {
-    /// Options with the usual values: any source, any interface, the usual buffer, with times and senders.
+    /// Options with the usual values: any source, any interface, the usual buffer, with times and
+    /// senders.
     pub fn new(address: IpAddr, port: u16) -> Self {
         Self {
             address,
@@ -61,11 +65,11 @@ impl ReceiverOptions {
 /// The buffer of a socket whose stream is not known.
 const UNKNOWN_STREAM: usize = 32 << 20;
 
-/// Bytes of buffer for a stream of up to `packets` packets and `bytes` bytes a second: what comes in 250 ms, for that long a
-/// busy host keeps a thread waiting. At least 1 MiB, at most 256 MiB.
+/// Bytes of buffer for a stream of up to `packets` packets and `bytes` bytes a second: what comes
+/// in 250 ms, for that long a busy host keeps a thread waiting. At least 1 MiB, at most 256 MiB.
 ///
-/// The kernel counts the memory that packets occupy: beside their bytes a descriptor, a trailer, and what the allocator
-/// rounds up. Bundles (GRO) need less.
+/// The kernel counts the memory that packets occupy: beside their bytes a descriptor, a trailer,
+/// and what the allocator rounds up. Bundles (GRO) need less.
 pub fn receive_buffer(packets: u64, bytes: u64) -> usize {
     const BESIDE_A_PACKET: u64 = 1100;
     let occupied = bytes.saturating_add(packets.saturating_mul(BESIDE_A_PACKET)) / 4;
@@ -75,7 +79,8 @@ pub fn receive_buffer(packets: u64, bytes: u64) -> usize {
 
 /// A UDP socket that receives. It does not block.
 ///
-/// Several sockets may receive one multicast group and port, and each gets every datagram. A unicast port belongs to one socket.
+/// Several sockets may receive one multicast group and port, and each gets every datagram. A
+/// unicast port belongs to one socket.
 #[derive(Debug)]
 pub struct Receiver {
     fd: OwnedFd,
@@ -88,7 +93,8 @@ impl Receiver {
     /// Opens and binds the socket, and joins the group if it is one.
     ///
     /// # Errors
-    /// A value out of range, an interface that is not there, a port in use, or a group that cannot be joined.
+    /// A value out of range, an interface that is not there, a port in use, or a group that cannot
+    /// be joined.
     pub fn open(options: &ReceiverOptions) -> Result<Self, Error> {
         let address = SocketAddr::new(options.address, options.port);
         check(options)?;
@@ -109,11 +115,13 @@ impl Receiver {
         let mut warnings = Vec::new();
 
         if multicast {
-            // Without this, a second receiver of the group could not bind. Multicast is copied to all of them. For unicast it would
-            // let the newest socket take the packets of the others, and so is not set.
+            // Without this, a second receiver of the group could not bind. Multicast is copied to
+            // all of them. For unicast it would let the newest socket take the packets of the
+            // others, and so is not set.
             option::set(&fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)
                 .map_err(system("SO_REUSEADDR"))?;
-            // Only groups that this socket has joined itself, not those of other sockets of the host.
+            // Only groups that this socket has joined itself, not those of other sockets of the
+            // host.
             let all = if v4 { libc::IP_MULTICAST_ALL } else { libc::IPV6_MULTICAST_ALL };
             option::set(&fd, level, all, 0).map_err(system("IP_MULTICAST_ALL"))?;
         }
@@ -177,14 +185,14 @@ impl Receiver {
         &self.warnings
     }
 
-    /// What the socket has dropped so far, because its receive buffer was full or a checksum was wrong. `None` where the kernel does not say.
-    /// Bundles count as one.
+    /// What the socket has dropped so far, because its receive buffer was full or a checksum was
+    /// wrong. `None` where the kernel does not say. Bundles count as one.
     pub fn drops(&self) -> Option<u32> {
         option::memory(&self.fd).map(|memory| memory.drops)
     }
 
-    /// Reads what has arrived, as much as the batch holds, without waiting. Returns how many bundles it has now, 0 if nothing was
-    /// there.
+    /// Reads what has arrived, as much as the batch holds, without waiting. Returns how many
+    /// bundles it has now, 0 if nothing was there.
     ///
     /// # Errors
     /// The kernel's, other than that nothing is there.
@@ -244,7 +252,8 @@ fn join(
         }
     }
     if options.sources.is_empty() || refused.is_some() {
-        // A second join of a group that was joined for some sources is an error, so those are given up first.
+        // A second join of a group that was joined for some sources is an error, so those are given
+        // up first.
         if refused.is_some() {
             option::leave(fd, level, index, group).ok();
         }

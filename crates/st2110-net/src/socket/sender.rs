@@ -40,7 +40,8 @@ pub struct SenderOptions {
 }
 
 impl SenderOptions {
-    /// Options with the usual values: any interface, TTL 64, DSCP 34 (AF41), standard datagrams, a buffer of 1 MiB.
+    /// Options with the usual values: any interface, TTL 64, DSCP 34 (AF41), standard datagrams, a
+    /// buffer of 1 MiB.
     pub fn new(destination: SocketAddr) -> Self {
         Self {
             destination,
@@ -67,12 +68,14 @@ pub enum SendFailure {
     Refused(io::Error),
 }
 
-/// A UDP socket that sends to one destination. It does not block, and the kernel never fragments its datagrams.
+/// A UDP socket that sends to one destination. It does not block, and the kernel never fragments
+/// its datagrams.
 #[derive(Debug)]
 pub struct Sender {
     pub(super) fd: OwnedFd,
     pub(super) destination: SocketAddr,
-    /// The number of the interface that the socket is tied to, or 0: the routes say by which it sends.
+    /// The number of the interface that the socket is tied to, or 0: the routes say by which it
+    /// sends.
     pub(super) interface: u32,
     pub(super) kernel_pacing: KernelPacing,
     pub(super) segmentation: bool,
@@ -86,7 +89,8 @@ impl Sender {
     /// Opens and connects the socket.
     ///
     /// # Errors
-    /// A value out of range, an interface that is not there, no route, or an MTU that is too small for `udp_limit`.
+    /// A value out of range, an interface that is not there, no route, or an MTU that is too small
+    /// for `udp_limit`.
     pub fn open(options: &SenderOptions) -> Result<Self, Error> {
         check(options)?;
         let destination = options.destination;
@@ -198,7 +202,8 @@ impl Sender {
         super::receiver::local_address(self.fd.as_fd(), self.destination)
     }
 
-    /// Whether the kernel cuts bundles into datagrams. It may turn out only when sending that it cannot.
+    /// Whether the kernel cuts bundles into datagrams. It may turn out only when sending that it
+    /// cannot.
     pub fn segments(&self) -> bool {
         self.segmentation
     }

@@ -13,8 +13,9 @@ use std::{
 pub(crate) use testkit::wait::until as wait_for;
 use testkit::{host::Host, wait};
 
-/// Two hosts, `10.77.0.1` and `10.77.0.2` (and `fd77::1`, `fd77::2`), joined by a cable whose ends are both called `media0`; with
-/// [`Hosts::second_path`] also `10.78.0.1` and `10.78.0.2` on `media1`.
+/// Two hosts, `10.77.0.1` and `10.77.0.2` (and `fd77::1`, `fd77::2`), joined by a cable whose ends
+/// are both called `media0`; with [`Hosts::second_path`] also `10.78.0.1` and `10.78.0.2` on
+/// `media1`.
 pub(crate) struct Hosts(pub(crate) [Host; 2]);
 
 impl Hosts {
@@ -39,7 +40,8 @@ impl Hosts {
     fn join(&self, link: &str, mtu: u32, v4: [&str; 2], v6: [&str; 2]) {
         let [a, b] = &self.0;
         a.join(link, b, link).unwrap();
-        // Neighbours that are known: what a host sends while it asks for one is queued, and too much of it lost.
+        // Neighbours that are known: what a host sends while it asks for one is queued, and too
+        // much of it lost.
         let mac = ["02:4d:43:4d:00:01", "02:4d:43:4d:00:02"];
         for (side, host) in self.0.iter().enumerate() {
             host.ip(&["link", "set", link, "address", mac[side]]);
@@ -51,7 +53,8 @@ impl Hosts {
                 host.ip(&["neigh", "add", address, "lladdr", mac[1 - side], "dev", link]);
             }
         }
-        // IPv6 drops multicast until the kernel has noticed, in its own time, that there is a carrier.
+        // IPv6 drops multicast until the kernel has noticed, in its own time, that there is a
+        // carrier.
         for host in &self.0 {
             wait::until("IPv6 on the link", || {
                 let routes = ["-n", host.name(), "-6", "route", "show", "table", "local"];
@@ -88,7 +91,8 @@ impl testkit::host::Hosts for Hosts {
     }
 }
 
-/// An address of this host that no other test has, at a port that the kernel gives to nobody of its own accord.
+/// An address of this host that no other test has, at a port that the kernel gives to nobody of its
+/// own accord.
 pub(crate) fn local_address() -> SocketAddr {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let [.., high, low] = std::process::id().to_be_bytes();

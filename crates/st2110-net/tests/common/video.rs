@@ -127,7 +127,8 @@ pub(crate) fn stream_on(hosts: &Hosts, paths: usize) -> Stream {
     stream
 }
 
-/// Rules for the UDP packets that come in by a device. The sender must not bundle them, or the rules see bundles.
+/// Rules for the UDP packets that come in by a device. The sender must not bundle them, or the
+/// rules see bundles.
 pub(crate) fn incoming(device: &str, rules: &[&str]) -> String {
     let rules: String = rules.iter().map(|rule| format!("meta l4proto udp {rule}\n")).collect();
     format!(

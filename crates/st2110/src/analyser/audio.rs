@@ -89,8 +89,8 @@ impl AudioAnalyser {
         }
     }
 
-    /// Takes in a packet of `size` octets (RTP header and payload). Gives the delay factor in nanoseconds when a period has
-    /// ended.
+    /// Takes in a packet of `size` octets (RTP header and payload). Gives the delay factor in
+    /// nanoseconds when a period has ended.
     pub fn packet(&mut self, arrival: Tai, header: &Header, size: usize) -> Option<u64> {
         self.figures.turn(arrival, || self.tracker.counts());
         let number = match self.tracker.feed(arrival, header.ssrc, u32::from(header.sequence)) {
@@ -117,7 +117,8 @@ impl AudioAnalyser {
         self.delay(arrival, timestamp)
     }
 
-    /// Figures since the analyser was made or [`AudioAnalyser::take_summary`] was called; its account of packets is that since it was made.
+    /// Figures since the analyser was made or [`AudioAnalyser::take_summary`] was called; its
+    /// account of packets is that since it was made.
     pub fn summary(&self) -> AudioSummary {
         let counts = self.tracker.counts();
         AudioSummary { samples: self.samples, counts, ..self.figures.all() }
@@ -201,7 +202,8 @@ mod tests {
     #[test]
     fn the_delay_factor_by_hand() {
         let mut analyser = AudioAnalyser::new(CLOCK, AudioAnalyser::PERIOD);
-        // The period begins with a packet 100 µs late. The others come 50 to 350 µs late: D is −50…250 µs, and TS-DF 300 µs.
+        // The period begins with a packet 100 µs late. The others come 50 to 350 µs late: D is
+        // −50…250 µs, and TS-DF 300 µs.
         let factors = run(&mut analyser, 1002, |k| match k {
             0 => 100,
             7 => 50,

@@ -7,7 +7,8 @@ use media::FrameRate;
 use crate::pacing::Raster;
 use crate::time::{MediaClock, nanos};
 
-/// What is known of a stream beforehand, for example from its session description. What is not known is learnt.
+/// What is known of a stream beforehand, for example from its session description. What is not
+/// known is learnt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expectation {
     /// Frames a second.

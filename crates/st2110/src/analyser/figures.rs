@@ -50,8 +50,8 @@ impl Spread {
 /// Durations by the power of two of their nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
-    /// How many durations were at least 2ⁱ and less than 2ⁱ⁺¹ ns; 0 ns is in the first bin, everything from 2³¹ ns on in the
-    /// last.
+    /// How many durations were at least 2ⁱ and less than 2ⁱ⁺¹ ns; 0 ns is in the first bin,
+    /// everything from 2³¹ ns on in the last.
     pub bins: [u64; 32],
 }
 

@@ -1,8 +1,8 @@
 //! Conformance analysis of received streams, of any sender: ST 2110-21 for video, time-stamped
 //! delay factor for audio.
 //!
-//! One analyser is for one stream on one path. It wants every packet with the moment of its arrival, in TAI, as near to the wire
-//! as the system can tell it.
+//! One analyser is for one stream on one path. It wants every packet with the moment of its
+//! arrival, in TAI, as near to the wire as the system can tell it.
 
 mod audio;
 mod expectation;

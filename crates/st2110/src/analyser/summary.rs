@@ -43,7 +43,8 @@ pub struct VideoSummary {
     pub unknown: u64,
     /// Cinst, greatest of all units.
     pub cinst: f64,
-    /// Levels of the virtual receiver buffer with the gapped schedule, each unit's least and greatest.
+    /// Levels of the virtual receiver buffer with the gapped schedule, each unit's least and
+    /// greatest.
     pub vrx: Spread,
     /// The same with the linear schedule.
     pub vrx_linear: Spread,

@@ -69,7 +69,8 @@ pub struct UnitReport {
     pub rtp_offset: i32,
     /// The greatest Cinst, which runs on across units; `None` while rate and packets are not known.
     pub cinst: Option<f64>,
-    /// The least and greatest level of the virtual receiver buffer with the gapped schedule. Below 0 it underran.
+    /// The least and greatest level of the virtual receiver buffer with the gapped schedule. Below
+    /// 0 it underran.
     pub vrx: Option<(i64, i64)>,
     /// The same with the linear schedule.
     pub vrx_linear: Option<(i64, i64)>,

@@ -89,8 +89,8 @@ struct Unit {
     /// Gapped and linear: levels of the buffer, and the greatest delay.
     levels: [Option<(i64, i64)>; 2],
     delays: [u64; 2],
-    /// What had been read at an arrival, by each schedule: packets of this unit, less those of the one before that had not. Packets that
-    /// the kernel hands over together have one arrival.
+    /// What had been read at an arrival, by each schedule: packets of this unit, less those of the
+    /// one before that had not. Packets that the kernel hands over together have one arrival.
     read: Option<(Tai, [i64; 2])>,
 }
 
@@ -123,7 +123,8 @@ impl VideoAnalyser {
         }
     }
 
-    /// Takes in a packet of `size` octets (RTP header and payload). Gives a report when a unit has ended.
+    /// Takes in a packet of `size` octets (RTP header and payload). Gives a report when a unit has
+    /// ended.
     pub fn packet(&mut self, arrival: Tai, header: &Header, size: usize) -> Option<UnitReport> {
         self.figures.turn(arrival, || self.tracker.counts());
         let number = match self.tracker.feed(arrival, header.ssrc, u32::from(header.sequence)) {
@@ -164,14 +165,16 @@ impl VideoAnalyser {
         self.count(arrival, 1);
         self.place(arrival, number, header.marker);
         if header.marker {
-            // A unit that ended with another's first packet, and one of that packet alone: the second is only counted.
+            // A unit that ended with another's first packet, and one of that packet alone: the
+            // second is only counted.
             let marked = self.finish();
             report = report.or(marked);
         }
         report
     }
 
-    /// Figures since the analyser was made or [`VideoAnalyser::take_summary`] was called; its account of packets is that since it was made.
+    /// Figures since the analyser was made or [`VideoAnalyser::take_summary`] was called; its
+    /// account of packets is that since it was made.
     pub fn summary(&self) -> VideoSummary {
         self.complete(self.figures.all(), self.tracker.counts())
     }
@@ -243,7 +246,8 @@ impl VideoAnalyser {
         if before.is_none() {
             self.learner.break_off();
         }
-        // What is missing behind a marker belongs to this unit; without one, only a direct neighbour shows where it begins.
+        // What is missing behind a marker belongs to this unit; without one, only a direct
+        // neighbour shows where it begins.
         let (base, certain) = match before {
             Some(before) if before.marker => (before.number + 1, true),
             Some(before) => (number, number == before.number + 1),

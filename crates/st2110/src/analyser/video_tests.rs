@@ -12,8 +12,9 @@ use crate::time::{FrameClock, MediaClock};
 
 const P50: FrameRate = FrameRate { num: 50, den: 1 };
 const HD: Raster = Raster { height: 1080, fields: false };
-/// 50 000 packets a second: Tf = 20 ms; TRS = 20 ms · 0.96 / 1000 = 19.2 µs, linear 20 µs; Td = 20 ms / 1100 = 18.18 µs.
-/// Narrow: Cmax = max(4, 50000 / 41472) = 4, VRX = max(8, 1) = 8. Wide: Cmax = max(16, 2) = 16, VRX = max(720, 166) = 720.
+/// 50 000 packets a second: Tf = 20 ms; TRS = 20 ms · 0.96 / 1000 = 19.2 µs, linear 20 µs; Td = 20
+/// ms / 1100 = 18.18 µs. Narrow: Cmax = max(4, 50000 / 41472) = 4, VRX = max(8, 1) = 8. Wide: Cmax
+/// = max(16, 2) = 16, VRX = max(720, 166) = 720.
 const PACKETS: u32 = 1000;
 const TRS: i64 = 19_200;
 /// The frames begin at 2 s; the offset is 500 µs.
@@ -31,7 +32,8 @@ fn analyser() -> VideoAnalyser {
     })
 }
 
-/// Sends `frames` frames of `packets` packets; `when` tells the nanosecond at which packet j of frame i arrives.
+/// Sends `frames` frames of `packets` packets; `when` tells the nanosecond at which packet j of
+/// frame i arrives.
 fn play(
     analyser: &mut VideoAnalyser,
     frames: u64,
@@ -75,14 +77,16 @@ fn complies(kind: SenderType) -> Conformance {
 #[test]
 fn a_packet_at_each_read_time_is_narrow() {
     let report = second(read);
-    // Each packet comes as it is read: the buffer goes from 0 to 1. 19.2 µs drain 1.056 packets: C = max(0, 1 − 1.056) + 1.
+    // Each packet comes as it is read: the buffer goes from 0 to 1. 19.2 µs drain 1.056 packets: C
+    // = max(0, 1 − 1.056) + 1.
     assert_eq!((report.cinst, report.vrx), (Some(1.0), Some((0, 1))));
     assert_eq!(
         (report.conformance(), report.first_packet),
         (complies(SenderType::Narrow), Some(0))
     );
     assert_eq!((report.packets, report.lost, report.whole), (1000, 0, true));
-    // Read linearly, packet 999 comes at 19.1808 ms, before which ceil(959.04) = 960 have been read: level 39, then 40.
+    // Read linearly, packet 999 comes at 19.1808 ms, before which ceil(959.04) = 960 have been
+    // read: level 39, then 40.
     assert_eq!(report.vrx_linear, Some((0, 40)));
     // 500 µs are 45 ticks of 90 kHz.
     assert_eq!(report.rtp_offset, 45);
@@ -92,9 +96,9 @@ fn a_packet_at_each_read_time_is_narrow() {
 fn a_packet_each_linear_time_is_narrow_linear() {
     let report = second(|i, j| TPR0 + i as i64 * FRAME_NS + i64::from(j) * 20_000);
     assert_eq!((report.cinst, report.vrx_linear), (Some(1.0), Some((0, 1))));
-    // Read with a gap, packet 999 comes at 19.98 ms, after all 1000 have been read: 999 − 1000.
-    // The lowest is where 0.04 j is greatest before that: at j = 959, 19.18 ms, ceil(998.96) = 999 are read: −40; at
-    // j = 960, 19.2 ms, exactly 1000: −40.
+    // Read with a gap, packet 999 comes at 19.98 ms, after all 1000 have been read: 999 − 1000. The
+    // lowest is where 0.04 j is greatest before that: at j = 959, 19.18 ms, ceil(998.96) = 999 are
+    // read: −40; at j = 960, 19.2 ms, exactly 1000: −40.
     assert_eq!(report.vrx.unwrap().0, -40);
     assert_eq!(report.conformance(), complies(SenderType::NarrowLinear));
     let compliance = report.compliance.unwrap();
@@ -126,30 +130,30 @@ fn bursts_by_hand() {
 
 #[test]
 fn cinst_between_packets_by_hand() {
-    // Packets 500…503 come 10 µs apart instead of 19.2, at the read time of 500 and later. With Td = 18.1818 µs, 0.55 drain
-    // in 10 µs: C = 1, 1.45, 1.9, 2.35.
+    // Packets 500…503 come 10 µs apart instead of 19.2, at the read time of 500 and later. With Td
+    // = 18.1818 µs, 0.55 drain in 10 µs: C = 1, 1.45, 1.9, 2.35.
     let report = second(|i, j| match j {
         500..=503 => read(i, 500) + i64::from(j - 500) * 10_000,
         j => read(i, j),
     });
     assert!((report.cinst.unwrap() - 2.35).abs() < 1e-9);
-    // Packet 503 is 27.6 µs early, which is 1.4 read times: before it comes at 30 µs, 502 have been read (500 and 501 of
-    // these), so the level goes from 1 to 2.
+    // Packet 503 is 27.6 µs early, which is 1.4 read times: before it comes at 30 µs, 502 have been
+    // read (500 and 501 of these), so the level goes from 1 to 2.
     assert_eq!(report.vrx, Some((0, 2)));
 }
 
 #[test]
 fn cinst_runs_on_across_frames() {
-    // The last 10 packets of a frame come at once at the read time of packet 990; the first 10 of the next one 10 µs later:
-    // C = 10 − 10/18.18 + 10 = 19.45. Each alone would be Wide.
+    // The last 10 packets of a frame come at once at the read time of packet 990; the first 10 of
+    // the next one 10 µs later: C = 10 − 10/18.18 + 10 = 19.45. Each alone would be Wide.
     let report = second(|i, j| match (i, j) {
         (_, 990..) => read(i, 990),
         (1, 0..10) => read(0, 990) + 10_000,
         _ => read(i, j),
     });
     assert!((report.cinst.unwrap() - 19.45).abs() < 1e-9);
-    // Packet 0 comes 1000 − 990 read times, the gap of 800 µs less 10 µs early; the buffer holds what is left of the frame before:
-    // 991 are read there, 9 and then 10 more remain.
+    // Packet 0 comes 1000 − 990 read times, the gap of 800 µs less 10 µs early; the buffer holds
+    // what is left of the frame before: 991 are read there, 9 and then 10 more remain.
     assert_eq!((report.vrx, report.conformance()), (Some((0, 19)), Conformance::Fails));
     let early = 9 * TRS + TRS + 800_000 - 10_000;
     assert_eq!(report.first_packet, Some(-early));

@@ -48,7 +48,8 @@ struct Field {
 }
 
 impl Field {
-    /// Whether it reaches without a gap to the marker, and from the packet before it, if that is known.
+    /// Whether it reaches without a gap to the marker, and from the packet before it, if that is
+    /// known.
     fn is_complete(&self, first: Option<u16>) -> bool {
         let Some(end) = self.end else { return false };
         let next = self.parts.windows(2).all(|pair| pair[1].0 == pair[0].0.wrapping_add(1));
@@ -105,8 +106,9 @@ impl Collector {
         }
     }
 
-    /// The same where progressive pictures are an assumption, as session descriptions do not tell the scan (RFC 8331 §4): packets of a second
-    /// field (F = 11) show that they are interlaced, until one of no field (F = 00) comes. The second field of the frame that shows it is lost.
+    /// The same where progressive pictures are an assumption, as session descriptions do not tell
+    /// the scan (RFC 8331 §4): packets of a second field (F = 11) show that they are interlaced,
+    /// until one of no field (F = 00) comes. The second field of the frame that shows it is lost.
     #[must_use]
     pub fn learning_scan(self) -> Self {
         Self { learns: !self.interlaced, ..self }
@@ -118,7 +120,8 @@ impl Collector {
         &self.counts
     }
 
-    /// Takes an RTP packet in. Frames that are ready must be taken out with [`Collector::pop`] before the next one comes.
+    /// Takes an RTP packet in. Frames that are ready must be taken out with [`Collector::pop`]
+    /// before the next one comes.
     ///
     /// # Errors
     /// Why nothing of it was used; it is counted.
@@ -134,7 +137,8 @@ impl Collector {
                 return Err(AncillaryPacketError::Field);
             }
             self.interlaced = true;
-            // What was taken for a frame was its first field, and this is not the beginning of the next.
+            // What was taken for a frame was its first field, and this is not the beginning of the
+            // next.
             self.next = None;
         } else if self.learns && head.field == FieldMark::Frame {
             self.interlaced = false;

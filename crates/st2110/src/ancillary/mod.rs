@@ -11,8 +11,9 @@
 //! | 2 | 2 | number of packets of the second field; 0 if the picture is not interlaced |
 //! | 4 | | the packets, those of the second field last, each as in RFC 8331 §2.1 from its C bit to its `word_align` |
 //!
-//! One packet, in bits: C 1, Line_Number 11, Horizontal_Offset 12, S 1, StreamNum 7, then words of 10 bits: DID, SDID, Data_Count, that many
-//! user data words, checksum; then zero bits up to a multiple of 32. An empty block is four zero bytes; so is no block at all.
+//! One packet, in bits: C 1, Line_Number 11, Horizontal_Offset 12, S 1, StreamNum 7, then words of
+//! 10 bits: DID, SDID, Data_Count, that many user data words, checksum; then zero bits up to a
+//! multiple of 32. An empty block is four zero bytes; so is no block at all.
 
 mod bits;
 mod block;

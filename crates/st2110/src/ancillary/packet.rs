@@ -3,7 +3,8 @@
 use super::AncillaryError;
 use super::bits::{put_words, word};
 
-/// Bytes of the largest packet: 32 bits of place, 259 words of 10 bits, up to a multiple of 4 bytes.
+/// Bytes of the largest packet: 32 bits of place, 259 words of 10 bits, up to a multiple of 4
+/// bytes.
 pub const MAX_PACKET: usize = 328;
 
 /// Bits before the first word.
@@ -11,14 +12,16 @@ const PLACE: usize = 32;
 /// Words beside the user data: DID, SDID, Data_Count, checksum.
 const FRAME_WORDS: usize = 4;
 
-/// A value of 8 bits with its parity: bit 8 makes the number of ones even, bit 9 is its inverse (ST 291-1).
+/// A value of 8 bits with its parity: bit 8 makes the number of ones even, bit 9 is its inverse (ST
+/// 291-1).
 #[must_use]
 pub const fn parity_word(value: u8) -> u16 {
     let odd = (value.count_ones() % 2) as u16;
     value as u16 | odd << 8 | (1 - odd) << 9
 }
 
-/// The checksum of these words: the sum of their lower 9 bits, and the inverse of its highest bit (ST 291-1).
+/// The checksum of these words: the sum of their lower 9 bits, and the inverse of its highest bit
+/// (ST 291-1).
 fn checksum(words: impl Iterator<Item = u16>) -> u16 {
     let sum = words.fold(0_u16, |sum, word| (sum + (word & 0x1ff)) & 0x1ff);
     sum | (!sum & 0x100) << 1
@@ -31,11 +34,14 @@ const fn encoded_len(user_words: usize) -> usize {
 /// An ancillary data packet to be written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Packet {
-    /// C: it belongs to the colour difference samples, where luma and colour difference are separate.
+    /// C: it belongs to the colour difference samples, where luma and colour difference are
+    /// separate.
     pub colour_difference: bool,
-    /// Line_Number, 11 bits; 0x7ff: none in particular, 0x7fe and 0x7fd: somewhere in the vertical ancillary space.
+    /// Line_Number, 11 bits; 0x7ff: none in particular, 0x7fe and 0x7fd: somewhere in the vertical
+    /// ancillary space.
     pub line: u16,
-    /// Horizontal_Offset, 12 bits; 0xfff: none in particular, 0xffe: in the horizontal ancillary space.
+    /// Horizontal_Offset, 12 bits; 0xfff: none in particular, 0xffe: in the horizontal ancillary
+    /// space.
     pub offset: u16,
     /// StreamNum, 7 bits, if S says that it is meant.
     pub stream: Option<u8>,
@@ -114,7 +120,8 @@ pub struct PacketView<'a> {
 impl<'a> PacketView<'a> {
     /// The packet at the start of these bytes. `at` is where they lie, for errors.
     ///
-    /// Data words need not have parity: applications may use all ten bits of them. The checksum covers them.
+    /// Data words need not have parity: applications may use all ten bits of them. The checksum
+    /// covers them.
     ///
     /// # Errors
     /// It is cut short, or a parity or checksum is wrong.

@@ -97,8 +97,8 @@ pub fn parse_payload(payload: &[u8]) -> Result<(PayloadHeader, &[u8]), Ancillary
     Ok((header, data))
 }
 
-/// The payloads of one field of a block, in order. There is at least one: ST 2110-40 wants a packet for each field, even if it says that
-/// there is nothing.
+/// The payloads of one field of a block, in order. There is at least one: ST 2110-40 wants a packet
+/// for each field, even if it says that there is nothing.
 #[derive(Clone, Debug)]
 pub struct Payloads<'a> {
     packets: Vec<&'a [u8]>,
@@ -109,8 +109,8 @@ pub struct Payloads<'a> {
 }
 
 impl<'a> Payloads<'a> {
-    /// For the packets of `field` of a block; the second one only for [`FieldMark::Second`]. `max_payload` is for how many bytes an RTP
-    /// packet has room behind its header.
+    /// For the packets of `field` of a block; the second one only for [`FieldMark::Second`].
+    /// `max_payload` is for how many bytes an RTP packet has room behind its header.
     ///
     /// # Errors
     /// A packet does not fit `max_payload`.
@@ -141,8 +141,9 @@ impl<'a> Payloads<'a> {
         std::iter::from_fn(|| rest.write(0, &mut payload)).count()
     }
 
-    /// Writes the next payload: how many bytes it has, and whether it is the last of the field, which the RTP marker says. `None` when
-    /// there are no more. `payload` has at least `max_payload` bytes.
+    /// Writes the next payload: how many bytes it has, and whether it is the last of the field,
+    /// which the RTP marker says. `None` when there are no more. `payload` has at least
+    /// `max_payload` bytes.
     pub fn write(&mut self, extended_sequence: u16, payload: &mut [u8]) -> Option<(usize, bool)> {
         if self.done {
             return None;

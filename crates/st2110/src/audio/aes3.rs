@@ -1,4 +1,5 @@
-//! AES3 subframes as AM824 (ST 2110-31), and the channel status of a sender of PCM (AES3, clause 5).
+//! AES3 subframes as AM824 (ST 2110-31), and the channel status of a sender of PCM (AES3, clause
+//! 5).
 
 /// Frames in a block: so many bits of channel status come round.
 pub const BLOCK_FRAMES: u32 = 192;
@@ -12,7 +13,8 @@ const INVALID: u8 = 0x01;
 
 /// One AES3 subframe: a sample of one channel with its bits of side information.
 ///
-/// On the wire it is four bytes: two zero bits, then B, F, P, C, U, V, then the 24 bits of the sample, most significant first.
+/// On the wire it is four bytes: two zero bits, then B, F, P, C, U, V, then the 24 bits of the
+/// sample, most significant first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Subframe {
     /// B: the first subframe of a block of [`BLOCK_FRAMES`] frames.
@@ -62,7 +64,8 @@ impl Subframe {
         [flags, self.sample[0], self.sample[1], self.sample[2]]
     }
 
-    /// Whether P makes the number of ones even, over the sample, V, U, C and P (AES3 time slots 4 to 31).
+    /// Whether P makes the number of ones even, over the sample, V, U, C and P (AES3 time slots 4
+    /// to 31).
     #[must_use]
     pub const fn parity_is_even(self) -> bool {
         let [flags, a, b, c] = self.to_bytes();
@@ -80,7 +83,8 @@ impl Subframe {
 
 /// The channel status of a block: 24 bytes, the first bit in the lowest bit of the first byte.
 ///
-/// Professional use, PCM, no emphasis, 24 bits. The sampling frequency is told where the first byte can, else left open.
+/// Professional use, PCM, no emphasis, 24 bits. The sampling frequency is told where the first byte
+/// can, else left open.
 pub(super) const fn channel_status(rate: u32) -> [u8; 24] {
     let frequency = match rate {
         48_000 => 0x80, // bits 6 and 7 are 0 1
@@ -90,7 +94,8 @@ pub(super) const fn channel_status(rate: u32) -> [u8; 24] {
     let mut status = [0; 24];
     // Bit 0: professional. Bits 2 to 4 are 1 0 0: no emphasis.
     status[0] = 0x01 | 0x04 | frequency;
-    // Bits 0 to 2 are 0 0 1: auxiliary bits belong to the sample. Bits 3 to 5 are 1 0 1: 24 bits of it are used.
+    // Bits 0 to 2 are 0 0 1: auxiliary bits belong to the sample. Bits 3 to 5 are 1 0 1: 24 bits of
+    // it are used.
     status[2] = 0x04 | 0x28;
     status[23] = crc(&status);
     status

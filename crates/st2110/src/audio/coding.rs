@@ -114,7 +114,8 @@ impl StreamFormat {
         self.memory.sample_size() * self.channels as usize
     }
 
-    /// Whether memory holds the bytes of the wire, so that packets can be sent from it without a copy.
+    /// Whether memory holds the bytes of the wire, so that packets can be sent from it without a
+    /// copy.
     #[must_use]
     pub fn is_the_wires(&self) -> bool {
         self.coding != Coding::L8 && self.coding.natural() == self.memory

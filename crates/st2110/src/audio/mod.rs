@@ -24,5 +24,6 @@ pub use error::{AudioError, AudioPacketError};
 pub use packetiser::Packetiser;
 pub use reslicer::{Counts, Reslicer, Slice};
 
-/// Bytes of samples that fit a packet: 1460 bytes of UDP (ST 2110-10, standard UDP size limit) less the headers of UDP and RTP.
+/// Bytes of samples that fit a packet: 1460 bytes of UDP (ST 2110-10, standard UDP size limit) less
+/// the headers of UDP and RTP.
 pub const MAX_PAYLOAD: usize = 1460 - 8 - 12;

@@ -20,7 +20,8 @@ impl Packetiser {
     /// For a configured stream.
     ///
     /// # Errors
-    /// The transport does not carry that format, the packet time does not exist, or a packet time does not fit a packet.
+    /// The transport does not carry that format, the packet time does not exist, or a packet time
+    /// does not fit a packet.
     pub fn new(transport: Transport, audio: &Audio) -> Result<Self, AudioError> {
         let format = StreamFormat::new(transport, audio)?;
         let rate = audio.sample_rate;
@@ -59,7 +60,8 @@ impl Packetiser {
         self.samples as usize * self.format.wire_size()
     }
 
-    /// Whether a frame is the payload, as it lies in memory. Then [`Packetiser::write`] need not be called.
+    /// Whether a frame is the payload, as it lies in memory. Then [`Packetiser::write`] need not be
+    /// called.
     #[must_use]
     pub fn borrows(&self) -> bool {
         self.format.is_the_wires()
@@ -68,7 +70,8 @@ impl Packetiser {
     /// Writes the payload of a frame.
     ///
     /// # Errors
-    /// The frame or the room for the payload has another size than [`Packetiser::frame_len`] or [`Packetiser::payload_len`].
+    /// The frame or the room for the payload has another size than [`Packetiser::frame_len`] or
+    /// [`Packetiser::payload_len`].
     pub fn write(&mut self, frame: &[u8], payload: &mut [u8]) -> Result<(), AudioError> {
         for (what, found, needed) in [
             ("frame of audio", frame.len(), self.frame_len()),

@@ -88,8 +88,8 @@ struct Candidate {
 const START: u64 = 1 << 32;
 
 impl Reslicer {
-    /// For a configured stream. `hold` is for how many samples a frame with gaps is kept back: it must cover reordering, and with two
-    /// paths their skew.
+    /// For a configured stream. `hold` is for how many samples a frame with gaps is kept back: it
+    /// must cover reordering, and with two paths their skew.
     ///
     /// # Errors
     /// The transport does not carry that format, or the packet time does not exist.
@@ -144,7 +144,8 @@ impl Reslicer {
         &self.counts
     }
 
-    /// Takes a packet's payload in. Frames that are ready must be taken out with [`Reslicer::pop`] before the next packet comes.
+    /// Takes a packet's payload in. Frames that are ready must be taken out with [`Reslicer::pop`]
+    /// before the next packet comes.
     ///
     /// # Errors
     /// Why nothing of it was placed; it is counted.
@@ -210,7 +211,8 @@ impl Reslicer {
         near.contains(&distance).then(|| self.base.saturating_add_signed(distance))
     }
 
-    /// A packet that is far away. If it continues one that was, all begins anew with that one; otherwise it is kept.
+    /// A packet that is far away. If it continues one that was, all begins anew with that one;
+    /// otherwise it is kept.
     fn leap(&mut self, timestamp: u32, count: u64, payload: &[u8]) -> Result<(), AudioPacketError> {
         let end = timestamp.wrapping_add(count as u32);
         let known = self.candidate.take();
@@ -239,8 +241,8 @@ impl Reslicer {
         self.origin.wrapping_add(position as u32)
     }
 
-    /// Every frame of which samples have come is ready now, complete or not: for when no packet has come for a while. The rest of the
-    /// newest one counts as missing.
+    /// Every frame of which samples have come is ready now, complete or not: for when no packet has
+    /// come for a while. The rest of the newest one counts as missing.
     pub fn give_up(&mut self) {
         self.give_up = self.end;
     }
@@ -254,7 +256,8 @@ impl Reslicer {
             || (self.end >= end && self.window.count(self.base..end) == self.frame)
     }
 
-    /// Takes the next frame out, if it is ready. `missing` gets the bytes of `out` that stand for missing samples; they are zero.
+    /// Takes the next frame out, if it is ready. `missing` gets the bytes of `out` that stand for
+    /// missing samples; they are zero.
     ///
     /// # Errors
     /// `out` has another size than [`Reslicer::frame_len`].

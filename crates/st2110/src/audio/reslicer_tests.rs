@@ -163,7 +163,8 @@ fn codings_that_differ_from_memory_are_converted() {
 }
 
 proptest! {
-    /// Whatever comes, every sample that came in comes out once or is accounted for, and frames follow each other.
+    /// Whatever comes, every sample that came in comes out once or is accounted for, and frames
+    /// follow each other.
     #[test]
     fn every_sample_is_accounted_for(
         packets in proptest::collection::vec((0_u32..4000, 1_u32..200), 1..200),

@@ -30,8 +30,8 @@ impl Window {
         [start..start + first, 0..count - first]
     }
 
-    /// Places samples that are not there yet; `copy` gets the bytes of each stretch and the number of its first sample, counted from
-    /// `samples.start`. Returns how many were new.
+    /// Places samples that are not there yet; `copy` gets the bytes of each stretch and the number
+    /// of its first sample, counted from `samples.start`. Returns how many were new.
     pub(super) fn place(
         &mut self,
         samples: Range<u64>,
@@ -58,7 +58,8 @@ impl Window {
         present.filter(|there| **there).count() as u64
     }
 
-    /// Takes samples out: copies them, zeros for those that are missing, and tells the missing ones, counted from `samples.start`.
+    /// Takes samples out: copies them, zeros for those that are missing, and tells the missing
+    /// ones, counted from `samples.start`.
     pub(super) fn take(
         &mut self,
         samples: Range<u64>,

@@ -14,8 +14,8 @@ const LEAST_DATA: usize = 512;
 
 /// The packets of one picture, in whatever order they come.
 ///
-/// Which picture an RTP packet belongs to is for the caller to say, by RTP timestamp and [`Part`]. Memory is bounded: by the size that
-/// pictures may have, and a count of packets that goes with it.
+/// Which picture an RTP packet belongs to is for the caller to say, by RTP timestamp and [`Part`].
+/// Memory is bounded: by the size that pictures may have, and a count of packets that goes with it.
 #[derive(Clone, Debug)]
 pub struct Assembly {
     mode: PacketMode,
@@ -53,8 +53,8 @@ pub struct Received {
     pub len: usize,
     /// Where the codestream is in them.
     pub codestream: Range<usize>,
-    /// Whether nothing is missing. Otherwise, in codestream mode, it is what came before the first gap; in slice mode it is all
-    /// complete slices, or nothing where the header is missing.
+    /// Whether nothing is missing. Otherwise, in codestream mode, it is what came before the first
+    /// gap; in slice mode it is all complete slices, or nothing where the header is missing.
     pub complete: bool,
     /// Slices that are missing, as far as later ones show it.
     pub missing_slices: Vec<u16>,

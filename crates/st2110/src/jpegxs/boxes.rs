@@ -19,8 +19,8 @@ pub struct VideoInformation {
 }
 
 impl VideoInformation {
-    /// A video support box with video information, profile and level, and a colour specification box, for a picture of
-    /// `octets` octets.
+    /// A video support box with video information, profile and level, and a colour specification
+    /// box, for a picture of `octets` octets.
     pub(super) fn boxes(&self, picture: &PictureHeader, part: Part, octets: usize) -> [u8; SIZE] {
         let mut out = Vec::with_capacity(SIZE);
         let mut put = |bytes: &[u8]| out.extend_from_slice(bytes);
@@ -58,7 +58,8 @@ impl VideoInformation {
         u32::try_from(megabits).unwrap_or(u32::MAX)
     }
 
-    /// Interlace mode, code of the denominator (1 for 1, 2 for 1.001), numerator; 0 for rates that this cannot say.
+    /// Interlace mode, code of the denominator (1 for 1, 2 for 1.001), numerator; 0 for rates that
+    /// this cannot say.
     fn frame_rate(&self, part: Part) -> u32 {
         let interlaced = u32::from(part != Part::Progressive) << 30;
         let code = match (self.rate.num, self.rate.den) {

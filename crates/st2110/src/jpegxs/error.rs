@@ -101,7 +101,8 @@ pub enum PacketError {
     /// The picture is larger than it may be.
     #[error("the picture exceeds the size or the number of packets that it may have")]
     TooLarge,
-    /// It comes after the last packet, or says that it is the last one where another one has said so.
+    /// It comes after the last packet, or says that it is the last one where another one has said
+    /// so.
     #[error("the packet contradicts what was said to be the last one")]
     Last,
 }

@@ -27,7 +27,8 @@ pub struct PayloadHeader {
     pub part: Part,
     /// F counter: number of the frame modulo 32, the same for both fields.
     pub frame: u8,
-    /// SEP counter, 11 bits: the slice, or 0x7FF before the slices, in slice mode; how often the P counter overran in codestream mode.
+    /// SEP counter, 11 bits: the slice, or 0x7FF before the slices, in slice mode; how often the P
+    /// counter overran in codestream mode.
     pub sep: u16,
     /// P counter, 11 bits: number of the packet in its unit.
     pub packet: u16,

@@ -1,6 +1,7 @@
 //! JPEG XS: RFC 9134 packets as SMPTE ST 2110-22 carries them.
 //!
-//! * [`PictureSegment`]: a codestream with the boxes before it, as an application hands it over; never trusted.
+//! * [`PictureSegment`]: a codestream with the boxes before it, as an application hands it over;
+//!   never trusted.
 //! * [`Packetiser`]: its packets, in codestream mode or slice mode.
 //! * [`Assembly`]: puts packets of a picture together again, and knows what is missing.
 //! * [`PacketMode`], [`TransmissionMode`]: parameters of session descriptions.

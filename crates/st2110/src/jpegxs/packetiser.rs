@@ -21,13 +21,15 @@ pub struct Packetiser {
 
 impl Packetiser {
     /// Packets of at most `max_udp_payload` octets with the RTP header, usually
-    /// [`MAX_UDP_PAYLOAD`](crate::video::MAX_UDP_PAYLOAD). All packets of a unit are of one size, only the last may be smaller, as UDP
-    /// GSO needs it.
+    /// [`MAX_UDP_PAYLOAD`](crate::video::MAX_UDP_PAYLOAD). All packets of a unit are of one size,
+    /// only the last may be smaller, as UDP GSO needs it.
     ///
-    /// With `information`, boxes are written before codestreams that have none, as RFC 9134 wants them.
+    /// With `information`, boxes are written before codestreams that have none, as RFC 9134 wants
+    /// them.
     ///
     /// # Errors
-    /// If whole codestreams shall be sent out of order, or `max_udp_payload` is not within 256 to 8952.
+    /// If whole codestreams shall be sent out of order, or `max_udp_payload` is not within 256 to
+    /// 8952.
     pub fn new(
         mode: PacketMode,
         transmission: TransmissionMode,
@@ -45,7 +47,8 @@ impl Packetiser {
         Ok(Self { mode, transmission, data_size, information })
     }
 
-    /// The packets of a picture. `frame` is the number of its frame, of which the low 5 bits are sent.
+    /// The packets of a picture. `frame` is the number of its frame, of which the low 5 bits are
+    /// sent.
     ///
     /// # Errors
     /// If there are more slices or packets than can be numbered.
@@ -144,7 +147,8 @@ struct Piece {
     last: bool,
 }
 
-/// The packets of a picture. Sizes are in octets; RTP headers are not part of them unless said otherwise.
+/// The packets of a picture. Sizes are in octets; RTP headers are not part of them unless said
+/// otherwise.
 ///
 /// The RTP marker belongs to the last packet of all.
 #[derive(Clone, Debug)]
@@ -179,7 +183,8 @@ impl Packets<'_> {
         PayloadHeader { sep, packet, last, ..self.header }.to_bytes()
     }
 
-    /// A packet's data, in two parts of which one may be empty, so that it can be sent without a copy.
+    /// A packet's data, in two parts of which one may be empty, so that it can be sent without a
+    /// copy.
     #[must_use]
     pub fn data(&self, index: usize) -> [&[u8]; 2] {
         let Range { start, end } = self.pieces[index].range;
@@ -190,8 +195,8 @@ impl Packets<'_> {
         [of_boxes, &self.codestream[of_codestream]]
     }
 
-    /// Writes packets one after the other into `out`: for each, 12 octets are left as they are for the RTP header, then come payload
-    /// header and data. Returns the octets used.
+    /// Writes packets one after the other into `out`: for each, 12 octets are left as they are for
+    /// the RTP header, then come payload header and data. Returns the octets used.
     ///
     /// # Errors
     /// If there are no such packets, or `out` is too small.

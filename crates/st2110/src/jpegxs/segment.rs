@@ -1,4 +1,5 @@
-//! JPEG XS picture segments: boxes, headers and slices (ISO/IEC 21122-1 and -3), as far as carrying them needs it.
+//! JPEG XS picture segments: boxes, headers and slices (ISO/IEC 21122-1 and -3), as far as carrying
+//! them needs it.
 
 use std::ops::Range;
 
@@ -71,12 +72,14 @@ impl<'a> Reader<'a> {
 }
 
 impl<'a> PictureSegment<'a> {
-    /// The picture at the start of `bytes`. What follows it is [`rest`](Self::after): of an interlaced frame the second field.
+    /// The picture at the start of `bytes`. What follows it is [`rest`](Self::after): of an
+    /// interlaced frame the second field.
     ///
     /// Boxes and header segments of unknown kinds are skipped.
     ///
     /// # Errors
-    /// If anything before the first slice is malformed, or the codestream is longer than `bytes` or does not end with its marker.
+    /// If anything before the first slice is malformed, or the codestream is longer than `bytes` or
+    /// does not end with its marker.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, JpegXsError> {
         let codestream = boxes_len(bytes)?;
         let mut reader = Reader { bytes, at: codestream };
@@ -168,10 +171,11 @@ impl<'a> PictureSegment<'a> {
         &self.header
     }
 
-    /// Where units of slice mode are within [`codestream`](Self::codestream): what comes before the first slice, then each slice; the last one has the EOC.
+    /// Where units of slice mode are within [`codestream`](Self::codestream): what comes before the
+    /// first slice, then each slice; the last one has the EOC.
     ///
-    /// Entropy-coded data may look like a marker. A slice header is taken for one only with its exact length and the next number:
-    /// six octets that chance brings forth once in 2⁴⁸ places.
+    /// Entropy-coded data may look like a marker. A slice header is taken for one only with its
+    /// exact length and the next number: six octets that chance brings forth once in 2⁴⁸ places.
     ///
     /// # Errors
     /// If there are more than 2047 slices.
@@ -210,7 +214,8 @@ fn find_slice(bytes: &[u8], number: usize) -> Option<usize> {
     }
 }
 
-/// Octets of the boxes before a codestream (ISO/IEC 21122-3): a video support box and a colour specification box, or others.
+/// Octets of the boxes before a codestream (ISO/IEC 21122-3): a video support box and a colour
+/// specification box, or others.
 pub(super) fn boxes_len(bytes: &[u8]) -> Result<usize, JpegXsError> {
     let mut reader = Reader { bytes, at: 0 };
     let within = "a box";

@@ -6,15 +6,18 @@ use media::{FrameRate, Tai};
 
 use crate::time::NANOS;
 
-/// Counts packets that bunch: every packet adds one, and it drains at a multiple of the average rate.
+/// Counts packets that bunch: every packet adds one, and it drains at a multiple of the average
+/// rate.
 ///
-/// C = max(0, C − Δt / Td) + 1 with Td = Tf / (factor · N). It runs on across frames. The level is kept in integers, in parts
-/// of a packet that make both the drain of a nanosecond and a packet whole numbers, so it is exact.
+/// C = max(0, C − Δt / Td) + 1 with Td = Tf / (factor · N). It runs on across frames. The level is
+/// kept in integers, in parts of a packet that make both the drain of a nanosecond and a packet
+/// whole numbers, so it is exact.
 #[derive(Clone, Debug)]
 pub struct LeakyBucket {
     /// Parts of one packet.
     packet: u128,
-    /// Parts that drain in a nanosecond with one packet per unit, and with the present number of them.
+    /// Parts that drain in a nanosecond with one packet per unit, and with the present number of
+    /// them.
     drain_of_one: u128,
     drain: u128,
     level: u128,
@@ -22,8 +25,9 @@ pub struct LeakyBucket {
 }
 
 impl LeakyBucket {
-    /// A bucket for `packets` packets per unit and `rate` units a second that drains at `factor` (numerator, denominator) times
-    /// the average rate. The standard's factor β is 11/10. Counts of 0 stand for 1.
+    /// A bucket for `packets` packets per unit and `rate` units a second that drains at `factor`
+    /// (numerator, denominator) times the average rate. The standard's factor β is 11/10. Counts of
+    /// 0 stand for 1.
     pub fn new(rate: FrameRate, packets: u32, factor: (u32, u32)) -> Self {
         let drain_of_one = u128::from(rate.num.max(1)) * u128::from(factor.0.max(1));
         let mut bucket = Self {
@@ -42,8 +46,8 @@ impl LeakyBucket {
         self.drain = self.drain_of_one * u128::from(packets.max(1));
     }
 
-    /// Adds packets that went at `now` all at once; then it is as full as Cinst says. Time never goes back: an earlier moment
-    /// than the last counts as the last.
+    /// Adds packets that went at `now` all at once; then it is as full as Cinst says. Time never
+    /// goes back: an earlier moment than the last counts as the last.
     pub fn add(&mut self, now: Tai, packets: u32) {
         self.level = self.level_at(now) + u128::from(packets) * self.packet;
         self.at = Some(self.at.map_or(now, |at| at.max(now)));
@@ -91,7 +95,8 @@ impl LeakyBucket {
         u32::try_from(room / self.packet).unwrap_or(u32::MAX)
     }
 
-    /// The first moment at which `packets` more fit below `limit`; if that is more than the limit, when it is empty.
+    /// The first moment at which `packets` more fit below `limit`; if that is more than the limit,
+    /// when it is empty.
     pub fn ready(&self, packets: u32, limit: u32) -> Tai {
         let Some(at) = self.at else { return Tai::from_nanos(0) };
         let target = u128::from(limit.saturating_sub(packets)) * self.packet;
@@ -138,7 +143,8 @@ mod tests {
 
     #[test]
     fn exactly_one_packet_each_td_stays_at_one() {
-        // 110 frames of 1000 packets and β = 10/11 would be awkward; 1000 packets in 11 ms drain one each 10 µs.
+        // 110 frames of 1000 packets and β = 10/11 would be awkward; 1000 packets in 11 ms drain
+        // one each 10 µs.
         let mut bucket = LeakyBucket::new(FrameRate { num: 1000, den: 11 }, 1000, (11, 10));
         for i in 0..10_000 {
             bucket.add(at(i * 10_000), 1);

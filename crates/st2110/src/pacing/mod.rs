@@ -5,9 +5,9 @@
 //! * [`LeakyBucket`]: the network compatibility model, which tells Cinst.
 //! * [`Sender`]: how many packets may go now, and when to come back.
 //!
-//! Everything counts *units*: frames of progressive video, fields of interlaced video (see [`crate::time::FrameClock`]). A field is
-//! scheduled as a frame of half the packets at twice the rate, which gives the same TRS, Cmax and VRX as the standard's clauses
-//! for interlaced video.
+//! Everything counts *units*: frames of progressive video, fields of interlaced video (see
+//! [`crate::time::FrameClock`]). A field is scheduled as a frame of half the packets at twice the
+//! rate, which gives the same TRS, Cmax and VRX as the standard's clauses for interlaced video.
 
 mod bucket;
 mod schedule;

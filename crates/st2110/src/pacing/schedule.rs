@@ -48,7 +48,8 @@ impl From<&Video> for Raster {
 
 /// When a receiver reads the packets: TPR(j) = n·Tf + TRO + j·TRS with TRS = Tf · active / N.
 ///
-/// The number N of packets is an argument everywhere, since it varies from frame to frame in streams such as JPEG XS.
+/// The number N of packets is an argument everywhere, since it varies from frame to frame in
+/// streams such as JPEG XS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Schedule {
     clock: FrameClock,
@@ -57,8 +58,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The gapped schedule: packets are read in the active part of each unit only. For Narrow and Wide. Without `offset`
-    /// (`TROFF`) the default one.
+    /// The gapped schedule: packets are read in the active part of each unit only. For Narrow and
+    /// Wide. Without `offset` (`TROFF`) the default one.
     pub fn gapped(raster: Raster, frame_rate: FrameRate, offset: Option<Duration>) -> Self {
         let clock = if raster.fields {
             FrameClock::fields(frame_rate)
@@ -69,7 +70,8 @@ impl Schedule {
         Self { clock, offset: nanos(offset), active: raster.active() }
     }
 
-    /// The linear schedule: packets are read all the time. For Narrow linear, and for streams without a raster.
+    /// The linear schedule: packets are read all the time. For Narrow linear, and for streams
+    /// without a raster.
     pub fn linear(raster: Raster, frame_rate: FrameRate, offset: Option<Duration>) -> Self {
         Self { active: (1, 1), ..Self::gapped(raster, frame_rate, offset) }
     }
@@ -95,7 +97,8 @@ impl Schedule {
         Self { offset: nanos(offset), ..self }
     }
 
-    /// A schedule from parts: units that `clock` counts, and the active part (numerator, denominator).
+    /// A schedule from parts: units that `clock` counts, and the active part (numerator,
+    /// denominator).
     pub(crate) const fn from_parts(clock: FrameClock, offset: u64, active: (u32, u32)) -> Self {
         Self { clock, offset, active }
     }
@@ -126,7 +129,8 @@ impl Schedule {
         u64::try_from(u128::from(count) * num / den).unwrap_or(u64::MAX)
     }
 
-    /// TRS in nanoseconds: numerator, at most 16 + 30 + 11 bits, and denominator, at most 32 + 11 + 32 bits.
+    /// TRS in nanoseconds: numerator, at most 16 + 30 + 11 bits, and denominator, at most 32 + 11 +
+    /// 32 bits.
     fn spacing(&self, packets: u32) -> (u128, u128) {
         let rate = self.clock.rate();
         (
@@ -191,7 +195,8 @@ mod tests {
         let raster = Raster { height: 1080, fields: true };
         let rate = FrameRate { num: 25, den: 1 };
         let schedule = Schedule::gapped(raster, rate, None);
-        // Unit 2n is the first field of frame n. Packets of a field: 1000; TRS = 40 ms · 0.96 / 2000.
+        // Unit 2n is the first field of frame n. Packets of a field: 1000; TRS = 40 ms · 0.96 /
+        // 2000.
         let first = schedule.read_time(20, 1000, 0);
         assert_eq!(first, Tai::from_nanos(400_000_000 + 782_222));
         assert_eq!(schedule.read_time(21, 1000, 0).since(first), Duration::from_millis(20));

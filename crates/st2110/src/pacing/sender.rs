@@ -10,8 +10,8 @@ use crate::time::nanos;
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Send that many of the unit's next packets at once, for example as one datagram for segmentation (GSO), then call
-    /// [`Sender::sent`].
+    /// Send that many of the unit's next packets at once, for example as one datagram for
+    /// segmentation (GSO), then call [`Sender::sent`].
     Send {
         /// At least 1.
         packets: u32,
@@ -27,14 +27,17 @@ pub enum Step {
 
 /// Decides when packets leave, so that the stream keeps to its type.
 ///
-/// Packets are due a *lead* before the schedule reads them, five eighths of the virtual receiver buffer but at most an eighth of a
-/// unit, and leave in bursts of a few: large ones, because a burst costs a system call and a sleep however small it is. What
-/// breaks Cinst is not a timer that comes late, but the burst with which a stall is made good. So what is late leaves at 1.09
-/// times the average rate, and the sender holds a bucket of its own, smaller than the standard's and slower to drain, in which there
-/// has to be room. Bursts follow each other by when they were to leave, not by when they left: a thread that always wakes a
-/// little late does not fall behind, and its sleeps are even, so that timers can be set in advance.
+/// Packets are due a *lead* before the schedule reads them, five eighths of the virtual receiver
+/// buffer but at most an eighth of a unit, and leave in bursts of a few: large ones, because a
+/// burst costs a system call and a sleep however small it is. What breaks Cinst is not a timer that
+/// comes late, but the burst with which a stall is made good. So what is late leaves at 1.09 times
+/// the average rate, and the sender holds a bucket of its own, smaller than the standard's and
+/// slower to drain, in which there has to be room. Bursts follow each other by when they were to
+/// leave, not by when they left: a thread that always wakes a little late does not fall behind, and
+/// its sleeps are even, so that timers can be set in advance.
 ///
-/// One unit after another: [`Sender::begin`], then [`Sender::step`] and [`Sender::sent`] until [`Step::Idle`].
+/// One unit after another: [`Sender::begin`], then [`Sender::step`] and [`Sender::sent`] until
+/// [`Step::Idle`].
 #[derive(Clone, Debug)]
 pub struct Sender {
     schedule: Schedule,
@@ -61,7 +64,8 @@ struct Unit {
 }
 
 impl Sender {
-    /// How fast the sender's bucket drains: 109/100 of the average rate, below the 11/10 of the model.
+    /// How fast the sender's bucket drains: 109/100 of the average rate, below the 11/10 of the
+    /// model.
     const DRAIN: (u32, u32) = (109, 100);
     /// The most packets in one burst: 64 KiB of datagrams of 1460 octets are 44.
     pub const MAX_BURST: u32 = 44;
@@ -69,13 +73,14 @@ impl Sender {
     /// What has left is ahead of the schedule by less than this.
     const AHEAD: Duration = Duration::from_secs(1);
 
-    /// A sender of type `kind` for up to `packets` packets per unit, in datagrams of at most `max_udp` octets (see
-    /// [`Limits::new`]).
+    /// A sender of type `kind` for up to `packets` packets per unit, in datagrams of at most
+    /// `max_udp` octets (see [`Limits::new`]).
     pub fn new(kind: SenderType, schedule: Schedule, packets: u32, max_udp: Option<u16>) -> Self {
         let rate = schedule.clock().rate();
         let limits = Limits::new(kind, packets, rate, schedule.active(), max_udp);
-        // What Cmax leaves beyond the cap is for what cannot be seen: when the packets of a burst really leave. What the cap leaves beyond a
-        // burst is for threads that wake late: the next burst still leaves on time.
+        // What Cmax leaves beyond the cap is for what cannot be seen: when the packets of a burst
+        // really leave. What the cap leaves beyond a burst is for threads that wake late: the next
+        // burst still leaves on time.
         let share = (limits.cmax / 8).max(1);
         let cap = limits.cmax.saturating_sub(share).max(1);
         let burst = cap.saturating_sub(share).clamp(1, Self::MAX_BURST);
@@ -101,26 +106,29 @@ impl Sender {
         self.burst
     }
 
-    /// The largest burst, which leaves when packets are late: seven eighths of Cmax, at most [`Sender::MAX_BURST`].
+    /// The largest burst, which leaves when packets are late: seven eighths of Cmax, at most
+    /// [`Sender::MAX_BURST`].
     pub fn largest_burst(&self) -> u32 {
         self.cap.min(Self::MAX_BURST)
     }
 
     /// How long before its read time a packet of a unit of `packets` packets is due.
     ///
-    /// The first packet of unit `n` so leaves at n·Tf + TRO − lead. Data that is there only later costs lead, down to an
-    /// underrun of the receiver's buffer; see [`Sender::least_offset`].
+    /// The first packet of unit `n` so leaves at n·Tf + TRO − lead. Data that is there only later
+    /// costs lead, down to an underrun of the receiver's buffer; see [`Sender::least_offset`].
     pub fn lead(&self, packets: u32) -> Duration {
         Duration::from_nanos(self.lead_nanos(packets))
     }
 
-    /// At most an eighth of the unit, however few packets it has: a few packets of lead would be whole units there.
+    /// At most an eighth of the unit, however few packets it has: a few packets of lead would be
+    /// whole units there.
     fn lead_nanos(&self, packets: u32) -> u64 {
         self.schedule.span(packets, self.lead).min(self.schedule.span(packets, packets) / 8)
     }
 
-    /// The least offset TRO with which the whole lead can be had, if the data of unit `n` are there `data` after n·Tf: rounded up
-    /// to microseconds, as `TROFF` has them. The default offset is often less than the lead alone.
+    /// The least offset TRO with which the whole lead can be had, if the data of unit `n` are there
+    /// `data` after n·Tf: rounded up to microseconds, as `TROFF` has them. The default offset is
+    /// often less than the lead alone.
     pub fn least_offset(&self, packets: u32, data: Duration) -> Duration {
         let least = self.lead(packets).saturating_add(data);
         Duration::from_micros(nanos(least).div_ceil(1000))
@@ -166,7 +174,8 @@ impl Sender {
         self.due().max(self.next).max(Tai::from_nanos(room.saturating_sub(self.takes)))
     }
 
-    /// The least that leaves at once. A thread that is behind takes what there is room for, and half a burst will do.
+    /// The least that leaves at once. A thread that is behind takes what there is room for, and
+    /// half a burst will do.
     fn least(&self, now: Tai) -> u32 {
         let usual = self.burst.min(self.left());
         if self.is_behind(now) { usual.div_ceil(2) } else { usual }
@@ -177,16 +186,19 @@ impl Sender {
         self.due_before(now) >= 2 * self.burst
     }
 
-    /// `packets` packets, those of the last step or fewer, have been handed to the network: `before` is the time read before that, `after` the time read after it.
+    /// `packets` packets, those of the last step or fewer, have been handed to the network:
+    /// `before` is the time read before that, `after` the time read after it.
     ///
-    /// They count as having left at the end of it: a thread that is stopped in between sends later than it meant to, and if that was after they
-    /// had left, the next ones are no closer to them than they seem.
+    /// They count as having left at the end of it: a thread that is stopped in between sends later
+    /// than it meant to, and if that was after they had left, the next ones are no closer to them
+    /// than they seem.
     pub fn sent(&mut self, packets: u32, before: Tai, after: Tai) {
         let packets = packets.min(self.left());
-        // Of a thread that is behind no time must be lost by waking late, while the bucket is empty: it comes back earlier than that.
+        // Of a thread that is behind no time must be lost by waking late, while the bucket is
+        // empty: it comes back earlier than that.
         let pause = if self.is_behind(before) { self.burst - self.burst / 8 } else { self.burst };
-        // At the end of a unit, or where no more could be handed over at once, a burst is shorter than it might have been. It must not
-        // take the time of a whole one.
+        // At the end of a unit, or where no more could be handed over at once, a burst is shorter
+        // than it might have been. It must not take the time of a whole one.
         let short = packets < self.offered || packets == self.left();
         let span = self.bucket.span(if short { pause.min(packets) } else { pause });
         let wanted = self.ready(before);
@@ -204,7 +216,8 @@ impl Sender {
         };
     }
 
-    /// How long ago the next packet should have been read, if it was: the receiver's buffer underruns.
+    /// How long ago the next packet should have been read, if it was: the receiver's buffer
+    /// underruns.
     pub fn late(&self, now: Tai) -> Option<Duration> {
         let Unit { n, packets, sent } = self.unit;
         let read = self.schedule.read_time(n, packets, sent);
@@ -258,8 +271,8 @@ mod tests {
         assert_eq!(sender.step(Tai::from_nanos(0)), Step::Wait { until: due });
         assert_eq!(sender.step(due), Step::Send { packets: 12 });
         sender.sent(12, due, due);
-        // Cmax 16, own cap 14: the next 12 need a level of 2 and so ten drains of 1/(240000 · 1.09) s = 3823 ns; but they are due
-        // only 12 · 4 µs later.
+        // Cmax 16, own cap 14: the next 12 need a level of 2 and so ten drains of 1/(240000 · 1.09)
+        // s = 3823 ns; but they are due only 12 · 4 µs later.
         let next = Tai::from_nanos(due.as_nanos() + 48_000);
         assert_eq!(sender.step(due), Step::Wait { until: next });
         assert_eq!(sender.left(), PACKETS - 12);
@@ -272,7 +285,8 @@ mod tests {
         sender.begin(50, PACKETS);
         let now = Tai::from_nanos(1_003_000_000);
         let later = |nanos: u64| Tai::from_nanos(now.as_nanos() + nanos);
-        // 3 ms late: the cap at once, then eleven packets each eleven drains of 1/(240000 · 1.09) s, or more if the thread wakes late.
+        // 3 ms late: the cap at once, then eleven packets each eleven drains of 1/(240000 · 1.09)
+        // s, or more if the thread wakes late.
         assert_eq!(sender.step(now), Step::Send { packets: 14 });
         sender.sent(14, now, now);
         assert_eq!(sender.step(now), Step::Wait { until: later(42_049) });
@@ -302,8 +316,9 @@ mod tests {
         sender.sent(1, at(2000), at(2010));
         let (before, after) = (at(3000), at(4000));
         sender.sent(14, before, after);
-        // The 14 packets count as having left at the end, and the next ones will leave at the end of their call: six have to drain, in 22.9 µs,
-        // of which the call takes 10. Otherwise the bucket would be empty.
+        // The 14 packets count as having left at the end, and the next ones will leave at the end
+        // of their call: six have to drain, in 22.9 µs, of which the call takes 10. Otherwise the
+        // bucket would be empty.
         let Step::Wait { until } = sender.step(after) else { panic!("no wait") };
         assert!(until > at(4012) && until < at(4013), "{until}");
     }

@@ -2,7 +2,8 @@
 
 use media::{FrameRate, named};
 
-/// The highest packet rate at which Narrow was kept by software on plain sockets (see `docs/st2110.md`).
+/// The highest packet rate at which Narrow was kept by software on plain sockets (see
+/// `docs/st2110.md`).
 pub const NARROW_PACKETS_PER_SECOND: u32 = 35_000;
 
 named! {
@@ -34,8 +35,9 @@ impl SenderType {
         Self::ALL.iter().copied().find(|kind| kind.parameter() == text)
     }
 
-    /// What a stream of up to `packets` packets per unit can be when it is sent by software: the type asked for if the packet
-    /// rate allows that, else Wide. This is what the session description must say.
+    /// What a stream of up to `packets` packets per unit can be when it is sent by software: the
+    /// type asked for if the packet rate allows that, else Wide. This is what the session
+    /// description must say.
     pub fn achievable(asked: Self, packets: u32, rate: FrameRate) -> Self {
         let per_second = u64::from(packets) * u64::from(rate.num) / u64::from(rate.den.max(1));
         if per_second > u64::from(NARROW_PACKETS_PER_SECOND) { Self::Wide } else { asked }
@@ -52,9 +54,10 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits for `packets` packets per unit and `rate` units a second. `active` is the part of a unit in which packets are
-    /// read (numerator, denominator; only Narrow uses it). Datagrams are at most `max_udp` octets: the standard's 1460 by
-    /// default; with the extended limit (SDP `MAXUDP`) fewer of them fit in the buffer.
+    /// The limits for `packets` packets per unit and `rate` units a second. `active` is the part of
+    /// a unit in which packets are read (numerator, denominator; only Narrow uses it). Datagrams
+    /// are at most `max_udp` octets: the standard's 1460 by default; with the extended limit (SDP
+    /// `MAXUDP`) fewer of them fit in the buffer.
     pub fn new(
         kind: SenderType,
         packets: u32,

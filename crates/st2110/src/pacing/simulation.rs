@@ -181,7 +181,8 @@ fn wide_is_kept_on_a_busy_machine() {
         assert!(summary.cinst > 8.0 && summary.cinst <= 16.0, "{}", summary.cinst);
         failed += summary.failed;
     }
-    // Three stalls of 0.9 ms within 20 ms are too much for a lead of 2 ms. That does not happen every day.
+    // Three stalls of 0.9 ms within 20 ms are too much for a lead of 2 ms. That does not happen
+    // every day.
     assert!(failed < 12 * FRAMES / 200, "{failed} frames");
 }
 

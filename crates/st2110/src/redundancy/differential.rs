@@ -43,8 +43,8 @@ mod tests {
     /// Packets a second of 1080p59.94.
     const RATE: u32 = 259_200;
 
-    /// Sends packets of which the first path loses every seventh, the second one `behind` by so many packets. Returns how many were used, and
-    /// how many came too late by the second path.
+    /// Sends packets of which the first path loses every seventh, the second one `behind` by so
+    /// many packets. Returns how many were used, and how many came too late by the second path.
     fn merged(merge: &mut Merge, packets: u32, behind: u32) -> (u32, u64) {
         let mut used = 0;
         for step in 0..packets + behind {

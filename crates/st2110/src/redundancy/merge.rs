@@ -13,7 +13,8 @@ pub enum Use {
     First {
         /// The continued sequence number, the same for both paths.
         number: u64,
-        /// The sender has started again, or this is the first packet of all: what was open before is finished.
+        /// The sender has started again, or this is the first packet of all: what was open before
+        /// is finished.
         restart: bool,
     },
     /// A copy of a packet that has been used.
@@ -31,7 +32,8 @@ pub struct PathCounts {
     pub stream: Counts,
     /// Packets used, being the first copy.
     pub used: u64,
-    /// Packets that the path itself had not had before, but which came too late behind the other path.
+    /// Packets that the path itself had not had before, but which came too late behind the other
+    /// path.
     pub late: u64,
     /// Packets of a number range that the other path, which is alive, does not have.
     pub apart: u64,
@@ -39,10 +41,11 @@ pub struct PathCounts {
 
 /// Merges two paths of a stream, or takes a single one.
 ///
-/// The first copy of each number is used. A number counts as used or not within a window, which is as many packets as arrive
-/// in the greatest skew; that bounds the memory. Each path has its own SSRC and its own accounting, and may be away for as long
-/// as it likes. Where the paths disagree about the numbers altogether, the one that is being used stays until it
-/// has been silent for the skew.
+/// The first copy of each number is used. A number counts as used or not within a window, which is
+/// as many packets as arrive in the greatest skew; that bounds the memory. Each path has its own
+/// SSRC and its own accounting, and may be away for as long as it likes. Where the paths disagree
+/// about the numbers altogether, the one that is being used stays until it has been silent for the
+/// skew.
 #[derive(Clone, Debug)]
 pub struct Merge {
     width: NumberWidth,
@@ -72,8 +75,9 @@ struct Probe {
 }
 
 impl Merge {
-    /// A merge of packets with numbers of that width, at most `packets_per_second` of them, whose paths are at most `skew` apart
-    /// ([`crate::redundancy::SkewClass`]). With 16 bits the window cannot be greater than 16 384 packets.
+    /// A merge of packets with numbers of that width, at most `packets_per_second` of them, whose
+    /// paths are at most `skew` apart ([`crate::redundancy::SkewClass`]). With 16 bits the window
+    /// cannot be greater than 16 384 packets.
     pub fn new(width: NumberWidth, skew: Duration, packets_per_second: u32) -> Self {
         // A quarter more than fits in the skew, since packets bunch.
         let packets = skew.as_nanos() * u128::from(packets_per_second) / 800_000_000;

@@ -223,7 +223,8 @@ proptest! {
         let mut model = together.clone();
         let (mut next, mut time) = ([start; 2], [0; 2]);
         for (path, kind, count, leap, wait) in steps {
-            // The paths lose, repeat, leap, fall silent and start again, each for itself; time goes back in some steps.
+            // The paths lose, repeat, leap, fall silent and start again, each for itself; time goes
+            // back in some steps.
             next[path] = match kind {
                 0..4 => next[path].wrapping_add_signed(leap),
                 4 => next[path].wrapping_add_signed(leap * 3000),

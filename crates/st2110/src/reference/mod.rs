@@ -1,4 +1,5 @@
-//! Reference clocks: what a session description says about time (RFC 7273, ST 2110-10 §8), and what this host knows about its own.
+//! Reference clocks: what a session description says about time (RFC 7273, ST 2110-10 §8), and what
+//! this host knows about its own.
 
 mod mediaclk;
 mod refclk;

@@ -18,7 +18,8 @@ pub struct ClockReadings {
     pub discipline: Discipline,
     /// The PTP hardware clock to use instead of the kernel's clock.
     pub hardware: Option<PtpClock>,
-    /// The reference clock that the configuration names: only who runs the PTP daemon knows the grandmaster.
+    /// The reference clock that the configuration names: only who runs the PTP daemon knows the
+    /// grandmaster.
     pub reference: Option<ReferenceClock>,
     /// The MAC address of the interface that sends.
     pub mac: [u8; 6],

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-/// Datagrams one behind the other in memory. All have the same length, only the last one may be shorter.
+/// Datagrams one behind the other in memory. All have the same length, only the last one may be
+/// shorter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagrams<'a> {
     bytes: &'a [u8],
@@ -12,7 +13,8 @@ pub struct Datagrams<'a> {
 }
 
 impl<'a> Datagrams<'a> {
-    /// `bytes`, cut every `length` bytes. With 0 they are one datagram; no bytes at all are an empty one.
+    /// `bytes`, cut every `length` bytes. With 0 they are one datagram; no bytes at all are an
+    /// empty one.
     #[must_use]
     pub fn new(bytes: &'a [u8], length: usize) -> Self {
         let length = if length == 0 { bytes.len().max(1) } else { length };

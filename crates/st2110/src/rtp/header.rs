@@ -8,7 +8,8 @@ const FIXED: usize = Header::LEN;
 const CSRC: usize = 4;
 const EXTENSION: usize = 4;
 
-/// The fixed part of an RTP header. CSRC lists and extensions are skipped when reading and never written.
+/// The fixed part of an RTP header. CSRC lists and extensions are skipped when reading and never
+/// written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Header {
     /// The marker bit: in video the last packet of a frame or field.
@@ -27,7 +28,8 @@ impl Header {
     /// Octets that [`Header::write`] fills.
     pub const LEN: usize = 12;
 
-    /// Writes the header: version 2, no padding, no extension, no CSRC. Of the payload type the low seven bits count.
+    /// Writes the header: version 2, no padding, no extension, no CSRC. Of the payload type the low
+    /// seven bits count.
     pub fn write(&self, out: &mut [u8; Self::LEN]) {
         out[0] = VERSION << 6;
         out[1] = u8::from(self.marker) << 7 | self.payload_type & 0x7f;
@@ -43,11 +45,12 @@ impl Header {
         out
     }
 
-    /// Reads the header of a whole datagram. The range is where the payload lies in `datagram`: after the CSRC list and the
-    /// extension, before the padding; it may be empty.
+    /// Reads the header of a whole datagram. The range is where the payload lies in `datagram`:
+    /// after the CSRC list and the extension, before the padding; it may be empty.
     ///
     /// # Errors
-    /// The datagram is shorter than its header says, is not RTP version 2, or is RTCP on the same port (RFC 5761 §4).
+    /// The datagram is shorter than its header says, is not RTP version 2, or is RTCP on the same
+    /// port (RFC 5761 §4).
     pub fn parse(datagram: &[u8]) -> Result<(Self, Range<usize>), RtpError> {
         let len = datagram.len();
         let Some(fixed) = datagram.first_chunk::<FIXED>() else {
@@ -78,7 +81,8 @@ impl Header {
         }
         let mut end = len;
         if fixed[0] & 0x20 != 0 {
-            // The last octet counts itself. Without a payload at all it belongs to the header and is no count.
+            // The last octet counts itself. Without a payload at all it belongs to the header and
+            // is no count.
             let padding = if start < len { datagram[len - 1] } else { 0 };
             if padding == 0 || usize::from(padding) > len - start {
                 return Err(RtpError::Padding { found: padding, room: len - start });

@@ -20,8 +20,8 @@ const EXTENSION: usize = 2;
 pub struct Run<'a> {
     datagrams: Datagrams<'a>,
     first: Header,
-    /// The payload of the first packet, from the beginning of its datagram. The others have nothing between header and payload, and
-    /// no padding.
+    /// The payload of the first packet, from the beginning of its datagram. The others have nothing
+    /// between header and payload, and no padding.
     start: usize,
     end: usize,
     number: Option<u32>,
@@ -29,8 +29,9 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Cuts datagrams into runs as long as possible. `width` is that of the sequence number: RTP's, or with RFC 4175's extension in the
-    /// payload. Of what is not RTP each datagram gives its error.
+    /// Cuts datagrams into runs as long as possible. `width` is that of the sequence number: RTP's,
+    /// or with RFC 4175's extension in the payload. Of what is not RTP each datagram gives its
+    /// error.
     pub fn all(
         datagrams: Datagrams<'a>,
         width: NumberWidth,
@@ -76,8 +77,8 @@ impl<'a> Run<'a> {
         &self.first
     }
 
-    /// The first packet's number, with RFC 4175's extension in the upper half if that was asked for. `None` if the payload is too short for
-    /// it; then the run has one packet.
+    /// The first packet's number, with RFC 4175's extension in the upper half if that was asked
+    /// for. `None` if the payload is too short for it; then the run has one packet.
     #[must_use]
     pub const fn number(&self) -> Option<u32> {
         self.number
@@ -167,7 +168,8 @@ impl Fixed {
         self.flags[0] == PLAIN
     }
 
-    /// Whether `next` is the packet that comes `distance` packets after this one, which has no marker; and if so, whether it has a marker.
+    /// Whether `next` is the packet that comes `distance` packets after this one, which has no
+    /// marker; and if so, whether it has a marker.
     fn before(&self, next: &[u8], distance: usize, width: NumberWidth) -> Option<bool> {
         let next = Self::of(next, width)?;
         let [first, second] = next.flags;

@@ -2,11 +2,12 @@
 
 use media::{PacketTime, SampleRate};
 
-/// How far a packet time may be from the exact one, relatively: `0.08` stands for 83.3 µs, `0.12` for 125 µs.
+/// How far a packet time may be from the exact one, relatively: `0.08` stands for 83.3 µs, `0.12`
+/// for 125 µs.
 const TOLERANCE: f64 = 0.07;
 
-/// The packet time of the mesh that `a=ptime` in milliseconds means at this rate; `None` if it is none of them. FFmpeg and others send
-/// what they like; receivers cut it anew.
+/// The packet time of the mesh that `a=ptime` in milliseconds means at this rate; `None` if it is
+/// none of them. FFmpeg and others send what they like; receivers cut it anew.
 #[must_use]
 pub fn packet_time(milliseconds: f64, rate: SampleRate) -> Option<PacketTime> {
     let near = |time: &&PacketTime| {

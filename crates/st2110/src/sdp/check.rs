@@ -88,8 +88,9 @@ impl Findings {
     }
 }
 
-/// Everything that is wrong with a description, in the order of its lines. Each fault is one finding; what keeps a stream from being received
-/// is among them with the clause "the stream cannot be read".
+/// Everything that is wrong with a description, in the order of its lines. Each fault is one
+/// finding; what keeps a stream from being received is among them with the clause "the stream
+/// cannot be read".
 ///
 /// # Errors
 /// The text is no description at all.
@@ -111,8 +112,8 @@ pub fn check(text: &str) -> Result<Vec<Finding>, SdpError> {
     Ok(all)
 }
 
-/// What a receiver of a description should know: what of it is taken otherwise than its author may have meant it. Nothing of a text that cannot
-/// be read.
+/// What a receiver of a description should know: what of it is taken otherwise than its author may
+/// have meant it. Nothing of a text that cannot be read.
 #[must_use]
 pub fn remarks(text: &str) -> Vec<Finding> {
     let Ok(document) = Document::parse(text) else { return Vec::new() };
@@ -155,7 +156,8 @@ fn check_session(document: &Document, findings: &mut Findings) {
     if document.media.is_empty() {
         findings.error(0, "RFC 8866 §5.14", "there is no m=, so no stream");
     }
-    // Letters have a fixed order; several bandwidths, repetitions and attributes may follow each other.
+    // Letters have a fixed order; several bandwidths, repetitions and attributes may follow each
+    // other.
     const ORDER: &str = "vosiuepcbtrzka";
     const MEDIA_ORDER: &str = "micbka";
     let sections = std::iter::once((session, ORDER));

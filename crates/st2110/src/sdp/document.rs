@@ -35,7 +35,8 @@ impl PartialEq for Line {
 
 impl Eq for Line {}
 
-/// Lines that belong together: those of the session, or those of one medium, of which the first is `m=`.
+/// Lines that belong together: those of the session, or those of one medium, of which the first is
+/// `m=`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Section {
     /// The lines, in order.
@@ -89,8 +90,8 @@ pub struct Document {
 }
 
 impl Document {
-    /// Reads a description. Line ends may be CR LF or LF; empty lines are passed over, and so is a first line `SDP:`, which FFmpeg prints
-    /// before its descriptions.
+    /// Reads a description. Line ends may be CR LF or LF; empty lines are passed over, and so is a
+    /// first line `SDP:`, which FFmpeg prints before its descriptions.
     ///
     /// What stands in the lines is not looked at, but for the first, which must be `v=0`.
     ///

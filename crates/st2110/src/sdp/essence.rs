@@ -50,7 +50,8 @@ fn optional_number<T: std::str::FromStr>(
     notes.try_read(clause, number(line, name, text, allowed))
 }
 
-/// What video streams have in common (ST 2110-20 §7.2 and §7.3, ST 2110-21 §8, ST 2110-22 §7). What is `None` does not stand there.
+/// What video streams have in common (ST 2110-20 §7.2 and §7.3, ST 2110-21 §8, ST 2110-22 §7). What
+/// is `None` does not stand there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
     /// `sampling`, as written: `YCbCr-4:2:2`.
@@ -275,8 +276,8 @@ pub enum Essence {
 }
 
 impl Essence {
-    /// Reads an encoding and its parameters; the times of audio are attributes and are filled in by the caller. The lines are those of the
-    /// encoding and of the parameters.
+    /// Reads an encoding and its parameters; the times of audio are attributes and are filled in by
+    /// the caller. The lines are those of the encoding and of the parameters.
     pub(super) fn read(
         map_line: usize,
         line: usize,

@@ -1,6 +1,7 @@
 //! Session descriptions (SDP, RFC 8866) of ST 2110 streams: read, written, checked.
 //!
-//! * [`Document`]: a description line by line. Everything that was read is written again, in the same order, known or not.
+//! * [`Document`]: a description line by line. Everything that was read is written again, in the
+//!   same order, known or not.
 //! * [`Stream`]: one media section with what ST 2110-10, -20, -22, -30, -31 and -40 put there.
 //! * [`fill`]: a description with another one as its template.
 //! * [`check`]: what is wrong with a description, by severity and clause.

@@ -1,15 +1,16 @@
 //! What is noticed while a description is read.
 //!
-//! Most faults keep nobody from receiving the stream. They are noted and reading goes on, so that a check names all of them and a receiver
-//! does not fail at what it does not need.
+//! Most faults keep nobody from receiving the stream. They are noted and reading goes on, so that a
+//! check names all of them and a receiver does not fail at what it does not need.
 
 use super::check::Findings;
 use super::{Parameters, SdpError};
 
 /// Findings of the reader, and whether the stream can be received in spite of them.
 ///
-/// An error is about something that was left out, a warning about something that was taken otherwise than its author may have meant it, and
-/// a note about something that was understood though the standard wants it written in another way.
+/// An error is about something that was left out, a warning about something that was taken
+/// otherwise than its author may have meant it, and a note about something that was understood
+/// though the standard wants it written in another way.
 #[derive(Default)]
 pub(super) struct Notes {
     pub(super) findings: Findings,
@@ -46,7 +47,8 @@ impl Notes {
         value.map_err(note).ok()
     }
 
-    /// Notes of parameters what their values do not tell: quotes around them, and names that are nearly those of known ones.
+    /// Notes of parameters what their values do not tell: quotes around them, and names that are
+    /// nearly those of known ones.
     pub(super) fn parameters(&mut self, line: usize, parameters: &Parameters, known: &[&str]) {
         for (name, value) in parameters.entries() {
             if let Some(value) = value

@@ -9,7 +9,8 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Reads what follows the payload type. White space around names and values is dropped; empty pieces too.
+    /// Reads what follows the payload type. White space around names and values is dropped; empty
+    /// pieces too.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let piece = |piece: &str| {
@@ -23,8 +24,8 @@ impl Parameters {
         Self { entries: text.split(';').filter_map(piece).collect() }
     }
 
-    /// The value of a parameter, the first one of this name. Names are compared without regard to case, and quotes around the value, which
-    /// some senders write, do not belong to it.
+    /// The value of a parameter, the first one of this name. Names are compared without regard to
+    /// case, and quotes around the value, which some senders write, do not belong to it.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         let entry = self.entries.iter().find(|entry| entry.0.eq_ignore_ascii_case(name))?;

@@ -15,7 +15,8 @@ pub(super) struct Place {
     pub(super) ttl: Option<u8>,
 }
 
-/// Destination and time to live. Of several lines, which stand for layers of a coding that ST 2110 does not have, the first counts.
+/// Destination and time to live. Of several lines, which stand for layers of a coding that ST 2110
+/// does not have, the first counts.
 pub(super) fn read_place(session: &Section, section: &Section, notes: &mut Notes) -> Option<Place> {
     let own = |section: &Section| section.lines.iter().filter(|line| line.letter == 'c').count();
     let of = if own(section) > 0 { section } else { session };

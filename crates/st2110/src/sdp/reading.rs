@@ -151,7 +151,8 @@ fn clock<T: std::str::FromStr<Err = ReferenceError>>(
     })
 }
 
-/// Port and payload type of `m=`. Of several payload types the first is taken that says what it is, if possible something that is known here.
+/// Port and payload type of `m=`. Of several payload types the first is taken that says what it is,
+/// if possible something that is known here.
 fn read_medium(section: &Section, notes: &mut Notes) -> Option<(u16, u8)> {
     let line = section.number();
     let value = section.line('m').map_or("", |line| &line.value);
@@ -246,7 +247,8 @@ fn read_time(section: &Section, name: &'static str, notes: &mut Notes) -> Option
     notes.try_read("RFC 8866 §6.4", time)
 }
 
-/// The sender of the copy of a stream that is sent twice to one destination (RFC 7104 §4.1), if there is one.
+/// The sender of the copy of a stream that is sent twice to one destination (RFC 7104 §4.1), if
+/// there is one.
 #[must_use]
 pub fn second_source(session: &Section, section: &Section, leg: Leg) -> Option<IpAddr> {
     let filters = [section, session].map(|it| it.attributes("source-filter").collect::<Vec<_>>());

@@ -54,8 +54,8 @@ impl Stream {
         document.media.iter().map(|section| Self::read(&document.session, section)).collect()
     }
 
-    /// The stream of one medium. What its section lacks is taken from the session, and what is wrong and not needed to receive the stream is
-    /// left out: [`super::check`] names it.
+    /// The stream of one medium. What its section lacks is taken from the session, and what is
+    /// wrong and not needed to receive the stream is left out: [`super::check`] names it.
     ///
     /// # Errors
     /// In the first line without which the stream cannot be received.

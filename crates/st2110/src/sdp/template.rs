@@ -1,7 +1,7 @@
 //! A description that was given for a stream, with what the mesh decides put in its place.
 //!
-//! Whoever made the given one knows what the mesh does not: the session's name, what the colours mean, which channels these are, and
-//! whatever its receivers understand beyond the standards.
+//! Whoever made the given one knows what the mesh does not: the session's name, what the colours
+//! mean, which channels these are, and whatever its receivers understand beyond the standards.
 
 use super::document::{Document, Line, Section};
 use super::{Essence, Parameters, Stream};
@@ -10,7 +10,8 @@ use super::{Essence, Parameters, Stream};
 const SESSION: &str = "vosiuepcbtrzka";
 /// The order of a medium's lines.
 const MEDIUM: &str = "micbka";
-/// Attributes that say where packets go, what they look like and what time they have, which is what the mesh decides.
+/// Attributes that say where packets go, what they look like and what time they have, which is what
+/// the mesh decides.
 const DECIDED: [&str; 10] = [
     "source-filter",
     "rtpmap",
@@ -27,18 +28,19 @@ const DECIDED: [&str; 10] = [
 const NOT_OURS: [&str; 4] = ["TROFF", "CMAX", "MAXUDP", "TM"];
 /// Parameters that stay as they were given.
 const GIVEN: [&str; 6] = ["colorimetry", "TCS", "RANGE", "PAR", "SSN", "channel-order"];
-/// Parameters that mean something else where they are absent: square pixels, channels of which nothing is known.
+/// Parameters that mean something else where they are absent: square pixels, channels of which
+/// nothing is known.
 const ABSENT_BY_INTENT: [&str; 2] = ["PAR", "channel-order"];
 
-/// The layout of a sampling: constant luminance and ICtCp have that of YCbCr, and differ only in what
-/// their components mean.
+/// The layout of a sampling: constant luminance and ICtCp have that of YCbCr, and differ only in
+/// what their components mean.
 #[must_use]
 pub fn layout(sampling: &str) -> String {
     sampling.strip_prefix("CL").unwrap_or(sampling).replace("ICtCp", "YCbCr")
 }
 
-/// `composed`, as the template words it. The first `paths` media of `composed` are the stream's, others those of ancillary data beside it.
-/// A template whose streams cannot be read is none.
+/// `composed`, as the template words it. The first `paths` media of `composed` are the stream's,
+/// others those of ancillary data beside it. A template whose streams cannot be read is none.
 #[must_use]
 pub fn fill(template: &Document, composed: &Document, paths: usize) -> Document {
     let Ok(streams) = Stream::read_all(template) else { return composed.clone() };
@@ -226,7 +228,8 @@ fn insert(section: &mut Section, order: &str, line: Line) {
     section.lines.insert(at, line);
 }
 
-/// The composed line `a=fmtp` with the given parameters, `given` being what follows the colon. `None` if there is nothing to say.
+/// The composed line `a=fmtp` with the given parameters, `given` being what follows the colon.
+/// `None` if there is nothing to say.
 fn parameters(mut composed: Line, given: &str) -> Option<Line> {
     let (_, value) = attribute(&composed);
     let (number, ours) = value.split_once(' ').unwrap_or((value, ""));

@@ -14,7 +14,8 @@ pub(crate) struct History {
 pub(crate) enum Placed {
     /// Above all before it; so many were skipped.
     Newer { skipped: u64 },
-    /// One that was skipped, or one from before the first that came: that one may have been reordered too.
+    /// One that was skipped, or one from before the first that came: that one may have been
+    /// reordered too.
     Older,
     /// Seen before.
     Duplicate,
@@ -23,7 +24,8 @@ pub(crate) enum Placed {
 }
 
 impl History {
-    /// A history of `size` numbers, rounded up to a power of two and at least 64, that has seen `first`.
+    /// A history of `size` numbers, rounded up to a power of two and at least 64, that has seen
+    /// `first`.
     pub(crate) fn new(first: u64, size: u64) -> Self {
         let words = (size.clamp(64, 1 << 24)).next_power_of_two() / 64;
         let bits = vec![0; words as usize].into_boxed_slice();
@@ -111,7 +113,8 @@ impl History {
     }
 }
 
-/// The `count` numbers from `from` on by words of 64: one of the word's numbers, and the bits of those that are meant.
+/// The `count` numbers from `from` on by words of 64: one of the word's numbers, and the bits of
+/// those that are meant.
 fn words(from: u64, count: u64) -> impl Iterator<Item = (u64, u64)> {
     let (mut number, end) = (from, from + count);
     std::iter::from_fn(move || {

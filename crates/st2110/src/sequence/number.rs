@@ -27,8 +27,9 @@ impl NumberWidth {
         }
     }
 
-    /// The continued number of a sender that starts, or starts again at `number` after one that reached `last`: no number is
-    /// ever given twice, and there is room below for packets that come in the wrong order.
+    /// The continued number of a sender that starts, or starts again at `number` after one that
+    /// reached `last`: no number is ever given twice, and there is room below for packets that come
+    /// in the wrong order.
     pub const fn restart(self, last: u64, number: u32) -> u64 {
         let cycle = self.mask() as u64 + 1;
         (last / cycle + 2) * cycle + (number & self.mask()) as u64

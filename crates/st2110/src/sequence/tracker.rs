@@ -8,7 +8,8 @@ use super::{History, NumberWidth, Placed};
 
 /// Packets in a row after which the sender is believed to have leapt.
 const RUN: u32 = 8;
-/// Packets in a row after which a stranger counts as the sender, once that has been silent for [`SILENCE`].
+/// Packets in a row after which a stranger counts as the sender, once that has been silent for
+/// [`SILENCE`].
 const SHORT_RUN: u32 = 2;
 const SILENCE: Duration = Duration::from_millis(20);
 
@@ -65,7 +66,8 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// What has been counted since `earlier`. Losses that have been made good since then are not negative.
+    /// What has been counted since `earlier`. Losses that have been made good since then are not
+    /// negative.
     pub fn since(self, earlier: Self) -> Self {
         let field = |of: fn(&Self) -> u64| of(&self).saturating_sub(of(&earlier));
         Self {
@@ -116,8 +118,8 @@ struct Candidate {
 }
 
 impl Tracker {
-    /// A tracker that tells reordered packets from late ones within `window` numbers, at least 64 and at most a quarter of the
-    /// numbers there are.
+    /// A tracker that tells reordered packets from late ones within `window` numbers, at least 64
+    /// and at most a quarter of the numbers there are.
     pub fn new(width: NumberWidth, window: u32) -> Self {
         let window = u64::from(window).clamp(64, width.widest_window().min(1 << 20));
         Self {
@@ -135,8 +137,8 @@ impl Tracker {
         Counts { lost: self.counts.lost + missing, ..self.counts }
     }
 
-    /// How much of the numbers is trusted. A sender that leaves RFC 4175's extension at a constant is found out when its
-    /// 16 bits wrap, and from then on these are all that counts.
+    /// How much of the numbers is trusted. A sender that leaves RFC 4175's extension at a constant
+    /// is found out when its 16 bits wrap, and from then on these are all that counts.
     pub const fn width(&self) -> NumberWidth {
         self.width
     }
@@ -203,9 +205,10 @@ impl Tracker {
         }
     }
 
-    /// Takes in `count` packets at once that are just the next ones of the sender: with its SSRC, and numbers from `number` on that follow
-    /// its highest. Each is [`Arrival::New`] with nothing skipped; the first one's continued number is given. Otherwise `None`: nothing
-    /// has been taken in, and [`Tracker::feed`] tells what each packet is.
+    /// Takes in `count` packets at once that are just the next ones of the sender: with its SSRC,
+    /// and numbers from `number` on that follow its highest. Each is [`Arrival::New`] with nothing
+    /// skipped; the first one's continued number is given. Otherwise `None`: nothing has been taken
+    /// in, and [`Tracker::feed`] tells what each packet is.
     pub fn feed_next(&mut self, now: Tai, ssrc: u32, number: u32, count: u32) -> Option<u64> {
         let current = self.current.as_mut()?;
         let next = current.history.highest() + 1;
@@ -413,7 +416,8 @@ mod tests {
         fn it_agrees_with_an_oracle(
             fates in prop::collection::vec(fate(), 1..600), start: u16, wide: bool,
         ) {
-            // Every packet's place in the order of arrival; a delayed one comes that many places later.
+            // Every packet's place in the order of arrival; a delayed one comes that many places
+            // later.
             let mut arrivals = vec![(0, 0)];
             for (i, fate) in fates.iter().enumerate() {
                 let (number, place) = (i as u32 + 1, 2 * (i + 1));

@@ -4,11 +4,12 @@ use media::{FrameRate, Tai};
 
 use super::{MediaClock, NANOS, RtpTimestamp};
 
-/// Counts frames, or fields, since the epoch. Frame `n` begins at n / rate exactly (ST 2059-1); nothing is accumulated, so
-/// nothing drifts.
+/// Counts frames, or fields, since the epoch. Frame `n` begins at n / rate exactly (ST 2059-1);
+/// nothing is accumulated, so nothing drifts.
 ///
-/// What it counts is called a *unit*: a frame of progressive video; a field of interlaced video, two for each frame, even numbers
-/// being first fields. The second field so is half a frame later than the first.
+/// What it counts is called a *unit*: a frame of progressive video; a field of interlaced video,
+/// two for each frame, even numbers being first fields. The second field so is half a frame later
+/// than the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FrameClock {
     rate: FrameRate,
@@ -125,7 +126,8 @@ mod tests {
         }
     }
 
-    /// Every frame of a week would be 36 million; a step that shares no factor with the pattern's period visits all of its phases.
+    /// Every frame of a week would be 36 million; a step that shares no factor with the pattern's
+    /// period visits all of its phases.
     fn a_week_of(rate: FrameRate, ticks_per_1001_s: u64, frames_per_1001_s: u64) {
         let clock = FrameClock::frames(rate);
         let first = clock.at(Tai::from_nanos(NOW * 1_000_000_000));
@@ -204,7 +206,8 @@ mod tests {
 
         #[test]
         fn video_and_audio_are_aligned(rate in rates(), nanos in NOW * 1_000_000_000..2 * NOW * 1_000_000_000) {
-            // A frame and the audio sample of its beginning lead back to the same moment, within a tick of each clock.
+            // A frame and the audio sample of its beginning lead back to the same moment, within a
+            // tick of each clock.
             let clock = FrameClock::frames(rate);
             let audio = MediaClock::new(48_000, 0).unwrap();
             let now = Tai::from_nanos(nanos);

@@ -4,7 +4,8 @@ use media::Tai;
 
 use super::{NANOS, RtpTimestamp};
 
-/// A media clock that is locked to TAI (ST 2110-10 §7): it showed `offset` at the epoch and ticks `rate` times a second.
+/// A media clock that is locked to TAI (ST 2110-10 §7): it showed `offset` at the epoch and ticks
+/// `rate` times a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MediaClock {
     rate: u32,
@@ -15,7 +16,8 @@ impl MediaClock {
     /// 90 kHz with offset 0: video and ancillary data.
     pub const VIDEO: Self = Self { rate: 90_000, offset: 0 };
 
-    /// A clock of `rate` ticks a second, `None` for 0. ST 2110 wants offset 0 (`a=mediaclk:direct=0`).
+    /// A clock of `rate` ticks a second, `None` for 0. ST 2110 wants offset 0
+    /// (`a=mediaclk:direct=0`).
     pub const fn new(rate: u32, offset: u32) -> Option<Self> {
         if rate == 0 { None } else { Some(Self { rate, offset }) }
     }
@@ -32,7 +34,8 @@ impl MediaClock {
 
     /// Whole ticks from the epoch to `tai`.
     pub fn ticks(self, tai: Tai) -> u64 {
-        // At most 64 + 32 − 29 bits: only moments past the year 2100 with rates above 1 GHz would not fit.
+        // At most 64 + 32 − 29 bits: only moments past the year 2100 with rates above 1 GHz would
+        // not fit.
         let ticks = u128::from(tai.as_nanos()) * u128::from(self.rate) / NANOS;
         u64::try_from(ticks).unwrap_or(u64::MAX)
     }
@@ -65,7 +68,8 @@ impl MediaClock {
         })
     }
 
-    /// The moment of that occurrence of `timestamp` that lies nearest to `near`; see [`MediaClock::ticks_near`].
+    /// The moment of that occurrence of `timestamp` that lies nearest to `near`; see
+    /// [`MediaClock::ticks_near`].
     pub fn moment_near(self, timestamp: RtpTimestamp, near: Tai) -> Tai {
         self.moment(self.ticks_near(timestamp, near))
     }

@@ -6,9 +6,10 @@ use super::FrameClock;
 
 /// Gives frames their numbers.
 ///
-/// A program hands over frames with times that tremble by its scheduling. Taken on its own, floor(TAI · rate) would give two of
-/// them one number and leave the next out. So a frame gets the number after the last one as long as its time fits within one
-/// period around it; else numbering follows the time again, but never backwards.
+/// A program hands over frames with times that tremble by its scheduling. Taken on its own,
+/// floor(TAI · rate) would give two of them one number and leave the next out. So a frame gets the
+/// number after the last one as long as its time fits within one period around it; else numbering
+/// follows the time again, but never backwards.
 #[derive(Clone, Debug)]
 pub struct FrameNumbers {
     clock: FrameClock,

@@ -4,8 +4,8 @@ use media::Tai;
 
 use super::{MediaClock, RtpTimestamp};
 
-/// Counts packets of a fixed number of samples since the epoch (ST 2110-30, AES67). Packet `k` holds the samples from
-/// k · samples on.
+/// Counts packets of a fixed number of samples since the epoch (ST 2110-30, AES67). Packet `k`
+/// holds the samples from k · samples on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PacketClock {
     clock: MediaClock,

@@ -6,7 +6,8 @@ use super::{Picture, Segment};
 
 const WORD: usize = u64::BITS as usize;
 
-/// A record of a frame's pgroups: which of them are there. One bit each, 130 KB for 1080 lines of 4:2:2.
+/// A record of a frame's pgroups: which of them are there. One bit each, 130 KB for 1080 lines of
+/// 4:2:2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {
     picture: Picture,
@@ -60,7 +61,8 @@ impl Arrival {
         self.missing * pgroup.pixels * pgroup.lines
     }
 
-    /// What is not there, from top to bottom and left to right. Neighbouring gaps in a line are one.
+    /// What is not there, from top to bottom and left to right. Neighbouring gaps in a line are
+    /// one.
     pub fn missing(&self) -> impl Iterator<Item = Missing> + '_ {
         let pgroup = self.picture.pgroup();
         // Dimensions have 15 bits.
@@ -92,7 +94,8 @@ impl Arrival {
         while at < range.end {
             let word = self.bits[at / WORD] >> (at % WORD);
             let word = if value { word } else { !word };
-            // For zeros, those shifted in from the left count as ones: cut to what is left of the word.
+            // For zeros, those shifted in from the left count as ones: cut to what is left of the
+            // word.
             let found = word.trailing_zeros() as usize;
             let left = WORD - at % WORD;
             if found < left {
@@ -103,7 +106,8 @@ impl Arrival {
         None
     }
 
-    /// Notes that a segment within the picture is there. Returns how many of its pgroups were not before.
+    /// Notes that a segment within the picture is there. Returns how many of its pgroups were not
+    /// before.
     pub(super) fn mark(&mut self, segment: Segment) -> usize {
         let mut at = segment.row * self.picture.row_pgroups() + segment.first;
         let end = at + segment.count;

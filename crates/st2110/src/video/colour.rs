@@ -66,7 +66,8 @@ named! {
     }
 }
 
-/// What the colours of a picture mean. The mesh carries samples as they are; a sender's description tells receivers.
+/// What the colours of a picture mean. The mesh carries samples as they are; a sender's description
+/// tells receivers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Colour {
     /// Primaries and matrix; `None`: BT.709.

@@ -77,8 +77,9 @@ enum Kind {
 /// | KEY, 8, 10, 16 bits | `gray8` (as the wire), `gray10le`, `gray16le` |
 /// | 4:2:2, 4:2:0, 4:4:4 with 12 bits | to send: `yuv422p10le`, `yuv420p10le`, `yuv444p10le`, their values times 4; to receive: the same, if asked for as [`FrameLayout::Narrowed`] |
 ///
-/// Other pairs would change samples, or lose the alpha channel, and are refused. Of samples that are stored in more bits than they
-/// have, only theirs are sent: the low 10 of 16, or the high 10 for `p010le`.
+/// Other pairs would change samples, or lose the alpha channel, and are refused. Of samples that
+/// are stored in more bits than they have, only theirs are sent: the low 10 of 16, or the high 10
+/// for `p010le`.
 #[derive(Clone, Debug)]
 pub struct Conversion {
     picture: Picture,
@@ -134,7 +135,8 @@ impl Conversion {
     /// Takes a segment out of a frame. `wire` is as large as the segment on the wire.
     ///
     /// # Panics
-    /// If the segment is not within the picture, `frame` smaller than [`frame_size`](Self::frame_size), or `wire` of another size.
+    /// If the segment is not within the picture, `frame` smaller than
+    /// [`frame_size`](Self::frame_size), or `wire` of another size.
     pub fn pack(&self, frame: &[u8], segment: Segment, wire: &mut [u8]) {
         self.check(frame.len(), segment, wire.len());
         let at = Place::of(&self.picture, segment);
@@ -247,10 +249,12 @@ impl Conversion {
         }
     }
 
-    /// Sets the bytes of a segment's pixels to zero, an alpha channel's too. Bytes of other pixels are left as they are.
+    /// Sets the bytes of a segment's pixels to zero, an alpha channel's too. Bytes of other pixels
+    /// are left as they are.
     ///
     /// # Panics
-    /// If the segment is not within the picture, or `frame` smaller than [`frame_size`](Self::frame_size).
+    /// If the segment is not within the picture, or `frame` smaller than
+    /// [`frame_size`](Self::frame_size).
     pub fn clear(&self, frame: &mut [u8], segment: Segment) {
         static ZEROS: [u8; Segment::CHUNK_OCTETS] = [0; Segment::CHUNK_OCTETS];
         let octets = self.picture.pgroup().octets;

@@ -42,7 +42,8 @@ fn only_exact_pairs_are_accepted() {
     assert!(error.contains("rgba") && error.contains("use rgb24"), "{error}");
 }
 
-/// All samples of every layout at places worked out by hand, for one pgroup of a picture of 8 × 6 pixels.
+/// All samples of every layout at places worked out by hand, for one pgroup of a picture of 8 × 6
+/// pixels.
 #[test]
 fn samples_lie_where_the_standards_have_them() {
     let ten = |samples: &[u16]| {
@@ -171,7 +172,8 @@ fn samples_lie_where_the_standards_have_them() {
 #[test]
 fn ten_bits_travel_in_twelve() {
     let wire = [0xFF, 0xF0, 0x05, 0x00, 0x8F, 0xFE, 0, 0x10, 0x0B];
-    // 0xFFF, 5, 8, 0xFFE and, of six samples, 1 and 0xB: of each the upper ten bits, sorted, without zeros.
+    // 0xFFF, 5, 8, 0xFFE and, of six samples, 1 and 0xB: of each the upper ten bits, sorted,
+    // without zeros.
     let (four, six) = (&[1, 2, 0x3FF, 0x3FF][..], &[1, 2, 2, 0x3FF, 0x3FF][..]);
     for (format, octets, expected) in [
         (PixelFormat::Yuv422p10le, 6, four),

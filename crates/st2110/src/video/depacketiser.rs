@@ -13,14 +13,16 @@ pub enum RowNumbering {
     /// Each field from 0 (ST 2110-20).
     #[default]
     PerField,
-    /// As they lie in the frame: even numbers in the first field, odd ones in the second, as GStreamer's `rtpvrawpay` does.
+    /// As they lie in the frame: even numbers in the first field, odd ones in the second, as
+    /// GStreamer's `rtpvrawpay` does.
     PerFrame,
 }
 
 /// Places packets into frames.
 ///
-/// It is made once for a stream. What belongs to a frame is in its [`Arrival`], so that several frames can be under way. Which
-/// frame a packet belongs to is for the caller to say, by RTP timestamp (and F bit).
+/// It is made once for a stream. What belongs to a frame is in its [`Arrival`], so that several
+/// frames can be under way. Which frame a packet belongs to is for the caller to say, by RTP
+/// timestamp (and F bit).
 #[derive(Clone, Debug)]
 pub struct Depacketiser {
     picture: Picture,
@@ -65,8 +67,9 @@ impl Depacketiser {
         self.conversion.frame_size()
     }
 
-    /// Changes how lines are numbered, after [`PacketError::RowsPerFrame`] or [`PacketError::RowsPerField`] told that a sender does
-    /// it the other way. Frames under way must begin anew: their lines may be in wrong places.
+    /// Changes how lines are numbered, after [`PacketError::RowsPerFrame`] or
+    /// [`PacketError::RowsPerField`] told that a sender does it the other way. Frames under way
+    /// must begin anew: their lines may be in wrong places.
     pub const fn set_row_numbering(&mut self, rows: RowNumbering) {
         self.rows = rows;
     }
@@ -80,10 +83,11 @@ impl Depacketiser {
         headers.next().map(|header| header.field).ok_or(PacketError::HeaderTruncated)
     }
 
-    /// Checks an RTP payload and places its segments into `frame`. Returns how many octets of its data were new; what
-    /// `arrival` has already is not written again.
+    /// Checks an RTP payload and places its segments into `frame`. Returns how many octets of its
+    /// data were new; what `arrival` has already is not written again.
     ///
-    /// Any number of segments of any length in pgroups is accepted, and octets after the last of them are ignored.
+    /// Any number of segments of any length in pgroups is accepted, and octets after the last of
+    /// them are ignored.
     ///
     /// # Errors
     /// See [`PacketError`]. Nothing is placed then.
@@ -97,8 +101,9 @@ impl Depacketiser {
         self.put(payload, frame, arrival)
     }
 
-    /// Places payloads one after the other, as [`Depacketiser::place`] does, as long as each is of `field`, nothing is wrong with it, and the
-    /// frame is not complete. Returns how many it has placed.
+    /// Places payloads one after the other, as [`Depacketiser::place`] does, as long as each is of
+    /// `field`, nothing is wrong with it, and the frame is not complete. Returns how many it has
+    /// placed.
     ///
     /// # Errors
     /// [`PacketError::Frame`]: the frame is too small, or `arrival` of another picture.
@@ -214,8 +219,8 @@ impl Depacketiser {
         }
     }
 
-    /// Fills what is missing with the pixels of the same places in another frame of the same layout, usually the last good one.
-    /// `arrival` still says what was missing.
+    /// Fills what is missing with the pixels of the same places in another frame of the same
+    /// layout, usually the last good one. `arrival` still says what was missing.
     ///
     /// # Errors
     /// If a frame is too small or `arrival` is of another picture; nothing is filled then.
@@ -237,7 +242,8 @@ impl Depacketiser {
         Ok(())
     }
 
-    /// Sets the bytes of what is missing to zero, whatever `frame` held there before. `arrival` still says what was missing.
+    /// Sets the bytes of what is missing to zero, whatever `frame` held there before. `arrival`
+    /// still says what was missing.
     ///
     /// # Errors
     /// If the frame is too small or `arrival` is of another picture; nothing is cleared then.

@@ -1,6 +1,7 @@
 //! Division of received numbers by the sizes of a pgroup.
 
-/// A divisor that is known beforehand. Without it, the divisions would take longer than all else that is done to find a packet's place.
+/// A divisor that is known beforehand. Without it, the divisions would take longer than all else
+/// that is done to find a packet's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Divisor {
     by: u32,
@@ -9,8 +10,8 @@ pub(super) struct Divisor {
 }
 
 const SHIFT: u32 = 20;
-/// The inverse is too great by less than 1, and so the quotient of a number of 16 bits by less than 2¹⁶ / 2²⁰. As long as that is at most
-/// 1 / `by`, it is right when rounded down.
+/// The inverse is too great by less than 1, and so the quotient of a number of 16 bits by less than
+/// 2¹⁶ / 2²⁰. As long as that is at most 1 / `by`, it is right when rounded down.
 const GREATEST: u32 = 16;
 
 impl Divisor {

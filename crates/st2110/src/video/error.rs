@@ -104,7 +104,8 @@ pub enum PacketError {
     /// A second field in progressive video.
     #[error("the field bit is set in progressive video")]
     Field,
-    /// Lines are numbered within the frame, as GStreamer does, where numbers within the field are expected.
+    /// Lines are numbered within the frame, as GStreamer does, where numbers within the field are
+    /// expected.
     #[error("lines are numbered within the frame instead of the field")]
     RowsPerFrame,
     /// Lines are numbered within the field where numbers within the frame are expected.

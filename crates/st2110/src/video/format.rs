@@ -53,7 +53,8 @@ impl Depth {
     }
 }
 
-/// The smallest group of samples that fills whole octets and is never split (RFC 4175, clause 4.3; ST 2110-20, clause 6.2).
+/// The smallest group of samples that fills whole octets and is never split (RFC 4175, clause 4.3;
+/// ST 2110-20, clause 6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Pgroup {
     /// Its size on the wire.
@@ -128,8 +129,8 @@ impl WireFormat {
         Pgroup { octets, pixels, lines }
     }
 
-    /// Whether pixels on the wire and in memory have the same samples. 12 bits on the wire are 10 in
-    /// the planar formats: two more are sent as zero, and not received.
+    /// Whether pixels on the wire and in memory have the same samples. 12 bits on the wire are 10
+    /// in the planar formats: two more are sent as zero, and not received.
     #[must_use]
     pub fn carries(self, format: PixelFormat) -> bool {
         use PixelFormat as P;
@@ -139,8 +140,8 @@ impl WireFormat {
         self == of || (self.depth == Depth::Twelve && planar && narrowed == of)
     }
 
-    /// The formats that pixels of this one may have in memory; none for some that the standard knows,
-    /// such as RGB with 10 bits.
+    /// The formats that pixels of this one may have in memory; none for some that the standard
+    /// knows, such as RGB with 10 bits.
     pub fn pixel_formats(self) -> impl Iterator<Item = PixelFormat> {
         PixelFormat::ALL.iter().copied().filter(move |format| self.carries(*format))
     }

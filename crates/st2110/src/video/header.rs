@@ -1,4 +1,5 @@
-//! The payload header: extended sequence number and segment headers (RFC 4175, clause 4.2; ST 2110-20, clause 6.1).
+//! The payload header: extended sequence number and segment headers (RFC 4175, clause 4.2; ST
+//! 2110-20, clause 6.1).
 
 use super::{Field, PacketError};
 
@@ -77,7 +78,8 @@ pub struct PayloadHeader {
 }
 
 impl PayloadHeader {
-    /// `extended` is the high half of the 32-bit sequence number. `segments` are 1 to 3; their `more` is filled in here.
+    /// `extended` is the high half of the 32-bit sequence number. `segments` are 1 to 3; their
+    /// `more` is filled in here.
     pub(super) fn new(extended: u16, segments: impl Iterator<Item = SegmentHeader>) -> Self {
         let mut header = Self { bytes: [0; _], len: EXTENDED_SEQUENCE };
         let (sequence, rest) = header.bytes.split_at_mut(EXTENDED_SEQUENCE);

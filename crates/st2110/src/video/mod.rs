@@ -1,12 +1,14 @@
 //! Uncompressed video: RFC 4175 packets as SMPTE ST 2110-20 profiles them.
 //!
-//! * [`WireFormat`], [`Scan`], [`Packing`], [`Picture`]: what a stream carries, with the names of its session description.
+//! * [`WireFormat`], [`Scan`], [`Packing`], [`Picture`]: what a stream carries, with the names of
+//!   its session description.
 //! * [`Conversion`]: between the pgroups of the wire and frames in memory, in scalar code and AVX2.
 //! * [`Packetiser`]: the packets of a frame, planned once, written straight into a sending buffer.
-//! * [`Depacketiser`] and [`Arrival`]: places hostile packets into a frame, and knows what is missing.
+//! * [`Depacketiser`] and [`Arrival`]: places hostile packets into a frame, and knows what is
+//!   missing.
 //!
-//! A frame in memory is always whole: the lines of both fields or segments lie in it in turn. The first field has the even
-//! lines. On the wire each field numbers its own lines from 0.
+//! A frame in memory is always whole: the lines of both fields or segments lie in it in turn. The
+//! first field has the even lines. On the wire each field numbers its own lines from 0.
 //!
 //! ```
 //! use st2110::video::*;

@@ -11,8 +11,8 @@ use super::{
 
 /// Knows all packets of a frame, and writes them.
 ///
-/// It is made once for a stream and used for every frame. Sizes are in octets; RTP headers are not part of them unless said
-/// otherwise.
+/// It is made once for a stream and used for every frame. Sizes are in octets; RTP headers are not
+/// part of them unless said otherwise.
 #[derive(Clone, Debug)]
 pub struct Packetiser {
     picture: Picture,
@@ -22,15 +22,16 @@ pub struct Packetiser {
 }
 
 impl Packetiser {
-    /// Packets of at most `max_udp_payload` octets with the RTP header, usually [`MAX_UDP_PAYLOAD`](super::MAX_UDP_PAYLOAD),
-    /// for frames that lie in memory as `layout`.
+    /// Packets of at most `max_udp_payload` octets with the RTP header, usually
+    /// [`MAX_UDP_PAYLOAD`](super::MAX_UDP_PAYLOAD), for frames that lie in memory as `layout`.
     ///
-    /// General packing makes the fewest packets that do not cross lines: whole lines, or parts of a line. Parts are equal if that
-    /// takes no more packets, or one more for every seven; else the last one of a line is a little shorter.
+    /// General packing makes the fewest packets that do not cross lines: whole lines, or parts of a
+    /// line. Parts are equal if that takes no more packets, or one more for every seven; else the
+    /// last one of a line is a little shorter.
     ///
     /// # Errors
-    /// If the layout does not hold exactly the samples of the wire, `max_udp_payload` is not within 256 to 8952, or rows are
-    /// shorter than 90 octets with block packing.
+    /// If the layout does not hold exactly the samples of the wire, `max_udp_payload` is not within
+    /// 256 to 8952, or rows are shorter than 90 octets with block packing.
     pub fn new(
         picture: Picture,
         layout: FrameLayout,
@@ -118,7 +119,8 @@ impl Packetiser {
     pub fn header(&self, field: Field, index: usize, extended: u16) -> PayloadHeader {
         let pgroup = self.picture.pgroup();
         let fields = self.picture.fields().len();
-        // Dimensions have 15 bits and a segment is smaller than a datagram, so nothing is cut off here.
+        // Dimensions have 15 bits and a segment is smaller than a datagram, so nothing is cut off
+        // here.
         let headers = self.segments(field, index).map(|segment| SegmentHeader {
             length: (segment.count * pgroup.octets) as u16,
             field,
@@ -129,8 +131,9 @@ impl Packetiser {
         PayloadHeader::new(extended, headers)
     }
 
-    /// For frames that lie in memory as on the wire: where in the frame a packet's data is, in one to three ranges, so that
-    /// header and data can be sent without a pass over the pixels. `None` for all other layouts.
+    /// For frames that lie in memory as on the wire: where in the frame a packet's data is, in one
+    /// to three ranges, so that header and data can be sent without a pass over the pixels. `None`
+    /// for all other layouts.
     #[must_use]
     pub fn source(
         &self,
@@ -157,12 +160,13 @@ impl Packetiser {
         }))
     }
 
-    /// Writes packets one after the other into `out`, converting the pixels on the way: for each, 12 octets are left as they are
-    /// for the RTP header, then come payload header and data. `sequence` is the 32-bit sequence number of the first packet.
-    /// Returns the octets used.
+    /// Writes packets one after the other into `out`, converting the pixels on the way: for each,
+    /// 12 octets are left as they are for the RTP header, then come payload header and data.
+    /// `sequence` is the 32-bit sequence number of the first packet. Returns the octets used.
     ///
     /// # Errors
-    /// If the field has no such packets, `frame` is smaller than [`frame_size`](Self::frame_size), or `out` is too small.
+    /// If the field has no such packets, `frame` is smaller than [`frame_size`](Self::frame_size),
+    /// or `out` is too small.
     pub fn write(
         &self,
         frame: &[u8],

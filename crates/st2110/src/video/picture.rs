@@ -5,7 +5,8 @@ use super::{Pgroup, Scan, VideoError, WireFormat};
 /// Line numbers and offsets have 15 bits (RFC 4175, clause 4.2).
 const MAX_DIMENSION: u32 = 32_767;
 
-/// A field of interlaced video, a segment of PsF, or the whole of a progressive frame, which is always the first.
+/// A field of interlaced video, a segment of PsF, or the whole of a progressive frame, which is
+/// always the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Field {
     /// The even lines, F = 0.
@@ -71,8 +72,8 @@ impl Picture {
     /// `width` and `height` are those of the frame, in pixels.
     ///
     /// # Errors
-    /// If a dimension is not within 1 to 32767 or not of whole pgroups, if there are fewer lines than fields, and for 4:2:0
-    /// that is not progressive.
+    /// If a dimension is not within 1 to 32767 or not of whole pgroups, if there are fewer lines
+    /// than fields, and for 4:2:0 that is not progressive.
     pub fn new(
         format: WireFormat,
         width: u32,

@@ -2,7 +2,8 @@
 
 use super::{Picture, Segment};
 
-/// Where a segment is in a frame. Subsampled formats have even widths and heights, see [`Picture::new`].
+/// Where a segment is in a frame. Subsampled formats have even widths and heights, see
+/// [`Picture::new`].
 pub(super) struct Place {
     /// Pixels of a line, and lines.
     width: usize,

@@ -3,7 +3,8 @@
 use super::header::{EXTENDED_SEQUENCE, MAX_SEGMENTS, RTP_HEADER, SEGMENT_HEADER};
 use super::{Packing, Picture, VideoError};
 
-/// Payload of the largest datagram of the standard size: 1460 octets with the UDP header (ST 2110-10).
+/// Payload of the largest datagram of the standard size: 1460 octets with the UDP header (ST
+/// 2110-10).
 pub const MAX_UDP_PAYLOAD: usize = 1452;
 /// The same for the extended size of 8960 octets (ST 2110-10).
 pub const LARGEST_UDP_PAYLOAD: usize = 8952;
@@ -16,7 +17,8 @@ const BLOCK: usize = 180;
 /// One packet more for so many is a fair price for equal ones.
 const EQUAL_COST: usize = 7;
 
-/// For each packet the first of its pgroups, counted from the start of the field, and the number of all pgroups at the end.
+/// For each packet the first of its pgroups, counted from the start of the field, and the number of
+/// all pgroups at the end.
 ///
 /// Packets carry the pgroups of a field in order, so this says everything.
 pub(super) type Starts = Vec<u32>;
@@ -60,11 +62,13 @@ struct FieldShape {
 }
 
 impl FieldShape {
-    /// The fewest packets that keep pgroups whole and do not cross lines: as many whole lines as fit, or the parts of one line. Parts are of
-    /// one length, and what does not divide is missing in the last one.
+    /// The fewest packets that keep pgroups whole and do not cross lines: as many whole lines as
+    /// fit, or the parts of one line. Parts are of one length, and what does not divide is missing
+    /// in the last one.
     ///
-    /// Lines of many packets are cut in equal parts if that makes few more of them. From equal packets the kernel cuts whole bursts (UDP GSO)
-    /// where others end with each line, which costs a sender of 2160 lines a third more CPU time.
+    /// Lines of many packets are cut in equal parts if that makes few more of them. From equal
+    /// packets the kernel cuts whole bursts (UDP GSO) where others end with each line, which costs
+    /// a sender of 2160 lines a third more CPU time.
     fn general(&self) -> Starts {
         let row_octets = self.row * self.octets;
         let rows = (self.room / (row_octets + SEGMENT_HEADER)).min(MAX_SEGMENTS);
@@ -88,7 +92,8 @@ impl FieldShape {
         if self.row * self.octets < least {
             return Err(VideoError::BlockPacking { octets: self.row * self.octets, least });
         }
-        // All packets are planned with room for three headers: a packet's size does not depend on where rows end.
+        // All packets are planned with room for three headers: a packet's size does not depend on
+        // where rows end.
         let fitting = (self.room - MAX_SEGMENTS * SEGMENT_HEADER) / BLOCK;
         Ok(self.share_out(|start| {
             let within_three_rows = (MAX_SEGMENTS * self.row - start % self.row) * self.octets;
@@ -136,7 +141,8 @@ mod tests {
     fn general_packing_takes_the_fewest_packets_that_do_not_cross_lines() {
         use Depth::{Eight, Ten, Twelve};
         use Sampling::{Rgb, YCbCr420, YCbCr422};
-        // ceil(octets of a line / 1432), rounded for whole pgroups, as others do it that keep to one line.
+        // ceil(octets of a line / 1432), rounded for whole pgroups, as others do it that keep to
+        // one line.
         for (format, width, height, packets, lengths) in [
             ((YCbCr422, Ten), 1920, 1080, 4320, vec![1200; 4]),
             ((YCbCr422, Ten), 1280, 720, 2160, vec![1070, 1070, 1060]),
@@ -172,7 +178,8 @@ mod tests {
         // Seven blocks are 252 pgroups; the rest of 2 × 960 is 156 of them.
         let plan = starts(1920, 2, Packing::Block, 1452);
         assert_eq!(plan, [0, 252, 504, 756, 1008, 1260, 1512, 1764, 1920]);
-        // Rows of 100 octets: three of them hold one block, and what is left of the third one with two more another.
+        // Rows of 100 octets: three of them hold one block, and what is left of the third one with
+        // two more another.
         assert_eq!(starts(40, 6, Packing::Block, 1452), [0, 36, 72, 108, 120]);
     }
 

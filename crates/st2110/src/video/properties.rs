@@ -39,7 +39,8 @@ fn streams() -> impl Strategy<Value = Stream> {
     })
 }
 
-/// A frame of random samples without rubbish in unused bits: what arrives when random octets are unpacked.
+/// A frame of random samples without rubbish in unused bits: what arrives when random octets are
+/// unpacked.
 fn frame(stream: &Stream, seed: u64) -> Vec<u8> {
     let conversion =
         Conversion::new(stream.picture, stream.layout, Direction::Receive, Simd::detect()).unwrap();

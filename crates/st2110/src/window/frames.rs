@@ -73,7 +73,8 @@ pub struct Counts {
     pub implausible: u64,
 }
 
-/// Puts packets together to frames; see the [module](crate::window). `S` is what a frame is received into.
+/// Puts packets together to frames; see the [module](crate::window). `S` is what a frame is
+/// received into.
 #[derive(Debug)]
 pub struct FrameWindow<S> {
     limits: WindowLimits,
@@ -195,7 +196,8 @@ impl<S> FrameWindow<S> {
         self.open.iter_mut().rev().find(|open| open.id == frame)?.slot.as_mut()
     }
 
-    /// Nothing is missing of that frame: it is finished as soon as those before it are. A frame that is gone is ignored.
+    /// Nothing is missing of that frame: it is finished as soon as those before it are. A frame
+    /// that is gone is ignored.
     pub fn complete(&mut self, frame: FrameId) {
         if let Some(open) = self.open.iter_mut().find(|open| open.id == frame) {
             open.end = End::Complete;
@@ -239,7 +241,8 @@ impl<S> FrameWindow<S> {
         Some(if first.end == End::Complete { Tai::from_nanos(0) } else { first.ends })
     }
 
-    /// Takes everything back, finished or not, for example to give the slots back when the stream is closed.
+    /// Takes everything back, finished or not, for example to give the slots back when the stream
+    /// is closed.
     pub fn clear(&mut self) -> impl Iterator<Item = S> {
         std::mem::take(&mut self.open).into_iter().filter_map(|frame| frame.slot)
     }

@@ -23,8 +23,8 @@ pub struct WindowLimits {
     pub fields: Fields,
     /// Ticks of the media clock in a frame, rounded.
     pub frame_ticks: u32,
-    /// Frames that may be open at once, at least 1. One more slot is needed for the moment between a frame being pushed out
-    /// and its delivery.
+    /// Frames that may be open at once, at least 1. One more slot is needed for the moment between
+    /// a frame being pushed out and its delivery.
     pub open: usize,
     /// How long packets may come behind those sent after them: the path differential, or the
     /// reordering of one path.
@@ -43,12 +43,13 @@ pub struct WindowLimits {
 const MOST: usize = 120;
 
 impl WindowLimits {
-    /// For so long a busy host or a virtual machine that is stopped may hold a stream up in the middle of a frame. Frames that lack packets are
-    /// finished by newer ones, so that only the last before such a stall waits for it to end.
+    /// For so long a busy host or a virtual machine that is stopped may hold a stream up in the
+    /// middle of a frame. Frames that lack packets are finished by newer ones, so that only the
+    /// last before such a stall waits for it to end.
     pub const STALL: Duration = Duration::from_millis(200);
 
-    /// Usual limits: three open frames, two frame periods and the skew until a stream counts as silent, [`Self::STALL`] more until a frame times
-    /// out, leaps of a second.
+    /// Usual limits: three open frames, two frame periods and the skew until a stream counts as
+    /// silent, [`Self::STALL`] more until a frame times out, leaps of a second.
     pub fn new(fields: Fields, frame_rate: FrameRate, clock: MediaClock, skew: Duration) -> Self {
         let frames = u128::from(frame_rate.num.max(1));
         let ticks = u128::from(frame_rate.den) * u128::from(clock.rate()) / frames;

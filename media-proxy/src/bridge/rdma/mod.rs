@@ -33,7 +33,8 @@ pub(crate) struct Wires {
     /// Whether frames over TCP are encrypted: if certificates are configured.
     sealed: bool,
     workers: Workers,
-    /// Whether all bridges run in processes of their own, and not only those whose provider may crash.
+    /// Whether all bridges run in processes of their own, and not only those whose provider may
+    /// crash.
     all_apart: bool,
 }
 

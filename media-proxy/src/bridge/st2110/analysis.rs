@@ -16,8 +16,8 @@ pub(crate) fn statistics(analysis: Analysis) -> (PathStatistics, PathStatistics)
     }
 }
 
-/// What is known of a stream as a whole is no statistic of the last seconds; the account of packets,
-/// which for all is that of the session, is.
+/// What is known of a stream as a whole is no statistic of the last seconds; the account of
+/// packets, which for all is that of the session, is.
 fn recent(statistics: PathStatistics, counts: &Counts) -> PathStatistics {
     PathStatistics {
         packets_per_unit: None,

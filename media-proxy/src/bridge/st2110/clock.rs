@@ -20,8 +20,8 @@ pub(crate) struct HostClock {
 }
 
 impl HostClock {
-    /// The system's clock, or a PTP hardware clock. `reference` is what session descriptions shall name, otherwise they say what the
-    /// system knows.
+    /// The system's clock, or a PTP hardware clock. `reference` is what session descriptions shall
+    /// name, otherwise they say what the system knows.
     ///
     /// # Errors
     /// There is no such clock, or this process may not read it.
@@ -55,8 +55,8 @@ impl HostClock {
         }
     }
 
-    /// The state at present. The reference is the one of streams that name no interface: a MAC address of zeroes where it depends on
-    /// their routes, or is not known before the first stream.
+    /// The state at present. The reference is the one of streams that name no interface: a MAC
+    /// address of zeroes where it depends on their routes, or is not known before the first stream.
     pub(crate) fn state(&self) -> ClockState {
         self.of(self.interface.get().and_then(Interface::mac))
     }
@@ -68,8 +68,9 @@ impl HostClock {
         let hardware = self.hardware.as_deref();
         let named = self.reference.clone();
         let mut readings = read_clocks(hardware, named, mac.unwrap_or_default());
-        // TAI, as far as the kernel says, if a daemon steers its clock and has set the TAI offset. Otherwise it is the sender's own
-        // clock (ST 2110-10 §8.2). Nothing tells whether a hardware clock is steered.
+        // TAI, as far as the kernel says, if a daemon steers its clock and has set the TAI offset.
+        // Otherwise it is the sender's own clock (ST 2110-10 §8.2). Nothing tells whether a
+        // hardware clock is steered.
         let steered = matches!(readings.discipline, Discipline::Steered { .. });
         if steered && readings.kernel_offset != 0 && readings.hardware.is_none() {
             readings.reference.get_or_insert_with(ReferenceClock::traceable);

@@ -33,8 +33,8 @@ pub(super) fn of_sender(
     compose(&stream.config, &Sender { version, ..sender }).map(|document| document.to_string())
 }
 
-/// Of a stream that comes from elsewhere: the description that was given for it, or else what its configuration says. `None` where
-/// this host has no address to receive at.
+/// Of a stream that comes from elsewhere: the description that was given for it, or else what its
+/// configuration says. `None` where this host has no address to receive at.
 pub(super) fn of_receiver(stream: &Stream, interface: &Interface) -> Option<String> {
     if let Some(given) = &stream.endpoint.sdp {
         return Some(given.clone());

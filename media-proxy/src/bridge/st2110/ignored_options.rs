@@ -32,7 +32,8 @@ pub(super) fn of_receiver(endpoint: &St2110) -> Vec<String> {
     unicast.map(ignored).chain(described).collect()
 }
 
-/// The source filters of both paths, by their place in the configuration, with the address of the path.
+/// The source filters of both paths, by their place in the configuration, with the address of the
+/// path.
 fn filters(endpoint: &St2110) -> impl Iterator<Item = (&'static str, IpAddr, IpAddr)> {
     let first = endpoint
         .mcast_sip_addr

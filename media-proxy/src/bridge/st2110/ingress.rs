@@ -95,8 +95,8 @@ impl Ingress {
     }
 }
 
-/// The configuration of a stream that is decoded: an incomplete codestream cannot be, so the last whole
-/// one takes its place.
+/// The configuration of a stream that is decoded: an incomplete codestream cannot be, so the last
+/// whole one takes its place.
 fn decodable(config: &ConnectionConfig) -> ConnectionConfig {
     let mut config = config.clone();
     if let Endpoint::St2110(stream) = &mut config.endpoint

@@ -19,7 +19,8 @@ impl Choice {
         Self { device, address, made: OnceLock::new() }
     }
 
-    /// The interface. What is worth knowing about the choice is logged when it is made, with the first bridge.
+    /// The interface. What is worth knowing about the choice is logged when it is made, with the
+    /// first bridge.
     pub(super) fn get(&self) -> &Interface {
         self.made.get_or_init(|| {
             let interface = self.choose();
@@ -39,7 +40,8 @@ impl Choice {
             None => {}
         }
         match self.address {
-            // It may come later: a stream that cannot start for want of it says so, and is tried again.
+            // It may come later: a stream that cannot start for want of it says so, and is tried
+            // again.
             Some(address) => Interface::Address(address),
             None if is_here(crate::run::DEFAULT_ST2110_IP) => {
                 Interface::Address(crate::run::DEFAULT_ST2110_IP)

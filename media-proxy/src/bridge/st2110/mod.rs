@@ -1,7 +1,8 @@
 //! ST 2110 bridges on the kernel's sockets.
 //!
-//! An egress bridge gives frames straight from the ring's slots to the engine of `st2110-net`, which packetises them; an ingress
-//! bridge has packets placed straight into the slots of its own ring.
+//! An egress bridge gives frames straight from the ring's slots to the engine of `st2110-net`,
+//! which packetises them; an ingress bridge has packets placed straight into the slots of its own
+//! ring.
 
 pub(crate) mod analysis;
 mod clock;

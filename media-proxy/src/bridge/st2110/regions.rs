@@ -140,7 +140,8 @@ mod tests {
         Gap::Pixels(Missing { line, lines, first, pixels })
     }
 
-    /// A whole picture that is missing is one region, as large as a frame, in every format: planes lie behind each other.
+    /// A whole picture that is missing is one region, as large as a frame, in every format: planes
+    /// lie behind each other.
     #[test]
     fn nothing_arrived() {
         for &format in PixelFormat::ALL {

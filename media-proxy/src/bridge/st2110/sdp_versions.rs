@@ -15,15 +15,16 @@ const NTP: u64 = 2_208_988_800;
 pub(super) struct SdpVersions(Mutex<HashMap<String, (Document, u64)>>);
 
 impl SdpVersions {
-    /// The version of a description: that of the last one of its session if nothing has changed, or else a larger one. It is at least the
-    /// one that stands in the description.
+    /// The version of a description: that of the last one of its session if nothing has changed, or
+    /// else a larger one. It is at least the one that stands in the description.
     pub(super) fn of(&self, document: &Document) -> u64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         self.at(document, now.saturating_add(NTP))
     }
 
-    /// The same at a time of NTP in seconds. As versions are times, as RFC 8866 recommends, those of a session whose number is given
-    /// grow even if the proxy has been restarted in between, or has forgotten.
+    /// The same at a time of NTP in seconds. As versions are times, as RFC 8866 recommends, those
+    /// of a session whose number is given grow even if the proxy has been restarted in between, or
+    /// has forgotten.
     fn at(&self, document: &Document, now: u64) -> u64 {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (session, least) = session(document);

@@ -211,7 +211,8 @@ pub(crate) struct Level<'a> {
     pub(crate) prefix: &'static str,
     /// The path's number, or empty for all together.
     pub(crate) path: &'static str,
-    /// Since the bridge began (`all`), or the last seconds (`recent`); empty for all paths together.
+    /// Since the bridge began (`all`), or the last seconds (`recent`); empty for all paths
+    /// together.
     pub(crate) window: &'static str,
     pub(crate) statistics: &'a PathStatistics,
 }

@@ -103,7 +103,8 @@ impl Exchange {
                     self.act(now);
                 }
                 Err(error) if error.would_block() => return true,
-                // The other end was closed with messages unread. What it said before comes next, then the end.
+                // The other end was closed with messages unread. What it said before comes next,
+                // then the end.
                 Err(proto::ProtoError::Io(error))
                     if error.kind() == std::io::ErrorKind::ConnectionReset => {}
                 Err(proto::ProtoError::Closed | proto::ProtoError::Io(_)) => {

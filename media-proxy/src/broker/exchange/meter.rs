@@ -39,9 +39,10 @@ struct Reading {
 impl Reading {
     /// Rates from this reading to a later one.
     ///
-    /// Counting frames between two moments is wrong by up to one frame. The time from the newest frame of one reading to that of the
-    /// other has no such error, but is no measure where the stream has begun or stopped in between, or where the source's word is
-    /// not to be had: then the two differ widely.
+    /// Counting frames between two moments is wrong by up to one frame. The time from the newest
+    /// frame of one reading to that of the other has no such error, but is no measure where the
+    /// stream has begun or stopped in between, or where the source's word is not to be had: then
+    /// the two differ widely.
     fn rates(&self, later: &Self) -> Rates {
         let elapsed = later.at.saturating_sub(self.at);
         let of_frames = later
@@ -73,7 +74,8 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// Takes a new reading. Returns the rates of all connections that have an earlier reading of a useful age.
+    /// Takes a new reading. Returns the rates of all connections that have an earlier reading of a
+    /// useful age.
     pub(super) fn read(
         &mut self,
         now: Duration,
@@ -129,7 +131,8 @@ mod tests {
         let rates = meter.read(at(1500), counts(130))[&A];
         assert_eq!(rates, Rates { fps: 60.0, mbit_per_s: 0.48 });
         assert_eq!(meter.read(at(2000), counts(160))[&A].fps, 60.0);
-        // The reading at 2000 has become the newer one; the one at 1000 is still used until there is a better one.
+        // The reading at 2000 has become the newer one; the one at 1000 is still used until there
+        // is a better one.
         assert_eq!(meter.read(at(2500), counts(160))[&A].fps, 40.0);
         assert_eq!(meter.read(at(3000), counts(160))[&A].fps, 30.0);
         assert_eq!(meter.read(at(3500), counts(160))[&A].fps, 0.0);
@@ -154,7 +157,8 @@ mod tests {
     fn a_connection_has_no_rate_before_its_second_reading() {
         let mut meter = Meter::default();
         meter.read(at(0), counts(0));
-        // B began at 3000 with 1000 frames a second: what it has sent since then is no rate over the 4 s since the last question.
+        // B began at 3000 with 1000 frames a second: what it has sent since then is no rate over
+        // the 4 s since the last question.
         let both = HashMap::from([(A, one(240)), (B, one(1000))]);
         let rates = meter.read(at(4000), both);
         assert_eq!((rates[&A].fps, rates.get(&B)), (60.0, None));

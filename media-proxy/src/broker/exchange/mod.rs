@@ -1,8 +1,8 @@
 //! The exchange: one plain thread that serves the clients on the unix socket.
 //!
 //! It keeps the descriptors, watches the clients' processes and carries out the actions of the
-//! [registry](crate::broker::registry). Frames never pass through it: while no client connects, leaves or
-//! asks, the thread sleeps.
+//! [registry](crate::broker::registry). Frames never pass through it: while no client connects,
+//! leaves or asks, the thread sleeps.
 
 mod command;
 mod detail;
@@ -99,7 +99,8 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// Prepares the exchange on a listening socket. With `survivors`, a predecessor had clients, which will come back.
+    /// Prepares the exchange on a listening socket. With `survivors`, a predecessor had clients,
+    /// which will come back.
     pub(crate) fn new(
         listener: OwnedFd,
         survivors: bool,
@@ -120,7 +121,8 @@ impl Exchange {
         let (sender, commands) = channel();
         let (version, seen) = watch::channel(0);
         let handle = Handle { commands: sender, wake: Arc::clone(&wake), version: seen };
-        // Numbers of seats begin elsewhere at each start, so that a source never takes one for its predecessor's.
+        // Numbers of seats begin elsewhere at each start, so that a source never takes one for its
+        // predecessor's.
         let first = (u64::from(u32::from_ne_bytes(media::random::bytes())) << 24) | 4;
         let exchange = Self {
             epoll,
@@ -298,7 +300,8 @@ impl Exchange {
                 }
                 Action::DropClient(client) => {
                     if let Some(process) = self.processes.remove(&client) {
-                        // Messages that carry the pidfd may still be under way, so closing it alone is not enough.
+                        // Messages that carry the pidfd may still be under way, so closing it alone
+                        // is not enough.
                         let _ = epoll::delete(&self.epoll, &process.pidfd);
                     }
                 }

@@ -30,7 +30,8 @@ impl Exchange {
         }
     }
 
-    /// Takes a reading of all counters, and describes one group or all; with details of its connections if so asked.
+    /// Takes a reading of all counters, and describes one group or all; with details of its
+    /// connections if so asked.
     pub(super) fn snapshot(
         &mut self,
         wanted: Option<&str>,
@@ -173,7 +174,8 @@ impl Exchange {
                         u32::try_from(board.monitor.waiting(seat.position())).unwrap_or(u32::MAX)
                     });
                     view.behind = board.map_or(0, |board| board.monitor.behind(seat.position()));
-                    // A receiver that keeps up, or that is waited for, is never further behind than the queue is long.
+                    // A receiver that keeps up, or that is waited for, is never further behind than
+                    // the queue is long.
                     let stalled = board.is_some_and(|board| {
                         view.behind > board.monitor.geometry().capacity as u64
                     });

@@ -319,7 +319,8 @@ impl Registry {
                 _ if pending.place == Place::Asked => None,
                 None if held && !returning => None,
                 None if !asks || returning => Some(Step::Insert),
-                // A bridge from the network makes room for a source on this host, if the topology wants it so.
+                // A bridge from the network makes room for a source on this host, if the topology
+                // wants it so.
                 Some(holder) if !(holder.bridge && asks) => {
                     (pending.pass < self.pass).then_some(Step::Refuse)
                 }

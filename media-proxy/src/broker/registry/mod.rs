@@ -130,8 +130,9 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// An empty registry. Its numbers begin at `first`, which should differ from one proxy to the next, so that a source
-    /// never confuses seats of two proxies. `new_id` makes identifiers of connections.
+    /// An empty registry. Its numbers begin at `first`, which should differ from one proxy to the
+    /// next, so that a source never confuses seats of two proxies. `new_id` makes identifiers of
+    /// connections.
     pub(crate) fn new(
         limits: Limits,
         reach: Reach,
@@ -233,14 +234,16 @@ impl Registry {
         self.connections.len()
     }
 
-    /// Messages to clients without a socket would be lost anyway: they announce everything when they come back.
+    /// Messages to clients without a socket would be lost anyway: they announce everything when
+    /// they come back.
     fn send(&mut self, to: ClientNo, body: Body, carry: Carry) {
         if self.is_attached(to) {
             self.actions.push_back(Action::Send { to, body, carry });
         }
     }
 
-    /// `None` is no fault of the client's: its message may have crossed the news that the connection has ended.
+    /// `None` is no fault of the client's: its message may have crossed the news that the
+    /// connection has ended.
     fn key_of(&self, client: ClientNo, key: u32) -> Option<ConnNo> {
         let no = self.clients.get(&client)?.keys.get(&key).copied()?;
         self.connections.get(&no).filter(|connection| connection.attached()).map(|_| no)

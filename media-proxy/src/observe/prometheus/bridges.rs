@@ -65,8 +65,8 @@ pub(super) fn write(out: &mut Exposition, groups: &[Group], rows: &[Row]) {
     recent(out, &lines);
 }
 
-/// Writes what a family has of a bridge, or of one of its paths. Labels of `place` and of the family
-/// are left out where they are empty.
+/// Writes what a family has of a bridge, or of one of its paths. Labels of `place` and of the
+/// family are left out where they are empty.
 fn samples<S>(
     written: &mut exposition::Family<'_>,
     family: &Family<S>,

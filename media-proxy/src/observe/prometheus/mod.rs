@@ -16,7 +16,8 @@ pub(super) use process::Process;
 use st2110::reference::ClockState;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// So many connections, and so many bridges, are shown one by one: a scrape must not become too large for anybody.
+/// So many connections, and so many bridges, are shown one by one: a scrape must not become too
+/// large for anybody.
 const MAX_SHOWN: usize = 2000;
 
 /// What measurements are taken from.

@@ -7,7 +7,8 @@ use rustix::time::{ClockId, clock_gettime};
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// What has been seen of the threads. Their times add up by name, so that a sum does not fall when a thread ends.
+/// What has been seen of the threads. Their times add up by name, so that a sum does not fall when
+/// a thread ends.
 #[derive(Debug, Default)]
 pub(crate) struct Process {
     /// Thread and its start, and the time that it had used.

@@ -27,16 +27,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0")]
     #[arg(value_parser = accept::<IpAddr>("an IP address"))]
     pub(crate) listen: IpAddr,
-    /// Where the state of the fleet is: memory, or etcd://HOST:PORT[,HOST:PORT...][/PREFIX]; etcds:// with
-    /// TLS and the certificates below
+    /// Where the state of the fleet is: memory, or etcd://HOST:PORT[,HOST:PORT...][/PREFIX];
+    /// etcds:// with TLS and the certificates below
     #[arg(long, value_name = "URL", default_value = "memory")]
     #[arg(value_parser = accept::<Store>("memory, etcd://host:port[,host:port...][/prefix], etcds://..."))]
     pub(crate) store: Store,
-    /// Networks whose hosts may call without a certificate, such as 10.1.0.0/16,fd00::/8 [default: none]
+    /// Networks whose hosts may call without a certificate, such as 10.1.0.0/16,fd00::/8 [default:
+    /// none]
     #[arg(long, value_name = "NETWORKS")]
     pub(crate) allow: Option<Networks>,
-    /// Origin whose pages may use the REST API in a browser, such as https://ops.example.org; may be given
-    /// several times [default: none]
+    /// Origin whose pages may use the REST API in a browser, such as https://ops.example.org; may
+    /// be given several times [default: none]
     #[arg(long = "cors-origin", value_name = "ORIGIN", value_parser = origin)]
     pub(crate) origins: Vec<String>,
     /// Lines of the log: plain, time (with the time before them) or json (an object each)

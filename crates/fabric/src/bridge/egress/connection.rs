@@ -24,9 +24,11 @@ const BUSY: Duration = Duration::from_millis(2);
 const IDLE: Duration = Duration::from_secs(1);
 /// Frames under way, at least, as far as the ring lets them be held.
 const UNDER_WAY: usize = 4;
-/// After how long without credit a link is shown as stalled: receivers have been waited for by then.
+/// After how long without credit a link is shown as stalled: receivers have been waited for by
+/// then.
 const STARVED: Duration = Duration::from_secs(3);
-/// After how long a proxy counts as told of an end that has all frames and does not confirm it: one that does not know of ends.
+/// After how long a proxy counts as told of an end that has all frames and does not confirm it: one
+/// that does not know of ends.
 const UNCONFIRMED: Duration = Duration::from_secs(10);
 
 /// Next step of the egress.
@@ -44,7 +46,8 @@ pub(super) enum Next {
     Lost(String),
     /// The source has ended the stream: the other side has to be told.
     StreamEnd,
-    /// The other side has told its receivers of the end of the stream: make another connection for the next one.
+    /// The other side has told its receivers of the end of the stream: make another connection for
+    /// the next one.
     EndTold,
 }
 
@@ -155,7 +158,8 @@ impl<F: SourceFrame> Connection<F> {
         self.caller.is_none() && self.under_way() > 0 && self.flow.is_lost(now)
     }
 
-    /// A session without credit for long is shown: nothing of it gets through, though the other proxy lives.
+    /// A session without credit for long is shown: nothing of it gets through, though the other
+    /// proxy lives.
     fn note_credit(&mut self, credit: u64, status: &BridgeStatus, now: Instant) {
         let was = self.starved.is_some_and(|since| now >= since + STARVED);
         if self.sent < credit {
@@ -203,7 +207,8 @@ impl<F: SourceFrame> Connection<F> {
         self.under_way() == 0 && self.caller.as_ref().is_none_or(|c| c.received() >= self.sent)
     }
 
-    /// The descriptor to sleep on, if there is one that can be relied on; `None`: no sleep now, there is something to do.
+    /// The descriptor to sleep on, if there is one that can be relied on; `None`: no sleep now,
+    /// there is something to do.
     pub(super) fn may_sleep(&mut self) -> Option<Option<BorrowedFd<'_>>> {
         if self.set.fd().is_none() {
             return Some(None);
@@ -225,7 +230,8 @@ impl<F: SourceFrame> Connection<F> {
         }
     }
 
-    /// The source has ended the stream: the other side is told, behind all frames, and no more are sent.
+    /// The source has ended the stream: the other side is told, behind all frames, and no more are
+    /// sent.
     pub(super) fn end_stream(&mut self, now: Instant) {
         self.ending.get_or_insert(now);
         if let Some(caller) = &mut self.caller {

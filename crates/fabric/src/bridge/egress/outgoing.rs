@@ -68,8 +68,8 @@ impl<F: SourceFrame> Message<F> {
         Self::new(Outgoing::Frame(frame), layout.size(), [&sequence.to_le_bytes(), &[]], payload)
     }
 
-    /// The extended form: encrypted, into one of the spare buffers or a new one, if there are such; in the clear otherwise, with
-    /// lengths and trailer signed. `None`: that could not be done.
+    /// The extended form: encrypted, into one of the spare buffers or a new one, if there are such;
+    /// in the clear otherwise, with lengths and trailer signed. `None`: that could not be done.
     pub(super) fn extended(
         frame: F,
         layout: &WireLayout,
@@ -85,7 +85,8 @@ impl<F: SourceFrame> Message<F> {
             let tag = keys.sign(bytes(&frame, len).first_chunk::<SYSDATA>()?, &trailer)?;
             return Some(Self::new(Outgoing::Frame(frame), len, [&tag, &end], payload));
         };
-        // Whole frames, so that each serves for every frame. Fresh memory would cost more than the encryption.
+        // Whole frames, so that each serves for every frame. Fresh memory would cost more than the
+        // encryption.
         let mut copy = spare.pop().unwrap_or_else(|| HeapBuffer::new(layout.size()));
         let clear = bytes_mut(&mut copy, len);
         clear.copy_from_slice(bytes(&frame, len));

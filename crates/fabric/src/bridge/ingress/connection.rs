@@ -33,7 +33,8 @@ const PATIENCE: Duration = Duration::from_millis(20);
 const LAST_FRAMES: Duration = Duration::from_secs(60);
 /// Slots that wait for frames, if the group has so many.
 const SLOTS: usize = 8;
-/// The same over TCP where a round trip takes longer than [`FAR`]: as many frames as slots are under way at most.
+/// The same over TCP where a round trip takes longer than [`FAR`]: as many frames as slots are
+/// under way at most.
 const FAR_SLOTS: usize = 64;
 const FAR: Duration = Duration::from_millis(5);
 
@@ -66,7 +67,8 @@ pub(super) struct Connection<R: ReceiveBuffer> {
     /// Slots that wait for frames, near and far.
     slots: [u64; 2],
     order: Sequencer<(R, Arrival)>,
-    /// Frames whose turn it is in any case, each with the number of those before it that never came.
+    /// Frames whose turn it is in any case, each with the number of those before it that never
+    /// came.
     over: VecDeque<(u64, (R, Arrival))>,
     gap: Gap,
     /// A frame that receivers have no room for yet.
@@ -109,7 +111,8 @@ impl<R: ReceiveBuffer> Connection<R> {
         })
     }
 
-    /// The descriptor to sleep on, if there is one that can be relied on; `None`: no sleep now, there is something to do.
+    /// The descriptor to sleep on, if there is one that can be relied on; `None`: no sleep now,
+    /// there is something to do.
     pub(super) fn may_sleep(&mut self) -> Option<Option<BorrowedFd<'_>>> {
         if self.blocked.is_some() {
             return None;
@@ -353,7 +356,8 @@ impl<R: ReceiveBuffer> Connection<R> {
         traffic
     }
 
-    /// A frame that is expected, and since when: later ones are here, or the other side says that it has sent it.
+    /// A frame that is expected, and since when: later ones are here, or the other side says that
+    /// it has sent it.
     fn expected(&self) -> Option<(u64, Instant)> {
         let listener = self.listener.as_ref()?;
         let sent = || {
@@ -365,7 +369,8 @@ impl<R: ReceiveBuffer> Connection<R> {
         self.order.gap().or_else(sent)
     }
 
-    /// While a frame is missing: looks whether it can still come. Returns why the session has to end, if it has.
+    /// While a frame is missing: looks whether it can still come. Returns why the session has to
+    /// end, if it has.
     fn mind_the_gap(&mut self, now: Instant) -> Option<String> {
         let Some((number, since)) = self.expected() else {
             self.gap = Gap::default();

@@ -9,7 +9,8 @@
 pub(super) struct Posts {
     /// Slots that wait for frames at each endpoint.
     waiting: Vec<u64>,
-    /// Slots that each endpoint has had for frames of this session, those that still wait among them.
+    /// Slots that each endpoint has had for frames of this session, those that still wait among
+    /// them.
     given: Vec<u64>,
 }
 
@@ -33,7 +34,8 @@ impl Posts {
         self.waiting[endpoint] > 0
     }
 
-    /// The endpoint that the next slot is for. `in_order`: by the numbers of frames; else where the fewest wait.
+    /// The endpoint that the next slot is for. `in_order`: by the numbers of frames; else where the
+    /// fewest wait.
     pub(super) fn next(&self, in_order: bool) -> usize {
         let endpoints = self.given.len() as u64;
         let key = |index: usize| {

@@ -1,4 +1,5 @@
-//! An ingress with a peer that follows the protocol up to a point, and with strangers that read the wire.
+//! An ingress with a peer that follows the protocol up to a point, and with strangers that read the
+//! wire.
 
 use super::super::keys::LinkKey;
 use super::super::link::{Extended, LinkOptions};

@@ -58,8 +58,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Calls from an address. `random`: new random bytes for each session; `attempt`: how many calls have failed before: each is
-    /// given more time, up to twice as much.
+    /// Calls from an address. `random`: new random bytes for each session; `attempt`: how many
+    /// calls have failed before: each is given more time, up to twice as much.
     #[must_use]
     pub fn new(
         link: &LinkKey,

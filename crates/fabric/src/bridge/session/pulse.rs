@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 /// Silence after which the network is looked at.
 const LOOK: Duration = Duration::from_millis(400);
-/// Round trips that silence may last in addition: a lost packet is sent again after one to three of them, and that may get lost.
+/// Round trips that silence may last in addition: a lost packet is sent again after one to three of
+/// them, and that may get lost.
 const ROUND_TRIPS: u32 = 6;
 /// Number of doublings of patience.
 const DOUBLINGS: u32 = 4;
@@ -223,7 +224,8 @@ mod tests {
             }
             pulse.patience().time().as_millis()
         };
-        // Silences of five seconds are a reason to stay patient, those of normal keepalives are none.
+        // Silences of five seconds are a reason to stay patient, those of normal keepalives are
+        // none.
         assert_eq!(minute(Duration::from_secs(5)), 14_400);
         assert_eq!([(); 6].map(|()| minute(KEEPALIVE)), [7200, 3600, 1800, 900, 900, 900]);
     }

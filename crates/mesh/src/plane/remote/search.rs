@@ -31,7 +31,8 @@ impl Candidates {
         }
     }
 
-    /// Tries the agents in turn until one answers. A silent one delays the next by [`STAGGER`] only.
+    /// Tries the agents in turn until one answers. A silent one delays the next by [`STAGGER`]
+    /// only.
     pub(super) fn connect(
         &self,
     ) -> impl Future<Output = Result<(AgentAddress, Channel), String>> + use<> {
@@ -103,7 +104,8 @@ mod tests {
 
     #[test]
     fn one_of_three_agents_is_found_within_three_seconds_of_its_return() {
-        // The last attempt that fails has just begun; the two others, which stay out of reach, are tried before it in each round.
+        // The last attempt that fails has just begun; the two others, which stay out of reach, are
+        // tried before it in each round.
         let others = STAGGER * 2;
         assert!(others + CONNECT_TIMEOUT + PAUSE.1 + others <= Duration::from_secs(3));
     }

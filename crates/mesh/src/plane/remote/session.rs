@@ -136,7 +136,8 @@ impl Client {
         }
     }
 
-    /// Registers the proxy and all its connections, and opens the command stream. `None`: the proxy is ending.
+    /// Registers the proxy and all its connections, and opens the command stream. `None`: the proxy
+    /// is ending.
     async fn register_all(
         &mut self,
         session: &mut Session,
@@ -179,8 +180,8 @@ impl Client {
             None => return Ok(None),
             Some(stream) => stream.map_err(|status| describe(&status))?,
         };
-        // Connections that came and went meanwhile. An agent of the original gets all of them, one by
-        // one, and chooses the ids.
+        // Connections that came and went meanwhile. An agent of the original gets all of them, one
+        // by one, and chooses the ids.
         let known = if session.own_ids { offered } else { BTreeSet::new() };
         self.offer_new(session, &known);
         for id in known {

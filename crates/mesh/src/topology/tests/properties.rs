@@ -129,7 +129,8 @@ impl Walk {
             };
             let ingresses = specs.iter().filter(|v| ingress(&v.spec)).count();
             assert!(sources + ingresses <= 1, "group {} has more than one source", group.id);
-            // A star: all links lead away from one proxy, and each ingress has its egress with the same port and key.
+            // A star: all links lead away from one proxy, and each ingress has its egress with the
+            // same port and key.
             let mut links = BTreeMap::new();
             for view in &specs {
                 let Some(link) = view.spec.rdma() else { continue };
@@ -204,7 +205,8 @@ proptest! {
         prop_assert!(walk.shape().is_empty());
     }
 
-    /// One source for each group, receivers anywhere, enough ports: any order leads to the same bridges.
+    /// One source for each group, receivers anywhere, enough ports: any order leads to the same
+    /// bridges.
     #[test]
     fn order_does_not_matter(
         receivers in prop::collection::btree_set((1..=4_u8, 0..5_u8), 0..14),

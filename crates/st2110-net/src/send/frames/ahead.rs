@@ -1,7 +1,8 @@
-//! Packets that are handed over before they are to leave, where the kernel holds them back until then: one wake-up for many bursts.
+//! Packets that are handed over before they are to leave, where the kernel holds them back until
+//! then: one wake-up for many bursts.
 //!
-//! The pacing is asked as if it were the moment at which a burst is to leave, so all its limits hold for those moments. Only packets of a
-//! frame that has begun are handed over early.
+//! The pacing is asked as if it were the moment at which a burst is to leave, so all its limits
+//! hold for those moments. Only packets of a frame that has begun are handed over early.
 
 use std::collections::VecDeque;
 
@@ -15,9 +16,11 @@ use crate::{
     socket::Backlog,
 };
 
-/// Packets are handed over so long before they leave, at most. Half of it is left when the thread is wanted again: so late it may come.
+/// Packets are handed over so long before they leave, at most. Half of it is left when the thread
+/// is wanted again: so late it may come.
 const HORIZON: u64 = 2_000_000;
-/// Handing a burst over takes less than this. What is handed over too late leaves at once, and closer to the next one than planned.
+/// Handing a burst over takes less than this. What is handed over too late leaves at once, and
+/// closer to the next one than planned.
 const MARGIN: u64 = 50_000;
 /// Bursts that are handed over before other sessions of the thread have their turn.
 const TURN: usize = 8;
@@ -102,7 +105,8 @@ impl Ahead {
         self.held.back().is_some_and(|(leaves, _)| *leaves > now.saturating_add(SURE))
     }
 
-    /// Whether it is time to ask what the matter is. An interface without a carrier holds nothing either, and may be so for long.
+    /// Whether it is time to ask what the matter is. An interface without a carrier holds nothing
+    /// either, and may be so for long.
     fn may_doubt(&mut self, now: Tai) -> bool {
         let now = self.monotonic(now);
         let may = now >= self.doubted;

@@ -99,7 +99,8 @@ const PACKINGS: [Packing; 2] = [Packing::General, Packing::Block];
 /// Packets of a field: of the least streams, some more than a burst, and of small pictures.
 const PACKETS: [u32; 11] = [1, 2, 3, 5, 8, 13, 25, 31, 60, 150, 420];
 
-/// The choices that make a stream of one width. All numbers stand for one, and those of neighbours have little in common.
+/// The choices that make a stream of one width. All numbers stand for one, and those of neighbours
+/// have little in common.
 fn video(width: u32, number: usize) -> Video {
     let (formats, rates) = (WireFormat::all().collect::<Vec<_>>(), rates());
     let sizes =
@@ -139,7 +140,8 @@ fn every_width_takes_its_period() {
     }
 }
 
-/// All choices of all widths would take weeks: as many as fit in the time, every run the same ones first.
+/// All choices of all widths would take weeks: as many as fit in the time, every run the same ones
+/// first.
 #[test]
 #[ignore = "slow: scripts/ci-slow.sh"]
 fn any_stream_takes_its_period() {

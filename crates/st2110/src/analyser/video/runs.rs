@@ -8,8 +8,8 @@ use super::{UnitReport, VideoAnalyser};
 use crate::rtp::Run;
 
 impl VideoAnalyser {
-    /// Takes in packets that arrived at once, as [`VideoAnalyser::packet`] would one after the other. `report` is called for each unit that has
-    /// ended.
+    /// Takes in packets that arrived at once, as [`VideoAnalyser::packet`] would one after the
+    /// other. `report` is called for each unit that has ended.
     pub fn run(&mut self, arrival: Tai, run: &Run<'_>, mut report: impl FnMut(UnitReport)) {
         let mut index = 0;
         while let (Some((header, _)), Some(datagram)) =
@@ -24,8 +24,9 @@ impl VideoAnalyser {
         }
     }
 
-    /// Takes in those packets of a run behind the one that was taken in last, if they are within its unit and all that is to be learnt of
-    /// them follows from that one: they are the next in number and have no marker. `None` if not; then nothing was taken in.
+    /// Takes in those packets of a run behind the one that was taken in last, if they are within
+    /// its unit and all that is to be learnt of them follows from that one: they are the next in
+    /// number and have no marker. `None` if not; then nothing was taken in.
     fn inner(&mut self, arrival: Tai, run: &Run<'_>, inner: Range<usize>) -> Option<()> {
         let (header, part) = (run.header(), run.datagrams().part(inner.clone())?);
         let unit = self.unit.as_mut()?;
@@ -103,7 +104,8 @@ mod tests {
             let mut time = 2_000_000_000;
             let mut in_frame = 0;
             for Step { kind, count, leap, wait, cut } in steps {
-                // Mostly what follows, in units of about 120 packets; now and then a leap, a copy, a stranger, a clock that goes back.
+                // Mostly what follows, in units of about 120 packets; now and then a leap, a copy,
+                // a stranger, a clock that goes back.
                 header.sequence = match kind {
                     0 | 1 => header.sequence.wrapping_add_signed(leap),
                     2 => header.sequence.wrapping_add(12_000),

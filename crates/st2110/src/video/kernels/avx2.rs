@@ -1,7 +1,9 @@
-//! The same loops with 256-bit vectors. Each returns how many pgroups it has done; the rest is for scalar code.
+//! The same loops with 256-bit vectors. Each returns how many pgroups it has done; the rest is for
+//! scalar code.
 //!
-//! Loads and stores of 16 bytes reach beyond the octets that they are for, so every loop ends while there is room for that;
-//! what is stored too far is overwritten by what comes next. Bounds are checked once for each step, by slicing.
+//! Loads and stores of 16 bytes reach beyond the octets that they are for, so every loop ends while
+//! there is room for that; what is stored too far is overwritten by what comes next. Bounds are
+//! checked once for each step, by slicing.
 
 use std::arch::x86_64::*;
 
@@ -48,7 +50,8 @@ fn both(pattern: [i8; 16]) -> __m256i {
 /// Octets that one step of 4:2:2 in 10 bits writes or reads; 40 of them are its own.
 const STEP: usize = 46;
 
-/// Four pgroups from their samples: 20 bits in each half of a quadword, 40 bits together, then their octets in the order of the wire.
+/// Four pgroups from their samples: 20 bits in each half of a quadword, 40 bits together, then
+/// their octets in the order of the wire.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn join_422p10(samples: __m256i) -> __m256i {
@@ -100,7 +103,8 @@ pub(super) fn pack_422p10(y: &[u8], u: &[u8], v: &[u8], wire: &mut [u8]) -> usiz
     done
 }
 
-/// Four pgroups to four times the two octets around a Y, twice those around a Cb, twice those around a Cr; then samples.
+/// Four pgroups to four times the two octets around a Y, twice those around a Cb, twice those
+/// around a Cr; then samples.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn part_422p10(octets: &[u8]) -> __m256i {
@@ -188,7 +192,8 @@ pub(super) fn pack_v210(words: &[u8], wire: &mut [u8]) -> usize {
 /// Six pgroups at a time to eight words. The first pgroup begins a word.
 #[target_feature(enable = "avx2")]
 pub(super) fn unpack_v210(wire: &[u8], words: &mut [u8]) -> usize {
-    // Octets 0 to 7 and 7 to 14 as quadwords: 60 bits of each are wanted, the upper and the lower ones.
+    // Octets 0 to 7 and 7 to 14 as quadwords: 60 bits of each are wanted, the upper and the lower
+    // ones.
     let reverse = both([7, 6, 5, 4, 3, 2, 1, 0, 14, 13, 12, 11, 10, 9, 8, 7]);
     let lower = _mm256_setr_epi64x(4, 0, 4, 0);
     let first_word = _mm256_set1_epi64x(0x3FFF_FFFF);

@@ -1,4 +1,5 @@
-//! Loops for 12 bits on the wire with 10 in memory, and for pictures of one component. Scalar code only.
+//! Loops for 12 bits on the wire with 10 in memory, and for pictures of one component. Scalar code
+//! only.
 
 use super::scalar::{put_four, take_four, word_groups, word_places, words};
 

@@ -1,7 +1,7 @@
 //! The inner loops: runs of pgroups to and from slices of planes that are exactly as long.
 //!
-//! Slices shorter than their counterparts would be a fault of [`Conversion`](super::Conversion); all code here stays within
-//! the shortest.
+//! Slices shorter than their counterparts would be a fault of [`Conversion`](super::Conversion);
+//! all code here stays within the shortest.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -46,12 +46,14 @@ impl Simd {
     }
 }
 
-/// Runs the AVX2 code on as much as it takes, where there is AVX2. It returns how many pgroups it has done.
+/// Runs the AVX2 code on as much as it takes, where there is AVX2. It returns how many pgroups it
+/// has done.
 macro_rules! vector_part {
     ($simd:expr, $name:ident($($argument:expr),*)) => {
         match $simd.0 {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: the code needs AVX2, and an `Avx2` exists only where `Simd::detect` has found it.
+            // SAFETY: the code needs AVX2, and an `Avx2` exists only where `Simd::detect` has found
+            // it.
             Some(Avx2(())) => unsafe { avx2::$name($($argument),*) },
             _ => 0,
         }
@@ -85,8 +87,8 @@ pub(super) fn unpack_422p8(simd: Simd, wire: &[u8], y: &mut [u8], u: &mut [u8], 
 
 /// Pgroups from component `first` to the next one that begins a word of v210, at most `most`.
 ///
-/// v210 has three components in each word of 32 bits, in the order of the wire, and runs on across lines. Pgroups have four of
-/// them, so every third pgroup begins a word.
+/// v210 has three components in each word of 32 bits, in the order of the wire, and runs on across
+/// lines. Pgroups have four of them, so every third pgroup begins a word.
 fn to_word(first: usize, most: usize) -> usize {
     // first + 4n is a multiple of 3 for n = 2 · (first mod 3) mod 3.
     (first % 3 * 2 % 3).min(most)

@@ -149,7 +149,8 @@ impl World {
         said
     }
 
-    /// Notes what an action does to descriptors, and puts it into words, with the seat of a Join or Part.
+    /// Notes what an action does to descriptors, and puts it into words, with the seat of a Join or
+    /// Part.
     pub(super) fn carry_out(&mut self, action: Action) -> Option<(String, u64)> {
         match action {
             Action::DropBoard(BoardNo(no)) => assert!(self.boards.remove(&no), "board {no}"),

@@ -106,7 +106,8 @@ fn client_that_never_heard_of_its_connection_announces_it_as_new() {
     w.source(s, 1, 1);
     w.receiver(r, 7);
     w.said();
-    // Not yet created: forgotten. Created, but the message was lost: recognised by the client's own number.
+    // Not yet created: forgotten. Created, but the message was lost: recognised by the client's own
+    // number.
     w.registry.detach(r, w.now);
     assert_eq!(w.said(), ["s < part 1", "forget 1001"]);
     let id = w.id(s, 1);

@@ -113,7 +113,8 @@ impl Walk {
         }
     }
 
-    /// Does what the registry says, as the exchange would; [`World::carry_out`] watches the descriptors.
+    /// Does what the registry says, as the exchange would; [`World::carry_out`] watches the
+    /// descriptors.
     fn act(&mut self) {
         while let Some(action) = self.world.registry.next_action() {
             if let Action::Send { to, body, .. } = &action {
