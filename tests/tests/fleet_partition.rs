@@ -213,7 +213,11 @@ fn a_store_that_is_lost_interrupts_nothing() {
     finish(other, vec![listener, late]);
 
     // The agent is cut off from its store.
-    fleet.net.cut(AGENT, &["tcp dport { 2379, 2389, 2399 }", "tcp sport { 2379, 2389, 2399 }"]);
+    let ports: Vec<_> = fleet.store.as_ref().expect("a store").client_ports().collect();
+    let ways =
+        ports.iter().flat_map(|port| ["dport", "sport"].map(|end| format!("tcp {end} {port}")));
+    let ways: Vec<_> = ways.collect();
+    fleet.net.cut(AGENT, &ways.iter().map(String::as_str).collect::<Vec<_>>());
     wait::until("the agent says that its store is away", || !fleet.healthy());
     receivers.iter_mut().for_each(|receiver| drop(receiver.progress(1000)));
     let returned = Instant::now();
