@@ -1,4 +1,4 @@
-//! What a source and a receiver have in common: their place in the client's session.
+//! The part that a source and a receiver share: their place in the session of the client.
 
 use crate::client::Place;
 use crate::entry::Entry;

@@ -1,4 +1,4 @@
-//! What a connection says to the proxy and does at its word: the source's side and the receiver's.
+//! Messages of one connection to and from the proxy, of a source and of a receiver.
 
 use crate::OpenError;
 use parking_lot::Mutex;

@@ -1,4 +1,4 @@
-//! What a connection waits for at its beginning, told once in the log.
+//! Logs once that a new connection is still waiting, and for which event.
 
 use config::ConnectionConfig;
 use shm::{Deadline, RingError};

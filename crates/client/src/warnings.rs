@@ -1,4 +1,4 @@
-//! What configurations say in vain: kept for the thread that gave them, and told once.
+//! Warnings about configurations: kept for the calling thread, and logged once.
 
 use config::ConfigWarning;
 use parking_lot::Mutex;

@@ -1,4 +1,4 @@
-//! What a receiver may know of a sender's packets and their timing beforehand.
+//! Packet timing of a sender, as its session description announces it to receivers.
 
 use std::ops::RangeInclusive;
 

@@ -1,4 +1,4 @@
-//! What a configuration says without effect.
+//! Parts of a configuration that have no effect.
 
 use std::fmt::Display;
 

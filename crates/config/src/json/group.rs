@@ -1,4 +1,4 @@
-//! What a group carries, as the JSON with which a receiver joins it.
+//! The JSON configuration with which a receiver joins a group.
 
 use crate::connection::ConnectionConfig;
 use crate::endpoint::Endpoint;

@@ -1,4 +1,4 @@
-//! What errors and warnings about a JSON document add for the person who wrote it.
+//! Hints that errors and warnings about a JSON document add for its author.
 
 use jsonc_parser::ParseStringErrorKind;
 use jsonc_parser::errors::ParseErrorKind;

@@ -1,4 +1,4 @@
-//! What a session description says about a connection.
+//! Connection configuration from a session description.
 
 use super::Description;
 use crate::{ConnectionConfig, Endpoint, SecondPath, SenderTiming};

@@ -1,4 +1,4 @@
-//! What a session description says about a stream, in the terms of a configuration.
+//! A session description in the terms of a connection configuration.
 
 use std::fmt::{Debug, Display};
 use std::net::IpAddr;
